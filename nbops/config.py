@@ -1,0 +1,188 @@
+"""Where the project is and how it wants to be run: files, then `NBOPS_*`, then arguments become one frozen `Settings`.
+
+Nothing is created here; finding a project only reads folders and two small TOML files.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from nbops.errors import ConfigError, nearest
+from nbops.records import Record
+
+FOLDER = ".nbops"
+
+
+class StoreSettings(Record):
+    """How processes share the store. Times in seconds unless the name says otherwise."""
+
+    timeout: float = 30.0
+    """Longest wait for an owner that is starting, dying or being replaced."""
+    idle_minutes: float = 5.0
+    """The owner leaves after this long without a request."""
+    transport: Literal["unix", "tcp"] = "unix"
+    allow_network_fs: bool = False
+    """Start an owner although the project lies on NFS or SMB, where file locks cannot be relied on."""
+    memory_limit: str = "25%"
+    """Memory of the owner's DuckDB, as DuckDB writes it ("2GB") or a share of the machine's."""
+    threads: int = 2
+
+
+class TrackingSettings(Record):
+    """How runs are recorded."""
+
+    flush_seconds: float = 0.5
+    """Longest time a logged metric stays in this process only."""
+
+
+class SqlSettings(Record):
+    """Bounds of the user's own SQL."""
+
+    timeout: float = 60.0
+    max_rows: int = 5_000_000
+
+
+class Settings(Record):
+    """Everything a project may set, with the project's folder; `origins` says where each value came from."""
+
+    project: Path
+    store: StoreSettings = StoreSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    sql: SqlSettings = SqlSettings()
+    origins: dict[str, str] = {}
+
+    @property
+    def folder(self) -> Path:
+        """The project's `.nbops` folder, which may not exist yet."""
+        return self.project / FOLDER
+
+
+_SECTIONS: dict[str, type[Record]] = {"store": StoreSettings, "tracking": TrackingSettings, "sql": SqlSettings}
+KEYS: dict[str, Any] = {
+    f"{section}.{field.name}": field.default for section, kind in _SECTIONS.items() for field in msgspec.structs.fields(kind)
+}
+"""Every setting as `section.key`, with its default."""
+
+_SPECIAL = {"NBOPS_TRANSPORT": "store.transport"}
+# Names that steer one process and are no settings of a project.
+_NOT_SETTINGS = frozenset({"NBOPS_PROJECT", "NBOPS_RUN", "NBOPS_HEADLESS"})
+
+
+def settings(
+    project: str | os.PathLike[str] | None = None,
+    *,
+    start: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings that hold for `project`, or for the project that `start` (default: the current folder) lies in.
+
+    Raises ConfigError for an unknown or mistyped setting, naming the nearest one and where it stands.
+    """
+    environ = os.environ if environ is None else environ
+    root, found = find_project(project, start=start, environ=environ)
+    values: dict[str, dict[str, Any]] = {}
+    origins = {"project": found}
+    for source, table in _tables(root):
+        for section, entries in table.items():
+            if not isinstance(entries, dict):
+                raise _unknown(section, source)
+            for key, value in entries.items():
+                _put(values, origins, f"{section}.{key}", value, source)
+    for name, text in environ.items():
+        if name.startswith("NBOPS_") and name not in _NOT_SETTINGS:
+            section, _, key = name.removeprefix("NBOPS_").lower().partition("_")
+            _put(values, origins, _SPECIAL.get(name, f"{section}.{key}"), text, name)
+    made = {section: _section(kind, values.get(section, {}), origins) for section, kind in _SECTIONS.items()}
+    return Settings(project=root, origins=origins, **made)  # type: ignore[arg-type]  # each section has its own kind
+
+
+def find_project(
+    project: str | os.PathLike[str] | None = None,
+    *,
+    start: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> tuple[Path, str]:
+    """The project's root folder, resolved, and what decided on it."""
+    environ = os.environ if environ is None else environ
+    named = project or environ.get("NBOPS_PROJECT")
+    if named:
+        root = Path(named).expanduser().resolve()
+        if not root.is_dir():
+            raise ConfigError(f"The project folder {root} does not exist.", hint="Create it, or name another with -C.")
+        return root, "argument" if project else "NBOPS_PROJECT"
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / FOLDER).is_dir():
+            return folder, f"{FOLDER} folder"
+        if (folder / "nbops.toml").is_file():
+            return folder, "nbops.toml"
+        if _pyproject(folder) is not None:
+            return folder, "pyproject.toml"
+    for folder in (here, *here.parents):
+        if (folder / ".git").exists():
+            return folder, "git root"
+    return here, "current folder"
+
+
+def _tables(root: Path) -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    pyproject = _pyproject(root)
+    if pyproject:
+        found.append(("pyproject.toml", pyproject))
+    if (root / "nbops.toml").is_file():
+        found.append(("nbops.toml", _toml(root / "nbops.toml")))
+    return found
+
+
+def _pyproject(folder: Path) -> dict[str, Any] | None:
+    path = folder / "pyproject.toml"
+    # Most folders have none, and most that exist say nothing of nbops: look before parsing.
+    if not path.is_file() or "tool.nbops" not in path.read_text(encoding="utf-8", errors="replace"):
+        return None
+    table = _toml(path).get("tool", {}).get("nbops")
+    return table if isinstance(table, dict) else None
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.", hint="Mend the line that the message names.") from error
+
+
+def _put(values: dict[str, dict[str, Any]], origins: dict[str, str], key: str, value: object, source: str) -> None:
+    if key not in KEYS:
+        raise _unknown(key, source)
+    section, _, name = key.partition(".")
+    values.setdefault(section, {})[name] = value
+    origins[key] = source
+
+
+def _unknown(key: str, source: str) -> ConfigError:
+    near = nearest(key, KEYS)
+    known = f"Did you mean {near!r}?" if near else f"Known: {', '.join(KEYS)}."
+    return ConfigError(f"Unknown setting {key!r} in {source}.", hint=known)
+
+
+def _section(kind: type[Record], values: dict[str, Any], origins: dict[str, str]) -> Record:
+    made: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        if field.name not in values:
+            continue
+        value = values[field.name]
+        try:
+            # Environment variables are text, so numbers and truth values may be spelled as such.
+            made[field.name] = msgspec.convert(value, field.type, strict=not isinstance(value, str))
+        except msgspec.ValidationError as error:
+            key = next(k for k in KEYS if k.endswith(f".{field.name}") and _SECTIONS[k.split(".")[0]] is kind)
+            raise ConfigError(
+                f"The setting {key} = {value!r} in {origins[key]} does not fit: {error}.",
+                hint=f"Its default is {field.default!r}.",
+            ) from error
+    return kind(**made)

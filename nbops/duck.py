@@ -1,0 +1,159 @@
+"""The one place that imports duckdb: opening the store's file, scratch engines, and DuckDB's errors as ours.
+
+Never opens the store's file by any other way than `attach_store`: closing a second descriptor of it would drop DuckDB's lock.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbops.errors import NbopsError, QueryError, QueryTimeout, StoreCorrupt, StoreError, StoreFull, StoreHeld, StoreReadOnly, StoreVersion
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection as Connection
+
+# Read and written by every DuckDB from 1.4 on; a newer DuckDB's own default cannot be opened by an older one.
+STORAGE = "v1.4.0"
+NAME = "nbops"
+
+
+def version() -> str:
+    """The version of the DuckDB in use."""
+    import duckdb
+
+    return duckdb.__version__
+
+
+def scratch(*, memory_limit: str = "50%", threads: int = 2) -> Connection:
+    """An in-memory engine for scans over files and frames; it never touches the store."""
+    import duckdb
+
+    con = duckdb.connect(":memory:")
+    con.execute(f"set memory_limit = {literal(memory_limit)}")
+    con.execute(f"set threads = {int(threads)}")
+    return con
+
+
+def attach_store(
+    path: Path, *, read_only: bool, allowed: Path, temporary: Path, memory_limit: str, threads: int
+) -> Connection:
+    """Open the store's file as catalog `nbops` of an instance that is locked down before anything else runs in it.
+
+    External access is off but for the folder `allowed` and no setting can be changed any more, for this connection and every
+    cursor made from it. Raises StoreHeld, StoreReadOnly, StoreFull, StoreCorrupt or StoreVersion.
+    """
+    import duckdb
+
+    con = duckdb.connect(":memory:")
+    try:
+        con.execute(f"set threads = {int(threads)}")
+        con.execute(f"set memory_limit = {literal(_memory(memory_limit))}")
+        con.execute(f"set temp_directory = {literal(str(temporary))}")
+        option = "read_only" if read_only else f"storage_version {literal(STORAGE)}"
+        con.execute(f"attach {literal(str(path))} as {NAME} ({option})")
+        con.execute(f"use {NAME}")
+        con.execute(f"set allowed_directories = [{literal(str(allowed) + '/')}]")
+        con.execute("set python_enable_replacements = false")
+        con.execute("set enable_external_access = false")
+        con.execute("set lock_configuration = true")
+    except duckdb.Error as error:
+        con.close()
+        raise translate(error, path) from error
+    return con
+
+
+def cursor(con: Connection) -> Connection:
+    """Another session of the same instance; it starts in the store's catalog."""
+    made = con.cursor()
+    made.execute(f"use {NAME}")
+    return made
+
+
+def errors() -> type[Exception]:
+    """The base of what DuckDB raises."""
+    import duckdb
+
+    return duckdb.Error
+
+
+def is_fatal(error: Exception) -> bool:
+    """Whether the instance that raised it is of no use any more."""
+    import duckdb
+
+    return isinstance(error, duckdb.FatalException | duckdb.InternalException) or "invalidated" in str(error)
+
+
+def statements(sql: str) -> list[str]:
+    """The kinds of the statements in a text, as DuckDB names them in upper case: SELECT, EXPLAIN, INSERT, …"""
+    import duckdb
+
+    try:
+        return [statement.type.name for statement in duckdb.extract_statements(sql)]
+    except duckdb.Error as error:
+        raise query_error(error) from error
+
+
+def literal(text: str) -> str:
+    """A SQL string literal, for the few statements that take no bound values."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def rows(con: Connection, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    """Execute and fetch everything."""
+    return con.execute(sql, list(values)).fetchall()
+
+
+def query_error(error: Exception) -> QueryError:
+    """A failure of the user's SQL."""
+    import duckdb
+
+    first = str(error).strip()
+    if isinstance(error, duckdb.InterruptException):
+        return QueryTimeout("The query was stopped at its time limit.", hint="Narrow it, or raise sql.timeout.")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return QueryError("The query needs more memory than the store's owner may use.", hint="Narrow it, or use `nbops db open`.")
+    return QueryError(f"The query failed: {first}", hint="`nbops sql 'show tables'` lists the views, docs/views.md their columns.")
+
+
+def translate(error: Exception, path: Path) -> NbopsError:
+    """DuckDB's error about the store's file as one of ours, with the remedy."""
+    text = str(error)
+    lower = text.lower()
+    if "could not set lock" in lower or "conflicting lock" in lower:
+        who = re.search(r"held in (.+?) \(PID (\d+)\)", text)
+        holder = f"{Path(who[1]).name} (process {who[2]})" if who else "another program"
+        return StoreHeld(
+            f"{path} is held open by {holder}.",
+            hint="Close it there; what you log meanwhile is spooled and folded in. To look at the data use `nbops db open`.",
+        )
+    if "no space left" in lower or "disk full" in lower or "disk quota" in lower or "file too large" in lower:
+        return StoreFull(f"The disk of {path} is full.", hint="Free some space; what you log meanwhile is spooled elsewhere.")
+    if "read-only file system" in lower or "permission denied" in lower or "read-only mode" in lower:
+        return StoreReadOnly(
+            f"{path} cannot be written ({_first(text)}).",
+            hint="Make the folder writable for you; what you log meanwhile is spooled elsewhere.",
+        )
+    if "version number" in lower and "only read versions" in lower:
+        return StoreVersion(f"{path} was written by a newer DuckDB ({_first(text)}).", hint="Upgrade: pip install -U duckdb.")
+    if any(sign in lower for sign in ("not a valid duckdb", "corrupt", "checksum", "wal file", "serialization error", "failure while replaying")):
+        return StoreCorrupt(
+            f"{path} cannot be read: {_first(text)}",
+            hint="Run `nbops db restore`: it names the newest backup and what would be missing. The file is kept aside.",
+        )
+    return StoreError(f"The store failed: {_first(text)}", hint="`nbops doctor` looks for the cause; .nbops/run/owner.log has the details.")
+
+
+def _first(text: str) -> str:
+    return text.strip().splitlines()[0][:300] if text.strip() else "no message"
+
+
+def _memory(limit: str) -> str:
+    """DuckDB 1.5 takes shares of the memory only as its default, so a share is worked out here."""
+    if not limit.endswith("%"):
+        return limit
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{int(total * float(limit[:-1]) / 100 / 2**20)}MiB"

@@ -1,0 +1,248 @@
+"""Every error nbops raises on purpose: what was asked, what exists, what to do next.
+
+    NbopsError
+    ├── UsageError            (ValueError)       the call itself is off
+    │   ├── ConfigError                          a setting is unknown or mistyped
+    │   ├── FilterError                          a search filter cannot be read
+    │   ├── ParameterError                       a notebook parameter or a logged value is refused
+    │   └── PathRefused                          a path leaves the folder it belongs to
+    ├── NotFound              (LookupError)      no run, model, version, file or name like that
+    │   └── Ambiguous                            more than one thing matches
+    ├── Conflict                                 it exists already, or changed meanwhile
+    ├── StoreError
+    │   ├── StoreUnavailable  (ConnectionError)  nobody can write to the store at the moment
+    │   │   ├── StoreHeld                        another program has the file open
+    │   │   └── StoreReadOnly                    the folder cannot be written
+    │   ├── StoreFull         (OSError)          the disk has no room
+    │   ├── StoreCorrupt                         the file cannot be read as what it was
+    │   └── StoreVersion                         made by a newer nbops, or needs a migration
+    ├── QueryError            (ValueError)       SQL of the user's that is refused or failed
+    │   └── QueryTimeout      (TimeoutError)     SQL of the user's that ran too long
+    ├── ModelError            (TypeError)        a model cannot be saved or loaded as asked
+    │   └── TrustRefused      (PermissionError)  loading it would run something nobody vouched for
+    └── ExecutionError        (RuntimeError)     a notebook failed, its kernel died or it took too long
+
+`code` is stable and documented; `EXITS` gives each code its exit status and its HTTP status.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar, NamedTuple
+
+
+class Exit(NamedTuple):
+    """What a code means outside Python: the exit status of a command and the status of an HTTP reply."""
+
+    status: int
+    http: int
+
+
+EXITS: dict[str, Exit] = {
+    "usage": Exit(64, 400),
+    "usage.config": Exit(64, 400),
+    "usage.filter": Exit(64, 400),
+    "usage.parameter": Exit(64, 422),
+    "usage.path": Exit(64, 400),
+    "not-found": Exit(64, 404),
+    "not-found.ambiguous": Exit(64, 409),
+    "conflict": Exit(64, 409),
+    "store": Exit(40, 500),
+    "store.unavailable": Exit(40, 503),
+    "store.unavailable.held": Exit(40, 503),
+    "store.unavailable.read-only": Exit(40, 503),
+    "store.full": Exit(40, 507),
+    "store.corrupt": Exit(40, 500),
+    "store.version": Exit(40, 426),
+    "query": Exit(64, 400),
+    "query.timeout": Exit(23, 408),
+    "model": Exit(26, 422),
+    "model.trust": Exit(30, 403),
+    "execution": Exit(25, 500),
+    "execution.kernel": Exit(24, 500),
+    "execution.timeout": Exit(23, 500),
+    "execution.environment": Exit(26, 500),
+    "internal": Exit(70, 500),
+}
+
+
+class NbopsError(Exception):
+    """The root. `str(error)` is the sentence and, on a line of its own, the hint."""
+
+    default_code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, *, hint: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code or self.default_code
+
+    def __str__(self) -> str:
+        return f"{self.message}\nHint: {self.hint}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.message, self.hint, self.code, self.__dict__)
+
+    @property
+    def exit(self) -> Exit:
+        """The exit status and HTTP status of this error."""
+        return EXITS[self.code]
+
+
+def _rebuild(kind: type[NbopsError], message: str, hint: str, code: str, state: dict[str, object]) -> NbopsError:
+    error = kind.__new__(kind)
+    NbopsError.__init__(error, message, hint=hint, code=code)
+    error.__dict__.update(state)
+    return error
+
+
+class UsageError(NbopsError, ValueError):
+    """The call itself is off: nothing was done."""
+
+    default_code = "usage"
+
+
+class ConfigError(UsageError):
+    """A setting is unknown or mistyped."""
+
+    default_code = "usage.config"
+
+
+class FilterError(UsageError):
+    """A search filter cannot be read; `position` counts characters from 0."""
+
+    default_code = "usage.filter"
+
+    def __init__(self, message: str, *, hint: str, position: int) -> None:
+        super().__init__(message, hint=hint)
+        self.position = position
+
+
+class ParameterError(UsageError):
+    """A notebook parameter or a logged value is refused."""
+
+    default_code = "usage.parameter"
+
+
+class PathRefused(UsageError):
+    """A path leaves the folder it belongs to."""
+
+    default_code = "usage.path"
+
+
+class NotFound(NbopsError, LookupError):
+    """There is no such thing; the message names what was asked, the hint what exists."""
+
+    default_code = "not-found"
+
+    @classmethod
+    def of(cls, kind: str, asked: str, known: Iterable[str], *, otherwise: str) -> NotFound:
+        """The error for a `kind` called `asked`, with the nearest of `known`; `otherwise` is the hint when none is near."""
+        near = nearest(asked, known)
+        return cls(f"There is no {kind} {asked!r}.", hint=f"Did you mean {near!r}?" if near else otherwise)
+
+
+class Ambiguous(NotFound):
+    """More than one thing matches; the hint lists the candidates."""
+
+    default_code = "not-found.ambiguous"
+
+
+class Conflict(NbopsError):
+    """It exists already, or changed since the caller looked."""
+
+    default_code = "conflict"
+
+
+class StoreError(NbopsError):
+    """The store could not do what was asked."""
+
+    default_code = "store"
+
+
+class StoreUnavailable(StoreError, ConnectionError):
+    """Nobody can write to the store at the moment; what may be spooled is spooled."""
+
+    default_code = "store.unavailable"
+
+
+class StoreHeld(StoreUnavailable):
+    """Another program has the store's file open."""
+
+    default_code = "store.unavailable.held"
+
+
+class StoreReadOnly(StoreUnavailable):
+    """The store's folder cannot be written."""
+
+    default_code = "store.unavailable.read-only"
+
+
+class StoreFull(StoreError, OSError):
+    """The disk has no room."""
+
+    default_code = "store.full"
+
+
+class StoreCorrupt(StoreError):
+    """The file is not DuckDB, or a part of it cannot be read as what it was."""
+
+    default_code = "store.corrupt"
+
+
+class StoreVersion(StoreError):
+    """The store was made by a newer nbops, or needs a migration first."""
+
+    default_code = "store.version"
+
+
+class QueryError(NbopsError, ValueError):
+    """SQL of the user's is refused or failed."""
+
+    default_code = "query"
+
+
+class QueryTimeout(QueryError, TimeoutError):
+    """SQL of the user's was stopped at its time limit."""
+
+    default_code = "query.timeout"
+
+
+class ModelError(NbopsError, TypeError):
+    """A model cannot be saved or loaded as asked."""
+
+    default_code = "model"
+
+
+class TrustRefused(ModelError, PermissionError):
+    """Loading a model would run something that nobody vouched for."""
+
+    default_code = "model.trust"
+
+
+class ExecutionError(NbopsError, RuntimeError):
+    """A notebook failed, its kernel died or it took too long."""
+
+    default_code = "execution"
+
+
+_BY_CODE: dict[str, type[NbopsError]] = {
+    kind.default_code: kind
+    for kind in (
+        UsageError, ConfigError, ParameterError, PathRefused, NotFound, Ambiguous, Conflict, StoreError, StoreUnavailable,
+        StoreHeld, StoreReadOnly, StoreFull, StoreCorrupt, StoreVersion, QueryError, QueryTimeout, ModelError, TrustRefused, ExecutionError,
+    )
+}  # fmt: skip
+
+
+def from_wire(code: str, message: str, hint: str) -> NbopsError:
+    """The error that a reply of the owner stands for."""
+    kind = _BY_CODE.get(code) or _BY_CODE.get(code.split(".", maxsplit=1)[0], NbopsError)
+    return kind(message, hint=hint, code=code if code in EXITS else "internal")
+
+
+def nearest(asked: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that `asked` most likely meant, or None."""
+    found = difflib.get_close_matches(asked, list(known), n=1, cutoff=0.6)
+    return found[0] if found else None

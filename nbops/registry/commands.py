@@ -1,0 +1,1 @@
+"""What the owner does about models and their versions."""

@@ -1,0 +1,1 @@
+"""Pages for people who read: a run's notebook as one file that opens anywhere and runs nothing."""

@@ -1,0 +1,89 @@
+"""Bytes kept once under their SHA-256, in files: written before the row that names them, verified on the bytes that are used."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from nbops.errors import NotFound, StoreCorrupt
+from nbops.records import Blob
+
+_CHUNK = 1 << 20
+
+
+def put(folder: Path, data: bytes) -> Blob:
+    """Keep bytes. On return they are on disk under their name, whatever is killed next. Raises OSError when the disk refuses."""
+    return _keep(folder, [data])
+
+
+def put_file(folder: Path, source: Path) -> Blob:
+    """Keep a file's bytes, in one pass over it: what is hashed is what is kept, even if the file changes meanwhile."""
+    with source.open("rb") as reader:
+        return _keep(folder, iter(lambda: reader.read(_CHUNK), b""))
+
+
+def _keep(folder: Path, chunks: Iterable[bytes]) -> Blob:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    digest, size = hashlib.sha256(), 0
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".new-", delete=False) as writer:
+        name = Path(writer.name)
+        try:
+            for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                writer.write(chunk)
+            writer.flush()
+            os.fsync(writer.fileno())
+            target = place(folder, digest.hexdigest())
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            name.replace(target)
+        except BaseException:
+            name.unlink(missing_ok=True)
+            raise
+    for parent in (target.parent, folder):
+        _sync_folder(parent)
+    return Blob(sha256=digest.hexdigest(), size=size)
+
+
+def get(folders: tuple[Path, ...], sha256: str) -> bytes:
+    """The bytes of a blob, checked. Raises NotFound, or StoreCorrupt when they are not what was kept."""
+    path = find(folders, sha256)
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise StoreCorrupt(
+            f"The stored file {sha256[:12]}… has changed since it was kept.",
+            hint=f"Put it back from a backup of {path}, or log it again.",
+        )
+    return data
+
+
+def find(folders: tuple[Path, ...], sha256: str) -> Path:
+    """The file that holds a blob. Raises NotFound."""
+    for folder in folders:
+        path = place(folder, sha256)
+        if path.exists():
+            return path
+    raise NotFound(f"The stored file {sha256[:12]}… is missing.", hint="`nbops db check` lists what else is missing; a backup may have it.")
+
+
+def place(folder: Path, sha256: str) -> Path:
+    """Where a blob lies in a folder of blobs."""
+    return folder / sha256[:2] / sha256
+
+
+def every(folder: Path) -> Iterator[Path]:
+    """All blobs in a folder."""
+    for path in folder.glob("??/*"):
+        if len(path.name) == 64:
+            yield path
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

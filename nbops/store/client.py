@@ -1,0 +1,430 @@
+"""The store as a process sees it: requests flow to the owner, which is started if nobody is there, and come back answered.
+
+Every write carries an id made here, so that it can be sent again after any fault and counts once. While nobody can be reached,
+requests that may wait go to the spool. Nothing here opens the database.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+import nbops
+from nbops.config import Settings
+from nbops.errors import NbopsError, StoreError, StoreFull, StoreUnavailable, StoreVersion, from_wire
+from nbops.records import Blob, new_id
+from nbops.store import blobs
+from nbops.store.meeting import Meeting
+from nbops.store.places import Places, refuse_network
+from nbops.store.spool import BLOBS, Spool
+from nbops.store.wire import MEDIA, PROTOCOL, Control, Envelope, Hello, Read, Reply, Request, Table, encode
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# What the owner's process may inherit: enough to find Python and its files, nothing that steers imports or holds secrets.
+_INHERIT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+_PROBE_SECONDS = 1.0
+# Answers that say that waiting will not help soon: what can be spooled is spooled at once.
+_HOPELESS = ("store.unavailable.held", "store.unavailable.read-only", "store.full", "store.corrupt", "store.version")
+
+
+class StoreWarning(UserWarning):
+    """Something about the store that its user should know, while work goes on."""
+
+
+class Store:
+    """One project's store. May be used from any thread; after a fork the child starts afresh."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.places = Places(settings.folder)
+        self.host = socket.gethostname()
+        self._meeting = Meeting(self.places, transport=settings.store.transport)
+        self._told: set[str] = set()
+        self._reset()
+        _stores.add(self)
+
+    def _reset(self) -> None:
+        self._idle: list[http.client.HTTPConnection] = []
+        self._lock = threading.Lock()
+        self._hello: Hello | None = None
+        self._writer = new_id()
+        self._spool: Spool | None = None
+        self._spooled: str | None = None
+        self._next_probe = 0.0
+
+    @property
+    def spooling(self) -> str:
+        """Why writes go to the spool at the moment; empty when they do not."""
+        return self._spooled or ""
+
+    def hello(self) -> Hello:
+        """Who owns the store and how it is; starts an owner if need be. Raises StoreUnavailable or StoreVersion."""
+        deadline = time.monotonic() + self.settings.store.timeout
+        return msgspec.msgpack.decode(self._ask("GET", "/v1/hello", b"", deadline), type=Hello)
+
+    def write(self, *requests: Request) -> list[Any]:
+        """Commit the requests together, durable on return; gives one result each.
+
+        When nobody can be reached and all of them may wait, they are spooled and the results are None.
+        Raises what the commands raise; StoreUnavailable when they may not wait.
+        """
+        envelope = Envelope(tx=new_id(), commands=[msgspec.Raw(encode(request)) for request in requests])
+        may_wait = all(request.spools for request in requests)
+        if self._spooled is not None and may_wait and not self._recovered():
+            return self._put_aside(envelope, len(requests))
+        try:
+            return self._send(envelope)
+        except StoreError as error:
+            if not may_wait or error.code not in {"store.unavailable", "store", *_HOPELESS}:
+                raise
+            self._spooled = error.message
+            self._tell(error)
+            return self._put_aside(msgspec.structs.replace(envelope, resend=True), len(requests))
+
+    def read(self, sql: str, values: Sequence[object] = (), *, limit: int | None = None, timeout: float | None = None) -> Table:
+        """The rows of one SELECT. Raises QueryError, QueryTimeout or StoreUnavailable."""
+        return msgspec.msgpack.decode(self._read(sql, values, limit, timeout, arrow=False), type=Table)
+
+    def arrow(self, sql: str, values: Sequence[object] = (), *, limit: int | None = None, timeout: float | None = None) -> pa.Table:
+        """The rows of one SELECT as an Arrow table. Raises QueryError, QueryTimeout or StoreUnavailable."""
+        import pyarrow as pa
+
+        return pa.ipc.open_stream(self._read(sql, values, limit, timeout, arrow=True)).read_all()
+
+    def control(self, action: str, path: str = "") -> Any:  # noqa: ANN401 - what the act answers
+        """Ask for an act on the store as a whole and give its answer."""
+        deadline = time.monotonic() + max(self.settings.store.timeout, 600)
+        body = self._ask("POST", "/v1/control", encode(Control(action=action, path=path)), deadline)
+        reply = _reply(body)
+        return reply.results[0] if reply.results else None
+
+    def stop_owner(self) -> bool:
+        """Ask the owner to finish and leave, and wait until it has. False when there was none."""
+        try:
+            self._exchange("POST", "/v1/control", encode(Control(action="drain")), 10)
+        except _NoAnswer:
+            return False
+        self._drop_connections()
+        deadline = time.monotonic() + self.settings.store.timeout
+        while self._meeting.owned():
+            if time.monotonic() > deadline:
+                raise StoreUnavailable("The store's owner does not leave.", hint="Wait for what it is writing, then try again.")
+            time.sleep(0.01)
+        return True
+
+    def put_blob(self, data: bytes | Path) -> Blob:
+        """Keep bytes or a file's bytes, on disk on return. Raises StoreFull when no place takes them."""
+        spools = self.places.spools()
+        for folder in (self.places.blobs, *(spool / BLOBS for spool in spools)):
+            try:
+                return blobs.put_file(folder, data) if isinstance(data, Path) else blobs.put(folder, data)
+            except OSError as error:
+                if isinstance(data, Path) and not data.is_file():
+                    raise
+                problem = error
+        raise StoreFull(f"The file cannot be kept: {problem}.", hint=f"Free some space under {self.places.folder}.")
+
+    def get_blob(self, sha256: str) -> bytes:
+        """The bytes of a blob, verified. Raises NotFound or StoreCorrupt."""
+        return blobs.get(self._blob_folders(), sha256)
+
+    def blob_path(self, sha256: str) -> Path:
+        """The file of a blob, not verified. Raises NotFound."""
+        return blobs.find(self._blob_folders(), sha256)
+
+    def _blob_folders(self) -> tuple[Path, ...]:
+        return (self.places.blobs, *(folder / BLOBS for folder in self.places.spools()))
+
+    def _read(self, sql: str, values: Sequence[object], limit: int | None, timeout: float | None, *, arrow: bool) -> bytes:
+        bounds = self.settings.sql
+        timeout = timeout or bounds.timeout
+        query = Read(sql=sql, values=list(values), limit=limit or bounds.max_rows, timeout=timeout, arrow=arrow)
+        deadline = time.monotonic() + timeout + self.settings.store.timeout
+        return self._ask("POST", "/v1/read", encode(query), deadline)
+
+    def _send(self, envelope: Envelope) -> list[Any]:
+        deadline = time.monotonic() + self.settings.store.timeout
+        return _reply(self._ask("POST", "/v1/write", encode(envelope), deadline, resend=envelope)).results
+
+    def _ask(self, method: str, path: str, body: bytes, deadline: float, *, resend: Envelope | None = None) -> bytes:
+        """Send until answered or the deadline; an answer that says the owner is opening or leaving is not one."""
+        pause = 0.01
+        while True:
+            problem: NbopsError
+            try:
+                if self._hello is None:
+                    self._greet(deadline)
+                status, answer = self._exchange(method, path, body, max(deadline - time.monotonic(), 1))
+                if status == 200:
+                    return answer
+                problem = _problem(answer)
+                if status != 503 or problem.code in _HOPELESS:
+                    raise problem
+            except _NoAnswer as error:
+                problem = self._unreachable(error)
+                self._hello = None
+                if resend is not None:
+                    # It may have been committed before the answer was lost.
+                    body = encode(msgspec.structs.replace(resend, resend=True))
+            if time.monotonic() + pause > deadline:
+                raise problem
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries, guards nothing
+            pause = min(pause * 1.6, 0.5)
+
+    def _exchange(self, method: str, path: str, body: bytes, timeout: float) -> tuple[int, bytes]:
+        """One request and its answer. Raises _NoAnswer when there is none, whatever the reason."""
+        with self._lock:
+            connection = self._idle.pop() if self._idle else _Connection(self._meeting)
+        try:
+            connection.ready(timeout)
+            connection.request(method, path, body, {"content-type": MEDIA, **connection.extra})
+            response = connection.getresponse()
+            answer = response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise _NoAnswer(str(error) or type(error).__name__) from error
+        except BaseException:
+            # Half an exchange: this connection's next answer would belong to another request.
+            connection.close()
+            raise
+        with self._lock:
+            self._idle.append(connection)
+        return answer
+
+    def _drop_connections(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+        self._hello = None
+
+    def _greet(self, deadline: float) -> None:
+        """Make sure of an owner that understands us."""
+        while True:
+            hello = self._reach(deadline)
+            if hello.protocol > PROTOCOL or _release(hello.nbops) >= _release(nbops.__version__):
+                break
+            # An owner of an older nbops finishes what it has and makes room.
+            self.stop_owner()
+        if hello.protocol != PROTOCOL:
+            raise StoreVersion(
+                f"The store's owner is nbops {hello.nbops}, which speaks protocol {hello.protocol}; this is nbops {nbops.__version__}.",
+                hint="Upgrade here: pip install -U nbops.",
+            )
+        self._hello = hello
+        if hello.message and not hello.code:
+            self._say(f"{hello.message} {hello.hint}")
+
+    def _reach(self, deadline: float) -> Hello:
+        try:
+            return self._ping()
+        except _NoAnswer:
+            self._drop_connections()
+        self._prepare()
+        with self._meeting.starting.open("w") as turn:
+            while True:
+                try:
+                    fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise StoreUnavailable("Another process is starting the store's owner, without success.", hint="`nbops doctor` looks for the cause.") from None
+                    time.sleep(0.01)
+                    try:
+                        return self._ping()
+                    except _NoAnswer:
+                        continue
+            try:
+                return self._ping()
+            except _NoAnswer:
+                return self._start(deadline)
+
+    def _ping(self) -> Hello:
+        status, answer = self._exchange("GET", "/v1/hello", b"", 10)
+        if status != 200:
+            raise _problem(answer)
+        return msgspec.msgpack.decode(answer, type=Hello)
+
+    def _prepare(self) -> None:
+        if not self.settings.store.allow_network_fs:
+            refuse_network(self.settings.project)
+        try:
+            new = self.places.create()
+        except OSError:
+            return
+        if new:
+            self._say(f"nbops keeps this project's runs and models in {self.places.folder}", to_stderr=True)
+
+    def _start(self, deadline: float) -> Hello:
+        """Start an owner and wait for its first answer; the caller holds the right to start one."""
+        environ = {name: value for name, value in os.environ.items() if name in _INHERIT or name.startswith("NBOPS_STORE") or name == "NBOPS_TRANSPORT"}
+        environ["PYTHONDONTWRITEBYTECODE"] = os.environ.get("PYTHONDONTWRITEBYTECODE", "")
+        with _log(self.places.log) as log:
+            process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
+                [sys.executable, "-P", "-m", "nbops._owner", str(self.places.folder)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environ,
+                cwd=self.places.folder if self.places.folder.is_dir() else self.settings.project,
+            )  # fmt: skip
+        while True:
+            try:
+                return self._ping()
+            except _NoAnswer:
+                pass
+            if process.poll() is not None:
+                raise StoreUnavailable(
+                    f"The store's owner ended at once (status {process.returncode}).",
+                    hint=f"`nbops doctor` looks for the cause; {self.places.log} has the details.",
+                )
+            if time.monotonic() > deadline:
+                raise StoreUnavailable(
+                    f"The store's owner did not answer within {self.settings.store.timeout:.0f} s.",
+                    hint=f"`nbops doctor` looks for the cause; {self.places.log} has the details.",
+                )
+            time.sleep(0.005)
+
+    def _unreachable(self, error: _NoAnswer) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"The store's owner cannot be reached ({error}).",
+            hint=f"`nbops doctor` looks for the cause; {self.places.log} has the details.",
+        )
+
+    def _recovered(self) -> bool:
+        """Whether the owner can be written to again; what was spooled is folded in first, so that order is kept."""
+        if time.monotonic() < self._next_probe:
+            return False
+        self._next_probe = time.monotonic() + _PROBE_SECONDS
+        try:
+            hello = self._ping() if self._hello else self._reach(time.monotonic() + 5)
+        except (_NoAnswer, StoreError):
+            return False
+        if hello.state != "ready":
+            return False
+        if self._spool:
+            self._spool.seal()
+        try:
+            self.control("fold")
+        except StoreError:
+            return False
+        self._spooled = None
+        self._told.clear()
+        return True
+
+    def _put_aside(self, envelope: Envelope, count: int) -> list[Any]:
+        with self._lock:
+            if self._spool is None:
+                self._spool = Spool(self.places, store=self._hello.store if self._hello else "", writer=self._writer, host=self.host)
+            self._spool.append(envelope)
+        return [None] * count
+
+    def _tell(self, error: NbopsError) -> None:
+        self._say(f"{error.message} {error.hint}")
+
+    def _say(self, sentence: str, *, to_stderr: bool = False) -> None:
+        if sentence in self._told:
+            return
+        self._told.add(sentence)
+        if to_stderr:
+            sys.stderr.write(sentence + "\n")
+        else:
+            warnings.warn(sentence, StoreWarning, stacklevel=2)
+
+
+class _NoAnswer(Exception):
+    """The owner did not answer: it is not there, is dying, or takes too long."""
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over whatever the meeting point offers."""
+
+    def __init__(self, meeting: Meeting) -> None:
+        super().__init__("nbops")
+        self._meeting = meeting
+        self.extra: dict[str, str] = {}
+
+    def ready(self, timeout: float) -> None:
+        """Connect if need be and let the next exchange take that long."""
+        if self.sock is None:
+            self.sock, token = self._meeting.connect(timeout)
+            self.extra = {"authorization": f"Bearer {token}"} if token else {}
+        self.sock.settimeout(timeout)
+
+
+class _log:  # noqa: N801 - reads as a verb phrase at its one use
+    """The owner's log opened for appending; the null device where it cannot be. Begun anew when it has grown large."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            fresh = path.exists() and path.stat().st_size > 2**20
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if fresh else os.O_APPEND), 0o600)
+        except OSError:
+            self._file = os.open(os.devnull, os.O_WRONLY)
+
+    def __enter__(self) -> int:
+        return self._file
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)
+
+
+def connect(settings: Settings) -> Store:
+    """This process's store for a project; the same object for the same folder and settings."""
+    key = (settings.folder, settings.store, settings.sql)
+    with _opening:
+        if key not in _open:
+            _open[key] = Store(settings)
+        return _open[key]
+
+
+_stores: weakref.WeakSet[Store] = weakref.WeakSet()
+_open: dict[tuple[object, ...], Store] = {}
+_opening = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _opening  # noqa: PLW0603 - another thread of the parent may have held it
+    _opening = threading.Lock()
+    for store in _stores:
+        # The parent's connections and segment are the parent's; descriptors stay open there.
+        store._reset()  # noqa: SLF001 - same module
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _reply(body: bytes) -> Reply:
+    reply = msgspec.msgpack.decode(body, type=Reply)
+    if reply.problem:
+        raise from_wire(reply.problem.code, reply.problem.message, reply.problem.hint)
+    return reply
+
+
+def _problem(body: bytes) -> NbopsError:
+    problem = msgspec.msgpack.decode(body, type=Reply).problem
+    if problem is None:
+        return StoreError("The owner refused without a reason.", hint="See .nbops/run/owner.log.")
+    return from_wire(problem.code, problem.message, problem.hint)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    numbers = []
+    for part in version.split("."):
+        if not part.isdigit():
+            break
+        numbers.append(int(part))
+    return tuple(numbers)

@@ -1,0 +1,471 @@
+"""The owner: the one process that has the store's file open. HTTP over a socket flows in, commits and rows flow out.
+
+It serves from its first moment; while the file cannot be opened it says why, so that nobody waits for nothing. It leaves when it
+has been idle, is asked to, or its DuckDB instance broke; whoever needs it next starts another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import functools
+import io
+import logging
+import os
+import pwd
+import signal
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+import nbops
+from nbops import duck
+from nbops.config import Settings
+from nbops.errors import NbopsError, StoreUnavailable, UsageError
+from nbops.records import Actor
+from nbops.store import database, guard, spool
+from nbops.store.commands import PATROLS
+from nbops.store.meeting import Meeting
+from nbops.store.places import Places
+from nbops.store.sidecar import Sidecar
+from nbops.store.wire import ARROW, MAX_BODY, MEDIA, PROTOCOL, Control, Envelope, Hello, Problem, Read, Reply, Table, encode
+from nbops.store.writer import Job, Writer
+
+_REOPEN_SECONDS = 0.5
+_PATROL_SECONDS = 2.0
+_READERS = 4
+
+log = logging.getLogger("nbops.owner")
+
+Send = Callable[[dict[str, Any]], Any]
+Receive = Callable[[], Any]
+
+
+class _Peer(HttpToolsProtocol):
+    """uvicorn's protocol, with the peer's uid and pid as the kernel tells them in the scope's `client`."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family == socket.AF_UNIX:
+            pid, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            self.client = (f"uid:{uid}", pid)
+
+
+class Owner:
+    """The ASGI application and its life. `serve` returns when the owner has left the store cleanly."""
+
+    def __init__(self, places: Places, settings: Settings, meeting: Meeting) -> None:
+        self._places = places
+        self._settings = settings
+        self._meeting = meeting
+        self._state = "opening"
+        self._problem: NbopsError = StoreUnavailable("The store is being opened.", hint="Try again in a moment.")
+        self._opened: database.Opened | None = None
+        self._writer: Writer | None = None
+        self._sidecar: Sidecar | None = None
+        self._last_use = time.monotonic()
+        self._folded: dict[Path, int] = {}
+        self._folding = asyncio.Lock()
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="nbops-reader")
+        self._reader = threading.local()
+        self._checked: dict[str, None] = {}
+        self._fatal = False
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                self, http=_Peer, ws="none", lifespan="off", loop="asyncio", interface="asgi3", log_config=None, access_log=False,
+                timeout_keep_alive=3600, timeout_graceful_shutdown=10, backlog=1024,
+            )
+        )  # fmt: skip
+        self._routes: dict[tuple[str, str], Callable[[Actor, bytes, Send], Any]] = {
+            ("POST", "/v1/write"): self._write,
+            ("POST", "/v1/read"): self._read,
+            ("GET", "/v1/hello"): self._hello,
+            ("POST", "/v1/control"): self._control,
+        }
+
+    def serve(self, listener: socket.socket) -> None:
+        """Answer on the listening socket until it is time to leave."""
+        asyncio.run(self._live(listener))
+
+    async def _live(self, listener: socket.socket) -> None:
+        opening = asyncio.create_task(self._open())
+        watching = asyncio.create_task(self._watch())
+        try:
+            await self._server.serve(sockets=[listener])
+        finally:
+            self._state = "draining"
+            self._meeting.leave()
+            opening.cancel()
+            watching.cancel()
+            await asyncio.get_running_loop().run_in_executor(None, self._close)
+
+    async def _open(self) -> None:
+        """Try until the file opens: whoever holds it may close it, a full disk may get room."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await loop.run_in_executor(None, self._open_once)
+            except NbopsError as error:
+                if self._state != "blocked" or str(error) != str(self._problem):
+                    log.warning("blocked: %s", error)
+                self._state, self._problem = "blocked", error
+                await asyncio.sleep(_REOPEN_SECONDS)
+            else:
+                break
+        await self._patrol()
+        await self._fold()
+
+    def _open_once(self) -> None:
+        if self._sidecar is None:
+            try:
+                self._places.create()
+                self._sidecar = Sidecar(self._places.sidecar)
+            except OSError:
+                # A folder that cannot be written still can be read.
+                self._sidecar = None
+        opened = database.open_store(self._places, self._settings, self._sidecar)
+        self._opened = opened
+        if opened.read_only or self._sidecar is None:
+            self._state = "read-only"
+            return
+        self._writer = Writer(opened.connection, self._places.database, self._sidecar, on_fatal=self._break)
+        self._writer.start()
+        self._state = "ready"
+
+    async def _watch(self) -> None:
+        """Leave when nobody came for a while; meanwhile look after what nobody else does."""
+        idle = self._settings.store.idle_minutes * 60
+        while True:
+            await asyncio.sleep(min(_PATROL_SECONDS, max(idle / 4, 0.05)))
+            if time.monotonic() - self._last_use > idle and not self._server.server_state.tasks:
+                self._server.should_exit = True
+                return
+            if self._state == "ready":
+                await self._patrol()
+                await self._fold()
+
+    async def _patrol(self) -> None:
+        if self._writer is None:
+            return
+        for look in PATROLS:
+            await self._submit(patrol=functools.partial(_patrol, look, self._places))
+
+    def _break(self) -> None:
+        # The DuckDB instance is of no use any more. Leaving at once is the safe act: nothing unacknowledged was promised.
+        self._fatal = True
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def _close(self) -> None:
+        if self._writer:
+            self._writer.stop()
+        self._readers.shutdown(wait=True, cancel_futures=True)
+        if self._opened:
+            try:
+                if self._writer and not self._fatal:
+                    self._opened.connection.execute(f"checkpoint {duck.NAME}")
+                self._opened.connection.close()
+            except duck.errors():
+                log.exception("closing the store")
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        self._last_use = time.monotonic()
+        try:
+            actor = self._actor(scope)
+            route = self._routes.get((scope["method"], scope["path"]))
+            if route is None:
+                raise UsageError(f"There is no {scope['method']} {scope['path']}.", hint="Client and owner may differ in version.")
+            await route(actor, await _body(scope, receive), send)
+        except NbopsError as error:
+            await _answer(send, encode(Reply(problem=_problem(error))), status=error.exit.http)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            problem = Problem(code="usage", message=f"The request cannot be read: {error}.", hint="Client and owner may differ in version.")
+            await _answer(send, encode(Reply(problem=problem)), status=400)
+        except Exception as error:  # noqa: BLE001 - the owner's border: one request must not end the process
+            log.exception("a request failed")
+            problem = Problem(code="internal", message=f"The owner failed: {error!r}.", hint="See .nbops/run/owner.log.")
+            await _answer(send, encode(Reply(problem=problem)), status=500)
+        finally:
+            self._last_use = time.monotonic()
+
+    def _actor(self, scope: dict[str, Any]) -> Actor:
+        who, number = scope.get("client") or ("", 0)
+        if who.startswith("uid:"):
+            uid = int(who[4:])
+            if uid in {os.getuid(), 0}:
+                return Actor(name=_user(uid), uid=uid, host=socket.gethostname(), pid=number)
+        elif self._meeting.token_is(dict(scope["headers"]).get(b"authorization", b"").decode()):
+            return Actor(name=_user(os.getuid()), uid=os.getuid(), host=socket.gethostname(), pid=0)
+        raise UsageError("This store belongs to another user.", hint="Use the team server for a store that several users share.", code="model.trust")
+
+    async def _hello(self, _actor: Actor, _body: bytes, send: Send) -> None:
+        opened, problem = self._opened, self._problem
+        blocked = self._state in {"blocked", "opening"}
+        hello = Hello(
+            protocol=PROTOCOL,
+            nbops=nbops.__version__,
+            duckdb=duck.version(),
+            schema=opened.schema if opened else 0,
+            store=opened.store_id if opened else "",
+            state=self._state,
+            code=problem.code if blocked else "",
+            message=problem.message if blocked else opened.notice if opened else "",
+            hint=problem.hint if blocked else opened.hint if opened else "",
+            pid=os.getpid(),
+            seq=self._writer.seq if self._writer else 0,
+            clients=len(self._server.server_state.connections),
+        )
+        await _answer(send, encode(hello))
+
+    async def _write(self, actor: Actor, body: bytes, send: Send) -> None:
+        reply = await self._submit(envelope=_envelope.decode(body), actor=actor)
+        await _answer(send, encode(reply), status=_status(reply))
+
+    async def _submit(self, **job: Any) -> Reply:  # noqa: ANN401 - what a Job takes
+        writer = self._writer
+        if writer is None or self._state != "ready":
+            raise self._unready()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Reply] = loop.create_future()
+
+        def answer(reply: Reply) -> None:
+            loop.call_soon_threadsafe(_settle, future, reply)
+
+        writer.submit(Job(answer, **job))
+        return await future
+
+    def _unready(self) -> NbopsError:
+        if self._state == "read-only" and self._opened:
+            return StoreUnavailable(self._opened.notice, hint=self._opened.hint, code="store.unavailable.read-only")
+        if self._state == "draining":
+            return StoreUnavailable("The store's owner is leaving.", hint="Another one starts with the next request.")
+        return self._problem
+
+    async def _read(self, _actor: Actor, body: bytes, send: Send) -> None:
+        if self._opened is None:
+            raise self._unready()
+        query = _read.decode(body)
+        loop = asyncio.get_running_loop()
+        if query.arrow:
+            await loop.run_in_executor(self._readers, self._stream, query, send, loop)
+        else:
+            table = await loop.run_in_executor(self._readers, self._table, query, loop)
+            await _answer(send, encode(table))
+
+    def _session(self, query: Read) -> Any:  # noqa: ANN401 - a DuckDB connection
+        if not hasattr(self._reader, "session"):
+            if self._opened is None:
+                raise self._unready()
+            self._reader.session = duck.cursor(self._opened.connection)
+        session = self._reader.session
+        if query.sql not in self._checked:
+            guard.check(session, query.sql)
+            if len(self._checked) > 500:
+                self._checked.clear()
+            self._checked[query.sql] = None
+        return session
+
+    def _table(self, query: Read, loop: asyncio.AbstractEventLoop) -> Table:
+        session = self._session(query)
+        with _ReadOnly(session, query.timeout, loop):
+            result = session.execute(query.sql, query.values)
+            rows = result.fetchmany(query.limit + 1)
+            columns = [column[0] for column in result.description]
+        return Table(columns=columns, rows=[list(row) for row in rows[: query.limit]], truncated=len(rows) > query.limit)
+
+    def _stream(self, query: Read, send: Send, loop: asyncio.AbstractEventLoop) -> None:
+        """Send Arrow IPC batch by batch, so that memory stays flat whatever is asked for."""
+        import pyarrow as pa
+
+        session = self._session(query)
+        with _ReadOnly(session, query.timeout, loop):
+            reader = session.sql(query.sql, params=query.values).to_arrow_reader(100_000)
+            left = query.limit
+            sink = io.BytesIO()
+            start = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", ARROW.encode())]}
+            started = False
+            with pa.ipc.new_stream(sink, reader.schema) as stream:
+                for batch in reader:
+                    stream.write_batch(batch.slice(0, left))
+                    left -= batch.num_rows
+                    if not started:
+                        _send_now(send, start, loop)
+                        started = True
+                    _send_now(send, {"type": "http.response.body", "body": sink.getvalue(), "more_body": True}, loop)
+                    sink.seek(0)
+                    sink.truncate()
+                    if left <= 0:
+                        break
+            if not started:
+                _send_now(send, start, loop)
+            _send_now(send, {"type": "http.response.body", "body": sink.getvalue()}, loop)
+
+    async def _control(self, _actor: Actor, body: bytes, send: Send) -> None:
+        act = _control.decode(body)
+        if act.action == "drain":
+            self._state = "draining"
+            self._server.should_exit = True
+            await _answer(send, encode(Reply()))
+            return
+        if act.action == "fold":
+            await self._fold()
+            reply = Reply()
+        elif act.action == "backup":
+            reply = await self._submit(call=functools.partial(_backup, self._places))
+        elif act.action == "checkpoint":
+            reply = await self._submit(call=_checkpoint)
+        else:
+            raise UsageError(f"There is no act {act.action!r}.", hint="Known: drain, fold, backup, checkpoint.")
+        await _answer(send, encode(reply), status=_status(reply))
+
+    async def _fold(self) -> None:
+        """Bring in what was spooled while nobody could be reached."""
+        if self._state != "ready":
+            return
+        async with self._folding:
+            for path in list(spool.segments(self._places)):
+                await self._fold_segment(path)
+
+    async def _fold_segment(self, path: Path) -> None:
+        done = spool.finished(path)
+        size = path.stat().st_size
+        if not done and size == self._folded.get(path):
+            return
+        actor = Actor(name=_user(path.stat().st_uid), uid=path.stat().st_uid, host=socket.gethostname(), pid=0)
+        position = self._folded.get(path, 0)
+        await asyncio.to_thread(self._take_blobs, path.parent / spool.BLOBS)
+        batch = list(spool.read(path, position))
+        replies = await asyncio.gather(
+            *(self._submit(envelope=msgspec.structs.replace(envelope, resend=True), actor=actor) for _, envelope in batch)
+        )
+        for (_, envelope), reply in zip(batch, replies, strict=True):
+            if reply.problem and reply.problem.code.startswith("store"):
+                return
+            if reply.problem:
+                kept = spool.reject(self._places, path, envelope, reply.problem)
+                log.warning("refused at the fold, kept as %s: %s", kept, reply.problem.message)
+        if batch:
+            self._folded[path] = batch[-1][0]
+        if done:
+            path.unlink()
+            self._folded.pop(path, None)
+
+    def _take_blobs(self, folder: Path) -> None:
+        from nbops.store import blobs
+
+        if folder.is_dir():
+            for path in list(blobs.every(folder)):
+                blobs.put_file(self._places.blobs, path)
+                path.unlink()
+
+
+class _ReadOnly:
+    """A read-only transaction that is interrupted after some seconds; DuckDB's errors leave it as ours."""
+
+    def __init__(self, session: Any, seconds: float, loop: asyncio.AbstractEventLoop) -> None:  # noqa: ANN401 - a DuckDB connection
+        self._session = session
+        self._timer = threading.Timer(seconds, session.interrupt)
+        self._timer.daemon = True
+
+    def __enter__(self) -> None:
+        self._session.execute("begin transaction read only")
+        self._timer.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._timer.cancel()
+        try:
+            self._session.execute("rollback")
+        except duck.errors():
+            # The failed statement has ended the transaction by itself.
+            pass
+        if isinstance(error, duck.errors()):
+            raise duck.query_error(error) from error
+
+
+def take_lock(path: Path, patience: float) -> int | None:
+    """Hold the owner's lock for this process's life; None when another owner keeps it beyond `patience` seconds."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(handle)
+                return None
+            time.sleep(0.02)
+        else:
+            return handle
+
+
+_envelope = msgspec.msgpack.Decoder(Envelope)
+_read = msgspec.msgpack.Decoder(Read)
+_control = msgspec.msgpack.Decoder(Control)
+
+
+async def _body(scope: dict[str, Any], receive: Receive) -> bytes:
+    declared = int(dict(scope["headers"]).get(b"content-length", b"0"))
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        part = message.get("body", b"")
+        size += len(part)
+        if max(size, declared) > MAX_BODY:
+            raise UsageError(f"The request is larger than {MAX_BODY >> 20} MiB.", hint="Log it in several calls, or as an artifact.")
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+async def _answer(send: Send, body: bytes, *, status: int = 200) -> None:
+    headers = [(b"content-type", MEDIA.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _send_now(send: Send, message: dict[str, Any], loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.run_coroutine_threadsafe(send(message), loop).result()
+
+
+def _settle(future: asyncio.Future[Reply], reply: Reply) -> None:
+    if not future.done():
+        future.set_result(reply)
+
+
+def _status(reply: Reply) -> int:
+    return 200 if reply.problem is None else 409
+
+
+def _problem(error: NbopsError) -> Problem:
+    return Problem(code=error.code, message=error.message, hint=error.hint)
+
+
+def _patrol(look: Callable[..., None], places: Places, transaction: Any) -> None:  # noqa: ANN401 - the writer's transaction
+    look(transaction, places)
+
+
+def _backup(places: Places, connection: Any) -> str:  # noqa: ANN401 - a DuckDB connection
+    target = database.backup_path(places, database.last(connection)[0])
+    database.copy_to(connection, target)
+    return target.name
+
+
+def _checkpoint(connection: Any) -> None:  # noqa: ANN401 - a DuckDB connection
+    connection.execute(f"checkpoint {duck.NAME}")
+
+
+@functools.cache
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"

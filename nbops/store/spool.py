@@ -1,0 +1,163 @@
+"""Envelopes on disk while nobody can be reached: appended by the process that made them, folded into the store by the owner later.
+
+A segment is a file of framed records (length, CRC-32, MessagePack), the first of which says whose it is. Its writer holds a file
+lock on it, so a free lock means that no more will come. Folding twice is harmless: the ledger knows each envelope by its id.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from nbops.errors import StoreFull
+from nbops.records import Record, new_id, now_us
+from nbops.store.places import Places, make_private, private_temporary
+from nbops.store.wire import Envelope, Problem
+
+SUFFIX = ".spool"
+BLOBS = "blobs"
+_FRAME = struct.Struct("<II")
+
+
+class Header(Record):
+    """Whose segment it is: `store` is empty when the writer never reached one."""
+
+    store: str
+    project: str
+    writer: str
+    pid: int
+    host: str
+    created: int
+
+
+class Rejected(Record):
+    """An envelope that the store refused when it was folded; kept for a person to look at."""
+
+    segment: str
+    envelope: Envelope
+    problem: Problem
+
+
+class Spool:
+    """A process's own segment, opened at its first envelope in the first place that takes it."""
+
+    def __init__(self, places: Places, *, store: str, writer: str, host: str) -> None:
+        self._places = places
+        self._header = Header(store=store, project=str(places.folder), writer=writer, pid=os.getpid(), host=host, created=now_us())
+        self._fd: int | None = None
+        self.path: Path | None = None
+
+    def append(self, envelope: Envelope) -> Path:
+        """Keep an envelope; on return it is on disk. Gives the segment's path. Raises StoreFull when no place takes it."""
+        body = msgspec.msgpack.encode(envelope)
+        if self._fd is not None:
+            try:
+                return self._write(body)
+            except OSError:
+                # This place is full or gone; what it holds stays there and the rest goes to the next one.
+                self.seal()
+        for folder in self._places.spools():
+            try:
+                self._open(folder)
+                return self._write(body)
+            except OSError:
+                self._drop()
+        raise StoreFull(
+            "There is no room left to spool what is logged: neither in the project nor in your state or temporary folder.",
+            hint=f"Free some space under {self._places.folder} or {private_temporary().parent}, then log again.",
+        )
+
+    def seal(self) -> None:
+        """Give up the segment: from now on it can be folded and removed."""
+        if self._fd is not None:
+            os.close(self._fd)
+        self._fd, self.path = None, None
+
+    def _open(self, folder: Path) -> None:
+        if folder == self._places.spool:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        else:
+            make_private(folder)
+        path = folder / f"{new_id()}{SUFFIX}"
+        self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self.path = path
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        self._write(msgspec.msgpack.encode(self._header))
+
+    def _write(self, body: bytes) -> Path:
+        if self._fd is None or self.path is None:
+            raise OSError("the segment is closed")
+        frame = _FRAME.pack(len(body), zlib.crc32(body)) + body
+        before = os.lseek(self._fd, 0, os.SEEK_END)
+        try:
+            if os.write(self._fd, frame) != len(frame):
+                raise OSError("the segment took only a part of the record")
+            os.fdatasync(self._fd)
+        except OSError:
+            os.ftruncate(self._fd, before)
+            raise
+        return self.path
+
+    def _drop(self) -> None:
+        path = self.path
+        self.seal()
+        if path:
+            path.unlink(missing_ok=True)
+
+
+def segments(places: Places) -> Iterator[Path]:
+    """The segments that wait for this project's store, oldest first within a folder."""
+    for folder in places.spools():
+        if folder.is_dir():
+            yield from sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def read(path: Path, position: int = 0) -> Iterator[tuple[int, Envelope]]:
+    """The whole envelopes of a segment from a byte position on, each with the position behind it; a torn end is left out."""
+    decoder = msgspec.msgpack.Decoder(Envelope)
+    with path.open("rb") as file:
+        if position == 0:
+            if _next(file) is None:
+                return
+            position = file.tell()
+        file.seek(position)
+        while (body := _next(file)) is not None:
+            yield file.tell(), decoder.decode(body)
+
+
+def finished(path: Path) -> bool:
+    """Whether the segment's writer has closed it or is dead."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(handle)
+
+
+def reject(places: Places, segment: Path, envelope: Envelope, problem: Problem) -> Path:
+    """Put an envelope aside that the store refuses, with the reason."""
+    places.rejected.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = Rejected(segment=segment.name, envelope=envelope, problem=problem)
+    path = places.rejected / f"{envelope.tx}.msgpack"
+    path.write_bytes(msgspec.msgpack.encode(kept))
+    return path
+
+
+def _next(file: BinaryIO) -> bytes | None:
+    frame = file.read(_FRAME.size)
+    if len(frame) < _FRAME.size:
+        return None
+    length, crc = _FRAME.unpack(frame)
+    body = file.read(length)
+    return body if len(body) == length and zlib.crc32(body) == crc else None

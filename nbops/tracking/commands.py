@@ -1,0 +1,203 @@
+"""What the owner does about runs. Rows are collected for the whole group; references are checked here, where alone things are written."""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+import msgspec
+
+from nbops.errors import NotFound
+from nbops.events import MetricDefined, RunDeleted, RunLost, RunRenamed, RunRestored
+from nbops.records import NO_STEP, Param, Series, Tag, new_id
+from nbops.store.commands import Bulk, Transaction, command, patrol
+from nbops.store.places import Places
+from nbops.tracking.requests import AdoptRun, ChangeRun, DefineMetric, EndRun, LogRun, StartRun
+
+_EXPERIMENTS = Bulk.into("core.experiments", experiment_id="uuid", name="varchar", created="us", seq="bigint")
+_RUNS = Bulk.into(
+    "core.runs", run_id="uuid", experiment_id="uuid", parent_id="uuid", name="varchar", status="varchar", started="us",
+    actor="varchar", host="varchar", pid="bigint", source="varchar", cell="varchar", deleted="boolean", seq="bigint",
+)  # fmt: skip
+_ADOPTIONS = Bulk(
+    """
+    update core.runs set
+        experiment_id = coalesce(r.experiment_id, runs.experiment_id), name = coalesce(r.name, runs.name), cell = coalesce(r.cell, runs.cell)
+    from {rows} r where runs.run_id = r.run_id
+    """,
+    run_id="uuid", experiment_id="uuid", name="varchar", cell="varchar",
+)  # fmt: skip
+_FACTS = Bulk(
+    """
+    update core.runs set
+        commit_hash = coalesce(r.commit_hash, runs.commit_hash), dirty = coalesce(r.dirty, runs.dirty),
+        environment = coalesce(r.environment, runs.environment)
+    from {rows} r where runs.run_id = r.run_id
+    """,
+    run_id="uuid", commit_hash="varchar", dirty="boolean", environment="varchar",
+)  # fmt: skip
+# Only a run that goes on can end; what was taken for lost and speaks after all knows better.
+_ENDS = Bulk(
+    """
+    update core.runs set status = r.status, ended = r.ended, cause = r.cause
+    from {rows} r where runs.run_id = r.run_id and runs.status in ('running', 'lost')
+    """,
+    run_id="uuid", status="varchar", ended="us", cause="varchar",
+)  # fmt: skip
+_PARAMS = Bulk.into("core.params", run_id="uuid", key="varchar", value="varchar", kind="varchar", time="us", seq="bigint")
+_METRICS = Bulk.into("core.metrics", run_id="uuid", key="varchar", value="double", step="bigint", time="us", seq="bigint")
+_TAGS = Bulk.into("core.tags", run_id="uuid", key="varchar", value="varchar", time="us", seq="bigint")
+_ARTIFACTS = Bulk.into(
+    "core.artifacts", run_id="uuid", path="varchar", sha256="varchar", size="bigint", kind="varchar", media_type="varchar",
+    time="us", seq="bigint",
+)  # fmt: skip
+_DATASETS = Bulk.into("core.datasets", digest="varchar", name="varchar", source="varchar", rows="bigint", columns="varchar", seq="bigint")
+_INPUTS = Bulk.into("core.inputs", run_id="uuid", digest="varchar", name="varchar", seq="bigint")
+_DEFINITIONS = Bulk.into(
+    "core.metric_definitions", key="varchar", better="varchar", unit="varchar", description="varchar", seq="bigint"
+)  # fmt: skip
+
+
+@command(StartRun, role="contributor")
+def start(tx: Transaction, request: StartRun) -> None:
+    """Insert the run, its experiment if new, and what is known of it so far."""
+    if request.parent_id:
+        _known(tx, request.parent_id)
+    seq = tx.next_seq()
+    tx.add(
+        _RUNS, request.run_id, _experiment(tx, request.experiment), request.parent_id, request.name, "running", request.started,
+        tx.actor.name, request.host, request.pid, request.source, request.cell, False, seq,
+    )  # fmt: skip
+    tx.remember("run", request.run_id, True)
+    _texts(tx, request.run_id, request.started, request.params, request.tags)
+
+
+@command(LogRun, role="contributor")
+def log(tx: Transaction, request: LogRun) -> None:
+    """Append whatever the request carries."""
+    run_id = request.run_id
+    _known(tx, run_id)
+    _texts(tx, run_id, request.time, request.params, request.tags)
+    for series in request.metrics:
+        _points(tx, run_id, series)
+    for item in request.artifacts:
+        tx.add(_ARTIFACTS, run_id, item.path, item.sha256, item.size, item.kind, item.media_type, request.time, tx.next_seq())
+    for row in request.inputs:
+        seq, data = tx.next_seq(), row.dataset
+        tx.add(_DATASETS, data.digest, data.name, data.source, data.rows, msgspec.json.encode(data.columns).decode(), seq)
+        tx.add(_INPUTS, run_id, data.digest, row.name, seq)
+    if request.facts:
+        tx.add(_FACTS, run_id, request.facts.commit, request.facts.dirty, request.facts.environment)
+
+
+@command(EndRun, role="contributor")
+def end(tx: Transaction, request: EndRun) -> None:
+    """Close the run."""
+    _known(tx, request.run_id)
+    tx.add(_ENDS, request.run_id, request.status, request.ended, request.cause)
+
+
+@command(AdoptRun, role="contributor")
+def adopt(tx: Transaction, request: AdoptRun) -> list[tuple[str, str, str]]:
+    """Give the run the kernel's experiment and name; answers with (key, value, kind) of the params it has."""
+    _known(tx, request.run_id)
+    experiment = _experiment(tx, request.experiment) if request.experiment else None
+    tx.add(_ADOPTIONS, request.run_id, experiment, request.name, request.cell)
+    known = tx.rows("select key, value, kind from main.params where run_id = ?", request.run_id)
+    _texts(tx, request.run_id, request.time, request.params, request.tags)
+    return known  # type: ignore[return-value]  # three VARCHAR columns
+
+
+@command(ChangeRun, role="contributor")
+def change(tx: Transaction, request: ChangeRun) -> None:
+    """Rename, hide or bring back; each change that is one becomes an event."""
+    found = tx.rows("select name, deleted from core.runs where run_id = ?", request.run_id)
+    if not found:
+        raise _no_run(request.run_id)
+    (name, deleted), subject = found[0], f"run:{request.run_id}"
+    if request.name is not None and request.name != name:
+        tx.run("update core.runs set name = ? where run_id = ?", request.name, request.run_id)
+        tx.event(RunRenamed(subject=subject, before=name, after=request.name))
+    if request.deleted is not None and request.deleted != deleted:
+        tx.run("update core.runs set deleted = ? where run_id = ?", request.deleted, request.run_id)
+        tx.event(RunDeleted(subject=subject) if request.deleted else RunRestored(subject=subject))
+
+
+@command(DefineMetric, role="contributor")
+def define_metric(tx: Transaction, request: DefineMetric) -> None:
+    """Append the definition."""
+    tx.add(_DEFINITIONS, request.key, request.better, request.unit, request.description, tx.next_seq())
+    tx.event(MetricDefined(subject=f"metric:{request.key}", better=request.better, unit=request.unit))
+
+
+@patrol
+def close_lost(tx: Transaction, places: Places) -> None:
+    """End the runs of this host whose runner is dead: the lock that it held on its run's `alive` file is free."""
+    here = socket.gethostname()
+    for run_id, pid in tx.rows("select run_id::varchar, pid from core.runs where status = 'running' and host = ?", here):
+        if not _alive(places.runs / run_id / "alive", pid):
+            tx.add(_ENDS, run_id, "lost", tx.time, f"process {pid} ended without closing the run")
+            tx.event(RunLost(subject=f"run:{run_id}", host=here, pid=pid))
+
+
+def _alive(lock: Path, pid: int) -> bool:
+    try:
+        handle = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        # A folder that could not be written had no room for a lock.
+        return Path(f"/proc/{pid}").exists()
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(handle)
+
+
+def _texts(tx: Transaction, run_id: str, time: int, params: list[Param], tags: list[Tag]) -> None:
+    for param in params:
+        tx.add(_PARAMS, run_id, param.key, param.value, param.kind, time, tx.next_seq())
+    for tag in tags:
+        tx.add(_TAGS, run_id, tag.key, tag.value, time, tx.next_seq())
+
+
+def _points(tx: Transaction, run_id: str, series: Series) -> None:
+    values, steps, times = (_column(kind, raw) for kind, raw in (("d", series.values), ("q", series.steps), ("q", series.times)))
+    first = tx.next_seqs(len(values))
+    tx.add_columns(
+        _METRICS, len(values), run_id, series.key, values, [None if step == NO_STEP else step for step in steps], times,
+        range(first, first + len(values)),
+    )  # fmt: skip
+
+
+def _column(kind: str, raw: bytes) -> list[float]:
+    column: array.array[float] = array.array(kind)
+    column.frombytes(raw)
+    return column.tolist()
+
+
+def _experiment(tx: Transaction, name: str) -> str:
+    def load() -> str | None:
+        found = tx.rows("select experiment_id::varchar from core.experiments where name = ?", name)
+        return found[0][0] if found else None
+
+    known: str | None = tx.cached("experiment", name, load)
+    if known is None:
+        known = new_id()
+        tx.add(_EXPERIMENTS, known, name, tx.time, tx.next_seq())
+        tx.remember("experiment", name, known)
+    return known
+
+
+def _known(tx: Transaction, run_id: str) -> None:
+    if not tx.cached("run", run_id, lambda: tx.rows("select 1 from core.runs where run_id = ?", run_id) or None):
+        raise _no_run(run_id)
+
+
+def _no_run(run_id: str) -> NotFound:
+    return NotFound(f"There is no run {run_id}.", hint="`nbops runs list` shows the runs of this project.")

@@ -1,0 +1,100 @@
+"""What processes ask the owner to record about runs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from nbops.records import Artifact, Better, Dataset, Param, Record, RunStatus, Series, Tag
+from nbops.store.wire import Request
+
+
+class StartRun(Request, tag="run.start"):
+    """A run begins. The experiment is made if it is new. `started` in UTC microseconds."""
+
+    spools: ClassVar[bool] = True
+
+    run_id: str
+    experiment: str
+    name: str
+    started: int
+    host: str
+    pid: int
+    parent_id: str | None = None
+    source: str | None = None
+    cell: str | None = None
+    params: list[Param] = []
+    tags: list[Tag] = []
+
+
+class Facts(Record):
+    """What is found out about a run while it goes on; None leaves a fact as it is."""
+
+    commit: str | None = None
+    dirty: bool | None = None
+    environment: str | None = None
+
+
+class InputRow(Record):
+    """A dataset that a run read, under the name it has for the run."""
+
+    name: str
+    dataset: Dataset
+
+
+class LogRun(Request, tag="run.log"):
+    """Anything that a run has to say, in one go. `time` (UTC microseconds) holds for all but the metrics."""
+
+    spools: ClassVar[bool] = True
+
+    run_id: str
+    time: int
+    params: list[Param] = []
+    metrics: list[Series] = []
+    tags: list[Tag] = []
+    artifacts: list[Artifact] = []
+    inputs: list[InputRow] = []
+    facts: Facts | None = None
+
+
+class EndRun(Request, tag="run.end"):
+    """A run ends. The first end counts; a later one is ignored, but for the end of a run that was taken for lost."""
+
+    spools: ClassVar[bool] = True
+
+    run_id: str
+    status: RunStatus
+    ended: int
+    cause: str | None = None
+
+
+class AdoptRun(Request, tag="run.adopt"):
+    """A kernel joins the run that its runner has started; its experiment and name apply. Answers with the run's params."""
+
+    spools: ClassVar[bool] = True
+
+    run_id: str
+    time: int
+    experiment: str | None = None
+    name: str | None = None
+    cell: str | None = None
+    params: list[Param] = []
+    tags: list[Tag] = []
+
+
+class ChangeRun(Request, tag="run.change"):
+    """Rename, hide or bring back a run; None leaves it as it is."""
+
+    run_id: str
+    name: str | None = None
+    deleted: bool | None = None
+
+
+class DefineMetric(Request, tag="metric.define"):
+    """What a metric means, for the whole project; the last definition counts."""
+
+    spools: ClassVar[bool] = True
+
+    key: str
+    better: Better
+    unit: str | None = None
+    description: str | None = None
