@@ -1,1 +1,66 @@
+"""Run experiment notebooks as production pipelines and operate the models that come out of them.
+
+    import nbops
+
+    run = nbops.start_run()
+    run.log_metric("mae", 6.6)
+
+Names are loaded when they are first used, so that importing nbops costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from nbops.errors import NbopsError
+    from nbops.workspace._fluent import (
+        autolog, compare, define_metric, load_model, log_artifact, log_dict, log_figure, log_input, log_metric, log_metrics,
+        log_param, log_params, log_table, log_text, open, register_model, search_runs, set_tag, sql, start_run,
+    )  # fmt: skip
+    from nbops.workspace._run import Run
+    from nbops.workspace._workspace import Workspace
+
+__all__ = [
+    "NbopsError",
+    "Run",
+    "Workspace",
+    "__version__",
+    "autolog",
+    "compare",
+    "define_metric",
+    "load_model",
+    "log_artifact",
+    "log_dict",
+    "log_figure",
+    "log_input",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
+    "log_table",
+    "log_text",
+    "open",
+    "register_model",
+    "search_runs",
+    "set_tag",
+    "sql",
+    "start_run",
+]
+
+_ELSEWHERE = {"NbopsError": "nbops.errors", "Run": "nbops.workspace._run", "Workspace": "nbops.workspace._workspace"}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+    if name not in __all__:
+        raise AttributeError(f"module 'nbops' has no attribute {name!r}")
+    value = getattr(import_module(_ELSEWHERE.get(name, "nbops.workspace._fluent")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

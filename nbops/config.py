@@ -71,7 +71,7 @@ KEYS: dict[str, Any] = {
 
 _SPECIAL = {"NBOPS_TRANSPORT": "store.transport"}
 # Names that steer one process and are no settings of a project.
-_NOT_SETTINGS = frozenset({"NBOPS_PROJECT", "NBOPS_RUN", "NBOPS_HEADLESS"})
+_NOT_SETTINGS = frozenset({"NBOPS_PROJECT", "NBOPS_RUN", "NBOPS_HEADLESS", "NBOPS_NOTEBOOK"})
 
 
 def settings(

@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, dataclass_transform
 
 import msgspec
 
@@ -20,6 +20,7 @@ ParamKind = Literal["none", "bool", "int", "float", "str", "json"]
 Better = Literal["higher", "lower"]
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Record(msgspec.Struct, frozen=True):
     """The base of every record: frozen, equal by value."""
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from nbops.errors import NotFound, UsageError
 from nbops.records import Dataset, Record, RunStatus
-from nbops.reports.cells import Story
+from nbops.reports.cells import Part, Story
 
 if TYPE_CHECKING:
     from nbconvert.exporters import TemplateExporter
     from nbformat import NotebookNode
 
 
-class Parameter(Record):
+class Parameter(Record, frozen=True):
     """A parameter as the run saw it; `changed` when that is not the notebook's default."""
 
     name: str
@@ -28,7 +28,7 @@ class Parameter(Record):
     changed: bool = False
 
 
-class KeyMetric(Record):
+class KeyMetric(Record, frozen=True):
     """One figure that the run is judged by."""
 
     name: str
@@ -36,7 +36,7 @@ class KeyMetric(Record):
     unit: str | None = None
 
 
-class Provenance(Record):
+class Provenance(Record, frozen=True):
     """What the store knows about a run, as its page states it. Times are aware; they are shown in the local zone.
 
     `data_until` is the last moment that the data speaks of, `environment` a digest, `models` names with versions
@@ -71,23 +71,25 @@ def page(notebook: NotebookNode | Path, *, title: str | None = None, provenance:
     """
     node, name = _read(notebook)
     html, _ = _exporter().from_notebook_node(node, {"title": title, "name": name, "provenance": provenance})
-    return str(html)
+    return html.encode(errors="replace").decode()  # half a character, as a cut output may end in, cannot be written
 
 
 def _read(notebook: NotebookNode | Path) -> tuple[NotebookNode, str]:
     """The notebook, checked against its schema, and a name for it."""
     import nbformat
-    from nbformat.reader import NotJSONError
 
     name = notebook.stem if isinstance(notebook, Path) else "Notebook"
     try:
         node = nbformat.read(notebook, as_version=4) if isinstance(notebook, Path) else notebook
         nbformat.validate(node, relax_add_props=True)
     except FileNotFoundError as error:
-        raise NotFound(f"There is no notebook {notebook}.", hint="`nbops runs list` shows the runs and their notebooks.") from error
-    except (NotJSONError, UnicodeDecodeError, nbformat.ValidationError) as error:
+        raise NotFound(
+            f"There is no notebook {notebook}.", hint="`nbops runs list` shows the runs that have one."
+        ) from error
+    except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
+        # nbformat has no one error for a file that is no notebook.
         raise UsageError(
-            f"{name} cannot be read as a notebook: {str(error).splitlines()[0]}",
+            f"{name} cannot be read as a notebook: {str(error).partition(chr(10))[0][:300]}",
             hint="Run it again, or open and save it in JupyterLab, which repairs small faults.",
         ) from error
     return node, name
@@ -104,7 +106,7 @@ def _exporter() -> TemplateExporter:
         template_file="page.html.j2",
         template_paths=[],
         extra_loaders=[PackageLoader("nbops.reports")],
-        preprocessors=["nbconvert.preprocessors.CoalesceStreamsPreprocessor", _tell],
+        preprocessors=[_tell],
         filters={"moment": _moment, "duration": _duration, "number": _number},
     )
     exporter.environment.autoescape = True  # nbconvert trusts every text
@@ -117,26 +119,24 @@ def _tell(notebook: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNo
     run: Provenance | None = resources["provenance"]
     resources["title"] = story.title or (run and run.run_name) or resources["name"]
     resources["story"] = story
-    resources["caveats"] = _caveats(run) if run else []
+    resources["ending"] = _ending(run, story.failure)
     return notebook, resources
 
 
 _ENDINGS = {
-    "running": "This run had not ended when the page was made: what follows is incomplete.",
-    "failed": "This run failed: what follows is incomplete.",
-    "stopped": "This run was stopped: what follows is incomplete.",
-    "lost": "This run's process died without a word: what follows is incomplete.",
+    "running": "This run had not ended when the page was made",
+    "failed": "This run failed",
+    "stopped": "This run was stopped",
+    "lost": "This run's process died without a word",
 }
 
 
-def _caveats(run: Provenance) -> list[str]:
-    """Why a reader should hesitate, one sentence each."""
-    caveats = []
-    if run.status in _ENDINGS:
-        caveats.append(" ".join(filter(None, (_ENDINGS[run.status], run.cause))))
-    if run.dirty:
-        caveats.append("The code had changes that were not committed: the commit alone does not reproduce this page.")
-    return caveats
+def _ending(run: Provenance | None, failure: Part | None) -> str | None:
+    """Why the page tells only a part, in one or two sentences; None when the run came to its end."""
+    if run is None or run.status not in _ENDINGS:
+        return "A step of this notebook failed." if failure else None
+    cause = run.cause or (failure.body.splitlines()[0][:300] if failure else "")
+    return f"{_ENDINGS[run.status]}: what follows is incomplete. {cause}".strip()
 
 
 def _moment(when: date | datetime) -> str:

@@ -8,35 +8,37 @@ in the text itself, no id or class that our own page uses. It holds without a Co
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
+from html import escape
 
 import nh3
 
-_PROSE = frozenset(
-    "a abbr b blockquote br caption cite code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i "
-    "img ins kbd li mark ol p pre q s samp section small span strong sub summary sup table tbody td tfoot th thead time tr u ul "
-    "var wbr".split()
-)
-_PLOT = frozenset("svg g path line circle ellipse rect polyline polygon text tspan title desc".split())
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_PROSE = _words("""
+    a abbr b blockquote br caption cite code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i
+    img ins kbd li mark ol p pre q s samp section small span strong sub summary sup table tbody td tfoot th thead time tr u ul
+    var wbr
+""")
+_PLOT = _words("svg g path line circle ellipse rect polyline polygon text tspan title desc")
 # Their content is code, a fallback for something that is not shown, or a shape that is only drawn when referred to.
-_DROPPED_WHOLE = frozenset(
-    "script style iframe object embed applet noscript noembed noframes template audio video canvas select textarea button "
-    "math defs symbol marker mask pattern clipPath linearGradient radialGradient filter foreignObject metadata".split()
-)
-
-_REFERENCES = frozenset({"aria-labelledby", "aria-describedby"})
-_GEOMETRY = frozenset(
-    "viewBox preserveAspectRatio width height x y x1 y1 x2 y2 dx dy cx cy r rx ry d points pathLength transform rotate "
-    "textLength lengthAdjust".split()
-)
-_PAINT = frozenset(
-    "fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-dasharray stroke-dashoffset stroke-linecap "
-    "stroke-linejoin stroke-miterlimit opacity color visibility vector-effect shape-rendering paint-order text-anchor "
-    "dominant-baseline alignment-baseline baseline-shift font-family font-size font-style font-weight font-variant "
-    "letter-spacing word-spacing text-decoration".split()
-)
-_ATTRIBUTES = {
-    "*": {"id", "role", "lang", "dir", "title", "aria-label", "aria-hidden", "style", *_REFERENCES},
+_DROPPED_WHOLE = _words("""
+    script style iframe object embed applet noscript noembed noframes template audio video canvas select textarea button
+    math defs symbol marker mask pattern clipPath linearGradient radialGradient filter foreignObject metadata
+""")
+_REFERENCES = _words("aria-labelledby aria-describedby")
+_DRAWING = _words("""
+    viewBox preserveAspectRatio width height x y x1 y1 x2 y2 dx dy cx cy r rx ry d points pathLength transform rotate textLength
+    lengthAdjust fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-dasharray stroke-dashoffset
+    stroke-linecap stroke-linejoin stroke-miterlimit opacity color visibility vector-effect shape-rendering paint-order
+    text-anchor dominant-baseline alignment-baseline baseline-shift font-family font-size font-style font-weight font-variant
+    letter-spacing word-spacing text-decoration
+""")
+_ATTRIBUTES: dict[str, AbstractSet[str]] = {
+    "*": _REFERENCES | {"id", "role", "lang", "dir", "title", "aria-label", "aria-hidden", "style"},
     "a": {"href"},
     "col": {"span"},
     "colgroup": {"span"},
@@ -47,7 +49,8 @@ _ATTRIBUTES = {
     "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan", "scope"},
     "time": {"datetime"},
-    **dict.fromkeys(_PLOT, {*_GEOMETRY, *_PAINT}),
+    **dict.fromkeys(_PLOT, _DRAWING),
+    "svg": _DRAWING | {"xmlns"},
 }
 
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml)[;,]", re.IGNORECASE)
@@ -58,14 +61,25 @@ _PLAIN = re.compile(
     r"(?:(?:rgba?|hsla?|var|calc|matrix|translate|rotate|scale|skew[XY])\(|[\w\s.,#%)'\"+-])*+", re.IGNORECASE
 )
 
+# HTML drops a line break that opens a <pre>, one at each reading.
+_OPENING_BREAKS = re.compile(r"(<pre\b[^>]*>)\n+")
+
 
 def clean(html: str) -> str:
-    """`html` as a balanced fragment that is safe inside a page; cleaning it again changes nothing.
+    """`html` as a balanced fragment that is safe inside a page.
 
     Links to http, https and mailto stay, for they load nothing until someone follows them; other addresses go. Ids get the
     prefix `n-`, and links to them follow.
     """
-    return _cleaner.clean(html)
+    # What is taken out can leave elements nested as no browser would nest them, which then reads differently from what was
+    # judged. So it is judged again until it reads as it stands: after one round nearly always, after four at most when tried.
+    html = html.encode(errors="replace").decode()  # half a character has no place in UTF-8
+    for _ in range(8):
+        cleaned = _OPENING_BREAKS.sub(r"\1", _cleaner.clean(html))
+        if cleaned == html:
+            return cleaned
+        html = cleaned
+    return escape(html)
 
 
 def _attribute(_tag: str, name: str, value: str) -> str | None:  # noqa: PLR0911  one rule per attribute reads as a table
@@ -83,7 +97,7 @@ def _attribute(_tag: str, name: str, value: str) -> str | None:  # noqa: PLR0911
     if name == "style":
         aligned = _ALIGNMENT.fullmatch(value)
         return f"text-align: {aligned[1].lower()};" if aligned else None
-    if name in _GEOMETRY or name in _PAINT:
+    if name in _DRAWING:
         return value if _PLAIN.fullmatch(value) else None
     return value
 
@@ -94,8 +108,8 @@ def _own(name: str) -> str:
 
 
 _cleaner = nh3.Cleaner(
-    tags={*_PROSE, *_PLOT},
-    clean_content_tags=set(_DROPPED_WHOLE),
+    tags=_PROSE | _PLOT,
+    clean_content_tags=_DROPPED_WHOLE,
     attributes=_ATTRIBUTES,
     attribute_filter=_attribute,
     url_schemes={"http", "https", "mailto", "data"},

@@ -69,7 +69,8 @@ def _held(part: object) -> Iterable[object]:
         return (part.func, part.args, part.keywords)
     if isinstance(part, MethodType):
         return (part.__self__,)
-    if getattr(getattr(part, "dtype", None), "kind", None) == "O":  # an array of objects: the trees of gradient boosting
+    # An array of objects: the trees of gradient boosting.
+    if getattr(getattr(part, "dtype", None), "kind", None) == "O":
         return getattr(part, "flat", ())
     attributes = getattr(part, "__dict__", None)
     return attributes.values() if isinstance(attributes, dict) else ()
@@ -102,7 +103,7 @@ def _decision_tree(estimator: Any) -> bool:
     if tree is None:
         return True
     # The width of what is predicted is held against n_features_in_, and only if there is one.
-    if not 0 < tree.node_count <= tree.capacity or tree.n_features != vars(estimator)["n_features_in_"]:
+    if tree.node_count < 1 or tree.n_features != vars(estimator)["n_features_in_"]:
         return False
     inner = tree.children_left != -1
     depth = _depth(tree.children_left, tree.children_right, inner)
@@ -127,10 +128,10 @@ def _hist_gradient_boosting(estimator: Any) -> bool:
         return True
     width = vars(estimator)["n_features_in_"]
     # The categories of a feature are looked up by feature, so the table must have a row for each.
-    categorical = np.asarray(estimator._bin_mapper.is_categorical_, dtype=bool)
+    categorical = np.asarray(vars(estimator)["_bin_mapper"].is_categorical_, dtype=bool)
     if categorical.shape != (width,):
         return False
-    for predictor in (predictor for stage in estimator._predictors for predictor in stage):
+    for predictor in (predictor for stage in vars(estimator)["_predictors"] for predictor in stage):
         nodes = predictor.nodes
         inner = nodes["is_leaf"] == 0
         split = nodes[inner & (nodes["is_categorical"] != 0)]
@@ -150,7 +151,7 @@ def _neighbour_tree(tree: Any) -> bool:
     data, order, nodes, bounds, _, _, count, *_, metric, _ = tree.__getstate__()
     rows, width = data.shape
     weights = metric.__getstate__()[2]
-    metric._validate_data(data)  # raises ValueError when the metric was made for another width
+    metric._validate_data(data)  # noqa: SLF001 - the one check that each metric has; raises ValueError for another width
     return bool(
         0 < count == len(nodes)
         and bounds.shape == (2 if type(tree).__name__ == "KDTree" else 1, count, width)
@@ -164,7 +165,8 @@ def _neighbour_tree(tree: Any) -> bool:
 
 
 def _spline(spline: Any) -> bool:
-    type(spline)(spline.t, spline.c, spline.k, spline.extrapolate, spline.axis)  # raises ValueError on what does not fit
+    # Making it anew raises ValueError when knots, coefficients and degree do not fit.
+    type(spline)(spline.t, spline.c, spline.k, spline.extrapolate, spline.axis)
     return True
 
 

@@ -102,7 +102,7 @@ class _Group:
         seq = self.next_seq()
         detail = msgspec.json.encode(event).decode()
         verb = str(event.__struct_config__.tag)
-        before, self.head = self.head, chain(self.head, seq, self.time, self.actor.name, verb, event.subject, detail)
+        before, self.head = self.head, link(self.head, seq, self.time, self.actor.name, verb, event.subject, detail)
         self.add(_EVENTS, seq, self.time, self.actor.name, verb, event.subject, detail, before, self.head)
 
     def cached(self, kind: str, key: str, load: Callable[[], Any]) -> Any:

@@ -1,0 +1,109 @@
+"""What all commands share: the group, the project option, and how results are shown."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import click
+
+import nbops
+from nbops import config
+from nbops.store.client import Store, connect
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbops.workspace._workspace import Workspace
+
+
+class Nouns(click.Group):
+    """A group whose nouns work in singular and plural, and which names the nearest command for a typo."""
+
+    aliases: ClassVar[dict[str, str]] = {"run": "run", "model": "models", "review": "reviews", "report": "report"}
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or of its plural."""
+        found = super().get_command(ctx, cmd_name)
+        return found or super().get_command(ctx, f"{cmd_name}s")
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a suggestion in the error."""
+        from nbops.errors import nearest
+
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = nearest(args[0], self.list_commands(ctx)) if args else None
+            error.message += f" Did you mean {near!r}?" if near else ""
+            raise
+
+
+class Here:
+    """The project that a command works on."""
+
+    def __init__(self, project: str | None) -> None:
+        self.project = project
+
+    def settings(self, start: Path | None = None) -> config.Settings:
+        """The settings of the project; `start` is where to look for it when none is named."""
+        return config.settings(self.project, start=start)
+
+    def workspace(self) -> Workspace:
+        """The handle of the project."""
+        from nbops.workspace._workspace import Workspace
+
+        return Workspace(self.settings())
+
+    def store(self, start: Path | None = None) -> Store:
+        """The store of the project."""
+        return connect(self.settings(start))
+
+
+@click.group(cls=Nouns, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-C", "--project", metavar="DIR", help="The project's folder (default: the one this folder lies in).")
+@click.version_option(nbops.__version__, prog_name="nbops")
+@click.pass_context
+def cli(ctx: click.Context, project: str | None) -> None:
+    """Run experiment notebooks as production pipelines and operate the models that come out of them."""
+    ctx.obj = Here(project)
+
+
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--json`, as its parameter `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")(function)
+
+
+def here(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand a command the project as its first argument."""
+
+    @click.pass_obj
+    @wraps(function)
+    def call(obj: Here, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own
+        return function(obj, *args, **kwargs)
+
+    return call
+
+
+def show(value: object, *, as_json: bool, text: Callable[[], str] | None = None) -> None:
+    """Print a result: as JSON, or as the text that `text` makes of it."""
+    if as_json:
+        click.echo(json.dumps(value, default=str, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+    elif text is not None:
+        click.echo(text())
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A DataFrame's rows as dicts for JSON, missing values as null."""
+    return json.loads(frame.to_json(orient="records", date_format="iso"))  # type: ignore[no-any-return]  # a list by construction
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table for a terminal."""
+    from nbops.render import text
+
+    return text.table(columns, rows)

@@ -1,0 +1,1 @@
+"""`nbops db …`: look after the store's file."""

@@ -1,0 +1,109 @@
+"""`nbops run`: execute a notebook."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nbops.cli._base import Here, cli, here, json_option
+from nbops.errors import EXITS, ParameterError
+
+
+@cli.command("run")
+@click.argument("notebook", type=click.Path(path_type=Path))
+@click.argument("output", required=False, type=click.Path(path_type=Path))
+@click.option("-p", "--parameters", "pairs", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter; numbers, true/false and null are taken as such.")
+@click.option("-r", "--parameters-raw", "raw", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter to this very text.")
+@click.option("-f", "--parameters-file", "files", multiple=True, type=click.Path(exists=True, path_type=Path), help="Parameters from a YAML or JSON file.")
+@click.option("-y", "--parameters-yaml", "yamls", multiple=True, metavar="YAML", help="Parameters as YAML.")
+@click.option("--cwd", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder to execute in (default: the notebook's).")
+@click.option("-k", "--kernel", help="Kernel to use (default: the notebook's own).")
+@click.option("--execution-timeout", type=float, metavar="SECONDS", help="Longest time for one cell.")
+@click.option("--html", "html", type=click.Path(path_type=Path), help="Also render the executed notebook as one page.")
+@json_option
+@here
+def run(
+    obj: Here,
+    notebook: Path,
+    output: Path | None,
+    pairs: tuple[tuple[str, str], ...],
+    raw: tuple[tuple[str, str], ...],
+    files: tuple[Path, ...],
+    yamls: tuple[str, ...],
+    cwd: Path | None,
+    kernel: str | None,
+    execution_timeout: float | None,
+    html: Path | None,
+    as_json: bool,
+) -> int:
+    """Execute NOTEBOOK with parameters, as a run; write the executed notebook to OUTPUT if given.
+
+    It runs in its own folder, as in JupyterLab. The exit status says how it ended: see docs/exit-codes.md.
+    """
+    from nbops.execution import notebook as execution
+    from nbops.records import short
+
+    parameters = _parameters(pairs, raw, files, yamls)
+    store = obj.store(start=notebook.expanduser().resolve().parent)
+    lively = sys.stderr.isatty() and not as_json
+
+    def progress(at: execution.Progress) -> None:
+        if lively:
+            click.echo(f"\r\033[K{notebook.name}: cell {at.cell}/{at.cells}", err=True, nl=False)
+
+    outcome = execution.execute(
+        store, notebook, output, parameters=parameters, cwd=cwd, kernel=kernel, timeout=execution_timeout, progress=progress
+    )
+    if lively:
+        click.echo("\r\033[K", err=True, nl=False)
+    if html is not None:
+        from nbops.reports import run_page
+
+        html.write_text(run_page.page_of(store, outcome.run_id), encoding="utf-8")
+    status = EXITS[outcome.code].status if outcome.code else 0
+    if as_json:
+        document = {
+            "run_id": outcome.run_id, "status": outcome.status, "cause": outcome.cause, "exit": status,
+            "seconds": round(outcome.seconds, 3), "notebook": str(outcome.notebook), "html": str(html) if html else None,
+        }  # fmt: skip
+        click.echo(json.dumps(document))
+    else:
+        reason = f": {outcome.cause}" if outcome.cause else ""
+        click.echo(f"{outcome.status} {short(outcome.run_id)} {notebook.name} in {outcome.seconds:.1f} s{reason}")
+        if outcome.cause:
+            click.echo(f"Executed notebook: {outcome.notebook}")
+    return status
+
+
+def _parameters(
+    pairs: tuple[tuple[str, str], ...], raw: tuple[tuple[str, str], ...], files: tuple[Path, ...], yamls: tuple[str, ...]
+) -> dict[str, Any]:
+    import yaml
+
+    merged: dict[str, Any] = {}
+    texts = [(str(path), path.read_text(encoding="utf-8")) for path in files] + [("--parameters-yaml", text) for text in yamls]
+    for source, text in texts:
+        try:
+            loaded = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ParameterError(f"The parameters in {source} are not YAML: {error}.", hint="Write one 'name: value' per line.") from error
+        if loaded is not None and not isinstance(loaded, dict):
+            raise ParameterError(f"The parameters in {source} are no mapping.", hint="Write one 'name: value' per line.")
+        merged.update(loaded or {})
+    merged.update({name: yaml.safe_load(value) if _scalar(value) else value for name, value in pairs})
+    merged.update(dict(raw))
+    return merged
+
+
+def _scalar(value: str) -> bool:
+    """Whether a value on the command line stands for a number, a truth value or null rather than for its text."""
+    import yaml
+
+    try:
+        return isinstance(yaml.safe_load(value), (int, float, bool, type(None)))
+    except (yaml.YAMLError, ValueError):
+        return False

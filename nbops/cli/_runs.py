@@ -1,0 +1,137 @@
+"""`nbops runs …`: find, show, compare and change runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from nbops.cli._base import Here, cli, here, json_option, records, show, table
+
+
+@cli.group("runs")
+def runs_group() -> None:
+    """Find, show, compare and change runs."""
+
+
+@runs_group.command("list")
+@click.argument("experiment", required=False)
+@click.option("-f", "--filter", "condition", help="Such as: metrics.mae < 9 and params.max_iter >= 100")
+@click.option("-o", "--order-by", help="Such as: metrics.mae desc")
+@click.option("-n", "--limit", default=20, show_default=True, help="At most that many.")
+@click.option("--deleted", is_flag=True, help="The hidden ones too.")
+@json_option
+@here
+def list_runs(obj: Here, experiment: str | None, condition: str | None, order_by: str | None, limit: int, deleted: bool, as_json: bool) -> None:
+    """List runs, newest first unless ordered otherwise."""
+    from nbops.tracking import show as views
+
+    frame = obj.workspace().search_runs(experiment, filter=condition, order_by=order_by, limit=limit, deleted=deleted)
+    show(records(frame) if as_json else None, as_json=as_json, text=lambda: views.runs_text(frame))
+
+
+@runs_group.command("show")
+@click.argument("run")
+@json_option
+@here
+def show_run(obj: Here, run: str, as_json: bool) -> None:
+    """Show one run: an id, its last digits, or a name."""
+    from nbops.tracking import show as views
+
+    found = obj.workspace().run(run)
+    if as_json:
+        import msgspec
+
+        document: dict[str, Any] = {**msgspec.to_builtins(found.info), "params": found.params, "metrics": found.metrics, "tags": found.tags}
+        show(document, as_json=True)
+    else:
+        show(None, as_json=False, text=lambda: views.run_text(obj.store(), found.info))
+
+
+@runs_group.command("compare")
+@click.argument("run", nargs=-1, required=True)
+@click.option("--all", "everything", is_flag=True, help="What is the same, too.")
+@json_option
+@here
+def compare(obj: Here, run: tuple[str, ...], everything: bool, as_json: bool) -> None:
+    """Show runs side by side: what differs, the best metrics marked."""
+    view = obj.workspace().compare(*run, everything=everything)
+    show(view.to_dict() if as_json else None, as_json=as_json, text=view.to_text)
+
+
+@runs_group.command("delete")
+@click.argument("run", nargs=-1, required=True)
+@here
+def delete(obj: Here, run: tuple[str, ...]) -> None:
+    """Hide runs from searches."""
+    for item in [obj.workspace().run(text) for text in run]:
+        item.delete()
+        click.echo(f"hidden {item.id}; `nbops runs restore {item.id}` brings it back")
+
+
+@runs_group.command("restore")
+@click.argument("run", nargs=-1, required=True)
+@here
+def restore(obj: Here, run: tuple[str, ...]) -> None:
+    """Bring hidden runs back."""
+    for item in [obj.workspace().run(text) for text in run]:
+        item.restore()
+        click.echo(f"restored {item.id}")
+
+
+@runs_group.command("rename")
+@click.argument("run")
+@click.argument("name")
+@here
+def rename(obj: Here, run: str, name: str) -> None:
+    """Give a run another name."""
+    obj.workspace().run(run).rename(name)
+
+
+@runs_group.command("tag")
+@click.argument("run")
+@click.argument("tags", nargs=-1, required=True, metavar="KEY=VALUE...")
+@here
+def tag(obj: Here, run: str, tags: tuple[str, ...]) -> None:
+    """Set tags of a run."""
+    pairs = dict(item.split("=", 1) if "=" in item else (item, "true") for item in tags)
+    obj.workspace().run(run).set_tags(pairs)
+
+
+@runs_group.command("open")
+@click.argument("run")
+@here
+def open_run(obj: Here, run: str) -> None:
+    """Print the path of a run's executed notebook."""
+    from nbops.execution import notebook
+
+    click.echo(notebook.executed(obj.store(), obj.workspace().run(run).run_id))
+
+
+@cli.group("models")
+def models_group() -> None:
+    """Look at registered models."""
+
+
+@models_group.command("list")
+@click.argument("name", required=False)
+@json_option
+@here
+def list_models(obj: Here, name: str | None, as_json: bool) -> None:
+    """List model versions, newest first."""
+    frame = obj.workspace().model_versions(name)
+    shown = frame.assign(run=frame["run_id"].str[-8:], created=frame["created"].astype(str).str[:19]) if len(frame) else frame
+    columns = ["model", "version", "state", "run", "created", "actor"]
+    show(records(frame) if as_json else None, as_json=as_json, text=lambda: table(columns, shown[columns].values.tolist() if len(shown) else []))
+
+
+@models_group.command("register")
+@click.argument("run")
+@click.argument("name")
+@click.option("--model", default="model", show_default=True, help="The name it was logged under.")
+@click.option("--description")
+@here
+def register(obj: Here, run: str, name: str, model: str, description: str | None) -> None:
+    """Make a run's model the next version of NAME."""
+    version = obj.workspace().register_model(run, name, model=model, description=description)
+    click.echo(f"registered {version.model}/{version.version}")

@@ -1,0 +1,289 @@
+"""One notebook, one run: parameters are checked, Papermill executes, and the run ends in one place from what really happened.
+
+The executed notebook lies at `runs/<id>/<name>.ipynb`, also while it is being executed, and at `output` when one is given.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbops.errors import ExecutionError, NotFound, ParameterError, nearest
+from nbops.records import Record, RunStatus
+from nbops.store.client import Store
+from nbops.tracking import runs
+from nbops.tracking.provenance import NOTEBOOK_VARIABLE
+from nbops.tracking.recording import Recording
+
+if TYPE_CHECKING:
+    from jupyter_client.manager import AsyncKernelManager
+
+METRICS_TAG = "metrics"
+
+
+class Outcome(Record):
+    """How an execution ended; `code` is the error code for its exit status, empty when it finished."""
+
+    run_id: str
+    status: RunStatus
+    notebook: Path
+    seconds: float
+    cause: str | None = None
+    code: str = ""
+
+
+class Progress(Record):
+    """Cell `cell` of `cells` has begun; counted over code cells."""
+
+    cell: int
+    cells: int
+
+
+class _Failure(Record):
+    status: RunStatus
+    cause: str
+    code: str
+
+
+def execute(
+    store: Store,
+    notebook: Path,
+    output: Path | None = None,
+    *,
+    parameters: Mapping[str, object] | None = None,
+    cwd: Path | None = None,
+    kernel: str | None = None,
+    timeout: float | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Outcome:
+    """Execute a notebook as a run. A failing notebook is an outcome, not an exception.
+
+    Raises NotFound for a missing notebook and ParameterError for a parameter that it does not have: both before a kernel starts.
+    `timeout` in seconds is for each cell.
+    """
+    notebook = notebook.expanduser().resolve()
+    if not notebook.is_file():
+        raise NotFound(f"There is no notebook {notebook}.", hint=_neighbours(notebook))
+    node = _read(notebook)
+    given = dict(parameters or {})
+    known = _parameters(notebook)
+    _refuse_unknown(given, known, notebook)
+    recording = runs.begin_headless(store, notebook, params={**known, **given}, parent=runs.invited())
+    kept = store.places.runs / recording.run_id / notebook.name
+    started = time.monotonic()
+    failure = _papermill(node, notebook, kept, recording, given, cwd or notebook.parent, kernel, timeout, progress)
+    if output is not None:
+        _copy(kept, output)
+    recording.end(failure.status if failure else "finished", failure.cause if failure else None)
+    return Outcome(
+        run_id=recording.run_id, status=failure.status if failure else "finished", notebook=output or kept,
+        seconds=time.monotonic() - started, cause=failure.cause if failure else None, code=failure.code if failure else "",
+    )  # fmt: skip
+
+
+def executed(store: Store, run_id: str) -> Path:
+    """The executed notebook of a run. Raises NotFound."""
+    found = sorted((store.places.runs / run_id).glob("*.ipynb"))
+    if not found:
+        raise NotFound(f"Run {runs.short(run_id)} has no executed notebook.", hint="Only runs made by `nbops run` have one.")
+    return found[0]
+
+
+def _papermill(
+    node: Any,  # noqa: ANN401 - a NotebookNode
+    notebook: Path,
+    kept: Path,
+    recording: Recording,
+    given: Mapping[str, object],
+    cwd: Path,
+    kernel: str | None,
+    timeout: float | None,
+    progress: Callable[[Progress], None] | None,
+) -> _Failure | None:
+    with light_imports():
+        import papermill
+        from nbclient.exceptions import CellTimeoutError, DeadKernelError
+        from papermill.exceptions import PapermillException, PapermillExecutionError
+
+    manager = _kernel_manager(recording, notebook, cwd, kernel or node.metadata.get("kernelspec", {}).get("name", "python3"))
+    watcher = _Watcher(manager, recording, progress)
+    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            notebook, kept, parameters=dict(given), cwd=cwd, kernel_name=kernel, progress_bar=False, km=manager,
+            execution_timeout=timeout, on_notebook_start=watcher.begins, on_cell_execute=watcher.cell_begins, on_cell_executed=watcher.cell_ends,
+        )  # fmt: skip
+    except PapermillExecutionError as error:
+        first = str(error.evalue).strip().partition("\n")[0]
+        cause = f"{error.ename}: {first} (cell {error.cell_index})"
+        return _Failure(status="failed", cause=cause[:500], code="execution")
+    except DeadKernelError:
+        return _Failure(status="failed", cause="the kernel died (out of memory, or it was killed)", code="execution.kernel")
+    except CellTimeoutError:
+        return _Failure(status="failed", cause=f"a cell took longer than {timeout:g} s", code="execution.timeout")
+    except KeyboardInterrupt:
+        return _Failure(status="stopped", cause="interrupted", code="execution")
+    except (PapermillException, OSError, RuntimeError) as error:
+        return _Failure(status="failed", cause=f"{type(error).__name__}: {error}"[:500], code="execution.environment")
+    finally:
+        asyncio.run(_stop(manager))
+    return None
+
+
+class _Watcher:
+    """Listens to nbclient while cells run: progress out, metrics of tagged cells into the run."""
+
+    def __init__(self, manager: AsyncKernelManager, recording: Recording, progress: Callable[[Progress], None] | None) -> None:
+        self._manager = manager
+        self._recording = recording
+        self._progress = progress
+        self._cells: list[int] = []
+
+    def begins(self, notebook: Any) -> None:  # noqa: ANN401 - a NotebookNode
+        self._cells = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
+
+    def cell_begins(self, cell: Any, cell_index: int) -> None:  # noqa: ANN401 - a NotebookNode
+        if self._progress and cell_index in self._cells:
+            self._progress(Progress(cell=self._cells.index(cell_index) + 1, cells=len(self._cells)))
+
+    async def cell_ends(self, cell: Any, cell_index: int, execute_reply: Any) -> None:  # noqa: ANN401 - nbclient's hook
+        if METRICS_TAG not in cell.metadata.get("tags", []) or execute_reply["content"]["status"] != "ok":
+            return
+        names = _assigned(cell.source)
+        from jupyter_client.asynchronous import AsyncKernelClient
+
+        # A client of its own: one made by the manager would share nbclient's identity and take its replies.
+        client = AsyncKernelClient()
+        client.load_connection_info(self._manager.get_connection_info())
+        client.start_channels()
+        try:
+            expressions = {name: _NUMBER.format(name=name) for name in names}
+            reply = await client.execute_interactive("", silent=True, user_expressions=expressions, timeout=30)
+        finally:
+            client.stop_channels()
+        found = reply["content"]["user_expressions"]
+        values = {name: answer["data"]["text/plain"] for name, answer in found.items() if answer["status"] == "ok"}
+        self._recording.metrics({name: float(text.strip("'")) for name, text in values.items() if text != "None"})
+        self._recording.flush()
+
+
+# Evaluated in the kernel, on names that stand on the left of an assignment in the tagged cell.
+_NUMBER = "repr(float({name})) if not isinstance({name}, (bool, str, bytes)) and hasattr({name}, '__float__') else None"
+
+
+def _kernel_manager(recording: Recording, notebook: Path, cwd: Path, name: str) -> AsyncKernelManager:
+    from jupyter_client.manager import AsyncKernelManager
+
+    project = recording.store.settings.project
+    environ = {
+        **os.environ,
+        runs.RUN_VARIABLE: f"{recording.run_id}@{os.getpid()}",
+        NOTEBOOK_VARIABLE: str(notebook),
+        "NBOPS_PROJECT": str(project),
+        "NBOPS_HEADLESS": "1",
+    }
+
+    class _Kernel(AsyncKernelManager):
+        """A kernel whose environment names its run: this process's own stays as it is."""
+
+        async def _async_start_kernel(self, **options: Any) -> None:  # noqa: ANN401 - jupyter_client's
+            await super()._async_start_kernel(**{**options, "env": environ, "cwd": str(cwd)})
+
+        start_kernel = _async_start_kernel
+
+    # Sockets in a private folder: no port can be taken, and nothing crosses the network in clear.
+    return _Kernel(kernel_name=name, transport="ipc")
+
+
+async def _stop(manager: AsyncKernelManager) -> None:
+    if manager.has_kernel:
+        await manager.shutdown_kernel(now=False)
+
+
+@contextmanager
+def light_imports() -> Iterator[None]:
+    """Import nbformat without the grammar of internationalised addresses.
+
+    jsonschema would load it for a format that no notebook schema uses, at about a second of cpu time.
+    """
+    if "rfc3987_syntax" in sys.modules or "jsonschema" in sys.modules:
+        yield
+        return
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # the documented way to make an import fail
+    try:
+        yield
+    finally:
+        del sys.modules["rfc3987_syntax"]
+
+
+def _read(notebook: Path) -> Any:  # noqa: ANN401 - a NotebookNode
+    with light_imports():
+        import nbformat
+
+    try:
+        return nbformat.read(notebook, as_version=4)
+    except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ExecutionError(f"{notebook} is not a notebook: {first}.", hint="Open it in JupyterLab and save it again.", code="usage") from error
+
+
+def _parameters(notebook: Path) -> dict[str, object]:
+    """The names of the parameters cell with their defaults, those that are literals as values."""
+    with light_imports():
+        import papermill
+
+    found: dict[str, object] = {}
+    for name, about in papermill.inspect_notebook(str(notebook)).items():
+        try:
+            found[name] = ast.literal_eval(about["default"])
+        except (ValueError, SyntaxError):
+            found[name] = about["default"]
+    return found
+
+
+def _refuse_unknown(given: Mapping[str, object], known: Mapping[str, object], notebook: Path) -> None:
+    for name in given:
+        if name in known:
+            continue
+        if not known:
+            raise ParameterError(
+                f"{notebook.name} has no parameters, so {name!r} cannot be set.",
+                hint="Put the settings into one cell and give that cell the tag 'parameters'.",
+            )
+        near = nearest(name, known)
+        raise ParameterError(
+            f"Unknown parameter {name!r} for {notebook.name}. Known: {', '.join(known)}.",
+            hint=f"Did you mean {near!r}?" if near else "Use one of the known names, or add it to the parameters cell.",
+        )
+
+
+def _assigned(source: str) -> list[str]:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return []
+    targets = [t for node in tree.body for t in ([*node.targets] if isinstance(node, ast.Assign) else [getattr(node, "target", None)])]
+    names = [n.id for target in targets if target is not None for n in ast.walk(target) if isinstance(n, ast.Name)]
+    return [name for name in dict.fromkeys(names) if not name.startswith("_")]
+
+
+def _copy(kept: Path, output: Path) -> None:
+    """Put the executed notebook where the caller wants it, whole or not at all."""
+    output = output.expanduser().resolve()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if kept.exists():
+        temporary = output.with_name(f".{output.name}.new")
+        temporary.write_bytes(kept.read_bytes())
+        temporary.replace(output)
+
+
+def _neighbours(notebook: Path) -> str:
+    near = nearest(notebook.name, [path.name for path in notebook.parent.glob("*.ipynb")]) if notebook.parent.is_dir() else None
+    return f"Did you mean {near!r}?" if near else "Give the path of an .ipynb file."

@@ -1,0 +1,16 @@
+"""What processes ask the owner to record about models."""
+
+from __future__ import annotations
+
+from nbops.store.wire import Request
+
+
+class RegisterVersion(Request, tag="version.register"):
+    """A run's logged model becomes the next version of `model`, which is made if it is new. Answers with the number."""
+
+    model: str
+    run_id: str
+    artifact: str
+    sha256: str
+    manifest: str
+    description: str | None = None

@@ -1,0 +1,1 @@
+"""What may be trusted, and who vouched for it."""

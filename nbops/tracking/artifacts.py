@@ -1,0 +1,183 @@
+"""Files, tables, figures and data become blobs on disk and then rows: the bytes are there before anything names them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import mimetypes
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
+
+from nbops.errors import NotFound, ParameterError, PathRefused
+from nbops.records import Artifact, Blob, Dataset
+from nbops.store.client import Store
+from nbops.tracking.provenance import file_digest, relative
+from nbops.tracking.recording import Recording
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["file", "figure", "table", "dict", "text", "model", "notebook"]
+LONGEST_PATH = 500
+_DIGEST_ROWS = 1_000_000
+
+
+def inside(path: str) -> str:
+    """A path within a run, with forward slashes. Raises PathRefused for one that is absolute, climbs or is no path."""
+    pure = PurePosixPath(path.replace("\\", "/"))
+    parts = [part for part in pure.parts if part != "."]
+    drive = bool(parts) and parts[0].endswith(":")
+    odd = "\0" in path or any(ord(c) < 32 for c in path) or len(path) > LONGEST_PATH
+    if not parts or pure.is_absolute() or ".." in parts or drive or odd:
+        raise PathRefused(
+            f"{path[:80]!r} cannot be the path of a run's file.",
+            hint="Give a relative path without '..', such as 'plots/residuals.png'.",
+        )
+    return "/".join(parts)
+
+
+def add(recording: Recording, path: str, data: bytes | Path, kind: Kind, media_type: str | None = None) -> Artifact:
+    """Keep bytes or a file as the run's `path`. Raises PathRefused or StoreFull."""
+    name = inside(path)
+    blob: Blob = recording.store.put_blob(data)
+    media = media_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    made = Artifact(path=name, sha256=blob.sha256, size=blob.size, kind=kind, media_type=media)
+    recording.artifact(made)
+    return made
+
+
+def add_files(recording: Recording, source: str | os.PathLike[str], path: str | None) -> None:
+    """Keep a file, or every file of a folder. Raises NotFound, and PathRefused for a link in the folder that leaves it."""
+    origin = Path(source)
+    if not origin.exists():
+        raise NotFound(f"There is no file {str(origin)!r}.", hint=f"The current folder is {Path.cwd()}.")
+    name = inside(path or origin.resolve().name)
+    if origin.is_dir():
+        for file in list(_files(origin)):
+            add(recording, f"{name}/{file.relative_to(origin).as_posix()}", file, "file")
+    else:
+        add(recording, name, origin, "file")
+
+
+def add_table(recording: Recording, table: Any, name: str) -> None:  # noqa: ANN401 - a frame, or what makes one
+    """Keep a table as Parquet under `tables/`."""
+    import pandas as pd
+
+    frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
+    buffer = io.BytesIO()
+    try:
+        frame.to_parquet(buffer)
+    except (ValueError, TypeError, OSError) as error:
+        raise ParameterError(
+            f"The table {name!r} cannot be kept as Parquet: {error}.", hint="Columns need text names and one type each; convert the one that is named."
+        ) from error
+    add(recording, _named("tables", name, ".parquet"), buffer.getvalue(), "table", "application/vnd.apache.parquet")
+
+
+def add_figure(recording: Recording, figure: Any, name: str) -> None:  # noqa: ANN401 - matplotlib's, or one like it
+    """Keep a figure as SVG under `figures/`; an axes stands for its figure."""
+    figure = getattr(figure, "figure", figure)
+    save = getattr(figure, "savefig", None)
+    if save is None:
+        raise ParameterError(
+            f"The figure {name!r} is a {type(figure).__name__}, which has no savefig.",
+            hint="Pass a matplotlib figure or axes; write others to a file and use log_artifact.",
+        )
+    buffer = io.BytesIO()
+    suffix = Path(name).suffix if Path(name).suffix in {".png", ".svg", ".pdf"} else ".png"
+    save(buffer, format=suffix[1:], bbox_inches="tight")
+    add(recording, _named("figures", name, suffix), buffer.getvalue(), "figure")
+
+
+def add_dict(recording: Recording, value: object, name: str) -> None:
+    """Keep a dict or list as JSON."""
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"{name!r} cannot be written as JSON: {error}.", hint="Keep plain values only, or log it as text or a file.") from error
+    add(recording, name if Path(name).suffix else f"{name}.json", text.encode(), "dict", "application/json")
+
+
+def add_text(recording: Recording, text: str, name: str) -> None:
+    """Keep text."""
+    add(recording, name if Path(name).suffix else f"{name}.txt", text.encode(), "text")
+
+
+def add_input(recording: Recording, data: Any, name: str) -> Dataset:  # noqa: ANN401 - a frame, an array or a path
+    """Name data that the run read, with a digest of its content."""
+    dataset = describe(data, name, recording.store.settings.project)
+    recording.input(name, dataset)
+    return dataset
+
+
+def describe(data: Any, name: str, project: Path) -> Dataset:  # noqa: ANN401 - a frame, an array or a path
+    """A dataset's digest, rows and columns. Frames are hashed by value in row order, files by their bytes."""
+    if isinstance(data, (str, os.PathLike)):
+        path = Path(data)
+        if not path.is_file():
+            raise NotFound(f"There is no file {str(path)!r}.", hint=f"The current folder is {Path.cwd()}.")
+        return Dataset(name=name, digest=file_digest(path), source=relative(str(path.resolve()), project) or "", rows=None, columns={})
+    import pandas as pd
+
+    frame = data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
+    columns = {str(column): str(kind) for column, kind in frame.dtypes.items()}
+    return Dataset(name=name, digest=_frame_digest(frame), source="memory", rows=len(frame), columns=columns)
+
+
+def load(store: Store, run_id: str, path: str) -> bytes:
+    """The bytes of a run's file, verified. Raises NotFound with what the run has."""
+    return store.get_blob(_row(store, run_id, path))
+
+
+def load_table(store: Store, run_id: str, name: str) -> pd.DataFrame:
+    """A table of a run. Raises NotFound."""
+    import pandas as pd
+
+    return pd.read_parquet(io.BytesIO(load(store, run_id, _named("tables", name, ".parquet"))))
+
+
+def _row(store: Store, run_id: str, path: str) -> str:
+    table = store.read("select path, sha256 from artifacts where run_id = ?", [run_id])
+    found = {row[0]: row[1] for row in table.rows}
+    if path not in found:
+        raise NotFound.of("file of this run", path, found, otherwise=f"It has: {', '.join(sorted(found)[:20]) or 'none'}.")
+    return str(found[path])
+
+
+def _named(folder: str, name: str, suffix: str) -> str:
+    return f"{folder}/{name}" if name.endswith(suffix) else f"{folder}/{name}{suffix}"
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    root = folder.resolve()
+    for path in sorted(folder.rglob("*")):
+        if not path.resolve().is_relative_to(root):
+            raise PathRefused(f"{path} is a link that leaves the folder {folder}.", hint="Copy what it points to into the folder, or log that file itself.")
+        if path.is_file():
+            yield path
+
+
+def _frame_digest(frame: pd.DataFrame) -> str:
+    import pandas as pd
+
+    digest = hashlib.sha256(repr([(str(c), str(t)) for c, t in frame.dtypes.items()]).encode())
+    for start in range(0, len(frame), _DIGEST_ROWS):
+        part = frame.iloc[start : start + _DIGEST_ROWS]
+        try:
+            hashed = pd.util.hash_pandas_object(part, index=False)
+        except TypeError:
+            # Lists and dicts in cells cannot be hashed; their text can.
+            hashed = pd.util.hash_pandas_object(part.astype(str), index=False)
+        digest.update(hashed.to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - anything a user logs
+    for name in ("item", "tolist", "isoformat"):
+        method = getattr(value, name, None)
+        if callable(method):
+            return method()
+    return str(value)

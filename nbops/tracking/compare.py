@@ -1,0 +1,152 @@
+"""Runs side by side, as a view that shows itself: a table in a terminal, HTML with a plot in a notebook.
+
+A row that is the same in every run is left out unless everything is asked for; the best value of a metric is marked by its direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nbops.errors import UsageError
+from nbops.records import Better, Record, short
+from nbops.render import html, svg, text
+from nbops.render.model import Cell, Column, Html, best
+from nbops.store.client import Store
+from nbops.tracking import search, search_sql
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST = 100
+_TOLD = ("experiment", "status", "commit", "source")
+# A metric without a definition still has a direction when its name says it.
+_LOWER = ("loss", "error", "mae", "mse", "rmse", "mape", "logloss", "log_loss", "brier", "deviance")
+_HIGHER = ("acc", "accuracy", "auc", "roc_auc", "f1", "r2", "precision", "recall", "score")
+
+
+class Row(Record):
+    """One line of a comparison: a value for each run, None where a run has none."""
+
+    place: str
+    key: str
+    values: tuple[object, ...]
+    better: Better | None = None
+    unit: str | None = None
+
+    @property
+    def same(self) -> bool:
+        """Whether all runs have this value."""
+        return all(value == self.values[0] for value in self.values)
+
+
+class Comparison:
+    """What `compare` gives: `runs` are labels in order, `rows` what is compared; `frame` has it as a DataFrame."""
+
+    def __init__(self, runs: Sequence[str], rows: Sequence[Row], *, everything: bool) -> None:
+        self.runs = tuple(runs)
+        self.rows = tuple(rows)
+        self._everything = everything
+
+    @property
+    def shown(self) -> tuple[Row, ...]:
+        """The rows that are shown: what differs, and the metrics; all when everything was asked for."""
+        return tuple(row for row in self.rows if self._everything or row.place == "metrics" or not row.same)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per compared value and one column per run."""
+        import pandas as pd
+
+        index = pd.MultiIndex.from_tuples([(row.place, row.key) for row in self.rows], names=["kind", "name"])
+        return pd.DataFrame([row.values for row in self.rows], index=index, columns=list(self.runs))
+
+    def best(self, metric: str) -> str:
+        """The label of the run with the best value of a metric. Raises UsageError when nothing says which way is better."""
+        for row in self.rows:
+            if row.place == "metrics" and row.key == metric and row.better:
+                places = best(row.values, row.better)
+                if places:
+                    return self.runs[places[0]]
+        raise UsageError(
+            f"Nothing says which of these runs has the best {metric!r}.", hint=f"Define it: nbops.define_metric({metric!r}, better='lower')."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as plain values, for JSON."""
+        rows = [{"kind": row.place, "name": row.key, "better": row.better, "values": list(row.values)} for row in self.shown]
+        return {"runs": list(self.runs), "rows": rows}
+
+    def to_text(self) -> str:
+        """The comparison as lines for a terminal."""
+        return text.table(*self._table(), note=self._note(), along="rows")
+
+    def to_html(self) -> Html:
+        """The comparison as HTML and SVG without scripts."""
+        parts: list[str] = [html.table(*self._table(), caption="Comparison of runs", note=self._note(), along="rows")]
+        drawn = [row for row in self.rows if row.place == "metrics"] + [row for row in self.rows if row.place == "params" and not row.same]
+        if len(self.runs) > 2 and len(drawn) > 1:
+            columns = [Column(row.key, "number" if row.place == "metrics" else "text", row.unit) for row in drawn[:8]]
+            lines = list(zip(*(row.values for row in drawn[:8]), strict=True))
+            winners = best(drawn[0].values, drawn[0].better) if drawn[0].better else []
+            parts.append(svg.parallel(columns, lines, highlight=winners))
+        return html.stack(*parts)
+
+    def _table(self) -> tuple[list[Column | str], list[list[object]]]:
+        columns: list[Column | str] = [Column(""), *(Column(label, "number") for label in self.runs)]
+        lines: list[list[object]] = []
+        for row in self.shown:
+            winners = best(row.values, row.better) if row.better else []
+            label = f"{row.key} ({row.unit})" if row.unit else row.key
+            lines.append([Cell(label, note=row.place), *(Cell(value, "best" if i in winners else None) for i, value in enumerate(row.values))])
+        return columns, lines
+
+    def _note(self) -> str:
+        hidden = len(self.rows) - len(self.shown)
+        return f"{hidden} that are the same in all are not shown" if hidden else ""
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def __repr__(self) -> str:
+        return self.to_text()
+
+
+def compare(store: Store, run_ids: Sequence[str], *, labels: Mapping[str, str] | None = None, everything: bool = False) -> Comparison:
+    """The comparison of runs given by their full ids, in that order. Raises UsageError for fewer than two."""
+    chosen = list(dict.fromkeys(run_ids))
+    if not 2 <= len(chosen) <= MOST:
+        raise UsageError(f"{len(chosen)} runs were given to compare.", hint=f"Name 2 to {MOST} runs, or model='…' for all versions of a model.")
+    frame = search.frame(store, search_sql.these_query(chosen)).set_index("run_id", drop=False)
+    frame.index = frame.index.astype(str)
+    defined = {key: (better, unit) for key, better, unit in store.read("select key, better, unit from metric_definitions").rows}
+    given = labels or {}
+    names = [given.get(run, f"{frame.loc[run, 'name']} {short(run)}") for run in frame.index]
+    rows = []
+    for column in _order(list(frame.columns)):
+        place, _, key = column.partition(".") if "." in column else ("run", "", column)
+        better, unit = defined.get(key, (_direction(key), None)) if place == "metrics" else (None, None)
+        rows.append(Row(place=place, key=key, values=tuple(_plain(value) for value in frame[column]), better=better, unit=unit))
+    return Comparison(names, rows, everything=everything)
+
+
+def _order(columns: list[str]) -> list[str]:
+    metrics, params, tags = ([c for c in columns if c.startswith(f"{place}.")] for place in ("metrics", "params", "tags"))
+    return [*metrics, *params, *tags, *(c for c in columns if c in _TOLD)]
+
+
+def _direction(key: str) -> Better | None:
+    words = key.lower().replace("/", "_").replace("-", "_").replace(".", "_").split("_")
+    if key.lower() in _LOWER or any(word in _LOWER for word in words):
+        return "lower"
+    return "higher" if key.lower() in _HIGHER or any(word in _HIGHER for word in words) else None
+
+
+def _plain(value: Any) -> object:
+    import pandas as pd
+
+    if value is None or value is pd.NaT or value is pd.NA:
+        return None
+    item = getattr(value, "item", None)
+    value = item() if callable(item) else value
+    return None if isinstance(value, float) and value != value else value

@@ -1,0 +1,134 @@
+"""Where a run comes from: its notebook and cell, its code's commit, its environment. Nothing here fails a run."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from nbops.errors import StoreError
+from nbops.records import Record
+from nbops.store.client import Store
+from nbops.tracking.requests import Facts
+
+NOTEBOOK_VARIABLE = "NBOPS_NOTEBOOK"
+# A loop of short runs asks git once in a while, a person who commits between two cells is seen.
+_COMMIT_SECONDS = 5
+
+
+class Place(Record):
+    """Where a run was started: `source` is the notebook or script, `cell` its cell, `site` the spot in the code."""
+
+    source: str | None
+    cell: str | None
+    site: str
+
+
+def shell() -> Any | None:  # noqa: ANN401 - IPython's InteractiveShell
+    """The IPython shell this process runs, if it runs one; imports nothing."""
+    module = sys.modules.get("IPython")
+    return module.get_ipython() if module is not None and hasattr(module, "get_ipython") else None
+
+
+def place(frame: FrameType | None) -> Place:
+    """The place of the call that `frame` is: notebook and cell in a kernel, else file and line."""
+    caller = frame
+    while caller is not None and caller.f_globals.get("__name__", "").partition(".")[0] == "nbops":
+        caller = caller.f_back
+    ip = shell()
+    if ip is not None and getattr(ip, "kernel", None) is not None:
+        cell = _cell_id(ip)
+        spot = caller.f_code.co_filename if caller else ""
+        return Place(source=_notebook(ip), cell=cell, site=cell or spot)
+    if caller is None:
+        return Place(source=None, cell=None, site="")
+    name = caller.f_code.co_filename
+    script = str(Path(name).resolve()) if Path(name).is_file() else None
+    return Place(source=script, cell=None, site=f"{name}:{caller.f_lineno}")
+
+
+def experiment_of(source: str | None) -> str:
+    """The experiment that a run belongs to when none is named: its notebook or script."""
+    return Path(source).stem if source else "default"
+
+
+def relative(source: str | None, project: Path) -> str | None:
+    """A path as it is stored: relative to the project where it lies in it."""
+    if source is None:
+        return None
+    path = Path(source)
+    return path.relative_to(project).as_posix() if path.is_relative_to(project) else str(path)
+
+
+def facts(store: Store) -> Facts:
+    """Commit, dirty flag and environment digest of this process; the package list is kept as a blob under that digest."""
+    commit, dirty = _commit(str(Path.cwd()), int(time.monotonic() / _COMMIT_SECONDS))
+    data = environment()
+    try:
+        digest: str | None = store.put_blob(data).sha256
+    except StoreError:
+        digest = None
+    return Facts(commit=commit, dirty=dirty, environment=digest)
+
+
+@functools.cache
+def environment() -> bytes:
+    """This process's Python and packages as JSON, always in the same order."""
+    packages = sorted({(d.metadata["Name"] or "", d.version) for d in importlib.metadata.distributions()})
+    found = {"python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine(), "packages": dict(packages)}
+    return msgspec.json.encode(found)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cell_id(ip: Any) -> str | None:  # noqa: ANN401 - IPython's InteractiveShell
+    parent = ip.get_parent() if hasattr(ip, "get_parent") else {}
+    found = parent.get("metadata", {}).get("cellId")
+    return str(found) if found else None
+
+
+def _notebook(ip: Any) -> str | None:  # noqa: ANN401 - IPython's InteractiveShell
+    named = (
+        os.environ.get(NOTEBOOK_VARIABLE)
+        or ip.user_ns.get("__vsc_ipynb_file__")
+        or os.environ.get("JPY_SESSION_NAME")
+    )
+    if not named or not str(named).endswith(".ipynb"):
+        return None
+    path = Path(named)
+    # The Jupyter server names the notebook relative to its own root; the kernel runs in the notebook's folder.
+    return str(path) if path.is_absolute() else str(Path.cwd() / path.name)
+
+
+@functools.lru_cache(maxsize=8)
+def _commit(folder: str, _moment: int) -> tuple[str | None, bool | None]:
+    head = _git(folder, "rev-parse", "HEAD")
+    if head is None:
+        return None, None
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return head.strip(), bool(changed.strip()) if changed is not None else None
+
+
+def _git(folder: str, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", "-C", folder, *arguments],  # noqa: S607 - the user's git
+            capture_output=True, text=True, timeout=10, check=True, env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout

@@ -1,0 +1,349 @@
+"""A run while this process records it: values flow in at memory speed, batches flow to the store in the background.
+
+A batch leaves at least every `tracking.flush_seconds`, at the end of a notebook cell, at the run's end and at exit. The lock on
+`runs/<id>/alive` tells everybody that the recording process lives.
+"""
+
+from __future__ import annotations
+
+import array
+import atexit
+import fcntl
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from nbops.errors import NbopsError, ParameterError
+from nbops.records import NO_STEP, Artifact, Dataset, Param, RunStatus, Series, Tag, now_us, short
+from nbops.store.client import Store
+from nbops.store.wire import Request
+from nbops.tracking import provenance
+from nbops.tracking.requests import EndRun, Facts, InputRow, LogRun
+from nbops.tracking.values import metric_key, number, param, tag
+
+# A caller who is faster than the store waits here rather than filling the memory.
+_MOST_POINTS = 200_000
+_POINTS_A_REQUEST = 1_000_000
+
+
+class RevisionWarning(UserWarning):
+    """A parameter was logged again with another value; both are kept, the last one counts."""
+
+
+class Recording:
+    """One run that this process records. May be used from any thread."""
+
+    def __init__(self, store: Store, run_id: str, *, params: Iterable[Param] = (), joined: bool = False) -> None:
+        self.store = store
+        self.run_id = run_id
+        self.joined = joined
+        self.ended = False
+        self.pid = os.getpid()
+        self._lock = threading.Lock()
+        self._sending = threading.Lock()
+        self._params = {item.key: item for item in params}
+        self._points: dict[str, tuple[array.array[float], array.array[int], array.array[int]]] = {}
+        self._count = 0
+        self._rest = _Rest()
+        self._alive: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<Recording {short(self.run_id)}>"
+
+    def live(self) -> None:
+        """Hold the lock that tells that this run's process lives; a folder that cannot be written has none."""
+        folder = self.store.places.runs / self.run_id
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._alive = os.open(folder / "alive", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._alive = None
+        self.watch()
+
+    def watch(self) -> None:
+        """Let the background thread send what this run collects."""
+        _recordings[self.run_id] = self
+        _cells.attach()
+        _flusher.wake()
+
+    def discard(self) -> None:
+        """Forget a run that never began."""
+        self.ended = True
+        _recordings.pop(self.run_id, None)
+        self.let_go()
+
+    def params(self, values: Mapping[str, object]) -> None:
+        """Record parameters; another value for a known one is a revision, told by a RevisionWarning. Raises ParameterError."""
+        made = [param(key, value) for key, value in values.items()]
+        revised = []
+        with self._lock:
+            for item in made:
+                before = self._params.get(item.key)
+                if before == item:
+                    continue
+                if before is not None:
+                    revised.append((before, item))
+                self._params[item.key] = item
+                self._rest.params.append(item)
+        for before, item in revised:
+            warnings.warn(f"Parameter {item.key!r} was {before.value}, is now {item.value}; both are kept.", RevisionWarning, stacklevel=4)
+
+    def metrics(self, values: Mapping[str, object], step: int | None = None) -> None:
+        """Record one point of each metric. Raises ParameterError for what is no number."""
+        when = now_us()
+        made = [(metric_key(key), number(key, value)) for key, value in values.items()]
+        at = NO_STEP if step is None else int(step)
+        with self._lock:
+            for key, value in made:
+                columns = self._series(key)
+                columns[0].append(value)
+                columns[1].append(at)
+                columns[2].append(when)
+            self._count += len(made)
+            full = self._count > _MOST_POINTS
+        if full:
+            self.flush()
+
+    def series(self, key: str, values: Sequence[float] | Any, steps: Sequence[int] | Any | None = None) -> None:  # noqa: ANN401 - arrays too
+        """Record many points of one metric at once; `steps` default to 0, 1, 2, …"""
+        import numpy as np
+
+        column = np.ascontiguousarray(values, dtype="<f8")
+        order = np.arange(len(column), dtype="<i8") if steps is None else np.ascontiguousarray(steps, dtype="<i8")
+        if column.ndim != 1 or order.shape != column.shape:
+            raise ParameterError(
+                f"Metric {key!r} got values of shape {column.shape} and steps of shape {order.shape}.",
+                hint="Both must be flat and equally long.",
+            )
+        times = np.full(len(column), now_us(), dtype="<i8")
+        self.flush()
+        for start in range(0, len(column), _POINTS_A_REQUEST):
+            part = slice(start, start + _POINTS_A_REQUEST)
+            made = Series(metric_key(key), column[part].tobytes(), order[part].tobytes(), times[part].tobytes())
+            self.store.write(LogRun(run_id=self.run_id, time=now_us(), metrics=[made]))
+
+    def tags(self, values: Mapping[str, object]) -> None:
+        """Set tags; the last value of a key counts."""
+        made = [tag(key, value) for key, value in values.items()]
+        with self._lock:
+            self._rest.tags.extend(made)
+
+    def artifact(self, item: Artifact) -> None:
+        """Name a blob that is on disk already as a file of this run."""
+        with self._lock:
+            self._rest.artifacts.append(item)
+
+    def input(self, name: str, dataset: Dataset) -> None:
+        """Name data that the run read."""
+        with self._lock:
+            self._rest.inputs.append(InputRow(name=name, dataset=dataset))
+
+    def find_facts(self) -> None:
+        """Look for commit and environment, which takes a while: done in the background."""
+        facts = provenance.facts(self.store)
+        with self._lock:
+            self._rest.facts = facts
+
+    def known_params(self) -> dict[str, Param]:
+        """The parameters as this process knows them."""
+        with self._lock:
+            return dict(self._params)
+
+    def flush(self, *more: Request) -> None:
+        """Send what waits, and `more` in the same transaction; durable on return."""
+        with self._sending:
+            requests = self._take()
+            try:
+                if requests or more:
+                    self.store.write(*requests, *more)
+            except BaseException:
+                self._put_back(requests)
+                raise
+
+    def end(self, status: RunStatus, cause: str | None = None) -> None:
+        """Send everything and close the run; a run ends once. A run that was joined is only flushed: its runner ends it."""
+        if self.ended:
+            return
+        self.ended = True
+        _recordings.pop(self.run_id, None)
+        last = () if self.joined else (EndRun(run_id=self.run_id, status=status, ended=now_us(), cause=cause),)
+        try:
+            self.flush(*last)
+        except BaseException:
+            self.ended = False
+            _recordings[self.run_id] = self
+            raise
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Give the lock back, and the run's folder if nothing else is in it."""
+        if self._alive is None:
+            return
+        folder = self.store.places.runs / self.run_id
+        try:
+            (folder / "alive").unlink(missing_ok=True)
+            folder.rmdir()
+        except OSError:
+            # Something else is kept there, such as the executed notebook.
+            pass
+        os.close(self._alive)
+        self._alive = None
+
+    def _series(self, key: str) -> tuple[array.array[float], array.array[int], array.array[int]]:
+        if key not in self._points:
+            self._points[key] = (array.array("d"), array.array("q"), array.array("q"))
+        return self._points[key]
+
+    def _take(self) -> list[Request]:
+        with self._lock:
+            points, self._points, self._count = self._points, {}, 0
+            rest, self._rest = self._rest, _Rest()
+        if not points and rest.empty():
+            return []
+        series = [Series(key, *(column.tobytes() for column in columns)) for key, columns in points.items()]
+        return [
+            LogRun(
+                run_id=self.run_id, time=now_us(), params=rest.params, metrics=series, tags=rest.tags, artifacts=rest.artifacts,
+                inputs=rest.inputs, facts=rest.facts,
+            )
+        ]  # fmt: skip
+
+    def _put_back(self, requests: list[Request]) -> None:
+        for request in requests:
+            if not isinstance(request, LogRun):
+                continue
+            with self._lock:
+                for item in request.metrics:
+                    for mine, theirs in zip(self._series(item.key), (item.values, item.steps, item.times), strict=True):
+                        mine.frombytes(theirs)
+                self._rest.before(request)
+
+
+class _Rest:
+    """What waits beside the metrics."""
+
+    def __init__(self) -> None:
+        self.params: list[Param] = []
+        self.tags: list[Tag] = []
+        self.artifacts: list[Artifact] = []
+        self.inputs: list[InputRow] = []
+        self.facts: Facts | None = None
+
+    def empty(self) -> bool:
+        return not (self.params or self.tags or self.artifacts or self.inputs or self.facts)
+
+    def before(self, request: LogRun) -> None:
+        self.params[:0] = request.params
+        self.tags[:0] = request.tags
+        self.artifacts[:0] = request.artifacts
+        self.inputs[:0] = request.inputs
+        self.facts = self.facts or request.facts
+
+
+class _Flusher:
+    """The background thread that sends what waits; one per process, started with the first run."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._pending: list[Callable[[], None]] = []
+        self._woken = threading.Event()
+
+    def wake(self, *jobs: Callable[[], None]) -> None:
+        """Begin if need be; `jobs` run in the thread, once."""
+        self._pending.extend(jobs)
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._work, name="nbops-flusher", daemon=True)
+            self._thread.start()
+        if jobs:
+            self._woken.set()
+
+    def _work(self) -> None:
+        while True:
+            interval = min((r.store.settings.tracking.flush_seconds for r in list(_recordings.values())), default=0.5)
+            self._woken.wait(interval)
+            self._woken.clear()
+            while self._pending:
+                self._pending.pop()()
+            for recording in list(_recordings.values()):
+                try:
+                    recording.flush()
+                except NbopsError as error:
+                    # It stays in memory and is tried again; the end of the run tells if it never works.
+                    if not recording.ended:
+                        warnings.warn(f"{error.message} {error.hint}", stacklevel=1)
+
+    def forget(self) -> None:
+        """The thread did not survive a fork."""
+        self._thread = None
+        self._pending = []
+        self._woken = threading.Event()
+
+
+_recordings: dict[str, Recording] = {}
+_flusher = _Flusher()
+
+
+def in_background(job: Callable[[], None]) -> None:
+    """Run something soon, on the flusher's thread."""
+    _flusher.wake(job)
+
+
+def open_recordings() -> list[Recording]:
+    """The runs that this process records now, oldest first."""
+    return list(_recordings.values())
+
+
+def flush_all() -> None:
+    """Send what waits of every run."""
+    for recording in open_recordings():
+        recording.flush()
+
+
+class _Cells:
+    """A notebook kernel's cells: each one's end sends what waits, and the last one's outcome is the kernel's."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        self._shell: object = None
+
+    def attach(self) -> None:
+        """Listen to this process's IPython shell, if there is one."""
+        shell = provenance.shell()
+        if shell is not None and shell is not self._shell:
+            self._shell = shell
+            shell.events.register("post_run_cell", self._after)
+
+    def outcome(self) -> BaseException | None:
+        """What the process ended with: the last cell's error, or the exception that ended the interpreter."""
+        return self.error if self._shell is not None else getattr(sys, "last_value", None)
+
+    def _after(self, result: Any) -> None:  # noqa: ANN401 - IPython's ExecutionResult
+        self.error = result.error_before_exec or result.error_in_exec
+        flush_all()
+
+
+_cells = _Cells()
+
+
+def _at_exit() -> None:
+    error = _cells.outcome()
+    status: RunStatus = "failed" if error is not None else "finished"
+    for recording in open_recordings():
+        try:
+            recording.end(status, f"{type(error).__name__}: {error}"[:500] if error is not None else None)
+        except NbopsError as problem:
+            sys.stderr.write(f"{problem}\n")
+
+
+def _after_fork() -> None:
+    # The parent records on; a child that wants to starts a run of its own.
+    _recordings.clear()
+    _flusher.forget()
+
+
+atexit.register(_at_exit)
+os.register_at_fork(after_in_child=_after_fork)

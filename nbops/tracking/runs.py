@@ -1,0 +1,247 @@
+"""Runs from outside: beginning and joining one, finding one by what a person types, reading and changing it."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from nbops.errors import Ambiguous, NotFound, UsageError
+from nbops.records import Param, Record, RunStatus, Tag, new_id, now_us, short
+from nbops.store.client import Store
+from nbops.tracking import provenance
+from nbops.tracking.recording import Recording, in_background, open_recordings
+from nbops.tracking.requests import AdoptRun, ChangeRun, StartRun
+from nbops.tracking.values import experiment_name, param, tag
+
+RUN_VARIABLE = "NBOPS_RUN"
+"""Set by a runner for its kernel only: `RUN_ID@PID`, the run to join and the runner's process."""
+
+
+class RunInfo(Record):
+    """What the store knows about a run; times are UTC microseconds."""
+
+    run_id: str
+    experiment: str
+    name: str
+    status: RunStatus
+    start_time: int
+    cause: str | None = None
+    end_time: int | None = None
+    parent_run_id: str | None = None
+    actor: str = ""
+    host: str = ""
+    source: str | None = None
+    cell: str | None = None
+    commit: str | None = None
+    dirty: bool | None = None
+    environment: str | None = None
+    deleted: bool = False
+
+
+_entered: contextvars.ContextVar[tuple[Recording, ...]] = contextvars.ContextVar("nbops_entered", default=())
+_by_site: dict[str, Recording] = {}
+_joined: list[Recording] = []
+
+
+def begin(
+    store: Store,
+    experiment: str | None = None,
+    *,
+    name: str | None = None,
+    params: Mapping[str, object] | None = None,
+    tags: Mapping[str, object] | None = None,
+    parent: str | None = None,
+    frame: FrameType | None = None,
+) -> Recording:
+    """Begin a run, or join the one that a runner has started for this kernel. Raises ParameterError for unfit names or values."""
+    where = provenance.place(frame)
+    made = [param(key, value) for key, value in (params or {}).items()]
+    labels = [tag(key, value) for key, value in (tags or {}).items()]
+    if experiment is not None:
+        experiment_name(experiment)
+    joined = _join(store, experiment, name, where, made, labels)
+    if joined is not None:
+        return joined
+    _end_previous(where.site)
+    parent = parent or _surrounding()
+    source = provenance.relative(where.source, store.settings.project)
+    recording = Recording(store, new_id(), params=made)
+    recording.live()
+    request = StartRun(
+        run_id=recording.run_id, experiment=experiment or provenance.experiment_of(where.source), name=name or _name(),
+        started=now_us(), host=store.host, pid=os.getpid(), parent_id=parent, source=source, cell=where.cell, params=made, tags=labels,
+    )  # fmt: skip
+    if where.site:
+        _by_site[where.site] = recording
+    return _begun(recording, request)
+
+
+def begin_headless(store: Store, notebook: Path, *, params: Mapping[str, object], parent: str | None) -> Recording:
+    """Begin the run of a notebook that this process is about to execute; its kernel may join it."""
+    made = [param(key, value) for key, value in params.items()]
+    recording = Recording(store, new_id(), params=made)
+    recording.live()
+    source = provenance.relative(str(notebook), store.settings.project)
+    request = StartRun(
+        run_id=recording.run_id, experiment=provenance.experiment_of(source), name=_name(), started=now_us(), host=store.host,
+        pid=os.getpid(), parent_id=parent, source=source, params=made,
+    )  # fmt: skip
+    return _begun(recording, request)
+
+
+def enter(recording: Recording) -> contextvars.Token[tuple[Recording, ...]]:
+    """Runs that begin from now on in this context are its children."""
+    return _entered.set((*_entered.get(), recording))
+
+
+def leave(token: contextvars.Token[tuple[Recording, ...]]) -> None:
+    """Undo `enter`."""
+    _entered.reset(token)
+
+
+def current() -> Recording:
+    """The run that module-level verbs log to: the innermost `with`, else the only open one. Raises UsageError."""
+    entered = [recording for recording in _entered.get() if not recording.ended]
+    if entered:
+        return entered[-1]
+    runs = open_recordings()
+    if len(runs) == 1:
+        return runs[0]
+    if not runs:
+        raise UsageError("No run is open.", hint="Begin one: run = nbops.start_run()")
+    names = ", ".join(short(recording.run_id) for recording in runs)
+    raise UsageError(f"{len(runs)} runs are open ({names}), so it is not clear which one is meant.", hint="Call the verb on the run: run.log_metric(…)")
+
+
+def find(store: Store, text: str) -> str:
+    """The full id of the run that a person means by a full id, its last digits (4 or more), or its name.
+
+    Raises NotFound or Ambiguous, which lists the candidates.
+    """
+    wanted = text.strip().lower()
+    table = store.read(
+        "select run_id::varchar, name, experiment, status from runs where run_id::varchar = ? or name = ? or (? >= 4 and run_id::varchar like ?)"
+        " order by start_time desc limit 6",
+        [wanted, text, len(wanted), "%" + wanted.replace("%", "").replace("_", "")],
+    )
+    exact = [row for row in table.rows if row[0] == wanted]
+    rows = exact or table.rows
+    if not rows:
+        raise NotFound(f"There is no run {text!r}.", hint="`nbops runs list` shows the runs; use the last digits of an id, or a name.")
+    if len(rows) > 1:
+        found = "; ".join(f"{short(run_id)} ({name}, {experiment}, {status})" for run_id, name, experiment, status in rows)
+        raise Ambiguous(f"{text!r} fits {len(rows)} runs.", hint=f"Use more digits of the id. Candidates: {found}")
+    return str(rows[0][0])
+
+
+def info(store: Store, run_id: str) -> RunInfo:
+    """What the store knows about a run. Raises NotFound."""
+    fields = [f for f in RunInfo.__struct_fields__]
+    columns = ", ".join(f"epoch_us({f}) as {f}" if f.endswith("_time") else f'"{f}"' for f in fields)
+    table = store.read(f"select {columns} from runs where run_id = ?", [run_id])  # noqa: S608 - our own field names
+    if not table.rows:
+        raise NotFound(f"There is no run {run_id!r}.", hint="`nbops runs list` shows the runs.")
+    return msgspec.convert(dict(zip(fields, table.rows[0], strict=True)), RunInfo)
+
+
+def params(store: Store, run_id: str) -> dict[str, object]:
+    """The parameters of a run, each as what it was logged as."""
+    table = store.read("select key, value, kind from params where run_id = ? order by key", [run_id])
+    return {key: value_of(Param(key=key, value=value, kind=kind)) for key, value, kind in table.rows}
+
+
+def metrics(store: Store, run_id: str) -> dict[str, float]:
+    """The last value of each metric of a run."""
+    return {key: value for key, value in store.read("select key, value from latest_metrics where run_id = ? order by key", [run_id]).rows}
+
+
+def tags(store: Store, run_id: str) -> dict[str, str]:
+    """The tags of a run."""
+    return dict(store.read("select key, value from tags where run_id = ? order by key", [run_id]).rows)
+
+
+def change(store: Store, run_id: str, *, name: str | None = None, deleted: bool | None = None) -> None:
+    """Rename, hide or bring back a run."""
+    store.write(ChangeRun(run_id=run_id, name=name, deleted=deleted))
+
+
+def value_of(item: Param) -> object:
+    """The value that a parameter's text and kind stand for."""
+    if item.kind == "none":
+        return None
+    if item.kind == "bool":
+        return item.value == "True"
+    if item.kind == "int":
+        return int(item.value)
+    if item.kind == "float":
+        return float(item.value)
+    return msgspec.json.decode(item.value) if item.kind == "json" else item.value
+
+
+def invited() -> str | None:
+    """The run that this process's runner wants it to join; a runner that this process starts takes it for its parent."""
+    run_id, _, _ = os.environ.get(RUN_VARIABLE, "").partition("@")
+    return run_id or None
+
+
+def _begun(recording: Recording, request: StartRun) -> Recording:
+    try:
+        recording.store.write(request)
+    except BaseException:
+        recording.discard()
+        raise
+    in_background(recording.find_facts)
+    return recording
+
+
+def _join(
+    store: Store, experiment: str | None, name: str | None, where: provenance.Place, params: list[Param], tags: list[Tag]
+) -> Recording | None:
+    run_id, _, runner = os.environ.get(RUN_VARIABLE, "").partition("@")
+    # Only the kernel that the runner itself started joins: what the kernel starts inherits the variable too.
+    if not run_id or _joined or _entered.get() or runner != str(os.getppid()) or provenance.shell() is None:
+        return None
+    request = AdoptRun(run_id=run_id, time=now_us(), experiment=experiment, name=name, cell=where.cell, tags=tags)
+    known = store.write(request)[0] or []
+    recording = Recording(store, run_id, params=[Param(*row) for row in known], joined=True)
+    recording.watch()
+    recording.params({item.key: value_of(item) for item in params})
+    _joined.append(recording)
+    in_background(recording.find_facts)
+    return recording
+
+
+def _end_previous(site: str) -> None:
+    """A cell that is run again, or a loop, ends the run that it began before."""
+    previous = _by_site.pop(site, None)
+    if previous is not None and not previous.ended and previous not in _entered.get():
+        previous.end("finished")
+
+
+def _surrounding() -> str | None:
+    entered = _entered.get()
+    if entered:
+        return entered[-1].run_id
+    if _joined:
+        return _joined[0].run_id
+    return None
+
+
+def _name() -> str:
+    return time.strftime("%d %b %H:%M:%S").lower()
+
+
+def _after_fork() -> None:
+    _by_site.clear()
+    _joined.clear()
+    _entered.set(())
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,92 @@
+"""Runs as people read them: lines for a terminal, HTML for a notebook."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from nbops.records import NO_STEP, at, short
+from nbops.render import html, svg, text, values
+from nbops.render.model import Column, Html
+from nbops.store.client import Store
+from nbops.tracking import runs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CURVES = 6
+
+
+def runs_text(frame: pd.DataFrame) -> str:
+    """A list of runs for a terminal: who, what, how long, and the metrics that they have."""
+    columns: list[Column | str] = ["id", "experiment", "name", Column("status", "status"), "started", "took"]
+    metrics = [name for name in frame.columns if name.startswith("metrics.")][:6]
+    columns += [Column(name.removeprefix("metrics."), "number") for name in metrics]
+    rows = [
+        [
+            short(str(row["run_id"])), row["experiment"], row["name"], row["status"], _local(row["start_time"].to_pydatetime()),
+            values.duration(None if row["duration"] != row["duration"] else row["duration"]), *(row[name] for name in metrics),
+        ]
+        for row in frame.to_dict("records")
+    ]  # fmt: skip
+    return text.table(columns, rows)
+
+
+def run_text(store: Store, info: runs.RunInfo) -> str:
+    """One run for a terminal."""
+    parts = [text.facts(*_facts(info))]
+    for title, pairs in _sections(store, info):
+        if pairs:
+            parts.append(text.table(["name", "value"], [[key, value] for key, value in pairs.items()], caption=title))
+    return "\n\n".join(part.rstrip() for part in parts)
+
+
+def run_html(store: Store, info: runs.RunInfo) -> Html:
+    """One run for a notebook, with the curves of its metrics."""
+    parts = [html.facts(*_facts(info))]
+    tables = [html.table(["name", "value"], [[key, value] for key, value in pairs.items()], caption=title) for title, pairs in _sections(store, info) if pairs]
+    parts.append(html.beside(*tables))
+    parts.append(html.beside(*_curves(store, info.run_id)))
+    return html.stack(*parts)
+
+
+def _facts(info: runs.RunInfo) -> tuple[list[Column | str], list[object]]:
+    took = (info.end_time - info.start_time) / 1e6 if info.end_time else None
+    pairs: list[tuple[Column | str, object]] = [
+        ("run", f"{short(info.run_id)} {info.name}"),
+        ("experiment", info.experiment),
+        (Column("status", "status"), info.status),
+        ("cause", info.cause),
+        ("started", _local(at(info.start_time))),
+        ("took", values.duration(took) if took is not None else None),
+        ("by", f"{info.actor} on {info.host}"),
+        ("source", info.source),
+        ("commit", f"{info.commit[:12]}{' with changes' if info.dirty else ''}" if info.commit else None),
+        ("child of", short(info.parent_run_id) if info.parent_run_id else None),
+    ]
+    known = [(column, value) for column, value in pairs if value is not None]
+    return [column for column, _ in known], [value for _, value in known]
+
+
+def _sections(store: Store, info: runs.RunInfo) -> list[tuple[str, dict[str, object]]]:
+    files = store.read("select path, size from artifacts where run_id = ? order by path", [info.run_id]).rows
+    return [
+        ("Metrics", dict(runs.metrics(store, info.run_id))),
+        ("Parameters", runs.params(store, info.run_id)),
+        ("Tags", dict(runs.tags(store, info.run_id))),
+        ("Files", {path: values.size(size) for path, size in files}),
+    ]
+
+
+def _curves(store: Store, run_id: str) -> list[Html]:
+    sql = "select key from latest_metrics where run_id = ? and points > 1 order by key limit ?"
+    drawn = []
+    for (key,) in store.read(sql, [run_id, _CURVES]).rows:
+        rows = store.read("select step, value from metrics where run_id = ? and key = ? order by seq", [run_id, key], limit=5_000).rows
+        steps = [i if step in {None, NO_STEP} else step for i, (step, _) in enumerate(rows)]
+        drawn.append(svg.line([svg.Line(key, [value for _, value in rows], steps)], x_label="step", title=key, width=360))
+    return drawn
+
+
+def _local(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,1 @@
+"""What people hold: a workspace, its runs, models and versions. They delegate, nothing more."""

@@ -1,0 +1,146 @@
+"""The verbs of `import nbops`: each asks the project of the current folder, or the one run that is open."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from nbops.records import Better
+from nbops.tracking import runs
+from nbops.workspace._run import Run
+from nbops.workspace._workspace import Workspace, open_project
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbops.registry.models import LoadedModel, ModelVersion
+    from nbops.tracking.compare import Comparison
+
+open = open_project  # noqa: A001 - nbops.open() reads as what it does
+
+
+def start_run(
+    experiment: str | None = None,
+    *,
+    name: str | None = None,
+    params: Mapping[str, object] | None = None,
+    tags: Mapping[str, object] | None = None,
+) -> Run:
+    """Begin a run in this project; see Workspace.start_run."""
+    return open_project().start_run(experiment, name=name, params=params, tags=tags)
+
+
+def log_param(key: str, value: object) -> None:
+    """Record a parameter of the one open run; see Run.log_param."""
+    _run().log_param(key, value)
+
+
+def log_params(params: Mapping[str, object]) -> None:
+    """Record parameters of the one open run; see Run.log_params."""
+    _run().log_params(params)
+
+
+def log_metric(key: str, value: object, step: int | None = None) -> None:
+    """Record a number of the one open run; see Run.log_metric."""
+    _run().log_metric(key, value, step)
+
+
+def log_metrics(metrics: Mapping[str, object], step: int | None = None) -> None:
+    """Record numbers of the one open run; see Run.log_metrics."""
+    _run().log_metrics(metrics, step)
+
+
+def log_artifact(source: str | os.PathLike[str], path: str | None = None) -> None:
+    """Keep a file or folder with the one open run; see Run.log_artifact."""
+    _run().log_artifact(source, path)
+
+
+def log_table(table: pd.DataFrame | Mapping[str, Sequence[object]], name: str) -> None:
+    """Keep a table with the one open run; see Run.log_table."""
+    _run().log_table(table, name)
+
+
+def log_figure(figure: object, name: str) -> None:
+    """Keep a figure with the one open run; see Run.log_figure."""
+    _run().log_figure(figure, name)
+
+
+def log_dict(value: object, name: str) -> None:
+    """Keep a dict or list with the one open run as JSON; see Run.log_dict."""
+    _run().log_dict(value, name)
+
+
+def log_text(text: str, name: str) -> None:
+    """Keep text with the one open run; see Run.log_text."""
+    _run().log_text(text, name)
+
+
+def log_input(data: object, name: str = "data") -> str:
+    """Name data that the one open run reads; see Run.log_input."""
+    return _run().log_input(data, name)
+
+
+def set_tag(key: str, value: object) -> None:
+    """Set a tag of the one open run; see Run.set_tag."""
+    _run().set_tag(key, value)
+
+
+def search_runs(
+    experiment: str | Sequence[str] | None = None,
+    *,
+    filter: str | None = None,  # noqa: A002 - the name that people know
+    order_by: str | None = None,
+    limit: int | None = None,
+    deleted: bool = False,
+) -> pd.DataFrame:
+    """Runs of this project as a DataFrame; see Workspace.search_runs."""
+    return open_project().search_runs(experiment, filter=filter, order_by=order_by, limit=limit, deleted=deleted)
+
+
+def compare(*chosen: str | Run, model: str | None = None, everything: bool = False) -> Comparison:
+    """Runs or versions side by side; see Workspace.compare."""
+    return open_project().compare(*chosen, model=model, everything=everything)
+
+
+def sql(query: str, values: Sequence[object] = ()) -> pd.DataFrame:
+    """The rows of one SELECT over this project's views; see Workspace.sql."""
+    return open_project().sql(query, values)
+
+
+def define_metric(key: str, *, better: Better, unit: str | None = None, description: str | None = None) -> None:
+    """Say what a metric means in this project; see Workspace.define_metric."""
+    open_project().define_metric(key, better=better, unit=unit, description=description)
+
+
+def register_model(source: str | Run, name: str, *, model: str = "model", description: str | None = None) -> ModelVersion:
+    """Make a run's model the next version of `name`; see Workspace.register_model."""
+    return open_project().register_model(source, name, model=model, description=description)
+
+
+def load_model(reference: str, *, trust: Collection[str] | bool = ()) -> LoadedModel:
+    """A registered or logged model of this project; see Workspace.load_model."""
+    return open_project().load_model(reference, trust=trust)
+
+
+def autolog(*, models: bool = True, disable: bool = False) -> None:
+    """Record what scikit-learn estimators do from now on: parameters, scores, searches, and with `models` the models.
+
+    Each `fit` logs to the open run, or to a run of its own when none is open. `disable=True` stops it.
+    """
+    from nbops.tracking import autolog as patches
+    from nbops.workspace import _autolog
+
+    _autolog.switch(patches, models=models, disable=disable)
+
+
+def _run() -> Run:
+    recording = runs.current()
+    return Run(recording.store, recording.run_id, recording)
+
+
+__all__ = [
+    "autolog", "compare", "define_metric", "load_model", "log_artifact", "log_dict", "log_figure", "log_input", "log_metric",
+    "log_metrics", "log_param", "log_params", "log_table", "log_text", "open", "register_model", "search_runs", "set_tag", "sql",
+    "start_run", "Workspace",
+]  # fmt: skip

@@ -1,0 +1,132 @@
+"""The handle of a project: everything that can be asked of its store."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbops import config
+from nbops.records import Better
+from nbops.store.client import Store, connect
+from nbops.tracking import runs
+from nbops.tracking.requests import DefineMetric
+from nbops.tracking.values import metric_key
+from nbops.workspace._run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbops.registry.models import LoadedModel, ModelVersion
+    from nbops.tracking.compare import Comparison
+
+
+class Workspace:
+    """A project and its store. `nbops.open()` gives the one that the current folder lies in."""
+
+    def __init__(self, settings: config.Settings) -> None:
+        self.settings = settings
+
+    @property
+    def project(self) -> Path:
+        """The project's folder."""
+        return self.settings.project
+
+    @property
+    def store(self) -> Store:
+        """This process's connection to the store; nothing is started before it is used."""
+        return connect(self.settings)
+
+    def start_run(
+        self,
+        experiment: str | None = None,
+        *,
+        name: str | None = None,
+        params: Mapping[str, object] | None = None,
+        tags: Mapping[str, object] | None = None,
+    ) -> Run:
+        """Begin a run; its experiment is the notebook's or script's name unless given.
+
+        In a notebook that a runner executes, the first one joins the runner's run and later ones are its children.
+        """
+        recording = runs.begin(self.store, experiment, name=name, params=params, tags=tags, frame=sys._getframe(1))  # noqa: SLF001 - the caller's cell
+        return Run(self.store, recording.run_id, recording)
+
+    def run(self, run: str | Run) -> Run:
+        """The run that a full id, its last digits or a name means. Raises NotFound or Ambiguous."""
+        return run if isinstance(run, Run) else Run(self.store, runs.find(self.store, run))
+
+    def search_runs(
+        self,
+        experiment: str | Sequence[str] | None = None,
+        *,
+        filter: str | None = None,  # noqa: A002 - the name that people know
+        order_by: str | None = None,
+        limit: int | None = None,
+        deleted: bool = False,
+    ) -> pd.DataFrame:
+        """Runs as a DataFrame, one row each: run fields, then `metrics.x`, `params.x`, `tags.x`. See docs/search.md.
+
+        Raises FilterError, with the position of what cannot be read.
+        """
+        from nbops.tracking import search
+
+        experiments = [experiment] if isinstance(experiment, str) else list(experiment or [])
+        return search.search(self.store, filter, experiments=experiments, order_by=order_by, limit=limit, deleted=deleted)
+
+    def compare(self, *chosen: str | Run, model: str | None = None, everything: bool = False) -> Comparison:
+        """Runs side by side, or all versions of a model: what differs, the best metrics marked. Shows itself in a notebook."""
+        from nbops.registry import models
+        from nbops.tracking import compare
+
+        ids = [self.run(item).run_id for item in chosen]
+        labels: dict[str, str] = {}
+        if model is not None:
+            versions = models.versions(self.store, model)
+            ids = [version.run_id for version in versions]
+            labels = {version.run_id: f"{model}/{version.version}" for version in versions}
+        return compare.compare(self.store, ids, labels=labels, everything=everything)
+
+    def sql(self, query: str, values: Sequence[object] = ()) -> pd.DataFrame:
+        """The rows of one SELECT over the documented views, with bound `?` values. Raises QueryError or QueryTimeout."""
+        return self.store.arrow(query, values).to_pandas()
+
+    def define_metric(self, key: str, *, better: Better, unit: str | None = None, description: str | None = None) -> None:
+        """Say whether higher or lower is better, and the unit; holds for the whole project."""
+        self.store.write(DefineMetric(key=metric_key(key), better=better, unit=unit, description=description))
+
+    def register_model(self, source: str | Run, name: str, *, model: str = "model", description: str | None = None) -> ModelVersion:
+        """Make a run's logged model the next version of `name`, after it has been loaded and tried in a fresh process.
+
+        Raises NotFound when the run has no such model, ModelError when it does not load.
+        """
+        from nbops.registry import models
+
+        run = self.run(source)
+        run.flush()
+        return models.register(self.store, run.run_id, name, logged=model, description=description)
+
+    def load_model(self, reference: str, *, trust: Collection[str] | bool = ()) -> LoadedModel:
+        """The model that "NAME" (latest version), "NAME/3" or "RUN_ID" means; loading it runs nothing it brought along.
+
+        Raises NotFound, StoreCorrupt, or TrustRefused naming what nobody vouched for.
+        """
+        from nbops.registry import models
+
+        return models.load(self.store, reference, trust=trust)
+
+    def model_versions(self, name: str | None = None) -> pd.DataFrame:
+        """Registered versions, newest first."""
+        where = "where model = ?" if name else ""
+        sql = f"select model, version, run_id, state, created, actor, description from model_versions {where} order by created desc"  # noqa: S608 - fixed text
+        return self.store.arrow(sql, [name] if name else []).to_pandas()
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.project)!r})"
+
+
+def open_project(project: str | os.PathLike[str] | None = None) -> Workspace:
+    """The workspace of a folder, or of the project that the current folder lies in. Raises ConfigError."""
+    return Workspace(config.settings(project))

@@ -1,0 +1,268 @@
+"""The search language against invariants: nothing of the input gets into the SQL, every error is a FilterError, DuckDB runs whatever
+is accepted, and finds what a few lines of Python find, in the same order."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nbops import duck
+from nbops.errors import FilterError
+from nbops.records import at
+from nbops.tracking.filter import FIELDS
+from nbops.tracking.search_sql import Query, keys_query, runs_query, these_query, wide_query
+
+NAN = math.nan
+PLACES = {"metrics": ["mae", "f1 score", "val/loss"], "params": ["model", "clf.depth", "`o\"d'd` ?"], "tags": ["team", "Größe"]}
+NUMBERS = [0.0, 1.0, -5.0, 2.5, 1e300, math.inf, -math.inf, NAN]
+TEXTS = ["rf", "it's", "10", "1e1", "9", "nan", "True", "false", "", "%_", 'a"b`c', "x; drop table runs --", "日本\n?"]
+TIMES = ["2026-11-01", "2026-11-01 00:00:01", "2026-11-01T02:00:02+02:00"]
+WORDS = """
+    and arg_max as asked by c case cast chosen coalesce core desc deleted distinct double e epoch_us experiment experiments false filter
+    from generate_subscripts group having in is isnan join key keys kind kinds last latest left like limit list lower metrics not null
+    nulls on or order over params place position q r row_number run_id runs select seq tags timestamp true try_cast union all unnest uuid
+    value varchar where wide_params wide_metrics wide_tags with epoch experiment_id actor cause commit commit_hash duration end_time ended
+    host name parent_id parent_run_id source start_time started status 1 1e6
+""".split()
+OURS = re.compile(rf"(?:{'|'.join(map(re.escape, WORDS))}|[kopmt]\d{{1,2}}|[\s.,*?()<>=/:+\"'-])*")
+
+
+# A condition is (place, key, operator, values) or ("not", condition) or ("and" | "or", conditions).
+def conditions() -> st.SearchStrategy[Any]:
+    keys = st.sampled_from([(place, key) for place, known in PLACES.items() for key in known])
+    number, text = st.sampled_from(NUMBERS), st.sampled_from(TEXTS)
+    either = number | text | st.booleans()
+
+    def compared(name: tuple[str, str]) -> st.SearchStrategy[Any]:
+        place, key = name
+        kind = {"metrics": "number", "run": FIELDS.get(key, "")}.get(place, "any")
+        one = {"number": number, "text": text, "time": st.sampled_from(TIMES), "any": either}[kind]
+        ordered = one.filter(lambda value: not isinstance(value, bool))
+        forms = [
+            st.tuples(st.sampled_from(["=", "==", "!=", "<>"]), one.map(lambda value: [value])),
+            st.tuples(st.sampled_from(["<", "<=", ">", ">="]), ordered.map(lambda value: [value])),
+            st.tuples(st.sampled_from(["in", "not in"]), st.lists(one, min_size=1, max_size=3)),
+            st.tuples(st.sampled_from(["is null", "is not null"]), st.just([])),
+        ]
+        if kind in {"text", "any"}:
+            forms.append(st.tuples(st.sampled_from(["like", "not like"]), st.sampled_from(["%", "r_", "%'%", "1%", "_%_", ""]).map(lambda v: [v])))
+        return st.one_of(forms).map(lambda form: (place, key, *form))
+
+    fields = st.sampled_from([("run", field) for field in FIELDS if field != "status"])
+    leaves = (keys | fields).flatmap(compared)
+
+    def joined(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+        several = st.tuples(st.sampled_from(["and", "or"]), st.lists(inner, min_size=1, max_size=3))
+        return st.tuples(st.just("not"), inner) | several
+
+    return st.recursive(leaves, joined, max_leaves=6)
+
+
+def written(condition: Any) -> str:
+    if condition[0] == "not":
+        return f"not ({written(condition[1])})"
+    if condition[0] in {"and", "or"}:
+        return "(" + f" {condition[0].upper()} ".join(map(written, condition[1])) + ")"
+    place, key, operator, values = condition
+    shown = [literal(value) for value in values]
+    return f"{named(place, key)} {operator} {'(' + ', '.join(shown) + ')' if 'in' in operator.split() else ''.join(shown)}"
+
+
+def named(place: str, key: str) -> str:
+    if place == "run":
+        return key
+    return f"{place}.{key}" if re.fullmatch(r"[\w./]+", key) else f"{place}.`{key.replace('`', '``')}`"
+
+
+def literal(value: Any) -> str:
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value).lower()
+
+
+def matches(condition: Any, run: dict[str, Any]) -> bool | None:
+    """True, False, or None for neither: the rules of the language once more, in Python."""
+    if condition[0] == "not":
+        inner = matches(condition[1], run)
+        return None if inner is None else not inner
+    if condition[0] in {"and", "or"}:
+        answers = [matches(part, run) for part in condition[1]]
+        decisive = condition[0] == "or"
+        return decisive if decisive in answers else None if None in answers else not decisive
+    place, key, operator, values = condition
+    had = run[place].get(key)
+    if operator.startswith("is"):
+        return (had is None) == (operator == "is null")
+    if had is None:
+        return None
+    negative = operator.startswith("not") or operator in {"!=", "<>"}
+    return any(holds(had, operator.removeprefix("not "), value) for value in values) != negative
+
+
+def holds(had: Any, operator: str, value: Any) -> bool:
+    if isinstance(had, datetime):
+        value = datetime.fromisoformat(value)
+        value = value if value.tzinfo else value.replace(tzinfo=UTC)
+    elif isinstance(value, bool):
+        had, value = had.lower(), str(value).lower()
+    elif isinstance(value, float):
+        had = number(had)
+        if had is None:
+            return False
+    if operator == "like":
+        pattern = "".join({"%": ".*", "_": "."}.get(c, re.escape(c)) for c in value)
+        return re.fullmatch(pattern, had, re.DOTALL) is not None
+    if operator in {"<", "<=", ">", ">="}:
+        return bool({"<": had < value, "<=": had <= value, ">": had > value, ">=": had >= value}[operator])
+    return bool(had == value or (value != value and had != had))  # noqa: PLR0124 - NaN alone differs from itself
+
+
+def number(had: Any) -> float | None:
+    try:
+        return float(had)
+    except ValueError:
+        return None
+
+
+def in_order(runs: list[dict[str, Any]], sorts: list[tuple[str, str, bool]]) -> list[dict[str, Any]]:
+    """Newest first, then by each sort from the last to the first; each is stable."""
+    runs = sorted(runs, key=lambda run: -run["seq"])
+    for place, key, descending in reversed(sorts):
+        numeric = place == "metrics" or key == "duration"
+        had = {id(run): run[place].get(key) for run in runs}
+        numbers = {one: None if value is None or (place == "run" and not numeric) else number(value) for one, value in had.items()}
+        real = [run for run in runs if (n := numbers[id(run)]) is not None and not math.isnan(n)]
+        nans = [run for run in runs if (n := numbers[id(run)]) is not None and math.isnan(n)]
+        texts = [run for run in runs if numbers[id(run)] is None and had[id(run)] is not None]
+        # Equal numbers of params and tags, and NaN spelled in several ways, go by their text.
+        for group in (real, nans, texts) if not numeric else ():
+            group.sort(key=lambda run: had[id(run)], reverse=descending)
+        real.sort(key=lambda run: numbers[id(run)] or 0.0, reverse=descending)
+        runs = real + nans + texts + [run for run in runs if had[id(run)] is None]
+    return runs
+
+
+def drawn(values: list[Any]) -> st.SearchStrategy[Any]:
+    """The revisions of a key, oldest first; the empty list is a run without it."""
+    return st.lists(st.sampled_from(values), max_size=2)
+
+
+def runs() -> st.SearchStrategy[list[dict[str, Any]]]:
+    return st.lists(
+        st.fixed_dictionaries(
+            {place: st.fixed_dictionaries({key: drawn(NUMBERS if place == "metrics" else TEXTS) for key in keys}) for place, keys in PLACES.items()}
+            | {"name": st.sampled_from(["rf", "Ab"]), "cause": st.sampled_from([None, "it's"]), "start": st.integers(0, 3), "ended": st.booleans()}
+        ),
+        min_size=1,
+        max_size=5,
+    )
+
+
+def sorts() -> st.SearchStrategy[list[tuple[str, str, bool]]]:
+    names = [(place, key) for place, keys in PLACES.items() for key in keys] + [("run", field) for field in FIELDS]
+    return st.lists(st.tuples(st.sampled_from(names), st.booleans()).map(lambda one: (*one[0], one[1])), max_size=3, unique_by=lambda one: one[:2])
+
+
+def order(chosen: list[tuple[str, str, bool]]) -> str:
+    return ", ".join(f"{named(place, key)}{' desc' * descending}" for place, key, descending in chosen)
+
+
+@pytest.fixture(scope="module")
+def con() -> Any:
+    con = duck.scratch(threads=1)
+    for migration in sorted(files("nbops.store.migrations").iterdir(), key=lambda file: file.name):
+        if migration.name.endswith(".sql"):
+            con.execute(migration.read_text())
+    return con
+
+
+def store(con: Any, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Make the store hold these runs alone, and return what each would show."""
+    tables: dict[str, list[Any]] = {"runs": [], "metrics": [], "params": [], "tags": []}
+    shown, experiment = [], "018f0000-0000-7000-9000-000000000000"
+    for i, run in enumerate(runs):
+        run_id, start = f"018f0000-0000-7000-8000-{i:012x}", 1_793_491_200_000_000 + run["start"] * 1_000_000
+        end, seq = start + 2_500_000 if run["ended"] else None, i * 1000
+        started, ended = (None if us is None else at(us).replace(tzinfo=None) for us in (start, end))
+        tables["runs"].append((run_id, experiment, None, run["name"], "finished", run["cause"], started, ended, "ann", "h", 1, None, None, None, None, None, False, seq))
+        for place in PLACES:
+            for key, values in run[place].items():
+                for n, value in enumerate(values):
+                    extra = {"metrics": (None,), "params": ("str",), "tags": ()}[place]
+                    tables[place].append((run_id, key, value, *extra, started, seq + n))
+        latest: dict[str, Any] = {place: {key: values[-1] for key, values in run[place].items() if values} for place in PLACES}
+        fields = {"run_id": run_id, "experiment": "exp", "name": run["name"], "status": "finished", "cause": run["cause"], "start_time": at(start)}
+        fields |= {"end_time": end and at(end), "duration": 2.5 if end else None, "actor": "ann", "host": "h"}
+        shown.append(latest | {"run": fields, "seq": seq})
+    con.execute("delete from core.experiments")
+    con.execute("insert into core.experiments values (?, 'exp', now()::timestamp, 0)", [experiment])
+    for table, rows in tables.items():
+        con.execute(f"delete from core.{table}")
+        if rows:
+            marks = f"({', '.join('?' * len(rows[0]))})"
+            con.execute(f"insert into core.{table} values {', '.join([marks] * len(rows))}", [value for row in rows for value in row])
+    return shown
+
+
+def check(query: Query) -> None:
+    """The text of the SQL is ours alone, and has a mark for each value."""
+    assert OURS.fullmatch(query.sql), query.sql
+    assert query.sql.count("?") == len(query.values)
+
+
+quick = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+PIECES = st.sampled_from(
+    [*(f"{p}." for p in (*PLACES, "run", "metrcs")), *FIELDS, "metrics.mae", "params.`f 1`", 'tags."t"', "and", "or", "not", "(", ")", ",", "=", "!="]
+    + ["<", "<=", ">", "in", "like", "is", "null", "order by", "desc", "limit", "5", "-1e-3", "nan", "'rf'", "'2026-11-01'", "true", "'", "`", "\x00", "\ud800"]
+)  # fmt: skip
+BROKEN = st.lists(PIECES | st.text(max_size=4), max_size=12).map(" ".join) | st.text(max_size=40)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> str:
+    """A valid filter with a stretch cut out, and another put in."""
+    text = f"{written(draw(conditions()))} order by {order(draw(sorts())) or 'name'}"
+    start = draw(st.integers(0, len(text)))
+    return text[:start] + draw(PIECES | st.just("")) + text[start + draw(st.integers(0, 6)) :]
+
+
+@quick
+@given(filter=BROKEN | damaged(), order_by=st.none() | BROKEN)
+def test_any_text_is_a_query_of_our_words_that_runs_or_a_filter_error(con: Any, filter: str, order_by: str | None) -> None:
+    try:
+        query = runs_query(filter, order_by=order_by)
+    except FilterError as error:
+        assert 0 <= error.position <= max(len(filter), len(order_by or ""))
+    else:
+        check(query)
+        duck.rows(con, query.sql, query.values)
+
+
+@quick
+@given(condition=conditions(), chosen=sorts(), keys=st.lists(st.text(st.characters(codec="utf-8"), min_size=1), max_size=3))
+def test_what_is_valid_runs_on_duckdb_in_all_its_forms(con: Any, condition: Any, chosen: Any, keys: list[str]) -> None:
+    query = runs_query(written(condition), order_by=order(chosen), limit=3, experiments=keys)
+    these = these_query(["018f0000-0000-7000-8000-000000000000"])
+    for one in (query, these):
+        for form in (one, keys_query(one), wide_query(one, params=keys, metrics=keys, tags=keys)):
+            check(form)
+            duck.rows(con, form.sql, form.values)
+
+
+@quick
+@given(runs=runs(), condition=conditions(), chosen=sorts(), limit=st.none() | st.integers(0, 4))
+def test_duckdb_finds_what_a_few_lines_of_python_find(con: Any, runs: Any, condition: Any, chosen: Any, limit: int | None) -> None:
+    shown = store(con, runs)
+    query = runs_query(written(condition), order_by=order(chosen), limit=limit)
+    check(query)
+    expected = in_order([run for run in shown if matches(condition, run)], chosen)[:limit]
+    assert [str(row[1]) for row in duck.rows(con, query.sql, query.values)] == [run["run"]["run_id"] for run in expected]
+    wide = wide_query(query, params=PLACES["params"], metrics=PLACES["metrics"], tags=PLACES["tags"])
+    columns = [(place, key) for place, keys in (("params", PLACES["params"]), ("metrics", PLACES["metrics"]), ("tags", PLACES["tags"])) for key in keys]
+    rows = [row[len(FIELDS) :] for row in duck.rows(con, wide.sql, wide.values)]
+    assert repr(rows) == repr([tuple(run[place].get(key) for place, key in columns) for run in expected])
