@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from nbops.cli._base import Here, cli, here, json_option
-from nbops.errors import EXITS, ParameterError
+from nbops.errors import EXITS, NotFound, ParameterError
 
 
 @cli.command("run")
@@ -47,6 +47,7 @@ def run(
     from nbops.execution import notebook as execution
     from nbops.records import short
 
+    _mind_the_noun(notebook)
     parameters = _parameters(pairs, raw, files, yamls)
     store = obj.store(start=notebook.expanduser().resolve().parent)
     lively = sys.stderr.isatty() and not as_json
@@ -77,6 +78,13 @@ def run(
         if outcome.cause:
             click.echo(f"Executed notebook: {outcome.notebook}")
     return status
+
+
+def _mind_the_noun(notebook: Path) -> None:
+    """`nbops run show ID` is what people type who mean `nbops runs show ID`."""
+    group = cli.commands["runs"]
+    if isinstance(group, click.Group) and str(notebook) in group.commands and not notebook.exists():
+        raise NotFound(f"There is no notebook {str(notebook)!r}.", hint=f"Did you mean `nbops runs {notebook} …`?")
 
 
 def _parameters(

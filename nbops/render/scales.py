@@ -61,21 +61,19 @@ def linear(drawn: Sequence[float], *, count: int = 5, round_ends: bool = False, 
 
 def logarithmic(drawn: Sequence[float], *, count: int = 5) -> Axis:
     """An axis for finite positive values, with ticks at powers of ten."""
-    low = max(math.floor(math.log10(min(drawn))), -_POWER)
-    high = min(math.ceil(math.log10(max(drawn))), _POWER)
+    lowest, highest = _powers(drawn)
+    low, high = math.floor(lowest), math.ceil(highest)
     ticks = [float(f"1e{power}") for power in range(low, high + 1, max(1, math.ceil((high - low) / count)))]
-    return Axis(
-        low=float(f"1e{low}"),
-        high=float(f"1e{high}"),
-        ticks=ticks,
-        labels=[values.number(tick) for tick in ticks],
-        log=True,
-    )
+    labels = [values.number(tick) for tick in ticks]
+    return Axis(low=float(f"1e{low}"), high=float(f"1e{high}"), ticks=ticks, labels=labels, log=True)
 
 
 def spans_decades(drawn: Sequence[float]) -> bool:
     """Whether only powers of ten can tell these values apart: all positive, from one to a thousand times that."""
-    return bool(drawn) and min(drawn) > 0 and math.log10(max(drawn)) - math.log10(min(drawn)) >= _DECADES
+    if not drawn or min(drawn) <= 0:
+        return False
+    lowest, highest = _powers(drawn)
+    return highest - lowest >= _DECADES
 
 
 def categories(names: Sequence[str]) -> Axis:
@@ -83,6 +81,11 @@ def categories(names: Sequence[str]) -> Axis:
     room = 0.5 if len(names) == 1 else 0
     ticks = [float(index) for index in range(len(names))]
     return Axis(low=-room, high=max(len(names) - 1, 0) + room or 1, ticks=ticks, labels=list(names))
+
+
+def _powers(drawn: Sequence[float]) -> tuple[float, float]:
+    lowest, highest = (max(-_POWER, min(_POWER, math.log10(end))) for end in (min(drawn), max(drawn)))
+    return lowest, highest
 
 
 def _step(rough: float, *, whole: bool) -> float:

@@ -17,7 +17,12 @@ _CHUNK = 1 << 20
 def put(folder: Path, data: bytes) -> Blob:
     """Keep bytes. On return they are on disk under their name, whatever is killed next. Raises OSError when the disk refuses."""
     blob = Blob(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
-    return blob if place(folder, blob.sha256).exists() else _keep(folder, [data])
+    try:
+        # What is named again is young again, or a collection that runs now could take it.
+        os.utime(place(folder, blob.sha256))
+    except FileNotFoundError:
+        return _keep(folder, [data])
+    return blob
 
 
 def put_file(folder: Path, source: Path) -> Blob:

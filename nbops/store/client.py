@@ -6,6 +6,7 @@ requests that may wait go to the spool. Nothing here opens the database.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import http.client
 import os
@@ -17,7 +18,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,17 @@ class Store:
         deadline = time.monotonic() + self.settings.store.timeout
         return msgspec.msgpack.decode(self._ask("GET", "/v1/hello", b"", deadline), type=Hello)
 
+    def ready(self) -> Hello:
+        """As `hello`, once the file is open. Raises what keeps it from opening."""
+        deadline = time.monotonic() + self.settings.store.timeout
+        while True:
+            hello = self.hello()
+            if hello.state in {"ready", "read-only"}:
+                return hello
+            if hello.code in _HOPELESS or time.monotonic() > deadline:
+                raise from_wire(hello.code or "store.unavailable", hello.message or "The store does not open.", hello.hint)
+            time.sleep(0.01)
+
     def write(self, *requests: Request) -> list[Any]:
         """Commit the requests together, durable on return; gives one result each.
 
@@ -107,10 +119,29 @@ class Store:
 
         return pa.ipc.open_stream(self._read(sql, values, limit, timeout, arrow=True)).read_all()
 
-    def control(self, action: str, path: str = "") -> Any:  # noqa: ANN401 - what the act answers
+    @contextlib.contextmanager
+    def batches(self, sql: str, values: Sequence[object] = ()) -> Iterator[pa.RecordBatchReader]:
+        """The rows of one SELECT as a stream of Arrow batches, for what is too large to hold. Raises as `arrow` does."""
+        import pyarrow as pa
+
+        self._greet(time.monotonic() + self.settings.store.timeout)
+        connection = _Connection(self._meeting)
+        try:
+            connection.ready(self.settings.store.timeout)
+            query = Read(sql=sql, values=list(values), limit=2**62, timeout=3600, arrow=True)
+            connection.request("POST", "/v1/read", encode(query), {"content-type": MEDIA, **connection.extra})
+            response = connection.getresponse()
+            if response.status != 200:
+                raise _problem(response.read())
+            with pa.ipc.open_stream(response) as reader:
+                yield reader
+        finally:
+            connection.close()
+
+    def control(self, action: str, argument: str = "") -> Any:  # noqa: ANN401 - what the act answers
         """Ask for an act on the store as a whole and give its answer."""
         deadline = time.monotonic() + max(self.settings.store.timeout, 600)
-        body = self._ask("POST", "/v1/control", encode(Control(action=action, path=path)), deadline)
+        body = self._ask("POST", "/v1/control", encode(Control(action=action, argument=argument)), deadline)
         reply = _reply(body)
         return reply.results[0] if reply.results else None
 

@@ -127,6 +127,11 @@ def last(con: Connection) -> tuple[int, str]:
     return max(written, seq), head
 
 
+def skip_to(con: Connection, seq: int) -> None:
+    """Let the sequence go on behind `seq`, so that no number ever stands for two writes."""
+    con.execute("insert into core.ledger values (?, ?, make_timestamp(?), null)", [str(uuid.uuid4()), seq, now_us()])
+
+
 def _ready(con: Connection, places: Places, promise: Promise | None) -> Opened:
     try:
         schema = schema_of(con)
@@ -175,8 +180,7 @@ def _missing(con: Connection, places: Places, promise: Promise | None) -> str:
         return ""
     event = StoreGap(subject="store", last=seq, promised=promise.seq)
     con.execute("begin transaction")
-    # The sequence goes on behind what was promised, so that no number ever stands for two writes.
-    con.execute("insert into core.ledger values (?, ?, make_timestamp(?), null)", [str(uuid.uuid4()), promise.seq, now_us()])
+    skip_to(con, promise.seq)
     append_event(con, event, "nbops")
     con.execute("commit")
     return f"{promise.seq - seq} acknowledged changes (sequence {seq + 1} to {promise.seq}) are missing from {places.database}."

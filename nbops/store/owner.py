@@ -323,8 +323,10 @@ class Owner:
             reply = await self._submit(call=functools.partial(_backup, self._places))
         elif act.action == "checkpoint":
             reply = await self._submit(call=_checkpoint)
+        elif act.action == "prune":
+            reply = await self._submit(call=functools.partial(_prune, int(act.argument)))
         else:
-            raise UsageError(f"There is no act {act.action!r}.", hint="Known: drain, fold, backup, checkpoint.")
+            raise UsageError(f"There is no act {act.action!r}.", hint="Known: drain, fold, backup, checkpoint, prune.")
         await _answer(send, encode(reply), status=_status(reply))
 
     async def _fold(self) -> None:
@@ -457,6 +459,13 @@ def _backup(places: Places, connection: Any) -> str:  # noqa: ANN401 - a DuckDB 
     target = database.backup_path(places, database.last(connection)[0])
     database.copy_to(connection, target)
     return target.name
+
+
+def _prune(days: int, connection: Any) -> None:  # noqa: ANN401 - a DuckDB connection
+    # A resend comes within minutes; only a spool that nobody folded for that long could repeat an older one. The last row stays.
+    connection.execute(
+        "delete from core.ledger where time < now()::timestamp - to_days(?::integer) and seq < (select max(seq) from core.ledger)", [days]
+    )
 
 
 def _checkpoint(connection: Any) -> None:  # noqa: ANN401 - a DuckDB connection

@@ -89,10 +89,10 @@ class Hello(Record):
 
 
 class Control(Record):
-    """An act on the store as a whole: drain, checkpoint, fold, backup or check; `path` where it needs one."""
+    """An act on the store as a whole: drain, checkpoint, fold, backup or prune; `argument` where it needs one."""
 
     action: str
-    path: str = ""
+    argument: str = ""
 
 
 def encode(value: object) -> bytes:

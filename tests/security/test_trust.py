@@ -19,6 +19,7 @@ import scipy.sparse
 import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
@@ -217,3 +218,25 @@ def test_a_matrix_of_zeros_within_the_room_is_no_bomb() -> None:
     model.coef_ = scipy.sparse.csr_matrix(np.zeros((1, 2)))
     model.extra_ = np.zeros(1_000_000)
     assert trust.untrusted(skops.io.dumps(model, compression=zipfile.ZIP_DEFLATED)) == []
+
+
+@pytest.mark.parametrize("spoil", [lambda items: items.pop(), lambda items: items.__setitem__(1, items[0])])
+def test_the_state_of_a_compiled_class_is_looked_at_before_it_is_restored(spoil: Callable[[list[Any]], None]) -> None:
+    """Without that the process dies: these classes read their state without checks."""
+    model = KNeighborsClassifier(algorithm="kd_tree").fit(X, Y)
+
+    def change(node: dict[str, Any]) -> None:
+        if node.get("__class__") == "EuclideanDistance64":
+            spoil(node["content"]["content"])
+
+    with pytest.raises(TrustRefused, match="state of something else"):
+        trust.load(changed(skops.io.dumps(model), change))
+
+
+def test_an_array_with_a_spoiled_header_is_an_error_of_ours() -> None:
+    members = trust.unzip(skops.io.dumps(LogisticRegression().fit(X, Y)))
+    for name, content in members.items():
+        if name.endswith(".npy"):
+            for header in (content.replace(b"}", b"("), content.replace(b"(", b"(08,"), content[:40], b""):
+                with pytest.raises(ModelError, match="cannot be rebuilt"):
+                    trust.load({**members, name: header})

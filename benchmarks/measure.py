@@ -1,0 +1,179 @@
+"""What every benchmark uses: the two parties, teams of worker processes that start together, statistics and the printed table.
+
+A worker runs one of the scripts in `workers/` under its party's interpreter and does jobs that arrive as lines of JSON. All
+workers of a team have finished their imports before the first job, so that a job's clock never counts an import by accident.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from benchmarks import peer
+
+_WORKERS = Path(__file__).parent / "workers"
+# A job that takes longer hangs.
+_PATIENCE_SECONDS = 900
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Party:
+    """One side of the comparison: its name, its interpreter and the script that does its jobs."""
+
+    name: str
+    python: Path
+    script: Path
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured: `quick` and `full` of the command line; neither is the default."""
+
+    quick: bool
+    full: bool
+
+    def of(self, quick: int, default: int, full: int) -> int:
+        """The number that this size stands for."""
+        return quick if self.quick else full if self.full else default
+
+
+@dataclass
+class Report:
+    """A benchmark's outcome: rows under `columns` to print, sentences below them, and every figure for `--json`."""
+
+    columns: Sequence[str]
+    rows: list[Sequence[object]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    raw: Figures = field(default_factory=dict)
+
+
+def parties() -> tuple[Party, Party]:
+    """nbops under this interpreter, MLflow under its own; byte code is there for both."""
+    package = Path(__file__).parent.parent / "nbops"
+    subprocess.run([sys.executable, "-m", "compileall", "-q", package, _WORKERS], check=True, env=environment())
+    return (
+        Party("nbops", Path(sys.executable), _WORKERS / "ours.py"),
+        Party("MLflow", peer.interpreter(), _WORKERS / "theirs.py"),
+    )
+
+
+def environment() -> dict[str, str]:
+    """This process's environment for both parties: byte code is kept, nothing is sent anywhere, no setting is inherited."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("NBOPS_", "MLFLOW_", "PYTHON"))}
+    # An owner that this benchmark could not stop leaves by itself.
+    return kept | {"NBOPS_STORE_IDLE_MINUTES": "3", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+
+
+class Worker:
+    """A process of a party, with its imports done."""
+
+    def __init__(self, party: Party, folder: Path) -> None:
+        self.party = party
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "worker.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [party.python, party.script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder,
+                env=environment() | {"XDG_STATE_HOME": str(folder)},
+            )  # fmt: skip
+        self.about = self.answer()
+
+    def send(self, job: str, **arguments: object) -> None:
+        """Have it begin a job; `answer` waits for the outcome."""
+        if self._process.stdin:
+            print(json.dumps({"job": job, **arguments}), file=self._process.stdin, flush=True)
+
+    def answer(self) -> Figures:
+        """What the job gave: its figures, with `wall` and `cpu` in seconds, or `error`."""
+        watchdog = threading.Timer(_PATIENCE_SECONDS, self._process.kill)
+        watchdog.start()
+        try:
+            line = self._process.stdout.readline() if self._process.stdout else ""
+        finally:
+            watchdog.cancel()
+        answer: Figures = json.loads(line) if line else {"error": f"the worker died or took over {_PATIENCE_SECONDS} s"}
+        return answer
+
+    def do(self, job: str, **arguments: object) -> Figures:
+        """Do a job and give its figures. Raises RuntimeError when it fails."""
+        self.send(job, **arguments)
+        answer = self.answer()
+        if "error" in answer:
+            raise RuntimeError(f"{self.party.name} failed at {job}: {answer['error']}")
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process.stdin:
+            self._process.stdin.close()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class Team(list[Worker]):
+    """Workers of one party."""
+
+    def all_do(self, job: str, members: int | None = None, **arguments: object) -> list[Figures]:
+        """The first `members` do the job at the same moment; one answer each, failures among them."""
+        chosen = self[:members]
+        for worker in chosen:
+            worker.send(job, **arguments)
+        return [worker.answer() for worker in chosen]
+
+    @classmethod
+    @contextmanager
+    def of(cls, party: Party, size: int, folder: Path) -> Iterator[Self]:
+        """A team for the length of a block."""
+        team = cls()
+        try:
+            for _ in range(size):
+                team.append(Worker(party, folder))
+            yield team
+        finally:
+            for worker in team:
+                worker.close()
+
+
+def median(values: Sequence[float]) -> float:
+    """The median; NaN of nothing."""
+    return statistics.median(values) if values else float("nan")
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest of the values that `share` of them do not exceed; NaN of nothing."""
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else float("nan")
+
+
+def milliseconds(seconds: float) -> str:
+    """A time as a person reads it in a column of milliseconds."""
+    return f"{seconds * 1000:,.3g}" if seconds < 0.1 else f"{seconds * 1000:,.0f}"
+
+
+def times(ratio: float) -> str:
+    """A ratio as `12x`."""
+    return f"{ratio:,.2g}x" if ratio < 10 else f"{ratio:,.0f}x"
+
+
+def table(report: Report) -> str:
+    """The report as aligned text; the first column to the left, figures to the right."""
+    rows = [[str(cell) for cell in row] for row in (report.columns, *report.rows)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(report.columns))]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]).rstrip()
+        for row in rows
+    ]
+    return "\n".join([*lines, *(f"  {note}" for note in report.notes)])

@@ -1,0 +1,26 @@
+"""The peer's own environment: made once in the user's cache folder, outside this repository, and never a dependency of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+VERSION = "3.17.2"
+
+
+def interpreter() -> Path:
+    """The Python that has MLflow, installed with compiled byte code; the first call takes about a minute."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = caches / "nbops-bench" / f"mlflow-{VERSION}"
+    python, complete = folder / "bin" / "python", folder / "complete"
+    if not complete.exists():
+        print(f"Installing MLflow {VERSION} into {folder} (once, about a minute)", file=sys.stderr)
+        # What an interrupted installation left is of no use.
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--compile", f"mlflow=={VERSION}"], check=True)
+        complete.touch()
+    return python

@@ -1,0 +1,34 @@
+"""The loop of a worker: lines of JSON come in on standard input, each is a job; its figures go out as a line of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def serve(about: dict[str, Any], **jobs: Callable[..., dict[str, Any]]) -> None:
+    """Tell about the party, then do jobs until the input ends.
+
+    A job's figures are joined by `wall` and `cpu`, seconds of the whole call, the children it waited for included.
+    """
+    # What libraries print must not end up among the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    print(json.dumps(about), file=answers, flush=True)
+    for line in sys.stdin:
+        arguments = json.loads(line)
+        job = jobs[arguments.pop("job")]
+        wall, cpu = time.perf_counter(), _cpu()
+        try:
+            figures = job(**arguments)
+        except Exception as error:  # noqa: BLE001 - a process border: every failure is an answer
+            figures = {"error": f"{type(error).__name__}: {error}"[:300]}
+        print(json.dumps({"wall": time.perf_counter() - wall, "cpu": _cpu() - cpu, **figures}), file=answers, flush=True)
+
+
+def _cpu() -> float:
+    return sum(os.times()[:4])

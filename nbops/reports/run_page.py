@@ -1,0 +1,64 @@
+"""A run's page: its executed notebook with what the store knows about the run on top."""
+
+from __future__ import annotations
+
+import msgspec
+
+from nbops.execution.notebook import executed, light_imports
+from nbops.records import Dataset, at, short
+from nbops.reports.page import KeyMetric, Parameter, Provenance, page
+from nbops.store.client import Store
+from nbops.tracking import runs
+
+
+def page_of(store: Store, run_id: str) -> str:
+    """The page of a run that `nbops run` made, complete in itself. Raises NotFound when the run has no executed notebook."""
+    notebook = executed(store, run_id)
+    about = provenance(store, run_id)
+    with light_imports():
+        return page(notebook, provenance=about)
+
+
+def provenance(store: Store, run_id: str) -> Provenance:
+    """What a page says about a run."""
+    info = runs.info(store, run_id)
+    units = {key: unit for key, unit in store.read("select key, unit from metric_definitions").rows}
+    revised = store.read("select key, revisions from params where run_id = ?", [run_id]).rows
+    return Provenance(
+        run_id=run_id,
+        run_name=info.name,
+        experiment=info.experiment,
+        status=info.status,
+        cause=info.cause,
+        actor=info.actor,
+        started=at(info.start_time),
+        ended=at(info.end_time) if info.end_time else None,
+        inputs=_inputs(store, run_id),
+        parameters=tuple(
+            Parameter(name=key, value=str(value), changed=dict(revised).get(key, 0) > 0) for key, value in runs.params(store, run_id).items()
+        ),
+        metrics=tuple(KeyMetric(name=key, value=value, unit=units.get(key)) for key, value in runs.metrics(store, run_id).items()),
+        models=tuple(f"{model}/{version}" for model, version in _versions(store, run_id)),
+        notebook=info.source,
+        commit=info.commit,
+        dirty=bool(info.dirty),
+        environment=info.environment,
+    )
+
+
+def _inputs(store: Store, run_id: str) -> tuple[Dataset, ...]:
+    sql = "select i.name, i.digest, d.source, d.rows, d.columns from run_inputs i join datasets d on d.digest = i.digest where i.run_id = ? order by i.name"
+    return tuple(
+        Dataset(name=name, digest=digest, source=source, rows=rows, columns=msgspec.json.decode(columns))
+        for name, digest, source, rows, columns in store.read(sql, [run_id]).rows
+    )
+
+
+def _versions(store: Store, run_id: str) -> list[tuple[str, int]]:
+    rows = store.read("select model, version from model_versions where run_id = ? order by model, version", [run_id]).rows
+    return [(str(model), int(version)) for model, version in rows]
+
+
+def default_path(run_id: str) -> str:
+    """The file name that a page gets when none is asked for."""
+    return f"report-{short(run_id)}.html"
