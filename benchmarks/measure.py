@@ -126,6 +126,11 @@ class Worker:
 class Team(list[Worker]):
     """Workers of one party."""
 
+    @property
+    def party(self) -> Party:
+        """Whose workers they are."""
+        return self[0].party
+
     def all_do(self, job: str, members: int | None = None, **arguments: object) -> list[Figures]:
         """The first `members` do the job at the same moment; one answer each, failures among them."""
         chosen = self[:members]

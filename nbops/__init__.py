@@ -18,8 +18,26 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from nbops.errors import NbopsError
     from nbops.workspace._fluent import (
-        autolog, compare, define_metric, load_model, log_artifact, log_dict, log_figure, log_input, log_metric, log_metrics,
-        log_param, log_params, log_table, log_text, open, register_model, search_runs, set_tag, sql, start_run,
+        autolog,
+        compare,
+        define_metric,
+        load_model,
+        log_artifact,
+        log_dict,
+        log_figure,
+        log_input,
+        log_metric,
+        log_metrics,
+        log_param,
+        log_params,
+        log_table,
+        log_text,
+        open,
+        register_model,
+        search_runs,
+        set_tag,
+        sql,
+        start_run,
     )  # fmt: skip
     from nbops.workspace._run import Run
     from nbops.workspace._workspace import Workspace
@@ -54,7 +72,7 @@ __all__ = [
 _ELSEWHERE = {"NbopsError": "nbops.errors", "Run": "nbops.workspace._run", "Workspace": "nbops.workspace._workspace"}
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'nbops' has no attribute {name!r}")
     value = getattr(import_module(_ELSEWHERE.get(name, "nbops.workspace._fluent")), name)

@@ -7,11 +7,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbops.errors import NbopsError, QueryError, QueryTimeout, StoreCorrupt, StoreError, StoreFull, StoreHeld, StoreReadOnly, StoreVersion
+from nbops.errors import (
+    NbopsError,
+    QueryError,
+    QueryTimeout,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreHeld,
+    StoreReadOnly,
+    StoreVersion,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -88,7 +98,7 @@ def is_fatal(error: Exception) -> bool:
 
 
 def statements(sql: str) -> list[str]:
-    """The kinds of the statements in a text, as DuckDB names them in upper case: SELECT, EXPLAIN, INSERT, …"""
+    """The kinds of the statements in a text, as DuckDB names them in upper case, such as SELECT, EXPLAIN or INSERT."""
     import duckdb
 
     try:
@@ -105,6 +115,19 @@ def literal(text: str) -> str:
 def rows(con: Connection, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
     """Execute and fetch everything."""
     return con.execute(sql, list(values)).fetchall()
+
+
+def load(con: Connection, sql: str, values: Sequence[object], count: int, columns: Mapping[str, tuple[str, bytes]]) -> None:
+    """Execute a statement over the table `incoming`, made of raw little-endian columns without copying them."""
+    import pyarrow as pa
+
+    kinds = {"d": pa.float64(), "q": pa.int64()}
+    arrays = [pa.Array.from_buffers(kinds[kind], count, [None, pa.py_buffer(raw)]) for kind, raw in columns.values()]
+    con.register("incoming", pa.table(arrays, names=list(columns)))
+    try:
+        con.execute(sql, list(values))
+    finally:
+        con.unregister("incoming")
 
 
 def query_error(error: Exception) -> QueryError:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 from nbops.cli._base import cli
 from nbops.errors import NbopsError
 
 
+_MODULES = ("_db", "_project", "_run", "_runs")
+
+
 def main() -> None:
     """Run the command line; every error leaves with the exit status of its code."""
     import click
 
-    from nbops.cli import _db, _project, _run, _runs  # noqa: F401 - each adds its commands
-
+    load_commands()
     try:
         status = cli.main(standalone_mode=False)
     except NbopsError as error:
@@ -35,4 +38,10 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-__all__ = ["cli", "main"]
+def load_commands() -> None:
+    """Import the modules that each add their commands."""
+    for name in _MODULES:
+        importlib.import_module(f"nbops.cli.{name}")
+
+
+__all__ = ["cli", "load_commands", "main"]

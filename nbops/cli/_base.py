@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 class Nouns(click.Group):
     """A group whose nouns work in singular and plural, and which names the nearest command for a typo."""
 
-    aliases: ClassVar[dict[str, str]] = {"run": "run", "model": "models", "review": "reviews", "report": "report"}
-
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, or of its plural."""
         found = super().get_command(ctx, cmd_name)
@@ -39,8 +37,7 @@ class Nouns(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             near = nearest(args[0], self.list_commands(ctx)) if args else None
-            error.message += f" Did you mean {near!r}?" if near else ""
-            raise
+            raise click.UsageError(f"{error.message} Did you mean {near!r}?" if near else error.message, ctx) from error
 
 
 class Here:
@@ -83,7 +80,7 @@ def here(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.pass_obj
     @wraps(function)
-    def call(obj: Here, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own
+    def call(obj: Here, *args: Any, **kwargs: Any) -> Any:
         return function(obj, *args, **kwargs)
 
     return call

@@ -94,7 +94,7 @@ def rename(obj: Here, run: str, name: str) -> None:
 @here
 def tag(obj: Here, run: str, tags: tuple[str, ...]) -> None:
     """Set tags of a run."""
-    pairs = dict(item.split("=", 1) if "=" in item else (item, "true") for item in tags)
+    pairs = {key: value or "true" for key, _, value in (item.partition("=") for item in tags)}
     obj.workspace().run(run).set_tags(pairs)
 
 
@@ -122,7 +122,7 @@ def list_models(obj: Here, name: str | None, as_json: bool) -> None:
     frame = obj.workspace().model_versions(name)
     shown = frame.assign(run=frame["run_id"].str[-8:], created=frame["created"].astype(str).str[:19]) if len(frame) else frame
     columns = ["model", "version", "state", "run", "created", "actor"]
-    show(records(frame) if as_json else None, as_json=as_json, text=lambda: table(columns, shown[columns].values.tolist() if len(shown) else []))
+    show(records(frame) if as_json else None, as_json=as_json, text=lambda: table(columns, shown[columns].to_numpy().tolist() if len(shown) else []))
 
 
 @models_group.command("register")

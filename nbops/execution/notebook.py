@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbops.errors import ExecutionError, NotFound, ParameterError, nearest
-from nbops.records import Record, RunStatus
+from nbops.records import Record, RunStatus, short
 from nbops.store.client import Store
 from nbops.tracking import runs
 from nbops.tracking.provenance import NOTEBOOK_VARIABLE
@@ -52,6 +52,18 @@ class _Failure(Record):
     code: str
 
 
+class _Order(Record):
+    """What is to be executed: `node` is the notebook as read, `kept` where the executed one goes."""
+
+    node: Any
+    notebook: Path
+    kept: Path
+    parameters: dict[str, object]
+    cwd: Path
+    kernel: str | None
+    timeout: float | None
+
+
 def execute(
     store: Store,
     notebook: Path,
@@ -78,7 +90,8 @@ def execute(
     recording = runs.begin_headless(store, notebook, params={**known, **given}, parent=runs.invited())
     kept = store.places.runs / recording.run_id / notebook.name
     started = time.monotonic()
-    failure = _papermill(node, notebook, kept, recording, given, cwd or notebook.parent, kernel, timeout, progress)
+    order = _Order(node, notebook, kept, given, cwd or notebook.parent, kernel, timeout)
+    failure = _papermill(order, recording, progress)
     if output is not None:
         _copy(kept, output)
     recording.end(failure.status if failure else "finished", failure.cause if failure else None)
@@ -92,33 +105,24 @@ def executed(store: Store, run_id: str) -> Path:
     """The executed notebook of a run. Raises NotFound."""
     found = sorted((store.places.runs / run_id).glob("*.ipynb"))
     if not found:
-        raise NotFound(f"Run {runs.short(run_id)} has no executed notebook.", hint="Only runs made by `nbops run` have one.")
+        raise NotFound(f"Run {short(run_id)} has no executed notebook.", hint="Only runs made by `nbops run` have one.")
     return found[0]
 
 
-def _papermill(
-    node: Any,  # noqa: ANN401 - a NotebookNode
-    notebook: Path,
-    kept: Path,
-    recording: Recording,
-    given: Mapping[str, object],
-    cwd: Path,
-    kernel: str | None,
-    timeout: float | None,
-    progress: Callable[[Progress], None] | None,
-) -> _Failure | None:
+def _papermill(order: _Order, recording: Recording, progress: Callable[[Progress], None] | None) -> _Failure | None:
     with light_imports():
         import papermill
         from nbclient.exceptions import CellTimeoutError, DeadKernelError
         from papermill.exceptions import PapermillException, PapermillExecutionError
 
-    manager = _kernel_manager(recording, notebook, cwd, kernel or node.metadata.get("kernelspec", {}).get("name", "python3"))
+    manager = _kernel_manager(recording, order)
     watcher = _Watcher(manager, recording, progress)
-    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    order.kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
-            notebook, kept, parameters=dict(given), cwd=cwd, kernel_name=kernel, progress_bar=False, km=manager,
-            execution_timeout=timeout, on_notebook_start=watcher.begins, on_cell_execute=watcher.cell_begins, on_cell_executed=watcher.cell_ends,
+            order.notebook, order.kept, parameters=order.parameters, cwd=order.cwd, kernel_name=order.kernel, progress_bar=False, km=manager,
+            execution_timeout=order.timeout, on_notebook_start=watcher.begins, on_cell_execute=watcher.cell_begins,
+            on_cell_executed=watcher.cell_ends,
         )  # fmt: skip
     except PapermillExecutionError as error:
         first = str(error.evalue).strip().partition("\n")[0]
@@ -127,7 +131,7 @@ def _papermill(
     except DeadKernelError:
         return _Failure(status="failed", cause="the kernel died (out of memory, or it was killed)", code="execution.kernel")
     except CellTimeoutError:
-        return _Failure(status="failed", cause=f"a cell took longer than {timeout:g} s", code="execution.timeout")
+        return _Failure(status="failed", cause=f"a cell took longer than {order.timeout:g} s", code="execution.timeout")
     except KeyboardInterrupt:
         return _Failure(status="stopped", cause="interrupted", code="execution")
     except (PapermillException, OSError, RuntimeError) as error:
@@ -146,18 +150,18 @@ class _Watcher:
         self._progress = progress
         self._cells: list[int] = []
 
-    def begins(self, notebook: Any) -> None:  # noqa: ANN401 - a NotebookNode
+    def begins(self, notebook: Any) -> None:
         self._cells = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
 
-    def cell_begins(self, cell: Any, cell_index: int) -> None:  # noqa: ANN401 - a NotebookNode
+    def cell_begins(self, *, cell_index: int, **_: object) -> None:
         if self._progress and cell_index in self._cells:
             self._progress(Progress(cell=self._cells.index(cell_index) + 1, cells=len(self._cells)))
 
-    async def cell_ends(self, cell: Any, cell_index: int, execute_reply: Any) -> None:  # noqa: ANN401 - nbclient's hook
+    async def cell_ends(self, *, cell: Any, execute_reply: Any, **_: object) -> None:
         if METRICS_TAG not in cell.metadata.get("tags", []) or execute_reply["content"]["status"] != "ok":
             return
         names = _assigned(cell.source)
-        from jupyter_client.asynchronous import AsyncKernelClient
+        from jupyter_client.asynchronous.client import AsyncKernelClient
 
         # A client of its own: one made by the manager would share nbclient's identity and take its replies.
         client = AsyncKernelClient()
@@ -178,14 +182,14 @@ class _Watcher:
 _NUMBER = "repr(float({name})) if not isinstance({name}, (bool, str, bytes)) and hasattr({name}, '__float__') else None"
 
 
-def _kernel_manager(recording: Recording, notebook: Path, cwd: Path, name: str) -> AsyncKernelManager:
+def _kernel_manager(recording: Recording, order: _Order) -> AsyncKernelManager:
     from jupyter_client.manager import AsyncKernelManager
 
     project = recording.store.settings.project
     environ = {
         **os.environ,
         runs.RUN_VARIABLE: f"{recording.run_id}@{os.getpid()}",
-        NOTEBOOK_VARIABLE: str(notebook),
+        NOTEBOOK_VARIABLE: str(order.notebook),
         "NBOPS_PROJECT": str(project),
         "NBOPS_HEADLESS": "1",
     }
@@ -193,12 +197,13 @@ def _kernel_manager(recording: Recording, notebook: Path, cwd: Path, name: str) 
     class _Kernel(AsyncKernelManager):
         """A kernel whose environment names its run: this process's own stays as it is."""
 
-        async def _async_start_kernel(self, **options: Any) -> None:  # noqa: ANN401 - jupyter_client's
-            await super()._async_start_kernel(**{**options, "env": environ, "cwd": str(cwd)})
+        async def _async_start_kernel(self, **options: Any) -> None:
+            await super()._async_start_kernel(**{**options, "env": environ, "cwd": str(order.cwd)})
 
         start_kernel = _async_start_kernel
 
     # Sockets in a private folder: no port can be taken, and nothing crosses the network in clear.
+    name = order.kernel or order.node.metadata.get("kernelspec", {}).get("name", "python3")
     return _Kernel(kernel_name=name, transport="ipc")
 
 
@@ -223,7 +228,7 @@ def light_imports() -> Iterator[None]:
         del sys.modules["rfc3987_syntax"]
 
 
-def _read(notebook: Path) -> Any:  # noqa: ANN401 - a NotebookNode
+def _read(notebook: Path) -> Any:
     with light_imports():
         import nbformat
 

@@ -64,20 +64,20 @@ class LoadedModel:
         self.estimator = loaded.estimator
         self.manifest = loaded.manifest
 
-    def predict(self, data: pd.DataFrame | Any) -> Any:  # noqa: ANN401 - whatever the estimator answers
+    def predict(self, data: pd.DataFrame | Any) -> Any:
         """Predictions (n,) for a DataFrame with the model's columns in any order, or for what the estimator takes.
 
         Raises NotFound for missing columns and ParameterError for text in a column of numbers.
         """
         return self.estimator.predict(self._conformed(data))
 
-    def predict_proba(self, data: pd.DataFrame | Any) -> Any:  # noqa: ANN401 - whatever the estimator answers
+    def predict_proba(self, data: pd.DataFrame | Any) -> Any:
         """Class probabilities (n, classes), in the order of the classes. Raises ModelError for a model without."""
         if not hasattr(self.estimator, "predict_proba"):
             raise ModelError(f"{self.reference} gives no probabilities.", hint="Use predict, or train a classifier that has predict_proba.")
         return self.estimator.predict_proba(self._conformed(data))
 
-    def _conformed(self, data: Any) -> Any:  # noqa: ANN401 - frames and arrays
+    def _conformed(self, data: Any) -> Any:
         import pandas as pd
 
         signature = self.manifest.signature

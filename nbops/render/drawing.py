@@ -74,11 +74,10 @@ class Pen(NamedTuple):
 
 
 class Spot(NamedTuple):
-    """A place on a course; without `y` it is a gap. `hover` is its title."""
+    """A place on a course; without `y` it is a gap."""
 
     x: float
     y: float | None
-    hover: str = ""
 
 
 class End(NamedTuple):

@@ -21,6 +21,7 @@ _STRONG_LINE = "1px solid rgba(128,128,128,.6)"
 _CHANGED = "background:rgba(213,115,26,.18);color:inherit;border-radius:3px;padding:1px 4px"
 _CAPTION = "caption-side:top;text-align:left;padding:8px;font-weight:600;color:inherit"
 _MUTED = "opacity:.7"
+_NAME = f"{_MUTED};font-weight:400;padding-right:12px"
 # JupyterLab centres tables and fixes their layout; both are answered here, and its alignment to the right in each cell.
 _TABLE = (
     "border-collapse:collapse;table-layout:auto;width:auto;margin:0;color:inherit;"
@@ -67,7 +68,7 @@ def facts(columns: Sequence[Column | str], row: Sequence[object]) -> Html:
     lines = [
         element(
             "tr",
-            element("th", element("span", column.label, style=f"{_MUTED};font-weight:400"), scope="row", style=_LEFT),
+            element("th", element("span", column.label, style=_NAME), scope="row", style=_LEFT),
             element("td", _content(column, cell), _unit(column), title=_hover(cell), style=_LEFT),
             style="background:none",
         )

@@ -85,8 +85,9 @@ def line(
     weight = 2 if len(lines) <= len(_PALETTE) else 1.3
     for index, (source, course) in enumerate(zip(lines, courses, strict=True)):
         pen = draw.Pen(_PALETTE[index % len(_PALETTE)], _DASHES[index // len(_PALETTE) % len(_DASHES)], weight)
-        spots = [draw.Spot(plot.x(x), y if y is None else plot.y(y), _said(names, x, y)) for x, y in course]
-        parts.append(_course(source.label, spots, pen, dotted=len(ys) <= _DOTTED))
+        spots = [draw.Spot(plot.x(x), y if y is None else plot.y(y)) for x, y in course]
+        said = [_said(names, x, y) for x, y in course] if len(ys) <= _DOTTED else []
+        parts.append(_course(source.label, spots, pen, said))
         if labels:
             ends += [draw.End(source.label, spot.x, spot.y, pen) for spot in spots if spot.y is not None][-1:]
     stories = filter(None, map(_story, lines, courses))
@@ -107,7 +108,7 @@ def scatter(
         x_axis, y_axis, width=width, room=12, labels=(_log(x_label, x_axis), _log(y_label, y_axis), title)
     )
     parts: list[Html] = []
-    taken = [_around(plot.x(x), plot.y(y)) for point, x, y in places if point.highlight]
+    taken = [_around(plot.x(x), plot.y(y)) for _, x, y in places]
     for point, x, y in sorted(places, key=lambda place: place[0].highlight):
         said = f"{point.label}: {x_label} {values.number(x)}, {y_label} {values.number(y)}"
         hover = [element("title", said)] if len(places) <= _TITLED else []
@@ -271,11 +272,12 @@ def _story(source: Line, course: Sequence[tuple[float, float | None]]) -> str | 
     return f"{source.label} from {values.number(known[0])} to {values.number(known[-1])}".strip() if known else None
 
 
-def _course(label: str, spots: Sequence[draw.Spot], pen: draw.Pen, *, dotted: bool) -> Html:
+def _course(label: str, spots: Sequence[draw.Spot], pen: draw.Pen, said: Sequence[str]) -> Html:
+    """One line, with a dot on each spot that `said` has a title for: for all of them or for none."""
     dots = [
-        element("circle", element("title", f"{label}, {spot.hover}"), cx=spot.x, cy=spot.y, r=2.5)
-        for spot in spots
-        if dotted and spot.y is not None
+        element("circle", element("title", f"{label}, {words}"), cx=spot.x, cy=spot.y, r=2.5)
+        for spot, words in zip(spots, said, strict=False)
+        if spot.y is not None
     ]
     return element("g", element("title", label), pen.draw(draw.path(spots)), *dots, fill=pen.colour)
 

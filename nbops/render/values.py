@@ -121,11 +121,10 @@ def ago(seconds: float | None) -> str:
     distance = abs(known)
     if distance < 10:
         return "just now"
-    for limit, length, unit in ((59.5, 1, "s"), (3570, 60, "min"), (48 * 3600, 3600, "h"), (math.inf, 86400, "days")):
-        if distance < limit:
-            words = f"{round(distance / length):,} {unit}"
-            return f"{words} ago" if known > 0 else f"in {words}"
-    return MISSING
+    units = ((59.5, 1, "s"), (3570, 60, "min"), (48 * 3600, 3600, "h"), (math.inf, 86400, "days"))
+    length, unit = next((length, unit) for limit, length, unit in units if distance < limit)
+    words = f"{round(distance / length):,} {unit}"
+    return f"{words} ago" if known > 0 else f"in {words}"
 
 
 def tone(word: str) -> Tone:

@@ -22,7 +22,7 @@ def page_of(store: Store, run_id: str) -> str:
 def provenance(store: Store, run_id: str) -> Provenance:
     """What a page says about a run."""
     info = runs.info(store, run_id)
-    units = {key: unit for key, unit in store.read("select key, unit from metric_definitions").rows}
+    units = dict(store.read("select key, unit from metric_definitions").rows)
     revised = store.read("select key, revisions from params where run_id = ?", [run_id]).rows
     return Provenance(
         run_id=run_id,

@@ -46,9 +46,8 @@ def _keep(folder: Path, chunks: Iterable[bytes]) -> Blob:
             target = place(folder, digest.hexdigest())
             target.parent.mkdir(mode=0o700, exist_ok=True)
             name.replace(target)
-        except BaseException:
+        finally:
             name.unlink(missing_ok=True)
-            raise
     for parent in (target.parent, folder):
         _sync_folder(parent)
     return Blob(sha256=digest.hexdigest(), size=size)

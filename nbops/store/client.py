@@ -35,6 +35,7 @@ from nbops.store.spool import BLOBS, Spool
 from nbops.store.wire import MEDIA, PROTOCOL, Control, Envelope, Hello, Read, Reply, Request, Table, encode
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 # What the owner's process may inherit: enough to find Python and its files, nothing that steers imports or holds secrets.
@@ -61,7 +62,7 @@ class Store:
         _stores.add(self)
 
     def _reset(self) -> None:
-        self._idle: list[http.client.HTTPConnection] = []
+        self._idle: list[_Connection] = []
         self._lock = threading.Lock()
         self._hello: Hello | None = None
         self._writer = new_id()
@@ -119,6 +120,11 @@ class Store:
 
         return pa.ipc.open_stream(self._read(sql, values, limit, timeout, arrow=True)).read_all()
 
+    def frame(self, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
+        """The rows of one SELECT as a DataFrame. Raises QueryError, QueryTimeout or StoreUnavailable."""
+        made: pd.DataFrame = self.arrow(sql, values).to_pandas()
+        return made
+
     @contextlib.contextmanager
     def batches(self, sql: str, values: Sequence[object] = ()) -> Iterator[pa.RecordBatchReader]:
         """The rows of one SELECT as a stream of Arrow batches, for what is too large to hold. Raises as `arrow` does."""
@@ -138,7 +144,7 @@ class Store:
         finally:
             connection.close()
 
-    def control(self, action: str, argument: str = "") -> Any:  # noqa: ANN401 - what the act answers
+    def control(self, action: str, argument: str = "") -> Any:
         """Ask for an act on the store as a whole and give its answer."""
         deadline = time.monotonic() + max(self.settings.store.timeout, 600)
         body = self._ask("POST", "/v1/control", encode(Control(action=action, argument=argument)), deadline)
@@ -161,8 +167,8 @@ class Store:
 
     def put_blob(self, data: bytes | Path) -> Blob:
         """Keep bytes or a file's bytes, on disk on return. Raises StoreFull when no place takes them."""
-        spools = self.places.spools()
-        for folder in (self.places.blobs, *(spool / BLOBS for spool in spools)):
+        problem: OSError | None = None
+        for folder in self._blob_folders():
             try:
                 return blobs.put_file(folder, data) if isinstance(data, Path) else blobs.put(folder, data)
             except OSError as error:
@@ -222,18 +228,18 @@ class Store:
         """One request and its answer. Raises _NoAnswer when there is none, whatever the reason."""
         with self._lock:
             connection = self._idle.pop() if self._idle else _Connection(self._meeting)
+        answer: tuple[int, bytes] | None = None
         try:
             connection.ready(timeout)
             connection.request(method, path, body, {"content-type": MEDIA, **connection.extra})
             response = connection.getresponse()
             answer = response.status, response.read()
         except (OSError, http.client.HTTPException) as error:
-            connection.close()
             raise _NoAnswer(str(error) or type(error).__name__) from error
-        except BaseException:
-            # Half an exchange: this connection's next answer would belong to another request.
-            connection.close()
-            raise
+        finally:
+            # After half an exchange this connection's next answer would belong to another request.
+            if answer is None:
+                connection.close()
         with self._lock:
             self._idle.append(connection)
         return answer

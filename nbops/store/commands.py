@@ -10,7 +10,7 @@ Rows for append-only tables are collected with `Transaction.add` and go in with 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from nbops.events import Event
@@ -46,7 +46,8 @@ class Bulk:
     @classmethod
     def into(cls, table: str, /, **columns: str) -> Bulk:
         """An INSERT into those columns of a table."""
-        return cls(f"insert into {table} ({', '.join(columns)}) select {', '.join(columns)} from {{rows}}", **columns)
+        names = ", ".join(columns)
+        return cls(f"insert into {table} ({names}) select {names} from {{rows}}", **columns)  # noqa: S608 - names that we wrote
 
 
 class Transaction(Protocol):
@@ -70,6 +71,10 @@ class Transaction(Protocol):
 
     def add_columns(self, bulk: Bulk, rows: int, *columns: object) -> None:
         """Put many rows: each column a list, or one value that all rows share."""
+        ...
+
+    def load(self, sql: str, values: Sequence[object], rows: int, **columns: tuple[str, bytes]) -> None:
+        """Execute a statement over the table `incoming`, whose columns are raw little-endian bytes: kind "d" (float64) or "q" (int64)."""
         ...
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:

@@ -68,7 +68,7 @@ def _names(ctes: dict[str, Any]) -> Iterator[str]:
         yield str(entry["key"]).lower()
 
 
-def _walk(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any JSON
+def _walk(value: Any) -> Iterator[dict[str, Any]]:
     pending = [value]
     while pending:
         item = pending.pop()

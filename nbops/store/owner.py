@@ -37,7 +37,20 @@ from nbops.store.commands import PATROLS
 from nbops.store.meeting import Meeting
 from nbops.store.places import Places
 from nbops.store.sidecar import Sidecar
-from nbops.store.wire import ARROW, MAX_BODY, MEDIA, PROTOCOL, Control, Envelope, Hello, Problem, Read, Reply, Table, encode
+from nbops.store.wire import (
+    ARROW,
+    MAX_BODY,
+    MEDIA,
+    PROTOCOL,
+    Control,
+    Envelope,
+    Hello,
+    Problem,
+    Read,
+    Reply,
+    Table,
+    encode,
+)
 from nbops.store.writer import Job, Writer
 
 _REOPEN_SECONDS = 0.5
@@ -190,7 +203,7 @@ class Owner:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             problem = Problem(code="usage", message=f"The request cannot be read: {error}.", hint="Client and owner may differ in version.")
             await _answer(send, encode(Reply(problem=problem)), status=400)
-        except Exception as error:  # noqa: BLE001 - the owner's border: one request must not end the process
+        except Exception as error:
             log.exception("a request failed")
             problem = Problem(code="internal", message=f"The owner failed: {error!r}.", hint="See .nbops/run/owner.log.")
             await _answer(send, encode(Reply(problem=problem)), status=500)
@@ -230,7 +243,7 @@ class Owner:
         reply = await self._submit(envelope=_envelope.decode(body), actor=actor)
         await _answer(send, encode(reply), status=_status(reply))
 
-    async def _submit(self, **job: Any) -> Reply:  # noqa: ANN401 - what a Job takes
+    async def _submit(self, **job: Any) -> Reply:
         writer = self._writer
         if writer is None or self._state != "ready":
             raise self._unready()
@@ -258,10 +271,10 @@ class Owner:
         if query.arrow:
             await loop.run_in_executor(self._readers, self._stream, query, send, loop)
         else:
-            table = await loop.run_in_executor(self._readers, self._table, query, loop)
+            table = await loop.run_in_executor(self._readers, self._table, query)
             await _answer(send, encode(table))
 
-    def _session(self, query: Read) -> Any:  # noqa: ANN401 - a DuckDB connection
+    def _session(self, query: Read) -> Any:
         if not hasattr(self._reader, "session"):
             if self._opened is None:
                 raise self._unready()
@@ -274,9 +287,9 @@ class Owner:
             self._checked[query.sql] = None
         return session
 
-    def _table(self, query: Read, loop: asyncio.AbstractEventLoop) -> Table:
+    def _table(self, query: Read) -> Table:
         session = self._session(query)
-        with _ReadOnly(session, query.timeout, loop):
+        with _ReadOnly(session, query.timeout):
             result = session.execute(query.sql, query.values)
             rows = result.fetchmany(query.limit + 1)
             columns = [column[0] for column in result.description]
@@ -287,7 +300,7 @@ class Owner:
         import pyarrow as pa
 
         session = self._session(query)
-        with _ReadOnly(session, query.timeout, loop):
+        with _ReadOnly(session, query.timeout):
             reader = session.sql(query.sql, params=query.values).to_arrow_reader(100_000)
             left = query.limit
             sink = io.BytesIO()
@@ -338,14 +351,7 @@ class Owner:
                 await self._fold_segment(path)
 
     async def _fold_segment(self, path: Path) -> None:
-        done = spool.finished(path)
-        size = path.stat().st_size
-        if not done and size == self._folded.get(path):
-            return
-        actor = Actor(name=_user(path.stat().st_uid), uid=path.stat().st_uid, host=socket.gethostname(), pid=0)
-        position = self._folded.get(path, 0)
-        await asyncio.to_thread(self._take_blobs, path.parent / spool.BLOBS)
-        batch = list(spool.read(path, position))
+        done, actor, batch = await asyncio.to_thread(self._look_into, path)
         replies = await asyncio.gather(
             *(self._submit(envelope=msgspec.structs.replace(envelope, resend=True), actor=actor) for _, envelope in batch)
         )
@@ -358,8 +364,18 @@ class Owner:
         if batch:
             self._folded[path] = batch[-1][0]
         if done:
-            path.unlink()
+            await asyncio.to_thread(path.unlink)
             self._folded.pop(path, None)
+
+    def _look_into(self, path: Path) -> tuple[bool, Actor, list[tuple[int, Envelope]]]:
+        """Whether a segment is finished, who wrote it, and what it holds beyond what was folded before; its blobs are taken in."""
+        done, status = spool.finished(path), path.stat()
+        actor = Actor(name=_user(status.st_uid), uid=status.st_uid, host=socket.gethostname(), pid=0)
+        position = self._folded.get(path, 0)
+        if not done and status.st_size == position:
+            return done, actor, []
+        self._take_blobs(path.parent / spool.BLOBS)
+        return done, actor, list(spool.read(path, position))
 
     def _take_blobs(self, folder: Path) -> None:
         from nbops.store import blobs
@@ -373,7 +389,7 @@ class Owner:
 class _ReadOnly:
     """A read-only transaction that is interrupted after some seconds; DuckDB's errors leave it as ours."""
 
-    def __init__(self, session: Any, seconds: float, loop: asyncio.AbstractEventLoop) -> None:  # noqa: ANN401 - a DuckDB connection
+    def __init__(self, session: Any, seconds: float) -> None:
         self._session = session
         self._timer = threading.Timer(seconds, session.interrupt)
         self._timer.daemon = True
@@ -451,24 +467,24 @@ def _problem(error: NbopsError) -> Problem:
     return Problem(code=error.code, message=error.message, hint=error.hint)
 
 
-def _patrol(look: Callable[..., None], places: Places, transaction: Any) -> None:  # noqa: ANN401 - the writer's transaction
+def _patrol(look: Callable[..., None], places: Places, transaction: Any) -> None:
     look(transaction, places)
 
 
-def _backup(places: Places, connection: Any) -> str:  # noqa: ANN401 - a DuckDB connection
+def _backup(places: Places, connection: Any) -> str:
     target = database.backup_path(places, database.last(connection)[0])
     database.copy_to(connection, target)
     return target.name
 
 
-def _prune(days: int, connection: Any) -> None:  # noqa: ANN401 - a DuckDB connection
+def _prune(days: int, connection: Any) -> None:
     # A resend comes within minutes; only a spool that nobody folded for that long could repeat an older one. The last row stays.
     connection.execute(
         "delete from core.ledger where time < now()::timestamp - to_days(?::integer) and seq < (select max(seq) from core.ledger)", [days]
     )
 
 
-def _checkpoint(connection: Any) -> None:  # noqa: ANN401 - a DuckDB connection
+def _checkpoint(connection: Any) -> None:
     connection.execute(f"checkpoint {duck.NAME}")
 
 

@@ -10,7 +10,7 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,11 @@ class _Group:
     def add_columns(self, bulk: Bulk, rows: int, *columns: object) -> None:
         for column, values in zip(self._columns(bulk), columns, strict=True):
             column.extend(values if isinstance(values, (list, range)) else [values] * rows)
+
+    def load(self, sql: str, values: Sequence[object], rows: int, **columns: tuple[str, bytes]) -> None:
+        self.flush()
+        self.direct += 1
+        duck.load(self._writer.connection, sql, values, rows, columns)
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         self.flush()

@@ -62,7 +62,7 @@ def add_files(recording: Recording, source: str | os.PathLike[str], path: str | 
         add(recording, name, origin, "file")
 
 
-def add_table(recording: Recording, table: Any, name: str) -> None:  # noqa: ANN401 - a frame, or what makes one
+def add_table(recording: Recording, table: Any, name: str) -> None:
     """Keep a table as Parquet under `tables/`."""
     import pandas as pd
 
@@ -77,7 +77,7 @@ def add_table(recording: Recording, table: Any, name: str) -> None:  # noqa: ANN
     add(recording, _named("tables", name, ".parquet"), buffer.getvalue(), "table", "application/vnd.apache.parquet")
 
 
-def add_figure(recording: Recording, figure: Any, name: str) -> None:  # noqa: ANN401 - matplotlib's, or one like it
+def add_figure(recording: Recording, figure: Any, name: str) -> None:
     """Keep a figure as SVG under `figures/`; an axes stands for its figure."""
     figure = getattr(figure, "figure", figure)
     save = getattr(figure, "savefig", None)
@@ -106,14 +106,14 @@ def add_text(recording: Recording, text: str, name: str) -> None:
     add(recording, name if Path(name).suffix else f"{name}.txt", text.encode(), "text")
 
 
-def add_input(recording: Recording, data: Any, name: str) -> Dataset:  # noqa: ANN401 - a frame, an array or a path
+def add_input(recording: Recording, data: Any, name: str) -> Dataset:
     """Name data that the run read, with a digest of its content."""
     dataset = describe(data, name, recording.store.settings.project)
     recording.input(name, dataset)
     return dataset
 
 
-def describe(data: Any, name: str, project: Path) -> Dataset:  # noqa: ANN401 - a frame, an array or a path
+def describe(data: Any, name: str, project: Path) -> Dataset:
     """A dataset's digest, rows and columns. Frames are hashed by value in row order, files by their bytes."""
     if isinstance(data, (str, os.PathLike)):
         path = Path(data)
@@ -175,7 +175,7 @@ def _frame_digest(frame: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - anything a user logs
+def _plain(value: Any) -> Any:
     for name in ("item", "tolist", "isoformat"):
         method = getattr(value, name, None)
         if callable(method):

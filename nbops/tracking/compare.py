@@ -5,6 +5,7 @@ A row that is the same in every run is left out unless everything is asked for; 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,18 +27,18 @@ _HIGHER = ("acc", "accuracy", "auc", "roc_auc", "f1", "r2", "precision", "recall
 
 
 class Row(Record):
-    """One line of a comparison: a value for each run, None where a run has none."""
+    """One line of a comparison: a cell for each run, None where a run has none."""
 
     place: str
     key: str
-    values: tuple[object, ...]
+    cells: tuple[object, ...]
     better: Better | None = None
     unit: str | None = None
 
     @property
     def same(self) -> bool:
         """Whether all runs have this value."""
-        return all(value == self.values[0] for value in self.values)
+        return all(value == self.cells[0] for value in self.cells)
 
 
 class Comparison:
@@ -59,13 +60,13 @@ class Comparison:
         import pandas as pd
 
         index = pd.MultiIndex.from_tuples([(row.place, row.key) for row in self.rows], names=["kind", "name"])
-        return pd.DataFrame([row.values for row in self.rows], index=index, columns=list(self.runs))
+        return pd.DataFrame([row.cells for row in self.rows], index=index, columns=list(self.runs))
 
     def best(self, metric: str) -> str:
         """The label of the run with the best value of a metric. Raises UsageError when nothing says which way is better."""
         for row in self.rows:
             if row.place == "metrics" and row.key == metric and row.better:
-                places = best(row.values, row.better)
+                places = best(row.cells, row.better)
                 if places:
                     return self.runs[places[0]]
         raise UsageError(
@@ -74,7 +75,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain values, for JSON."""
-        rows = [{"kind": row.place, "name": row.key, "better": row.better, "values": list(row.values)} for row in self.shown]
+        rows = [{"kind": row.place, "name": row.key, "better": row.better, "values": list(row.cells)} for row in self.shown]
         return {"runs": list(self.runs), "rows": rows}
 
     def to_text(self) -> str:
@@ -87,8 +88,8 @@ class Comparison:
         drawn = [row for row in self.rows if row.place == "metrics"] + [row for row in self.rows if row.place == "params" and not row.same]
         if len(self.runs) > 2 and len(drawn) > 1:
             columns = [Column(row.key, "number" if row.place == "metrics" else "text", row.unit) for row in drawn[:8]]
-            lines = list(zip(*(row.values for row in drawn[:8]), strict=True))
-            winners = best(drawn[0].values, drawn[0].better) if drawn[0].better else []
+            lines = list(zip(*(row.cells for row in drawn[:8]), strict=True))
+            winners = best(drawn[0].cells, drawn[0].better) if drawn[0].better else []
             parts.append(svg.parallel(columns, lines, highlight=winners))
         return html.stack(*parts)
 
@@ -96,9 +97,9 @@ class Comparison:
         columns: list[Column | str] = [Column(""), *(Column(label, "number") for label in self.runs)]
         lines: list[list[object]] = []
         for row in self.shown:
-            winners = best(row.values, row.better) if row.better else []
+            winners = best(row.cells, row.better) if row.better else []
             label = f"{row.key} ({row.unit})" if row.unit else row.key
-            lines.append([Cell(label, note=row.place), *(Cell(value, "best" if i in winners else None) for i, value in enumerate(row.values))])
+            lines.append([Cell(label, note=row.place), *(Cell(value, "best" if i in winners else None) for i, value in enumerate(row.cells))])
         return columns, lines
 
     def _note(self) -> str:
@@ -126,7 +127,7 @@ def compare(store: Store, run_ids: Sequence[str], *, labels: Mapping[str, str] |
     for column in _order(list(frame.columns)):
         place, _, key = column.partition(".") if "." in column else ("run", "", column)
         better, unit = defined.get(key, (_direction(key), None)) if place == "metrics" else (None, None)
-        rows.append(Row(place=place, key=key, values=tuple(_plain(value) for value in frame[column]), better=better, unit=unit))
+        rows.append(Row(place=place, key=key, cells=tuple(_plain(value) for value in frame[column]), better=better, unit=unit))
     return Comparison(names, rows, everything=everything)
 
 
@@ -149,4 +150,4 @@ def _plain(value: Any) -> object:
         return None
     item = getattr(value, "item", None)
     value = item() if callable(item) else value
-    return None if isinstance(value, float) and value != value else value
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -34,7 +34,7 @@ class Place(Record):
     site: str
 
 
-def shell() -> Any | None:  # noqa: ANN401 - IPython's InteractiveShell
+def shell() -> Any | None:
     """The IPython shell this process runs, if it runs one; imports nothing."""
     module = sys.modules.get("IPython")
     return module.get_ipython() if module is not None and hasattr(module, "get_ipython") else None
@@ -95,13 +95,13 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _cell_id(ip: Any) -> str | None:  # noqa: ANN401 - IPython's InteractiveShell
+def _cell_id(ip: Any) -> str | None:
     parent = ip.get_parent() if hasattr(ip, "get_parent") else {}
     found = parent.get("metadata", {}).get("cellId")
     return str(found) if found else None
 
 
-def _notebook(ip: Any) -> str | None:  # noqa: ANN401 - IPython's InteractiveShell
+def _notebook(ip: Any) -> str | None:
     named = (
         os.environ.get(NOTEBOOK_VARIABLE)
         or ip.user_ns.get("__vsc_ipynb_file__")

@@ -108,8 +108,8 @@ class Recording:
         if full:
             self.flush()
 
-    def series(self, key: str, values: Sequence[float] | Any, steps: Sequence[int] | Any | None = None) -> None:  # noqa: ANN401 - arrays too
-        """Record many points of one metric at once; `steps` default to 0, 1, 2, …"""
+    def series(self, key: str, values: Sequence[float] | Any, steps: Sequence[int] | Any | None = None) -> None:
+        """Record many points of one metric at once; `steps` default to 0, 1, 2 and so on."""
         import numpy as np
 
         column = np.ascontiguousarray(values, dtype="<f8")
@@ -157,26 +157,23 @@ class Recording:
         """Send what waits, and `more` in the same transaction; durable on return."""
         with self._sending:
             requests = self._take()
+            sent = False
             try:
                 if requests or more:
                     self.store.write(*requests, *more)
-            except BaseException:
-                self._put_back(requests)
-                raise
+                sent = True
+            finally:
+                if not sent:
+                    self._put_back(requests)
 
     def end(self, status: RunStatus, cause: str | None = None) -> None:
         """Send everything and close the run; a run ends once. A run that was joined is only flushed: its runner ends it."""
         if self.ended:
             return
+        last = () if self.joined else (EndRun(run_id=self.run_id, status=status, ended=now_us(), cause=cause),)
+        self.flush(*last)
         self.ended = True
         _recordings.pop(self.run_id, None)
-        last = () if self.joined else (EndRun(run_id=self.run_id, status=status, ended=now_us(), cause=cause),)
-        try:
-            self.flush(*last)
-        except BaseException:
-            self.ended = False
-            _recordings[self.run_id] = self
-            raise
         self.let_go()
 
     def let_go(self) -> None:
@@ -218,8 +215,10 @@ class Recording:
                 continue
             with self._lock:
                 for item in request.metrics:
-                    for mine, theirs in zip(self._series(item.key), (item.values, item.steps, item.times), strict=True):
-                        mine.frombytes(theirs)
+                    values, steps, times = self._series(item.key)
+                    values.frombytes(item.values)
+                    steps.frombytes(item.steps)
+                    times.frombytes(item.times)
                 self._rest.before(request)
 
 
@@ -321,7 +320,7 @@ class _Cells:
         """What the process ended with: the last cell's error, or the exception that ended the interpreter."""
         return self.error if self._shell is not None else getattr(sys, "last_value", None)
 
-    def _after(self, result: Any) -> None:  # noqa: ANN401 - IPython's ExecutionResult
+    def _after(self, result: Any) -> None:
         self.error = result.error_before_exec or result.error_in_exec
         flush_all()
 

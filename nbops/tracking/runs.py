@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import msgspec
 
@@ -143,7 +143,7 @@ def find(store: Store, text: str) -> str:
 
 def info(store: Store, run_id: str) -> RunInfo:
     """What the store knows about a run. Raises NotFound."""
-    fields = [f for f in RunInfo.__struct_fields__]
+    fields = RunInfo.__struct_fields__
     columns = ", ".join(f"epoch_us({f}) as {f}" if f.endswith("_time") else f'"{f}"' for f in fields)
     table = store.read(f"select {columns} from runs where run_id = ?", [run_id])  # noqa: S608 - our own field names
     if not table.rows:
@@ -159,7 +159,7 @@ def params(store: Store, run_id: str) -> dict[str, object]:
 
 def metrics(store: Store, run_id: str) -> dict[str, float]:
     """The last value of each metric of a run."""
-    return {key: value for key, value in store.read("select key, value from latest_metrics where run_id = ? order by key", [run_id]).rows}
+    return dict(store.read("select key, value from latest_metrics where run_id = ? order by key", [run_id]).rows)
 
 
 def tags(store: Store, run_id: str) -> dict[str, str]:
@@ -192,11 +192,10 @@ def invited() -> str | None:
 
 
 def _begun(recording: Recording, request: StartRun) -> Recording:
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(recording.discard)
         recording.store.write(request)
-    except BaseException:
-        recording.discard()
-        raise
+        undo.pop_all()
     in_background(recording.find_facts)
     return recording
 

@@ -42,7 +42,7 @@ def frame(store: Store, query: Query) -> pd.DataFrame:
     table = store.arrow(wide.sql, wide.values)
     names = [f"{place}.{key}" for place in ("params", "metrics", "tags") for key in keys[place]]
     table = _typed(table.rename_columns([*table.column_names[: table.num_columns - len(names)], *names]), keys["params"])
-    made = table.to_pandas()
+    made: pd.DataFrame = table.to_pandas()
     for name in ("start_time", "end_time"):
         made[name] = pd.to_datetime(made[name], utc=True)
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import numbers
@@ -48,7 +49,8 @@ def number(key: object, value: object) -> float:
         try:
             return float(value)
         except OverflowError:
-            return math.inf if value > 0 else -math.inf
+            # An integer beyond what a float holds: its sign is what is left of it.
+            return -math.inf if str(value).startswith("-") else math.inf
     item = getattr(value, "item", None)
     if callable(item) and getattr(value, "size", 1) == 1 and not isinstance(value, str):
         return number(key, item())
@@ -76,34 +78,29 @@ def _key(what: str, key: object) -> str:
     return key
 
 
+# In this order: a bool is an int too.
+_KINDS: tuple[tuple[type, ParamKind], ...] = ((type(None), "none"), (bool, "bool"), (int, "int"), (float, "float"), (str, "str"))
+
+
 def _kind(value: object) -> tuple[ParamKind, str]:
     value = _plain(value)
-    if value is None:
-        return "none", "None"
-    if isinstance(value, bool):
-        return "bool", str(value)
-    if isinstance(value, int):
-        return "int", str(value)
-    if isinstance(value, float):
-        return "float", repr(value)
-    if isinstance(value, str):
-        return "str", value
-    if isinstance(value, (list, tuple, dict, set, frozenset, Mapping)):
-        try:
+    for kind, name in _KINDS:
+        if isinstance(value, kind):
+            return name, str(value)
+    if isinstance(value, (list, tuple, set, frozenset, Mapping)):
+        with contextlib.suppress(TypeError, ValueError, RecursionError):
             return "json", json.dumps(value, default=_json, ensure_ascii=False)
-        except (TypeError, ValueError, RecursionError):
-            return "str", str(value)
     return "str", str(value)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - anything a user logs
+def _plain(value: Any) -> Any:
     item = getattr(value, "item", None)
     if callable(item) and getattr(value, "ndim", None) == 0:
         return item()
     return value
 
 
-def _json(value: Any) -> Any:  # noqa: ANN401 - anything a user logs
+def _json(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=str)
     if isinstance(value, Mapping):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbops.registry.models import LoadedModel, ModelVersion
     from nbops.tracking.compare import Comparison
 
-open = open_project  # noqa: A001 - nbops.open() reads as what it does
+open = open_project
 
 
 def start_run(
@@ -140,7 +140,25 @@ def _run() -> Run:
 
 
 __all__ = [
-    "autolog", "compare", "define_metric", "load_model", "log_artifact", "log_dict", "log_figure", "log_input", "log_metric",
-    "log_metrics", "log_param", "log_params", "log_table", "log_text", "open", "register_model", "search_runs", "set_tag", "sql",
-    "start_run", "Workspace",
+    "Workspace",
+    "autolog",
+    "compare",
+    "define_metric",
+    "load_model",
+    "log_artifact",
+    "log_dict",
+    "log_figure",
+    "log_input",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
+    "log_table",
+    "log_text",
+    "open",
+    "register_model",
+    "search_runs",
+    "set_tag",
+    "sql",
+    "start_run",
 ]  # fmt: skip

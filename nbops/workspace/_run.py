@@ -8,9 +8,9 @@ from contextvars import Token
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from nbops.records import at, short
+from nbops.records import RunStatus, at, short
 from nbops.store.client import Store
 from nbops.tracking import artifacts, runs
 from nbops.tracking.recording import Recording
@@ -89,13 +89,13 @@ class Run:
         """Its files: path, kind, size in bytes, media type, SHA-256."""
         self._recording.flush()
         sql = "select path, kind, size, media_type, sha256 from artifacts where run_id = ? order by path"
-        return self._store.arrow(sql, [self.run_id]).to_pandas()
+        return self._store.frame(sql, [self.run_id])
 
     def metric_history(self, key: str) -> pd.DataFrame:
         """Every point of a metric in the order of logging: step, value, time."""
         self._recording.flush()
         sql = "select step, value, time from metrics where run_id = ? and key = ? order by seq"
-        return self._store.arrow(sql, [self.run_id, key]).to_pandas()
+        return self._store.frame(sql, [self.run_id, key])
 
     def log_param(self, key: str, value: object) -> None:
         """Record a parameter; another value for a known one is a revision, with a warning. Raises ParameterError."""
@@ -218,7 +218,7 @@ class Run:
         """Bring it back after `delete`."""
         runs.change(self._store, self.run_id, deleted=False)
 
-    def end(self, status: runs.RunStatus = "finished", cause: str | None = None) -> None:
+    def end(self, status: RunStatus = "finished", cause: str | None = None) -> None:
         """Send everything and close it. A run that a runner started is closed by the runner."""
         if self._own:
             self._recording.end(status, cause)

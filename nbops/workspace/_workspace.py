@@ -91,7 +91,7 @@ class Workspace:
 
     def sql(self, query: str, values: Sequence[object] = ()) -> pd.DataFrame:
         """The rows of one SELECT over the documented views, with bound `?` values. Raises QueryError or QueryTimeout."""
-        return self.store.arrow(query, values).to_pandas()
+        return self.store.frame(query, values)
 
     def define_metric(self, key: str, *, better: Better, unit: str | None = None, description: str | None = None) -> None:
         """Say whether higher or lower is better, and the unit; holds for the whole project."""
@@ -121,7 +121,7 @@ class Workspace:
         """Registered versions, newest first."""
         where = "where model = ?" if name else ""
         sql = f"select model, version, run_id, state, created, actor, description from model_versions {where} order by created desc"  # noqa: S608 - fixed text
-        return self.store.arrow(sql, [name] if name else []).to_pandas()
+        return self.store.frame(sql, [name] if name else [])
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.project)!r})"

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the names of our own tables and columns
 """The search language against invariants: nothing of the input gets into the SQL, every error is a FilterError, DuckDB runs whatever
 is accepted, and finds what a few lines of Python find, in the same order."""
 
@@ -5,7 +6,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -20,17 +21,21 @@ from nbops.tracking.filter import FIELDS
 from nbops.tracking.search_sql import Query, keys_query, runs_query, these_query, wide_query
 
 NAN = math.nan
-PLACES = {"metrics": ["mae", "f1 score", "val/loss"], "params": ["model", "clf.depth", "`o\"d'd` ?"], "tags": ["team", "Größe"]}
+PLACES = {
+    "metrics": ["mae", "f1 score", "val/loss"],
+    "params": ["model", "clf.depth", "`o\"d'd` ?"],
+    "tags": ["team", "Größe"],
+}
 NUMBERS = [0.0, 1.0, -5.0, 2.5, 1e300, math.inf, -math.inf, NAN]
 TEXTS = ["rf", "it's", "10", "1e1", "9", "nan", "True", "false", "", "%_", 'a"b`c', "x; drop table runs --", "日本\n?"]
 TIMES = ["2026-11-01", "2026-11-01 00:00:01", "2026-11-01T02:00:02+02:00"]
-WORDS = set(
+WORDS = set(  # noqa: SIM905 - read as text
     """
     actor and arg_max as asked by c cause chosen coalesce commit commit_hash core deleted desc distinct double duration e end_time
     ended epoch_us experiment experiment_id experiments filter from generate_subscripts group having host in is isnan join key kind
     kinds latest left like limit list lower metrics name not null nulls last on or order over parent_id parent_run_id params place
     position q r row_number run_id runs select seq source start_time started status tags timestamp true try_cast union all unnest uuid
-    value varchar where wide_metrics wide_params wide_tags with cast 1e6 1
+    value varchar where wide_metrics wide_params wide_tags with 1e6 1
     """.split()
 )
 
@@ -53,7 +58,8 @@ def conditions() -> st.SearchStrategy[Any]:
             st.tuples(st.sampled_from(["is null", "is not null"]), st.just([])),
         ]
         if kind in {"text", "any"}:
-            forms.append(st.tuples(st.sampled_from(["like", "not like"]), st.sampled_from(["%", "r_", "%'%", "1%", "_%_", ""]).map(lambda v: [v])))
+            pattern = st.sampled_from(["%", "r_", "%'%", "1%", "_%_", ""])
+            forms.append(st.tuples(st.sampled_from(["like", "not like"]), pattern.map(lambda value: [value])))
         return st.one_of(forms).map(lambda form: (place, key, *form))
 
     fields = st.sampled_from([("run", field) for field in FIELDS if field != "status"])
@@ -73,7 +79,9 @@ def written(condition: Any) -> str:
         return "(" + f" {condition[0].upper()} ".join(map(written, condition[1])) + ")"
     place, key, operator, values = condition
     shown = [literal(value) for value in values]
-    return f"{named(place, key)} {operator} {'(' + ', '.join(shown) + ')' if 'in' in operator.split() else ''.join(shown)}"
+    return (
+        f"{named(place, key)} {operator} {'(' + ', '.join(shown) + ')' if 'in' in operator.split() else ''.join(shown)}"
+    )
 
 
 def named(place: str, key: str) -> str:
@@ -93,12 +101,13 @@ def matches(condition: Any, run: dict[str, Any]) -> bool | None:
         return None if inner is None else not inner
     if condition[0] in {"and", "or"}:
         answers = [matches(part, run) for part in condition[1]]
-        decisive = condition[0] == "or"
-        return decisive if decisive in answers else None if None in answers else not decisive
+        if (condition[0] == "or") in answers:
+            return condition[0] == "or"
+        return None if None in answers else condition[0] == "and"
     place, key, operator, values = condition
     had = run[place].get(key)
-    if operator.startswith("is"):
-        return (had is None) == (operator == "is null")
+    if operator in {"is null", "is not null"}:
+        return (had is None) is (operator == "is null")
     if had is None:
         return None
     negative = operator.startswith("not") or operator in {"!=", "<>"}
@@ -136,7 +145,10 @@ def in_order(runs: list[dict[str, Any]], sorts: list[tuple[str, str, bool]]) -> 
     for place, key, descending in reversed(sorts):
         numeric = place == "metrics" or key == "duration"
         had = {id(run): run[place].get(key) for run in runs}
-        numbers = {one: None if value is None or (place == "run" and not numeric) else number(value) for one, value in had.items()}
+        numbers = {
+            one: None if value is None or (place == "run" and not numeric) else number(value)
+            for one, value in had.items()
+        }
         real = [run for run in runs if (n := numbers[id(run)]) is not None and not math.isnan(n)]
         nans = [run for run in runs if (n := numbers[id(run)]) is not None and math.isnan(n)]
         texts = [run for run in runs if numbers[id(run)] is None and had[id(run)] is not None]
@@ -148,25 +160,26 @@ def in_order(runs: list[dict[str, Any]], sorts: list[tuple[str, str, bool]]) -> 
     return runs
 
 
-def drawn(values: list[Any]) -> st.SearchStrategy[Any]:
-    """The revisions of a key, oldest first; the empty list is a run without it."""
-    return st.lists(st.sampled_from(values), max_size=2)
-
-
 def runs() -> st.SearchStrategy[list[dict[str, Any]]]:
-    return st.lists(
-        st.fixed_dictionaries(
-            {place: st.fixed_dictionaries({key: drawn(NUMBERS if place == "metrics" else TEXTS) for key in keys}) for place, keys in PLACES.items()}
-            | {"name": st.sampled_from(["rf", "Ab"]), "cause": st.sampled_from([None, "it's"]), "start": st.integers(0, 3), "ended": st.booleans()}
-        ),
-        min_size=1,
-        max_size=5,
-    )
+    """For each key its values, oldest first: the last one counts, and the empty list is a run without it."""
+    known = {"metrics": NUMBERS, "params": TEXTS, "tags": TEXTS}
+    logged = {
+        place: st.fixed_dictionaries({key: st.lists(st.sampled_from(known[place]), max_size=2) for key in keys})
+        for place, keys in PLACES.items()
+    }
+    fields = {
+        "name": st.sampled_from(["rf", "Ab"]),
+        "cause": st.sampled_from([None, "it's"]),
+        "start": st.integers(0, 3),
+        "ended": st.booleans(),
+    }
+    return st.lists(st.fixed_dictionaries(logged | fields), min_size=1, max_size=5)
 
 
 def sorts() -> st.SearchStrategy[list[tuple[str, str, bool]]]:
     names = [(place, key) for place, keys in PLACES.items() for key in keys] + [("run", field) for field in FIELDS]
-    return st.lists(st.tuples(st.sampled_from(names), st.booleans()).map(lambda one: (*one[0], one[1])), max_size=3, unique_by=lambda one: one[:2])
+    sort = st.tuples(st.sampled_from(names), st.booleans()).map(lambda one: (*one[0], one[1]))
+    return st.lists(sort, max_size=3, unique_by=lambda one: one[:2])
 
 
 def order(chosen: list[tuple[str, str, bool]]) -> str:
@@ -175,7 +188,7 @@ def order(chosen: list[tuple[str, str, bool]]) -> str:
 
 @pytest.fixture(scope="module")
 def con() -> Any:
-    con = duck.scratch(threads=1)
+    con = duck.scratch(memory_limit="1GB", threads=1)
     for migration in sorted(files("nbops.store.migrations").iterdir(), key=lambda file: file.name):
         if migration.name.endswith(".sql"):
             con.execute(migration.read_text())
@@ -184,29 +197,43 @@ def con() -> Any:
 
 def store(con: Any, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Make the store hold these runs alone, and return what each would show."""
-    tables: dict[str, list[Any]] = {"runs": [], "metrics": [], "params": [], "tags": []}
-    shown, experiment = [], "018f0000-0000-7000-9000-000000000000"
+    tables: dict[str, list[dict[str, Any]]] = {"experiments": [], "runs": [], "metrics": [], "params": [], "tags": []}
+    begin = at(1_793_491_200_000_000)
+    experiment = "018f0000-0000-7000-9000-000000000000"
+    tables["experiments"].append(
+        {"experiment_id": experiment, "name": "exp", "created": begin.replace(tzinfo=None), "seq": 0}
+    )
+    shown = []
     for i, run in enumerate(runs):
-        run_id, start = f"018f0000-0000-7000-8000-{i:012x}", 1_793_491_200_000_000 + run["start"] * 1_000_000
-        end, seq = start + 2_500_000 if run["ended"] else None, i * 1000
-        started, ended = (None if us is None else at(us).replace(tzinfo=None) for us in (start, end))
-        tables["runs"].append((run_id, experiment, None, run["name"], "finished", run["cause"], started, ended, "ann", "h", 1, None, None, None, None, None, False, seq))
+        start = begin + timedelta(seconds=run["start"])
+        end = start + timedelta(seconds=2.5) if run["ended"] else None
+        row = {
+            "run_id": f"018f0000-0000-7000-8000-{i:012x}", "name": run["name"], "status": "finished", "cause": run["cause"],
+            "actor": "ann", "host": "h",
+        }  # fmt: skip
+        times = {"started": start.replace(tzinfo=None), "ended": end and end.replace(tzinfo=None)}
+        tables["runs"].append(row | times | {"experiment_id": experiment, "pid": 1, "deleted": False, "seq": i * 1000})
+        latest: dict[str, Any] = {}
         for place in PLACES:
+            latest[place] = {key: values[-1] for key, values in run[place].items() if values}
             for key, values in run[place].items():
                 for n, value in enumerate(values):
-                    extra = {"metrics": (None,), "params": ("str",), "tags": ()}[place]
-                    tables[place].append((run_id, key, value, *extra, started, seq + n))
-        latest: dict[str, Any] = {place: {key: values[-1] for key, values in run[place].items() if values} for place in PLACES}
-        fields = {"run_id": run_id, "experiment": "exp", "name": run["name"], "status": "finished", "cause": run["cause"], "start_time": at(start)}
-        fields |= {"end_time": end and at(end), "duration": 2.5 if end else None, "actor": "ann", "host": "h"}
-        shown.append(latest | {"run": fields, "seq": seq})
-    con.execute("delete from core.experiments")
-    con.execute("insert into core.experiments values (?, 'exp', now()::timestamp, 0)", [experiment])
+                    logged = {
+                        "run_id": row["run_id"],
+                        "key": key,
+                        "value": value,
+                        "time": times["started"],
+                        "seq": i * 1000 + n,
+                    }
+                    tables[place].append(logged | ({"kind": "str"} if place == "params" else {}))
+        fields = row | {"experiment": "exp", "start_time": start, "end_time": end, "duration": 2.5 if end else None}
+        shown.append(latest | {"run": fields, "seq": i * 1000})
     for table, rows in tables.items():
         con.execute(f"delete from core.{table}")
         if rows:
-            marks = f"({', '.join('?' * len(rows[0]))})"
-            con.execute(f"insert into core.{table} values {', '.join([marks] * len(rows))}", [value for row in rows for value in row])
+            marks = ", ".join([f"({', '.join('?' * len(rows[0]))})"] * len(rows))
+            values = [value for row in rows for value in row.values()]
+            con.execute(f"insert into core.{table} ({', '.join(rows[0])}) values {marks}", values)
     return shown
 
 
@@ -220,8 +247,11 @@ def check(query: Query) -> None:
 
 quick = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 PIECES = st.sampled_from(
-    [*(f"{p}." for p in (*PLACES, "run", "metrcs")), *FIELDS, "metrics.mae", "params.`f 1`", 'tags."t"', "and", "or", "not", "(", ")", ",", "=", "!="]
-    + ["<", "<=", ">", "in", "like", "is", "null", "order by", "desc", "limit", "5", "-1e-3", "nan", "'rf'", "'2026-11-01'", "true", "'", "`", "\x00", "\ud800"]
+    [
+        "metrics.", "params.", "tags.", "run.", "metrcs.", *FIELDS, "metrics.mae", "params.`f 1`", 'tags."t"', "and", "or", "not", "(",
+        ")", ",", "=", "!=", "<", "<=", ">", "in", "like", "is", "null", "order by", "desc", "limit", "5", "-1e-3", "nan", "'rf'",
+        "'2026-11-01'", "true", "'", "`", "\x00", "\ud800",
+    ]
 )  # fmt: skip
 BROKEN = st.lists(PIECES | st.text(max_size=4), max_size=12).map(" ".join) | st.text(max_size=40)
 
@@ -235,19 +265,25 @@ def damaged(draw: st.DrawFn) -> str:
 
 
 @quick
-@given(filter=BROKEN | damaged(), order_by=st.none() | BROKEN)
-def test_any_text_is_a_query_of_our_words_that_runs_or_a_filter_error(con: Any, filter: str, order_by: str | None) -> None:
+@given(text=BROKEN | damaged(), order_by=st.none() | BROKEN)
+def test_any_text_is_a_query_of_our_words_that_runs_or_a_filter_error(
+    con: Any, text: str, order_by: str | None
+) -> None:
     try:
-        query = runs_query(filter, order_by=order_by)
+        query = runs_query(text, order_by=order_by)
     except FilterError as error:
-        assert 0 <= error.position <= max(len(filter), len(order_by or ""))
+        refused = error
     else:
         check(query)
         duck.rows(con, query.sql, query.values)
+        return
+    assert 0 <= refused.position <= max(len(text), len(order_by or ""))
 
 
 @quick
-@given(condition=conditions(), chosen=sorts(), keys=st.lists(st.text(st.characters(codec="utf-8"), min_size=1), max_size=3))
+@given(
+    condition=conditions(), chosen=sorts(), keys=st.lists(st.text(st.characters(codec="utf-8"), min_size=1), max_size=3)
+)
 def test_what_is_valid_runs_on_duckdb_in_all_its_forms(con: Any, condition: Any, chosen: Any, keys: list[str]) -> None:
     query = runs_query(written(condition), order_by=order(chosen), limit=3, experiments=keys)
     these = these_query(["018f0000-0000-7000-8000-000000000000"])
@@ -259,13 +295,17 @@ def test_what_is_valid_runs_on_duckdb_in_all_its_forms(con: Any, condition: Any,
 
 @quick
 @given(runs=runs(), condition=conditions(), chosen=sorts(), limit=st.none() | st.integers(0, 4))
-def test_duckdb_finds_what_a_few_lines_of_python_find(con: Any, runs: Any, condition: Any, chosen: Any, limit: int | None) -> None:
+def test_duckdb_finds_what_a_few_lines_of_python_find(
+    con: Any, runs: Any, condition: Any, chosen: Any, limit: int | None
+) -> None:
     shown = store(con, runs)
     query = runs_query(written(condition), order_by=order(chosen), limit=limit)
     check(query)
     expected = in_order([run for run in shown if matches(condition, run)], chosen)[:limit]
-    assert [str(row[1]) for row in duck.rows(con, query.sql, query.values)] == [run["run"]["run_id"] for run in expected]
+    assert [str(row[1]) for row in duck.rows(con, query.sql, query.values)] == [
+        run["run"]["run_id"] for run in expected
+    ]
     wide = wide_query(query, params=PLACES["params"], metrics=PLACES["metrics"], tags=PLACES["tags"])
-    columns = [(place, key) for place, keys in (("params", PLACES["params"]), ("metrics", PLACES["metrics"]), ("tags", PLACES["tags"])) for key in keys]
+    columns = [(place, key) for place in ("params", "metrics", "tags") for key in PLACES[place]]
     rows = [row[len(FIELDS) :] for row in duck.rows(con, wide.sql, wide.values)]
     assert repr(rows) == repr([tuple(run[place].get(key) for place, key in columns) for run in expected])

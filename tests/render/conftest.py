@@ -8,8 +8,13 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import settings
 
 _SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+# The first table imports rich, and the machine may be busy: a slow example is no failure.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
+# ruff: noqa: S608 - the names of our own columns
 """The search language: what each spelling finds in a store of a few runs, in which order, and what is said when it cannot be read."""
 
 from __future__ import annotations
 
 import json
 import math
+from datetime import timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -18,10 +20,24 @@ INF, NAN = math.inf, math.nan
 HOUR = 3_600_000_000
 RUNS: dict[str, dict[str, Any]] = {
     # In the order they started, an hour apart from 2026-11-01 00:00 on; `a` and `e` belong to experiment 'other'.
-    "a": {"experiment": "other", "metrics": {"mae": 9.5}, "params": {"model": "rf", "depth": "9"}, "tags": {"team": "crew"}},
-    "b": {"metrics": {"mae": 8.0, "f1 score": 0.5}, "params": {"model": "rf", "depth": "10"}, "status": "failed", "cause": "KernelDied"},
+    "a": {
+        "experiment": "other",
+        "metrics": {"mae": 9.5},
+        "params": {"model": "rf", "depth": "9"},
+        "tags": {"team": "crew"},
+    },
+    "b": {
+        "metrics": {"mae": 8.0, "f1 score": 0.5},
+        "params": {"model": "rf", "depth": "10"},
+        "status": "failed",
+        "cause": "KernelDied",
+    },
     "c": {"metrics": {"mae": NAN}, "params": {"model": "it's", "depth": "deep", "scaled": "True"}},
-    "d": {"metrics": {"val/loss": -INF}, "params": {"model.kind": "lgb", "scaled": "False"}, "tags": {"team": "ops", "fold": "3"}},
+    "d": {
+        "metrics": {"val/loss": -INF},
+        "params": {"model.kind": "lgb", "scaled": "False"},
+        "tags": {"team": "ops", "fold": "3"},
+    },
     "e": {"experiment": "other", "metrics": {"mae": INF}, "status": "running"},
     "gone": {"deleted": True, "metrics": {"mae": 1.0}},
 }
@@ -30,30 +46,43 @@ IDS = {name: f"018f0000-0000-7000-8000-00000000000{i:x}" for i, name in enumerat
 
 @pytest.fixture(scope="module")
 def con() -> Any:
-    con = duck.scratch(threads=1)
+    con = duck.scratch(memory_limit="1GB", threads=1)
     for migration in sorted(files("nbops.store.migrations").iterdir(), key=lambda file: file.name):
         if migration.name.endswith(".sql"):
             con.execute(migration.read_text())
     for i, name in enumerate(("exp", "other")):
-        con.execute("insert into core.experiments values (?, ?, ?, ?)", [f"018f0000-0000-7000-9000-00000000000{i}", name, at(0), i])
+        con.execute(
+            "insert into core.experiments values (?, ?, ?, ?)",
+            [f"018f0000-0000-7000-9000-00000000000{i}", name, at(0), i],
+        )
     for i, (name, run) in enumerate(RUNS.items()):
         experiment = f"018f0000-0000-7000-9000-00000000000{int(run.get('experiment') == 'other')}"
         started, status = at(1_793_491_200_000_000 + i * HOUR).replace(tzinfo=None), run.get("status", "finished")
-        ended = None if status == "running" else at(1_793_491_200_000_000 + i * HOUR + (i + 1) * 1_500_000).replace(tzinfo=None)
+        ended = None if status == "running" else started + timedelta(seconds=1.5 * (i + 1))
         row = {
             "run_id": IDS[name], "experiment_id": experiment, "name": name, "status": status, "cause": run.get("cause"), "started": started,
             "ended": ended, "actor": "ann", "host": "h1", "pid": 1, "commit_hash": "abc", "deleted": run.get("deleted", False), "seq": i * 100,
         }  # fmt: skip
-        con.execute(f"insert into core.runs ({', '.join(row)}) values ({', '.join('?' * len(row))})", list(row.values()))
+        con.execute(
+            f"insert into core.runs ({', '.join(row)}) values ({', '.join('?' * len(row))})", list(row.values())
+        )
         # Every key was logged before, with another value: only the latest counts.
         for seq, old in ((i * 100 + 1, True), (i * 100 + 2, False)):
             for key, value in run.get("metrics", {}).items():
-                con.execute("insert into core.metrics values (?, ?, ?, null, ?, ?)", [IDS[name], key, 5.0 if old else value, started, seq])
+                con.execute(
+                    "insert into core.metrics values (?, ?, ?, null, ?, ?)",
+                    [IDS[name], key, 5.0 if old else value, started, seq],
+                )
             for key, value in run.get("params", {}).items():
                 text, kind = ("old", "str") if old else (value, "int" if value.isdecimal() else "str")
-                con.execute("insert into core.params values (?, ?, ?, ?, ?, ?)", [IDS[name], key, text, kind, started, seq])
+                con.execute(
+                    "insert into core.params values (?, ?, ?, ?, ?, ?)", [IDS[name], key, text, kind, started, seq]
+                )
             for key, value in run.get("tags", {}).items():
-                con.execute("insert into core.tags values (?, ?, ?, ?, ?)", [IDS[name], key, "old" if old else value, started, seq])
+                con.execute(
+                    "insert into core.tags values (?, ?, ?, ?, ?)",
+                    [IDS[name], key, "old" if old else value, started, seq],
+                )
     return con
 
 
@@ -63,7 +92,7 @@ def found(con: Any, *args: Any, **options: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("filter", "names"),
+    ("text", "names"),
     [
         (None, "edcba"),
         ("  ", "edcba"),
@@ -121,8 +150,8 @@ def found(con: Any, *args: Any, **options: Any) -> str:
         ("metrics.mae is null or metrics.mae < 9", "db"),
     ],
 )
-def test_a_filter_finds_the_runs_it_describes(con: Any, filter: str | None, names: str) -> None:
-    assert found(con, filter) == names
+def test_a_filter_finds_the_runs_it_describes(con: Any, text: str | None, names: str) -> None:
+    assert found(con, text) == names
 
 
 @pytest.mark.parametrize("sign", ["<", "<=", ">", ">="])
@@ -161,7 +190,7 @@ def test_order_and_limit_may_stand_in_the_filter_or_beside_it_but_not_differ(con
     assert found(con, limit=0) == ""
     for options in ({"order_by": "metrics.mae desc"}, {"limit": 3}):
         with pytest.raises(FilterError, match="different"):
-            runs_query(text, **options)  # type: ignore[arg-type]  # the two have different types
+            runs_query(text, **options)
     with pytest.raises(FilterError, match="-1"):
         runs_query(limit=-1)
 
@@ -187,7 +216,9 @@ def test_the_wide_table_has_the_latest_value_of_each_key_in_a_column(con: Any) -
         ("a", "9", None, None, 9.5, "crew"),
         ("b", "10", None, 0.5, 8.0, None),
     ]
-    assert len(con.sql(wide_query(query, params=[], metrics=[], tags=[]).sql, params=list(query.values)).fetchall()) == 2
+    assert (
+        len(con.sql(wide_query(query, params=[], metrics=[], tags=[]).sql, params=list(query.values)).fetchall()) == 2
+    )
 
 
 def test_the_keys_of_the_runs_found_are_listed_with_the_kinds_of_params(con: Any) -> None:
@@ -208,15 +239,22 @@ def test_runs_named_by_id_come_in_the_order_named(con: Any) -> None:
 
 
 def test_the_sql_is_such_as_the_guard_can_read(con: Any) -> None:
-    query = runs_query("metrics.a > 1 and (params.b in (1, 'x', true) or not tags.c like '%')", order_by="params.d", experiments=["e"])
-    for one in (query, keys_query(query), wide_query(query, params=["p"], metrics=["m"], tags=["t"]), these_query([IDS["a"]])):
+    query = runs_query(
+        "metrics.a > 1 and (params.b in (1, 'x', true) or not tags.c like '%')", order_by="params.d", experiments=["e"]
+    )
+    for one in (
+        query,
+        keys_query(query),
+        wide_query(query, params=["p"], metrics=["m"], tags=["t"]),
+        these_query([IDS["a"]]),
+    ):
         tree = json.loads(duck.rows(con, "select json_serialize_sql(?::varchar)", [one.sql])[0][0])
         assert not tree["error"]
         assert len(tree["statements"]) == 1
 
 
 @pytest.mark.parametrize(
-    ("filter", "position", "said"),
+    ("text", "position", "said"),
     [
         ("metrcs.mae < 9", 0, "Did you mean metrics.mae?"),
         ("statsu = 'failed'", 0, "Did you mean status?"),
@@ -267,14 +305,17 @@ def test_the_sql_is_such_as_the_guard_can_read(con: Any) -> None:
         (" or ".join(f"tags.k{i} = 'a'" for i in range(100)), 566, "More than 32 different keys"),
     ],
 )
-def test_what_cannot_be_read_is_pointed_at_with_a_remedy(filter: str, position: int, said: str) -> None:
+def test_what_cannot_be_read_is_pointed_at_with_a_remedy(text: str, position: int, said: str) -> None:
     with pytest.raises(FilterError) as caught:
-        runs_query(filter)
+        runs_query(text)
     error = caught.value
     assert error.position == position
     assert said in str(error)
     _, shown, caret = error.message.splitlines()
-    assert shown[caret.index("^") :][:5].strip() == "".join(c if c.isprintable() else " " for c in filter[position:])[:5].strip()
+    assert (
+        shown[caret.index("^") :][:5].strip()
+        == "".join(c if c.isprintable() else " " for c in text[position:])[:5].strip()
+    )
     assert len(str(error)) < 500
 
 

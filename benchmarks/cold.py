@@ -1,0 +1,46 @@
+"""Processes that meet a store which does not exist yet, all at the same moment, as a sweep does: how many get their run?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.measure import Figures, Party, Report, Size, Team, median
+
+_MEMBERS = (8, 16)
+
+
+def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
+    """Every repeat has a new folder; the processes stay, so that their imports are done and they really meet."""
+    repeats = size.of(1, 5, 20)
+    report = Report(["processes", "party", "succeeded", "of", "whole in the store", "worst repeat", "slowest ms, median", "failures"])
+    with Team.of(parties[0], max(_MEMBERS), folder) as ours, Team.of(parties[1], max(_MEMBERS), folder) as theirs:
+        for members in _MEMBERS:
+            found: dict[str, list[Figures]] = {team.party.name: [] for team in (ours, theirs)}
+            for repeat in range(repeats):
+                for team in (ours, theirs):
+                    found[team.party.name].append(_meet(team, members, folder / f"{team.party.name}-{members}-{repeat}"))
+            report.raw[str(members)] = found
+            report.rows += [_row(members, party, meetings) for party, meetings in found.items()]
+    return report
+
+
+def _meet(team: Team, members: int, folder: Path) -> Figures:
+    answers = team.all_do("cold", members, folder=str(folder))
+    errors = [answer["error"] for answer in answers if "error" in answer]
+    # A store that nobody could make holds nothing.
+    team[0].send("whole", folder=str(folder), experiment="sweep", params=0, metrics=1)
+    whole = team[0].answer().get("whole", 0)
+    team[0].do("leave", folder=str(folder))
+    slowest = max(answer["wall"] for answer in answers if "wall" in answer)
+    return {"succeeded": members - len(errors), "whole": whole, "slowest": slowest, "errors": errors}
+
+
+def _row(members: int, party: str, meetings: list[Figures]) -> list[object]:
+    failures = Counter(error.split(":")[0] for meeting in meetings for error in meeting["errors"])
+    return [
+        members, party, sum(meeting["succeeded"] for meeting in meetings), members * len(meetings),
+        sum(meeting["whole"] for meeting in meetings), min(meeting["succeeded"] for meeting in meetings),
+        f"{median([meeting['slowest'] for meeting in meetings]) * 1000:,.0f}",
+        ", ".join(f"{count} {name}" for name, count in failures.most_common()) or "none",
+    ]  # fmt: skip

@@ -1,0 +1,147 @@
+"""What all tests share: a project folder with its store, worked on by real processes; its owner is gone when the test is over."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from nbops import config
+from nbops.errors import StoreError
+from nbops.store.client import Store
+from nbops.store.places import Places
+from nbops.workspace._workspace import Workspace
+
+# Taken out of the environment before anything reads settings from it: it is the tests' own.
+OLDEST = os.environ.pop("NBOPS_OLDEST_PYTHON", "")
+"""An interpreter that has nbops with the oldest supported DuckDB; empty when there is none."""
+
+BOTH_DUCKDBS = [
+    pytest.param(sys.executable, id="this DuckDB"),
+    pytest.param(OLDEST, id="oldest DuckDB", marks=pytest.mark.skipif(not OLDEST, reason="NBOPS_OLDEST_PYTHON names no interpreter")),
+]
+
+
+class Project:
+    """A project folder and the processes that a test lets work on it."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.python = sys.executable
+        self.environ: dict[str, str] = {}
+        self.places = Places(folder.resolve() / config.FOLDER)
+        self._started: list[subprocess.Popen[str]] = []
+
+    def settings(self) -> config.Settings:
+        """The settings of a process that is started here."""
+        return config.settings(self.folder, environ={**os.environ, **self.environ})
+
+    def store(self) -> Store:
+        """A store of its own, as each process has one."""
+        return Store(self.settings())
+
+    def start(self, code: str, *arguments: object) -> subprocess.Popen[str]:
+        """A process that runs `code` in the project's folder; over by the end of the test."""
+        process = subprocess.Popen(
+            [self.python, "-c", code, *map(str, arguments)],
+            cwd=self.folder,
+            env={**os.environ, **self.environ},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._started.append(process)
+        return process
+
+    def run(self, code: str, *arguments: object) -> str:
+        """What `code` prints, run to its end in a process of its own."""
+        return finish(self.start(code, *arguments))
+
+    def start_owner(self) -> None:
+        """Let the project's interpreter start the owner, whichever process needs it next."""
+        self.run("import nbops; nbops.open().store.hello()")
+
+    def owners(self) -> list[int]:
+        """The owner's process, and those that wait to become it."""
+        line = f"\0nbops._owner\0{self.places.folder}\0".encode()
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if line in path.read_bytes():
+                    found.append(int(path.parent.name))
+        return found
+
+    def kill_owner(self) -> int:
+        """kill -9 of every owner, seen to be over; tells how many there were."""
+        owners = self.owners()
+        for owner in owners:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(owner, signal.SIGKILL)
+        wait_until(lambda: not set(owners) & set(self.owners()))
+        return len(owners)
+
+    def close(self) -> None:
+        """End every process that works here."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+        with contextlib.suppress(StoreError):
+            self.store().stop_owner()
+        while self.kill_owner():
+            pass
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """What a process prints by its end, which must be a good one."""
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out
+
+
+def wait_until(true: Callable[[], object], seconds: float = 30) -> None:
+    """Return as soon as it is true; fail when that takes longer."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No setting of the developer's own, no spool in their home, and no owner that outlives a crash of the tests by much."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("NBOPS_PROJECT", "NBOPS_RUN", "NBOPS_STORE", "NBOPS_TRANSPORT"))]:
+            patch.delenv(name)
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("NBOPS_STORE_IDLE_MINUTES", "0.5")
+        yield
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """A new project."""
+    made = Project(tmp_path / "project")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(project: Project) -> Store:
+    """The store of a new project; its owner starts when it is first needed."""
+    return project.store()
+
+
+@pytest.fixture
+def workspace(project: Project) -> Workspace:
+    """The handle of a new project."""
+    return Workspace(project.settings())

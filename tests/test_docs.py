@@ -1,0 +1,83 @@
+"""The documentation names everything that there is: a command, setting, event, error, exit status or view that it lacks fails here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from nbops import config, duck, errors, events
+from nbops.cli import cli, load_commands
+from nbops.store.database import migrations
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+OPTIONS = {"--help", "--version", "--project"}
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield " ".join(("nbops", *path, name)), command
+
+
+def sections(page: str) -> dict[str, str]:
+    parts = re.split(r"^## ", (DOCS / page).read_text(), flags=re.MULTILINE)[1:]
+    return {part.partition("\n")[0]: part for part in parts}
+
+
+def test_every_command_and_each_of_its_options_has_its_place() -> None:
+    load_commands()
+    told = sections("commands.md")
+    found = dict(commands(cli))
+    named = {re.match(r"nbops( [a-z]+)+", title)[0]: text for title, text in told.items()}  # type: ignore[index]  # each begins so
+    assert set(named) == set(found)
+    for name, command in found.items():
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert f"`{option.opts[-1]}`" in named[name], f"{name} {option.opts}"
+
+
+@pytest.mark.parametrize("key", config.KEYS)
+def test_every_setting_is_told_with_its_default(key: str) -> None:
+    default = config.KEYS[key]
+    shown = str(default).lower() if isinstance(default, bool) else str(default)
+    assert re.search(rf"^\| `{re.escape(key)}` \| `{re.escape(shown)}` \|", (DOCS / "settings.md").read_text(), re.MULTILINE)
+
+
+def test_every_error_code_is_told_with_its_statuses() -> None:
+    rows = re.findall(r"^\| `([a-z.-]+)` \| (\d+) \| (\d+) \|", (DOCS / "errors.md").read_text(), re.MULTILINE)
+    assert {code: errors.Exit(int(status), int(http)) for code, status, http in rows} == errors.EXITS
+
+
+def test_every_exit_status_is_told() -> None:
+    told = {int(number) for number in re.findall(r"^\| (\d+) \| ", (DOCS / "errors.md").read_text(), re.MULTILINE)}
+    assert {exit.status for exit in errors.EXITS.values()} <= told
+
+
+def test_every_event_is_told() -> None:
+    told = set(re.findall(r"^\| `([a-z]+\.[a-z]+)` \| [A-Z]", (DOCS / "errors.md").read_text(), re.MULTILINE))
+    assert {str(event.__struct_config__.tag) for event in events.EVENTS} == told
+
+
+def test_every_view_is_told_with_its_columns_and_types() -> None:
+    con = duck.scratch()
+    for _, sql in migrations():
+        con.execute(sql)
+    views = [row[0] for row in duck.rows(con, "select view_name from duckdb_views() where not internal and schema_name = 'main'")]
+    told = sections("views.md")
+    assert set(told) == set(views)
+    for view in views:
+        columns = duck.rows(con, "select column_name, lower(data_type) from duckdb_columns() where table_name = ? order by column_index", [view])
+        assert re.findall(r"^\| `([a-z_0-9]+)` \| (.+) \|$", told[view], re.MULTILINE) == columns
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} -> {target}"
