@@ -31,13 +31,14 @@ class Nouns(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a suggestion in the error."""
-        from nbops.errors import nearest
+        from nbops.errors import UsageError, nearest
 
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             near = nearest(args[0], self.list_commands(ctx)) if args else None
-            raise click.UsageError(f"{error.message} Did you mean {near!r}?" if near else error.message, ctx) from error
+            hint = f"Did you mean {near!r}?" if near else f"`{ctx.command_path} --help` lists what there is."
+            raise UsageError(error.message, hint=hint) from error
 
 
 class Here:

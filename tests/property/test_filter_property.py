@@ -29,15 +29,13 @@ PLACES = {
 NUMBERS = [0.0, 1.0, -5.0, 2.5, 1e300, math.inf, -math.inf, NAN]
 TEXTS = ["rf", "it's", "10", "1e1", "9", "nan", "True", "false", "", "%_", 'a"b`c', "x; drop table runs --", "日本\n?"]
 TIMES = ["2026-11-01", "2026-11-01 00:00:01", "2026-11-01T02:00:02+02:00"]
-WORDS = set(  # noqa: SIM905 - read as text
-    """
+WORDS = """
     actor and arg_max as asked by c cause chosen coalesce commit commit_hash core deleted desc distinct double duration e end_time
     ended epoch_us experiment experiment_id experiments filter from generate_subscripts group having host in is isnan join key kind
     kinds latest left like limit list lower metrics name not null nulls last on or order over parent_id parent_run_id params place
     position q r row_number run_id runs select seq source start_time started status tags timestamp true try_cast union all unnest uuid
     value varchar where wide_metrics wide_params wide_tags with 1e6 1
-    """.split()
-)
+"""
 
 
 # A condition is (place, key, operator, values) or ("not", condition) or ("and" | "or", conditions).
@@ -73,15 +71,20 @@ def conditions() -> st.SearchStrategy[Any]:
 
 
 def written(condition: Any) -> str:
+    """The text of a condition, with no more parentheses than the binding of `not`, `and` and `or` asks for."""
     if condition[0] == "not":
-        return f"not ({written(condition[1])})"
-    if condition[0] in {"and", "or"}:
-        return "(" + f" {condition[0].upper()} ".join(map(written, condition[1])) + ")"
+        return f"not {apart(condition[1], 'and', 'or')}"
+    if condition[0] == "and":
+        return " AND ".join(apart(part, "or") for part in condition[1])
+    if condition[0] == "or":
+        return " or ".join(map(written, condition[1]))
     place, key, operator, values = condition
-    shown = [literal(value) for value in values]
-    return (
-        f"{named(place, key)} {operator} {'(' + ', '.join(shown) + ')' if 'in' in operator.split() else ''.join(shown)}"
-    )
+    shown = ", ".join(map(literal, values))
+    return f"{named(place, key)} {operator} {f'({shown})' if operator in {'in', 'not in'} else shown}"
+
+
+def apart(condition: Any, *loose: str) -> str:
+    return f"({written(condition)})" if condition[0] in loose else written(condition)
 
 
 def named(place: str, key: str) -> str:
@@ -101,11 +104,12 @@ def matches(condition: Any, run: dict[str, Any]) -> bool | None:
         return None if inner is None else not inner
     if condition[0] in {"and", "or"}:
         answers = [matches(part, run) for part in condition[1]]
-        if (condition[0] == "or") in answers:
-            return condition[0] == "or"
-        return None if None in answers else condition[0] == "and"
+        decisive: bool = condition[0] == "or"
+        if decisive in answers:
+            return decisive
+        return None if None in answers else not decisive
     place, key, operator, values = condition
-    had = run[place].get(key)
+    had: str | float | datetime | None = run[place].get(key)
     if operator in {"is null", "is not null"}:
         return (had is None) is (operator == "is null")
     if had is None:
@@ -162,7 +166,7 @@ def in_order(runs: list[dict[str, Any]], sorts: list[tuple[str, str, bool]]) -> 
 
 def runs() -> st.SearchStrategy[list[dict[str, Any]]]:
     """For each key its values, oldest first: the last one counts, and the empty list is a run without it."""
-    known = {"metrics": NUMBERS, "params": TEXTS, "tags": TEXTS}
+    known: dict[str, list[Any]] = {"metrics": NUMBERS, "params": TEXTS, "tags": TEXTS}
     logged = {
         place: st.fixed_dictionaries({key: st.lists(st.sampled_from(known[place]), max_size=2) for key in keys})
         for place, keys in PLACES.items()
@@ -239,7 +243,7 @@ def store(con: Any, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def check(query: Query) -> None:
     """The SQL is made of our words, numbered names and signs alone, and has a mark for each value."""
-    words = set(re.findall(r"\w+", query.sql)) - WORDS
+    words = set(re.findall(r"\w+", query.sql)) - set(WORDS.split())
     assert not [word for word in words if not re.fullmatch(r"[kopmt]\d{1,2}", word)]
     assert set(re.findall(r"[^\w\s]", query.sql)) <= set(".,*?()<>=/:[]-'\"")
     assert query.sql.count("?") == len(query.values)

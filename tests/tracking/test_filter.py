@@ -60,8 +60,9 @@ def con() -> Any:
         started, status = at(1_793_491_200_000_000 + i * HOUR).replace(tzinfo=None), run.get("status", "finished")
         ended = None if status == "running" else started + timedelta(seconds=1.5 * (i + 1))
         row = {
-            "run_id": IDS[name], "experiment_id": experiment, "name": name, "status": status, "cause": run.get("cause"), "started": started,
-            "ended": ended, "actor": "ann", "host": "h1", "pid": 1, "commit_hash": "abc", "deleted": run.get("deleted", False), "seq": i * 100,
+            "run_id": IDS[name], "experiment_id": experiment, "name": name, "status": status, "cause": run.get("cause"),
+            "started": started, "ended": ended, "actor": "ann", "host": "h1", "pid": 1, "commit_hash": "abc",
+            "deleted": run.get("deleted", False), "seq": i * 100,
         }  # fmt: skip
         con.execute(
             f"insert into core.runs ({', '.join(row)}) values ({', '.join('?' * len(row))})", list(row.values())
