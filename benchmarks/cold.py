@@ -7,15 +7,13 @@ from pathlib import Path
 
 from benchmarks.measure import Figures, Party, Report, Size, Team, median
 
-_MEMBERS = (8, 16)
-
 
 def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
     """Every repeat has a new folder; the processes stay, so that their imports are done and they really meet."""
-    repeats = size.of(1, 5, 20)
+    repeats, sizes = size.of(1, 5, 20), (8,) if size.quick else (8, 16)
     report = Report(["processes", "party", "succeeded", "of", "whole in the store", "worst repeat", "slowest ms, median", "failures"])
-    with Team.of(parties[0], max(_MEMBERS), folder) as ours, Team.of(parties[1], max(_MEMBERS), folder) as theirs:
-        for members in _MEMBERS:
+    with Team.of(parties[0], max(sizes), folder) as ours, Team.of(parties[1], max(sizes), folder) as theirs:
+        for members in sizes:
             found: dict[str, list[Figures]] = {team.party.name: [] for team in (ours, theirs)}
             for repeat in range(repeats):
                 for team in (ours, theirs):

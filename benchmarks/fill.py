@@ -44,7 +44,7 @@ _ROWS = (
         run_id, params[k] as key, started as time, seq + k as seq,
         case when k = 1 then 'str' when k <= 4 then 'int' else 'float' end as kind,
         case
-            when k = 1 then ['rf', 'gbm', 'linear'][1 + hash(i, k) % 3]
+            when k = 1 then ['rf', 'gbm', 'linear'][1 + (hash(i, k) % 3)::bigint]
             when k <= 4 then (hash(i, k) % 1000)::varchar
             else (hash(i, k) % 1000000 / 1000000)::varchar
         end as value

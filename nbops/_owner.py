@@ -15,14 +15,13 @@ import nbops
 
 # Each registers its commands when imported; none may import anything heavy.
 DOMAINS = ("nbops.tracking.commands", "nbops.registry.commands")
-BUSY = 3
 
 
 def main(folder: str) -> int:
     """Own the store in `folder` until idle or asked to leave."""
     from nbops import config
     from nbops.store import owner
-    from nbops.store.meeting import Meeting
+    from nbops.store.meeting import BUSY, Meeting
     from nbops.store.places import Places
 
     os.umask(0o077)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbops.errors import (
+    Conflict,
     NbopsError,
     QueryError,
     QueryTimeout,
@@ -20,7 +21,9 @@ from nbops.errors import (
     StoreFull,
     StoreHeld,
     StoreReadOnly,
+    StoreUnavailable,
     StoreVersion,
+    UsageError,
 )
 
 if TYPE_CHECKING:
@@ -107,6 +110,13 @@ def statements(sql: str) -> list[str]:
         raise query_error(error) from error
 
 
+def parsed(sql: str) -> Any:
+    """One statement, parsed once to be executed often; it belongs to no connection."""
+    import duckdb
+
+    return duckdb.extract_statements(sql)[0]
+
+
 def literal(text: str) -> str:
     """A SQL string literal, for the few statements that take no bound values."""
     return "'" + text.replace("'", "''") + "'"
@@ -142,8 +152,22 @@ def query_error(error: Exception) -> QueryError:
     return QueryError(f"The query failed: {first}", hint="`nbops sql 'show tables'` lists the views, docs/views.md their columns.")
 
 
+def values_fault(error: Exception) -> NbopsError | None:
+    """What was sent cannot be stored, today or ever: the error for its sender. None when the cause lies elsewhere."""
+    import duckdb
+
+    text = _first(str(error))
+    if isinstance(error, duckdb.ConstraintException):
+        return Conflict(f"It is there already, or does not fit the store's rules: {text}", hint="Look at what the store has: `nbops sql`.")
+    if isinstance(error, duckdb.DataError):
+        return UsageError(f"A value does not fit: {text}", hint="Client and owner may differ in version: see `nbops doctor`.")
+    return None
+
+
 def translate(error: Exception, path: Path) -> NbopsError:
     """DuckDB's error about the store's file as one of ours, with the remedy."""
+    import duckdb
+
     text = str(error)
     lower = text.lower()
     if "could not set lock" in lower or "conflicting lock" in lower:
@@ -167,7 +191,10 @@ def translate(error: Exception, path: Path) -> NbopsError:
             f"{path} cannot be read: {_first(text)}",
             hint="Run `nbops db restore`: it names the newest backup and what would be missing. The file is kept aside.",
         )
-    return StoreError(f"The store failed: {_first(text)}", hint="`nbops doctor` looks for the cause; .nbops/run/owner.log has the details.")
+    hint = "`nbops doctor` looks for the cause; .nbops/run/owner.log has the details."
+    if isinstance(error, (duckdb.OperationalError, OSError)) or is_fatal(error):
+        return StoreUnavailable(f"The store cannot be used at the moment: {_first(text)}", hint=hint)
+    return StoreError(f"The store failed: {_first(text)}", hint=hint)
 
 
 def _first(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -22,13 +23,15 @@ def serve(about: dict[str, Any], **jobs: Callable[..., dict[str, Any]]) -> None:
     for line in sys.stdin:
         arguments = json.loads(line)
         job = jobs[arguments.pop("job")]
-        wall, cpu = time.perf_counter(), _cpu()
+        wall, used = time.perf_counter(), cpu()
         try:
             figures = job(**arguments)
         except Exception as error:  # noqa: BLE001 - a process border: every failure is an answer
             figures = {"error": f"{type(error).__name__}: {error}"[:300]}
-        print(json.dumps({"wall": time.perf_counter() - wall, "cpu": _cpu() - cpu, **figures}), file=answers, flush=True)
+        print(json.dumps({"wall": time.perf_counter() - wall, "cpu": cpu() - used, **figures}), file=answers, flush=True)
 
 
-def _cpu() -> float:
-    return sum(os.times()[:4])
+def cpu() -> float:
+    """Seconds of processor time that this process has used, and the children that it waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)

@@ -356,7 +356,9 @@ def _loaders(node: dict[str, Any], wanted: str) -> list[object]:
 
 
 def _tampered(what: str) -> TrustRefused:
-    return TrustRefused(f"The model's {_SCHEMA} {what}.", hint="No program writes that by itself: do not load this file.")
+    return TrustRefused(
+        f"The model's {_SCHEMA} {what}.", hint="No program writes that by itself: do not load this file."
+    )
 
 
 def _refused(why: str) -> ModelError:

@@ -29,10 +29,10 @@ from nbops.config import Settings
 from nbops.errors import NbopsError, StoreError, StoreFull, StoreUnavailable, StoreVersion, from_wire
 from nbops.records import Blob, new_id
 from nbops.store import blobs
-from nbops.store.meeting import Meeting
+from nbops.store.meeting import BUSY, Meeting
 from nbops.store.places import Places, refuse_network
 from nbops.store.spool import BLOBS, Spool
-from nbops.store.wire import MEDIA, PROTOCOL, Control, Envelope, Hello, Read, Reply, Request, Table, encode
+from nbops.store.wire import ARROW, MEDIA, PROTOCOL, Control, Envelope, Hello, Read, Reply, Request, Table, encode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,13 +91,15 @@ class Store:
                 raise from_wire(hello.code or "store.unavailable", hello.message or "The store does not open.", hello.hint)
             time.sleep(0.01)
 
-    def write(self, *requests: Request) -> list[Any]:
+    def write(self, *requests: Request, tx: str | None = None, again: str | None = None) -> list[Any]:
         """Commit the requests together, durable on return; gives one result each.
 
         When nobody can be reached and all of them may wait, they are spooled and the results are None.
+        Whoever gives a `tx` of their own can send the same requests `again` after a try that broke off: they count once.
         Raises what the commands raise; StoreUnavailable when they may not wait.
         """
-        envelope = Envelope(tx=new_id(), commands=[msgspec.Raw(encode(request)) for request in requests])
+        commands = [msgspec.Raw(encode(request)) for request in requests]
+        envelope = Envelope(tx=again or tx or new_id(), commands=commands, resend=again is not None)
         may_wait = all(request.spools for request in requests)
         if self._spooled is not None and may_wait and not self._recovered():
             return self._put_aside(envelope, len(requests))
@@ -144,22 +146,27 @@ class Store:
         finally:
             connection.close()
 
-    def control(self, action: str, argument: str = "") -> Any:
+    def control(self, action: str, argument: str = "", *, timeout: float = 600) -> Any:
         """Ask for an act on the store as a whole and give its answer."""
-        deadline = time.monotonic() + max(self.settings.store.timeout, 600)
+        deadline = time.monotonic() + max(self.settings.store.timeout, timeout)
         body = self._ask("POST", "/v1/control", encode(Control(action=action, argument=argument)), deadline)
         reply = _reply(body)
         return reply.results[0] if reply.results else None
 
     def stop_owner(self) -> bool:
         """Ask the owner to finish and leave, and wait until it has. False when there was none."""
+        # A connection from before may lead to an owner that is no more.
+        self._drop_connections()
+        owner = self._meeting.page()
         try:
-            self._exchange("POST", "/v1/control", encode(Control(action="drain")), 10)
+            status, answer = self._exchange("POST", "/v1/control", encode(Control(action="drain")), 10)
         except _NoAnswer:
             return False
+        if status != 200:
+            raise _problem(answer)
         self._drop_connections()
         deadline = time.monotonic() + self.settings.store.timeout
-        while self._meeting.owned():
+        while self._meeting.owned() and self._meeting.page() == owner:
             if time.monotonic() > deadline:
                 raise StoreUnavailable("The store's owner does not leave.", hint="Wait for what it is writing, then try again.")
             time.sleep(0.01)
@@ -233,6 +240,8 @@ class Store:
             connection.ready(timeout)
             connection.request(method, path, body, {"content-type": MEDIA, **connection.extra})
             response = connection.getresponse()
+            if response.headers.get("content-type") not in {MEDIA, ARROW}:
+                raise http.client.HTTPException("another program answers in the owner's place")
             answer = response.status, response.read()
         except (OSError, http.client.HTTPException) as error:
             raise _NoAnswer(str(error) or type(error).__name__) from error
@@ -312,18 +321,27 @@ class Store:
         """Start an owner and wait for its first answer; the caller holds the right to start one."""
         environ = {name: value for name, value in os.environ.items() if name in _INHERIT or name.startswith("NBOPS_STORE") or name == "NBOPS_TRANSPORT"}
         environ["PYTHONDONTWRITEBYTECODE"] = os.environ.get("PYTHONDONTWRITEBYTECODE", "")
-        with _log(self.places.log) as log:
-            process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
-                [sys.executable, "-P", "-m", "nbops._owner", str(self.places.folder)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environ,
-                cwd=self.places.folder if self.places.folder.is_dir() else self.settings.project,
-            )  # fmt: skip
+        try:
+            with _log(self.places.log) as log:
+                process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
+                    [sys.executable, "-P", "-m", "nbops._owner", str(self.places.folder)],
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environ,
+                    cwd=self.places.folder if self.places.folder.is_dir() else self.settings.project,
+                )  # fmt: skip
+        except OSError as error:
+            raise StoreUnavailable(
+                f"The store's owner cannot be started: {error}.",
+                hint=f"See that {sys.executable} is there and that you may start processes.",
+            ) from error
         while True:
             try:
                 return self._ping()
             except _NoAnswer:
                 pass
             if process.poll() is not None:
+                if process.returncode < 0 or process.returncode == BUSY:
+                    # Killed, or another one owns the store: the next try may fare better.
+                    raise _NoAnswer(f"it ended with status {process.returncode}")
                 raise StoreUnavailable(
                     f"The store's owner ended at once (status {process.returncode}).",
                     hint=f"`nbops doctor` looks for the cause; {self.places.log} has the details.",
@@ -349,13 +367,15 @@ class Store:
         try:
             hello = self._ping() if self._hello else self._reach(time.monotonic() + 5)
         except (_NoAnswer, StoreError):
+            self._hello = None
             return False
         if hello.state != "ready":
             return False
-        if self._spool:
-            self._spool.seal()
+        with self._lock:
+            if self._spool:
+                self._spool.seal()
         try:
-            self.control("fold")
+            self.control("fold", timeout=self.settings.store.timeout)
         except StoreError:
             return False
         self._spooled = None
@@ -437,7 +457,10 @@ def _after_fork() -> None:
     global _opening  # noqa: PLW0603 - another thread of the parent may have held it
     _opening = threading.Lock()
     for store in _stores:
-        # The parent's connections and segment are the parent's; descriptors stay open there.
+        # The parent's connections and segment are the parent's, where their descriptors stay open. Kept open here too,
+        # the segment's lock would outlive the parent.
+        if store._spool:  # noqa: SLF001 - same module
+            store._spool.seal()  # noqa: SLF001 - same module
         store._reset()  # noqa: SLF001 - same module
 
 

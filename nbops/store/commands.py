@@ -9,10 +9,12 @@ Rows for append-only tables are collected with `Transaction.add` and go in with 
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
+from nbops import duck
 from nbops.events import Event
 from nbops.records import Actor
 from nbops.store.places import Places
@@ -35,10 +37,7 @@ class Bulk:
     """
 
     def __init__(self, sql: str, /, **columns: str) -> None:
-        fields = ", ".join(
-            f"make_timestamp(unnest(?::bigint[])) as {name}" if kind == "us" else f"unnest(?::{kind}[]) as {name}"
-            for name, kind in columns.items()
-        )
+        fields = ", ".join(f"{_unnested(kind)} as {name}" for name, kind in columns.items())
         self.sql = sql.replace("{rows}", f"(select {fields})")
         self.columns = tuple(columns)
         self.order = next(_order)
@@ -46,8 +45,17 @@ class Bulk:
     @classmethod
     def into(cls, table: str, /, **columns: str) -> Bulk:
         """An INSERT into those columns of a table."""
-        names = ", ".join(columns)
-        return cls(f"insert into {table} ({names}) select {names} from {{rows}}", **columns)  # noqa: S608 - names that we wrote
+        fields = ", ".join(_unnested(kind) for kind in columns.values())
+        return cls(f"insert into {table} ({', '.join(columns)}) select {fields}", **columns)  # noqa: S608 - names that we wrote
+
+    @functools.cached_property
+    def statement(self) -> object:
+        """The statement, parsed once: parsing is a third of what a small one costs."""
+        return duck.parsed(self.sql)
+
+
+def _unnested(kind: str) -> str:
+    return "make_timestamp(unnest(?::bigint[]))" if kind == "us" else f"unnest(?::{kind}[])"
 
 
 class Transaction(Protocol):

@@ -21,6 +21,8 @@ from nbops.store.places import LONGEST_ADDRESS, Places, make_private
 
 _SOCKET = "owner.sock"
 _PAGE = "owner.json"
+BUSY = 3
+"""The exit status of an owner that finds another one."""
 
 
 class Page(Record):

@@ -7,6 +7,7 @@ has been idle, is asked to, or its DuckDB instance broke; whoever needs it next 
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import functools
 import io
@@ -56,6 +57,7 @@ from nbops.store.writer import Job, Writer
 _REOPEN_SECONDS = 0.5
 _PATROL_SECONDS = 2.0
 _READERS = 4
+_HOST = socket.gethostname()
 
 log = logging.getLogger("nbops.owner")
 
@@ -91,11 +93,13 @@ class Owner:
         self._folding = asyncio.Lock()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="nbops-reader")
         self._reader = threading.local()
+        self._reading: set[Any] = set()
         self._checked: dict[str, None] = {}
         self._fatal = False
+        self._locked_out = False
         self._server = uvicorn.Server(
             uvicorn.Config(
-                self, http=_Peer, ws="none", lifespan="off", loop="asyncio", interface="asgi3", log_config=None, access_log=False,
+                self, http=_Peer, ws="none", lifespan="off", loop="asyncio", interface="asgi3", log_config=None, access_log=False, proxy_headers=False,
                 timeout_keep_alive=3600, timeout_graceful_shutdown=10, backlog=1024,
             )
         )  # fmt: skip
@@ -135,20 +139,22 @@ class Owner:
                 await asyncio.sleep(_REOPEN_SECONDS)
             else:
                 break
-        await self._patrol()
-        await self._fold()
+        await self._look_after()
 
     def _open_once(self) -> None:
         if self._sidecar is None:
             try:
                 self._places.create()
                 self._sidecar = Sidecar(self._places.sidecar)
-            except OSError:
+            except OSError as error:
+                if error.errno not in {errno.EROFS, errno.EACCES, errno.EPERM}:
+                    raise duck.translate(error, self._places.database) from error
                 # A folder that cannot be written still can be read.
                 self._sidecar = None
         opened = database.open_store(self._places, self._settings, self._sidecar)
         self._opened = opened
         if opened.read_only or self._sidecar is None:
+            self._locked_out = not self._places.writable()
             self._state = "read-only"
             return
         self._writer = Writer(opened.connection, self._places.database, self._sidecar, on_fatal=self._break)
@@ -164,8 +170,19 @@ class Owner:
                 self._server.should_exit = True
                 return
             if self._state == "ready":
-                await self._patrol()
-                await self._fold()
+                await self._look_after()
+            elif self._state == "read-only" and self._locked_out and self._places.writable():
+                # The next owner opens the file for writing.
+                self._server.should_exit = True
+                return
+
+    async def _look_after(self) -> None:
+        """Do what nobody asks for. A round that fails, on a full disk for example, is not the owner's end: the next one comes soon."""
+        try:
+            await self._patrol()
+            await self._fold()
+        except (NbopsError, OSError) as error:
+            log.warning("left for the next round: %s", error)
 
     async def _patrol(self) -> None:
         if self._writer is None:
@@ -176,12 +193,17 @@ class Owner:
     def _break(self) -> None:
         # The DuckDB instance is of no use any more. Leaving at once is the safe act: nothing unacknowledged was promised.
         self._fatal = True
+        self._state = "draining"
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _close(self) -> None:
         if self._writer:
             self._writer.stop()
-        self._readers.shutdown(wait=True, cancel_futures=True)
+        # What they ask for was given up by the server a while ago; a long query must not keep the next owner waiting.
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        for session in list(self._reading):
+            session.interrupt()
+        self._readers.shutdown(wait=True)
         if self._opened:
             try:
                 if self._writer and not self._fatal:
@@ -215,9 +237,9 @@ class Owner:
         if who.startswith("uid:"):
             uid = int(who[4:])
             if uid in {os.getuid(), 0}:
-                return Actor(name=_user(uid), uid=uid, host=socket.gethostname(), pid=number)
+                return Actor(name=_user(uid), uid=uid, host=_HOST, pid=number)
         elif self._meeting.token_is(dict(scope["headers"]).get(b"authorization", b"").decode()):
-            return Actor(name=_user(os.getuid()), uid=os.getuid(), host=socket.gethostname(), pid=0)
+            return Actor(name=_user(os.getuid()), uid=os.getuid(), host=_HOST, pid=0)
         raise UsageError("This store belongs to another user.", hint="Use the team server for a store that several users share.", code="model.trust")
 
     async def _hello(self, _actor: Actor, _body: bytes, send: Send) -> None:
@@ -289,7 +311,7 @@ class Owner:
 
     def _table(self, query: Read) -> Table:
         session = self._session(query)
-        with _ReadOnly(session, query.timeout):
+        with _ReadOnly(session, query.timeout, self._reading):
             result = session.execute(query.sql, query.values)
             rows = result.fetchmany(query.limit + 1)
             columns = [column[0] for column in result.description]
@@ -300,7 +322,7 @@ class Owner:
         import pyarrow as pa
 
         session = self._session(query)
-        with _ReadOnly(session, query.timeout):
+        with _ReadOnly(session, query.timeout, self._reading):
             reader = session.sql(query.sql, params=query.values).to_arrow_reader(100_000)
             left = query.limit
             sink = io.BytesIO()
@@ -348,7 +370,11 @@ class Owner:
             return
         async with self._folding:
             for path in list(spool.segments(self._places)):
-                await self._fold_segment(path)
+                try:
+                    await self._fold_segment(path)
+                except (OSError, msgspec.MsgspecError) as error:
+                    # One that cannot be read keeps nobody else's waiting.
+                    log.warning("%s waits: %s", path, error)
 
     async def _fold_segment(self, path: Path) -> None:
         done, actor, batch = await asyncio.to_thread(self._look_into, path)
@@ -356,7 +382,8 @@ class Owner:
             *(self._submit(envelope=msgspec.structs.replace(envelope, resend=True), actor=actor) for _, envelope in batch)
         )
         for (_, envelope), reply in zip(batch, replies, strict=True):
-            if reply.problem and reply.problem.code.startswith("store"):
+            if reply.problem and reply.problem.code.startswith("store."):
+                # The store's state refuses it, not the store's rules: it is tried again.
                 return
             if reply.problem:
                 kept = spool.reject(self._places, path, envelope, reply.problem)
@@ -370,7 +397,7 @@ class Owner:
     def _look_into(self, path: Path) -> tuple[bool, Actor, list[tuple[int, Envelope]]]:
         """Whether a segment is finished, who wrote it, and what it holds beyond what was folded before; its blobs are taken in."""
         done, status = spool.finished(path), path.stat()
-        actor = Actor(name=_user(status.st_uid), uid=status.st_uid, host=socket.gethostname(), pid=0)
+        actor = Actor(name=_user(status.st_uid), uid=status.st_uid, host=_HOST, pid=0)
         position = self._folded.get(path, 0)
         if not done and status.st_size == position:
             return done, actor, []
@@ -389,17 +416,20 @@ class Owner:
 class _ReadOnly:
     """A read-only transaction that is interrupted after some seconds; DuckDB's errors leave it as ours."""
 
-    def __init__(self, session: Any, seconds: float) -> None:
+    def __init__(self, session: Any, seconds: float, reading: set[Any]) -> None:
         self._session = session
+        self._reading = reading
         self._timer = threading.Timer(seconds, session.interrupt)
         self._timer.daemon = True
 
     def __enter__(self) -> None:
         self._session.execute("begin transaction read only")
+        self._reading.add(self._session)
         self._timer.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._timer.cancel()
+        self._reading.discard(self._session)
         try:
             self._session.execute("rollback")
         except duck.errors():

@@ -49,6 +49,10 @@ class Places:
             ignore.write_text("*\n")
         return new
 
+    def writable(self) -> bool:
+        """Whether the folder and the file in it can be written, as the kernel tells."""
+        return all(os.access(path, os.W_OK) for path in (self.folder, self.run, self.database))
+
     def spools(self) -> tuple[Path, ...]:
         """Where a spool may lie, best first: in the project, in the user's state folder, in the temporary folder."""
         state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")

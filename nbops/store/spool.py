@@ -86,10 +86,12 @@ class Spool:
         else:
             make_private(folder)
         path = folder / f"{new_id()}{SUFFIX}"
-        self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self.path = path
+        # Locked before it bears a segment's name: the owner takes one without a lock for one whose writer is dead, and removes it.
+        self.path = path.with_suffix(".new")
+        self._fd = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         self._write(msgspec.msgpack.encode(self._header))
+        self.path = self.path.rename(path)
 
     def _write(self, body: bytes) -> Path:
         if self._fd is None or self.path is None:
@@ -115,7 +117,7 @@ class Spool:
 def segments(places: Places) -> Iterator[Path]:
     """The segments that wait for this project's store, oldest first within a folder."""
     for folder in places.spools():
-        if folder.is_dir():
+        if os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where this user must not look
             yield from sorted(folder.glob(f"*{SUFFIX}"))
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("nbops.owner")
 
 GROUP = 64
+_RESENDS = 100_000
 _LEDGER = Bulk.into("core.ledger", tx="uuid", seq="bigint", time="us", result="blob")
 _EVENTS = Bulk.into(
     "core.events", seq="bigint", time="us", actor="varchar", verb="varchar", subject="varchar", detail="varchar",
@@ -128,7 +129,7 @@ class _Group:
             columns = self._pending.pop(bulk)
             if columns[0]:
                 self.direct += 1
-                self._writer.connection.execute(bulk.sql, list(columns))
+                self._writer.connection.execute(bulk.statement, list(columns))
 
     def mark(self) -> tuple[Any, ...]:
         lengths = {bulk: len(columns[0]) for bulk, columns in self._pending.items()}
@@ -157,6 +158,7 @@ class Writer:
         self.connection = connection
         self._path = path
         self.facts: dict[tuple[str, str], Any] = {}
+        self._resent: set[str] = set()
         self._sidecar = sidecar
         self._on_fatal = on_fatal
         self.seq, self.head = last(connection)
@@ -231,7 +233,7 @@ class Writer:
             envelope = job.envelope
             if envelope is None:
                 continue
-            known = done.get(envelope.tx) or (self._recorded(group, envelope.tx) if envelope.resend else None)
+            known = done.get(envelope.tx) or self._recorded(group, envelope)
             if known:
                 job.reply = known
                 continue
@@ -247,6 +249,7 @@ class Writer:
         group.flush()
         self.connection.execute("commit")
         # From here on nothing may fail the group: it is committed, and a retry would write it twice.
+        self._remember_resends(jobs)
         self.facts.update(group.facts)
         if group.seq > self.seq:
             self.seq, self.head = group.seq, group.head
@@ -275,12 +278,20 @@ class Writer:
         except msgspec.ValidationError as error:
             raise UsageError(f"The request does not fit: {error}.", hint="Client and owner may differ in version: see `nbops doctor`.") from error
 
-    def _recorded(self, group: _Group, tx: str) -> Reply | None:
-        found = group.rows("select seq, result from core.ledger where tx = ?", tx)
+    def _recorded(self, group: _Group, envelope: Envelope) -> Reply | None:
+        if not (envelope.resend or envelope.tx in self._resent):
+            return None
+        found = group.rows("select seq, result from core.ledger where tx = ?", envelope.tx)
         if not found:
             return None
         seq, result = found[0]
-        return Reply(seq=seq, results=msgspec.msgpack.decode(result) if result is not None else [])
+        return Reply(seq=seq, results=msgspec.msgpack.decode(result) if result is not None else [None] * len(envelope.commands))
+
+    def _remember_resends(self, jobs: list[Job]) -> None:
+        """The first sending may still lie in a connection that its sender gave up; only this process can come to read it."""
+        if len(self._resent) > _RESENDS:
+            self._resent.clear()
+        self._resent.update(job.envelope.tx for job in jobs if job.envelope and job.envelope.resend)
 
     def _roll_back(self) -> None:
         try:
@@ -297,7 +308,8 @@ class Writer:
     def _unknown(self, error: Exception) -> NbopsError:
         log.error("a request failed", exc_info=error)
         if isinstance(error, (duck.errors(), OSError)):
-            return duck.translate(error, self._path)
+            # Its class first: a value that stands in the text of the error could read like any fault of the file.
+            return duck.values_fault(error) or duck.translate(error, self._path)
         return StoreError(f"The owner failed on this request: {error!r}.", hint="Report it with .nbops/run/owner.log.")
 
     def _call(self, job: Job) -> None:

@@ -15,12 +15,13 @@ from nbops.events import MetricDefined, RunDeleted, RunLost, RunRenamed, RunRest
 from nbops.records import NO_STEP, Param, Series, Tag, new_id
 from nbops.store.commands import Bulk, Transaction, command, patrol
 from nbops.store.places import Places
-from nbops.tracking.requests import AdoptRun, ChangeRun, DefineMetric, EndRun, LogRun, StartRun
+from nbops.tracking.requests import AdoptRun, ChangeRun, DefineMetric, EndRun, Facts, LogRun, StartRun
 
 _EXPERIMENTS = Bulk.into("core.experiments", experiment_id="uuid", name="varchar", created="us", seq="bigint")
 _RUNS = Bulk.into(
     "core.runs", run_id="uuid", experiment_id="uuid", parent_id="uuid", name="varchar", status="varchar", started="us",
-    actor="varchar", host="varchar", pid="bigint", source="varchar", cell="varchar", deleted="boolean", seq="bigint",
+    actor="varchar", host="varchar", pid="bigint", source="varchar", cell="varchar", commit_hash="varchar", dirty="boolean", environment="varchar",
+    deleted="boolean", seq="bigint",
 )  # fmt: skip
 _ADOPTIONS = Bulk(
     """
@@ -69,10 +70,11 @@ def start(tx: Transaction, request: StartRun) -> None:
     """Insert the run, its experiment if new, and what is known of it so far."""
     if request.parent_id:
         _known(tx, request.parent_id)
-    seq = tx.next_seq()
+    seq, facts = tx.next_seq(), request.facts or Facts()
     tx.add(
         _RUNS, request.run_id, _experiment(tx, request.experiment), request.parent_id, request.name, "running", request.started,
-        tx.actor.name, request.host, request.pid, request.source, request.cell, False, seq,
+        tx.actor.name, request.host, request.pid, request.source, request.cell, facts.commit, facts.dirty,
+        facts.environment, False, seq,
     )  # fmt: skip
     tx.remember("run", request.run_id, True)
     _texts(tx, request.run_id, request.started, request.params, request.tags)

@@ -23,7 +23,8 @@ from nbops.tracking.requests import Facts
 
 NOTEBOOK_VARIABLE = "NBOPS_NOTEBOOK"
 # A loop of short runs asks git once in a while, a person who commits between two cells is seen.
-_COMMIT_SECONDS = 5
+_COMMIT_SECONDS = 5.0
+_known: dict[tuple[Store, str], tuple[float, Facts]] = {}
 
 
 class Place(Record):
@@ -71,14 +72,25 @@ def relative(source: str | None, project: Path) -> str | None:
 
 
 def facts(store: Store) -> Facts:
-    """Commit, dirty flag and environment digest of this process; the package list is kept as a blob under that digest."""
-    commit, dirty = _commit(str(Path.cwd()), int(time.monotonic() / _COMMIT_SECONDS))
-    data = environment()
+    """Commit, dirty flag and environment digest of this process; the package list is kept as a blob under that digest.
+
+    Takes a while: git is asked, and every package's version.
+    """
+    folder = str(Path.cwd())
+    commit, dirty = _commit(folder)
     try:
-        digest: str | None = store.put_blob(data).sha256
+        digest: str | None = store.put_blob(environment()).sha256
     except StoreError:
         digest = None
-    return Facts(commit=commit, dirty=dirty, environment=digest)
+    found = Facts(commit=commit, dirty=dirty, environment=digest)
+    _known[store, folder] = time.monotonic(), found
+    return found
+
+
+def known_facts(store: Store) -> Facts | None:
+    """What `facts` found for this folder a moment ago, if it did."""
+    when, found = _known.get((store, str(Path.cwd())), (0.0, None))
+    return found if found is not None and time.monotonic() - when < _COMMIT_SECONDS else None
 
 
 @functools.cache
@@ -114,8 +126,7 @@ def _notebook(ip: Any) -> str | None:
     return str(path) if path.is_absolute() else str(Path.cwd() / path.name)
 
 
-@functools.lru_cache(maxsize=8)
-def _commit(folder: str, _moment: int) -> tuple[str | None, bool | None]:
+def _commit(folder: str) -> tuple[str | None, bool | None]:
     head = _git(folder, "rev-parse", "HEAD")
     if head is None:
         return None, None

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from nbops.errors import NbopsError, ParameterError
-from nbops.records import NO_STEP, Artifact, Dataset, Param, RunStatus, Series, Tag, now_us, short
+from nbops.records import NO_STEP, Artifact, Dataset, Param, RunStatus, Series, Tag, new_id, now_us, short
 from nbops.store.client import Store
 from nbops.store.wire import Request
 from nbops.tracking import provenance
@@ -48,6 +48,7 @@ class Recording:
         self._points: dict[str, tuple[array.array[float], array.array[int], array.array[int]]] = {}
         self._count = 0
         self._rest = _Rest()
+        self._unanswered: tuple[str, list[Request]] | None = None
         self._alive: int | None = None
 
     def __repr__(self) -> str:
@@ -89,6 +90,7 @@ class Recording:
                     revised.append((before, item))
                 self._params[item.key] = item
                 self._rest.params.append(item)
+        self._settle()
         for before, item in revised:
             warnings.warn(f"Parameter {item.key!r} was {before.value}, is now {item.value}; both are kept.", RevisionWarning, stacklevel=4)
 
@@ -107,6 +109,7 @@ class Recording:
             full = self._count > _MOST_POINTS
         if full:
             self.flush()
+        self._settle()
 
     def series(self, key: str, values: Sequence[float] | Any, steps: Sequence[int] | Any | None = None) -> None:
         """Record many points of one metric at once; `steps` default to 0, 1, 2 and so on."""
@@ -131,16 +134,19 @@ class Recording:
         made = [tag(key, value) for key, value in values.items()]
         with self._lock:
             self._rest.tags.extend(made)
+        self._settle()
 
     def artifact(self, item: Artifact) -> None:
         """Name a blob that is on disk already as a file of this run."""
         with self._lock:
             self._rest.artifacts.append(item)
+        self._settle()
 
     def input(self, name: str, dataset: Dataset) -> None:
         """Name data that the run read."""
         with self._lock:
             self._rest.inputs.append(InputRow(name=name, dataset=dataset))
+        self._settle()
 
     def find_facts(self) -> None:
         """Look for commit and environment, which takes a while: done in the background."""
@@ -156,25 +162,36 @@ class Recording:
     def flush(self, *more: Request) -> None:
         """Send what waits, and `more` in the same transaction; durable on return."""
         with self._sending:
-            requests = self._take()
-            sent = False
-            try:
-                if requests or more:
-                    self.store.write(*requests, *more)
-                sent = True
-            finally:
-                if not sent:
-                    self._put_back(requests)
+            if self._unanswered:
+                # The try before broke off, by an interrupt for example: what it sent may have arrived, and counts once.
+                tx, before = self._unanswered
+                self.store.write(*before, again=tx)
+                self._unanswered = None
+            requests = [*self._take(), *more]
+            if requests:
+                self._unanswered = new_id(), requests
+                self.store.write(*requests, tx=self._unanswered[0])
+                self._unanswered = None
 
     def end(self, status: RunStatus, cause: str | None = None) -> None:
         """Send everything and close the run; a run ends once. A run that was joined is only flushed: its runner ends it."""
         if self.ended:
             return
-        last = () if self.joined else (EndRun(run_id=self.run_id, status=status, ended=now_us(), cause=cause),)
+        last = () if self.joined or self._foreign else (EndRun(run_id=self.run_id, status=status, ended=now_us(), cause=cause),)
         self.flush(*last)
         self.ended = True
         _recordings.pop(self.run_id, None)
+        # Another thread may have logged meanwhile; from here on each sends its own.
+        self.flush()
         self.let_go()
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: what waits is the parent's to send, the run the parent's to end, and its lock must not outlive it."""
+        self._lock, self._sending = threading.Lock(), threading.Lock()
+        self._points, self._count, self._rest, self._unanswered = {}, 0, _Rest(), None
+        if self._alive is not None:
+            os.close(self._alive)
+            self._alive = None
 
     def let_go(self) -> None:
         """Give the lock back, and the run's folder if nothing else is in it."""
@@ -189,6 +206,15 @@ class Recording:
             pass
         os.close(self._alive)
         self._alive = None
+
+    @property
+    def _foreign(self) -> bool:
+        return self.pid != os.getpid()
+
+    def _settle(self) -> None:
+        """Nobody else sends what is logged after a run's end, or to the run of a parent process: it goes at once."""
+        if self.ended or self._foreign:
+            self.flush()
 
     def _series(self, key: str) -> tuple[array.array[float], array.array[int], array.array[int]]:
         if key not in self._points:
@@ -209,18 +235,6 @@ class Recording:
             )
         ]  # fmt: skip
 
-    def _put_back(self, requests: list[Request]) -> None:
-        for request in requests:
-            if not isinstance(request, LogRun):
-                continue
-            with self._lock:
-                for item in request.metrics:
-                    values, steps, times = self._series(item.key)
-                    values.frombytes(item.values)
-                    steps.frombytes(item.steps)
-                    times.frombytes(item.times)
-                self._rest.before(request)
-
 
 class _Rest:
     """What waits beside the metrics."""
@@ -234,13 +248,6 @@ class _Rest:
 
     def empty(self) -> bool:
         return not (self.params or self.tags or self.artifacts or self.inputs or self.facts)
-
-    def before(self, request: LogRun) -> None:
-        self.params[:0] = request.params
-        self.tags[:0] = request.tags
-        self.artifacts[:0] = request.artifacts
-        self.inputs[:0] = request.inputs
-        self.facts = self.facts or request.facts
 
 
 class _Flusher:
@@ -340,6 +347,8 @@ def _at_exit() -> None:
 
 def _after_fork() -> None:
     # The parent records on; a child that wants to starts a run of its own.
+    for recording in open_recordings():
+        recording.leave_to_parent()
     _recordings.clear()
     _flusher.forget()
 

@@ -8,6 +8,14 @@ from nbops.records import Artifact, Better, Dataset, Param, Record, RunStatus, S
 from nbops.store.wire import Request
 
 
+class Facts(Record):
+    """What is found out about a run while it goes on; None leaves a fact as it is."""
+
+    commit: str | None = None
+    dirty: bool | None = None
+    environment: str | None = None
+
+
 class StartRun(Request, tag="run.start"):
     """A run begins. The experiment is made if it is new. `started` in UTC microseconds."""
 
@@ -22,16 +30,9 @@ class StartRun(Request, tag="run.start"):
     parent_id: str | None = None
     source: str | None = None
     cell: str | None = None
+    facts: Facts | None = None
     params: list[Param] = []
     tags: list[Tag] = []
-
-
-class Facts(Record):
-    """What is found out about a run while it goes on; None leaves a fact as it is."""
-
-    commit: str | None = None
-    dirty: bool | None = None
-    environment: str | None = None
 
 
 class InputRow(Record):

@@ -192,11 +192,13 @@ def invited() -> str | None:
 
 
 def _begun(recording: Recording, request: StartRun) -> Recording:
+    facts = provenance.known_facts(recording.store)
     with contextlib.ExitStack() as undo:
         undo.callback(recording.discard)
-        recording.store.write(request)
+        recording.store.write(msgspec.structs.replace(request, facts=facts))
         undo.pop_all()
-    in_background(recording.find_facts)
+    if facts is None:
+        in_background(recording.find_facts)
     return recording
 
 

@@ -6,7 +6,8 @@ import contextlib
 import json
 import math
 import numbers
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nbops.errors import ParameterError
@@ -18,75 +19,84 @@ LONGEST_VALUE = 65_536
 
 def param(key: object, value: object) -> Param:
     """A parameter: numbers, truth values, None and text keep their kind; anything else becomes JSON or its `str`."""
-    name = _key("parameter", key)
-    kind, text = _kind(value)
+    name = _key("a parameter", key)
+    try:
+        kind, text = _kind(value)
+    except ValueError as error:  # an integer of more digits than Python writes
+        raise ParameterError(f"Parameter {name!r} cannot be written: {error}.", hint="Log it as text: run.log_text(…).") from error
     if len(text) > LONGEST_VALUE:
         raise ParameterError(
             f"Parameter {name!r} is {len(text):,} characters long; at most {LONGEST_VALUE:,} are kept.",
-            hint=f"Log it as a file: run.log_dict({name!r}, …) or run.log_text({name!r}, …).",
+            hint=f"Keep it as a file of the run: run.log_dict(…, {name!r}) or run.log_text(…, {name!r}).",
         )
-    return Param(key=name, value=text, kind=kind)
+    return Param(key=name, value=storable(text), kind=kind)
 
 
 def tag(key: object, value: object) -> Tag:
     """A tag: its value is text."""
-    name, text = _key("tag", key), str(value)
+    name, text = _key("a tag", key), str(value)
     if len(text) > LONGEST_VALUE:
         raise ParameterError(f"Tag {name!r} is {len(text):,} characters long; at most {LONGEST_VALUE:,} are kept.", hint="Log it with run.log_text(…).")
-    return Tag(key=name, value=text)
+    return Tag(key=name, value=storable(text))
 
 
 def metric_key(key: object) -> str:
     """The name of a metric."""
-    return _key("metric", key)
+    return _key("a metric", key)
 
 
 def number(key: object, value: object) -> float:
-    """A metric's value: any real number, numpy's too, or a 0-dimensional array; NaN and infinities are values."""
+    """A metric's value: any real number, also one in numpy's, PyTorch's or another library's wrapping; NaN and infinities are values."""
     if isinstance(value, float):
         return value
-    if isinstance(value, numbers.Real):
-        try:
-            return float(value)
-        except OverflowError:
-            # An integer beyond what a float holds: its sign is what is left of it.
-            return -math.inf if str(value).startswith("-") else math.inf
-    item = getattr(value, "item", None)
-    if callable(item) and getattr(value, "size", 1) == 1 and not isinstance(value, str):
-        return number(key, item())
-    raise ParameterError(
-        f"Metric {key!r} is {_shown(value)}, which is not a number.",
-        hint="Log numbers with log_metric, settings with log_param, words with set_tag, many points with log_series.",
-    )
+    found = _real(value)
+    if found is None:
+        raise ParameterError(
+            f"Metric {key!r} is {_shown(value)}, which is not a number.",
+            hint="Log numbers with log_metric, settings with log_param, words with set_tag, many points with log_series.",
+        )
+    return found
 
 
 def experiment_name(name: str) -> str:
-    """The name of an experiment: any text on one line. Raises ParameterError."""
-    if not name.strip() or len(name) > LONGEST_KEY or any(ord(c) < 32 or c in "\x7f\u2028\u2029" for c in name):
-        raise ParameterError(
-            f"{name[:60]!r} cannot be the name of an experiment.",
-            hint=f"Use 1 to {LONGEST_KEY} characters on one line; quotes, accents and emoji are fine.",
-        )
-    return name
+    """The name of an experiment. Raises ParameterError."""
+    return _key("an experiment", name)
+
+
+def run_name(name: str) -> str:
+    """The name of a run. Raises ParameterError."""
+    return _key("a run", name)
+
+
+def storable(text: str) -> str:
+    """Text with an escape for each half of a character, such as a file name may hold: nothing could store it as it is."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+# What would break a line of a list, and halves of characters, which nothing can store.
+_UNFIT = re.compile("[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
 
 
 def _key(what: str, key: object) -> str:
-    if not isinstance(key, str) or not key.strip() or len(key) > LONGEST_KEY or any(ord(c) < 32 for c in key):
+    if not isinstance(key, str) or not key.strip() or len(key) > LONGEST_KEY or _UNFIT.search(key):
         raise ParameterError(
-            f"{_shown(key)} cannot be the name of a {what}.", hint=f"Use text of 1 to {LONGEST_KEY} characters on one line."
+            f"{_shown(key)} cannot be the name of {what}.",
+            hint=f"Use 1 to {LONGEST_KEY} characters on one line; quotes, accents and emoji are fine.",
         )
     return key
 
 
-# In this order: a bool is an int too.
-_KINDS: tuple[tuple[type, ParamKind], ...] = ((type(None), "none"), (bool, "bool"), (int, "int"), (float, "float"), (str, "str"))
+# In this order: a bool is an int too. An enum's member that is a number or text is written as that, not as its name.
+_KINDS: tuple[tuple[type, ParamKind, Callable[[Any], str]], ...] = (
+    (type(None), "none", str), (bool, "bool", str), (int, "int", int.__repr__), (float, "float", float.__repr__), (str, "str", str.__str__),
+)  # fmt: skip
 
 
 def _kind(value: object) -> tuple[ParamKind, str]:
     value = _plain(value)
-    for kind, name in _KINDS:
+    for kind, name, write in _KINDS:
         if isinstance(value, kind):
-            return name, str(value)
+            return name, write(value)
     if isinstance(value, (list, tuple, set, frozenset, Mapping)):
         with contextlib.suppress(TypeError, ValueError, RecursionError):
             return "json", json.dumps(value, default=_json, ensure_ascii=False)
@@ -94,10 +104,32 @@ def _kind(value: object) -> tuple[ParamKind, str]:
 
 
 def _plain(value: Any) -> Any:
+    """What a library's scalar wraps; its times as text, because those in nanoseconds would become bare integers."""
     item = getattr(value, "item", None)
-    if callable(item) and getattr(value, "ndim", None) == 0:
-        return item()
-    return value
+    if not callable(item) or getattr(value, "ndim", None) != 0:
+        return value
+    return str(value) if _is_time(value) else item()
+
+
+def _is_time(value: Any) -> bool:
+    return getattr(getattr(value, "dtype", None), "kind", None) in {"m", "M"}
+
+
+def _real(value: Any) -> float | None:
+    if not isinstance(value, numbers.Real):
+        read = getattr(value, "item", None) or getattr(value, "__float__", None)
+        if not callable(read) or _is_time(value):
+            return None
+        # More than one number in it.
+        with contextlib.suppress(TypeError, ValueError, RuntimeError):
+            value = read()
+    if not isinstance(value, numbers.Real):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        # An integer beyond what a float holds: its sign is what is left of it.
+        return math.inf if value > 0 else -math.inf
 
 
 def _json(value: Any) -> Any:

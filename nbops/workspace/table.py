@@ -257,7 +257,7 @@ def _repaired(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[Repair, tuple[str
     infinite = tuple(floats.columns[np.isinf(floats).any()])
     frame = frame.replace([np.inf, -np.inf], np.nan) if infinite else frame
     found: dict[Repair, tuple[str, ...]] = {"twice": twice, "nested": nested, "numeric": tuple(numbers), "infinite": infinite}
-    return frame, {kind: names for kind, names in found.items() if names}, dates
+    return frame, found, dates
 
 
 def _is_text(values: Values) -> bool:
@@ -320,7 +320,7 @@ def _uses(
     frame: pd.DataFrame, target: str, dates: dict[str, dict[str, Any]], repairs: dict[Repair, tuple[str, ...]]
 ) -> tuple[dict[str, Use], dict[str, Reason]]:
     uses: dict[str, Use] = {}
-    left_out: dict[str, Reason] = dict.fromkeys(repairs.get("nested", ()), "nested")
+    left_out: dict[str, Reason] = dict.fromkeys(repairs["nested"], "nested")
     for name, values in frame.drop(columns=target).items():
         use, reason = (None, "date") if name in dates else _use(str(name), values)
         if use is not None:

@@ -18,7 +18,7 @@ from sklearn.preprocessing import FunctionTransformer
 from nbops.errors import ModelError
 from nbops.registry import proof
 from nbops.registry.formats import pack
-from nbops.registry.proof import prove
+from nbops.registry.proof import _difference, prove
 
 X, Y = load_iris(return_X_y=True, as_frame=True)
 
@@ -44,7 +44,11 @@ def packed(folder: Path, *names: str, **modules: str) -> bytes:
 
 def test_a_model_that_carries_what_it_needs_is_proven(folder: Path) -> None:
     data = packed(
-        folder, "proof_a", "proof_b", proof_a="from proof_b import half\ndef step(x): return half(x)", proof_b="def half(x): return x / 2"
+        folder,
+        "proof_a",
+        "proof_b",
+        proof_a="from proof_b import half\ndef step(x): return half(x)",
+        proof_b="def half(x): return x / 2",
     )
     prove(data, example=X.head())
     prove(data)
@@ -52,7 +56,10 @@ def test_a_model_that_carries_what_it_needs_is_proven(folder: Path) -> None:
 
 def test_a_module_left_behind_is_named(folder: Path) -> None:
     data = packed(
-        folder, "proof_c", proof_c="from proof_d import half\ndef step(x): return half(x)", proof_d="def half(x): return x / 2"
+        folder,
+        "proof_c",
+        proof_c="from proof_d import half\ndef step(x): return half(x)",
+        proof_d="def half(x): return x / 2",
     )
     with pytest.raises(ModelError, match="No module named 'proof_d'") as caught:
         prove(data, example=X.head())
@@ -82,7 +89,7 @@ def test_a_process_that_hangs_is_ended(folder: Path, monkeypatch: pytest.MonkeyP
 
 def test_predictions_are_held_together_value_by_value() -> None:
     same = {"predict": [np.array(["a", "b"]), np.array([1.0, np.nan]), np.array([1, None, np.nan], dtype=object)]}
-    assert proof._difference(same, same) == ""
-    assert proof._difference({"predict": [np.array([1.0])]}, {"predict": [np.array([1.0 + 1e-9])]}) == ""
+    assert _difference(same, same) == ""
+    assert _difference({"predict": [np.array([1.0])]}, {"predict": [np.array([1.0 + 1e-9])]}) == ""
     for other in ([np.array([1.1])], [np.array([1.0, 1.0])], [], [np.array(["1.0"])]):
-        assert "predict gives other values" in proof._difference({"predict": [np.array([1.0])]}, {"predict": other})
+        assert "predict gives other values" in _difference({"predict": [np.array([1.0])]}, {"predict": other})

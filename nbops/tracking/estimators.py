@@ -1,0 +1,194 @@
+"""What a scikit-learn estimator says about itself and its fit, as plain values: parameters, training metrics, a search's points.
+
+Estimators and data flow in, dicts of numbers and text flow out. Nothing is recorded here, and nothing is changed: not the
+estimator, not the data, not numpy's random state.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from nbops.records import Record
+
+LONGEST_PARAM = 500
+"""Characters of a parameter that are kept as such; the whole of a longer one goes into a file."""
+SCORED_ROWS, SCORED_VALUES = 100_000, 2_000_000
+"""Training data with more rows or values (rows times columns) is not predicted for its metrics."""
+MOST_POINTS = 100
+"""So many points of a search, the best ones, become runs; the table has them all."""
+# An array or collection with more entries is told by its type and shape, in the file too.
+_MOST_ENTRIES = 10_000
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+class Point(Record):
+    """One point of a search: its parameters, and mean, standard deviation and rank of its test scores."""
+
+    rank: int
+    params: dict[str, object]
+    metrics: dict[str, float]
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has no score."""
+        return any(value != value for key, value in self.metrics.items() if key.startswith("mean_test_"))  # noqa: PLR0124 - NaN
+
+
+def params(estimator: Any) -> tuple[dict[str, object], dict[str, object] | None]:
+    """All parameters, those of steps as `step__name`, estimators by class name; and the whole set when one had to be cut."""
+    whole = {key: _plain(value) for key, value in estimator.get_params().items()}
+    short: dict[str, object] = {}
+    for key, value in whole.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        short[key] = value if len(text) <= LONGEST_PARAM else f"{text[: LONGEST_PARAM - 1]}…"
+    return short, whole if short != whole else None
+
+
+def shape(data: Any) -> tuple[int | None, int | None]:
+    """Rows and columns of a frame, an array, a sparse matrix or a list of rows or texts, as far as it has them."""
+    found = getattr(data, "shape", None)
+    if found is None:
+        return (len(data), None) if isinstance(data, (list, tuple)) else (None, None)
+    return (int(found[0]) if found else None), (int(found[1]) if len(found) > 1 else None)
+
+
+def head(data: Any) -> Any:
+    """The first rows of a frame or an array; None of anything else."""
+    import numpy as np
+
+    rows = getattr(data, "iloc", data if isinstance(data, np.ndarray) else None)
+    return None if rows is None else rows[:5]
+
+
+def training_metrics(estimator: Any, data: Any, target: Any) -> dict[str, float]:
+    """How well a fitted classifier or regressor repeats what it was fitted on; empty for others and for large data.
+
+    Classifiers: accuracy, F1 (weighted by class) and log loss; regressors: R², mean absolute and root mean squared error.
+    Rows count alike, whatever their weights in the fit.
+    """
+    from sklearn.base import is_classifier, is_regressor
+
+    rows, columns = shape(data)
+    if target is None or rows is None or rows > SCORED_ROWS or rows * (columns or 1) > SCORED_VALUES or not hasattr(estimator, "predict"):
+        return {}
+    with _same_randomness(estimator):
+        if is_classifier(estimator):
+            return _classification(estimator, data, target)
+        return _regression(target, estimator.predict(data)) if is_regressor(estimator) else {}
+
+
+def is_search(estimator: Any) -> bool:
+    """Whether it is a fitted search, of scikit-learn or like those: `cv_results_` with the points' `params`."""
+    return "params" in getattr(estimator, "cv_results_", ())
+
+
+def best(search: Any) -> tuple[dict[str, object], dict[str, float]]:
+    """Parameters (`best_…`, and the number of splits) and metrics of a fitted search itself."""
+    chosen: dict[str, object] = {f"best_{key}": _plain(value) for key, value in getattr(search, "best_params_", {}).items()}
+    if hasattr(search, "n_splits_"):
+        chosen["cv_splits"] = int(search.n_splits_)
+    return chosen, {"best_score": float(search.best_score_)} if hasattr(search, "best_score_") else {}
+
+
+def results(search: Any) -> dict[str, list[object]]:
+    """A fitted search's `cv_results_` as columns of plain values, one row for each point."""
+    columns = {key: list(column) for key, column in search.cv_results_.items() if key != "params" and not key.startswith("param_")}
+    for key in (key for key in search.cv_results_ if key.startswith("param_")):
+        columns[key] = _one_kind([_plain(value) for value in search.cv_results_[key].tolist()])
+    return columns
+
+
+def points(search: Any) -> list[Point]:
+    """The best points of a fitted search, at most MOST_POINTS, best first."""
+    found = search.cv_results_
+    ranks = [key for key in found if key.startswith("rank_test_")]
+    deciding = f"rank_test_{search.refit}" if f"rank_test_{search.refit}" in ranks else ranks[0]
+    told = [key for key in found if key.startswith(("mean_test_", "std_test_", "rank_test_"))]
+    order = sorted(range(len(found["params"])), key=lambda at: int(found[deciding][at]))
+    return [
+        Point(
+            rank=int(found[deciding][at]),
+            params={key: _plain(value) for key, value in found["params"][at].items()},
+            metrics={key: float(found[key][at]) for key in told},
+        )
+        for at in order[:MOST_POINTS]
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as JSON can carry it, and the same in every process: no addresses."""
+    from sklearn.base import BaseEstimator
+
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, type) or hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, BaseEstimator):
+        return type(value).__name__
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist") and hasattr(value, "shape"):
+        many = getattr(value, "size", 0) > _MOST_ENTRIES
+        return f"{type(value).__name__} {value.shape} {value.dtype}" if many else _plain(value.tolist())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
+        return f"{type(value).__name__} of {len(value):,}" if len(value) > _MOST_ENTRIES else [_plain(item) for item in items]
+    if hasattr(value, "dist") and hasattr(value, "args") and hasattr(value, "kwds"):
+        # A frozen distribution of scipy, which shows itself by its address only.
+        arguments = [*map(str, value.args), *(f"{key}={item}" for key, item in value.kwds.items())]
+        return f"{value.dist.name}({', '.join(arguments)})"
+    return _ADDRESS.sub("", repr(value))
+
+
+def _one_kind(values: list[Any]) -> list[object]:
+    """A column that Parquet takes: numbers, truth values or text, anything else and any mixture as text."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float} or kinds in ({bool}, {str}):
+        return values
+    return [None if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in values]
+
+
+def _classification(estimator: Any, data: Any, target: Any) -> dict[str, float]:
+    from sklearn.metrics import accuracy_score, f1_score, log_loss
+
+    if len(getattr(target, "shape", (0,))) > 1 and target.shape[1] > 1:
+        # Several targets have no one accuracy.
+        return {}
+    predicted = estimator.predict(data)
+    found = {
+        "training_accuracy": float(accuracy_score(target, predicted)),
+        "training_f1": float(f1_score(target, predicted, average="weighted", zero_division=0)),
+    }
+    if hasattr(estimator, "predict_proba"):
+        found["training_log_loss"] = float(log_loss(target, estimator.predict_proba(data), labels=estimator.classes_))
+    return found
+
+
+def _regression(target: Any, predicted: Any) -> dict[str, float]:
+    from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+    return {
+        "training_r2": float(r2_score(target, predicted)),
+        "training_mae": float(mean_absolute_error(target, predicted)),
+        "training_rmse": float(root_mean_squared_error(target, predicted)),
+    }
+
+
+@contextmanager
+def _same_randomness(estimator: Any) -> Iterator[None]:
+    """Predictions that draw random numbers (DummyClassifier's do) leave the next draws as they would have been."""
+    import numpy as np
+
+    own = [value for value in estimator.get_params().values() if isinstance(value, np.random.RandomState)]
+    states = [(generator, generator.get_state()) for generator in own]
+    common = np.random.get_state()  # noqa: NPY002 - scikit-learn draws from it when random_state is None
+    try:
+        yield
+    finally:
+        np.random.set_state(common)  # noqa: NPY002 - the same
+        for generator, state in states:
+            generator.set_state(state)
