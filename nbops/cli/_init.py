@@ -34,7 +34,7 @@ def init(
     left_out: dict[str, str] = {name: reason for name, reason in table.left_out.items()}
     document = {
         "notebook": str(made.notebook), "settings": str(made.settings) if made.settings else None, "task": table.task, "rows": table.rows,
-        "unlabelled": table.unlabelled, "features": list(table.uses), "left_out": left_out, "suspects": list(table.suspects),
+        "unlabelled": table.unlabelled, "features": list(table.features), "left_out": left_out, "suspects": list(table.suspects),
     }  # fmt: skip
     wrote = f"{notebook} and {os.path.relpath(made.settings)}" if made.settings else notebook
     lines = [f"Wrote {wrote}.", _decided(table), f"Next: nbops run {click.format_filename(notebook)}  (or open it in JupyterLab and run all cells)"]
@@ -54,5 +54,5 @@ def _decided(table: Table) -> str:
     left_out = ", ".join(f"{name} ({reason})" for name, reason in list(table.left_out.items())[:6])
     more = f" and {len(table.left_out) - 6} more" if len(table.left_out) > 6 else ""
     otherwise = f" Not what you want? --task {table.alternative} --force." if table.alternative else ""
-    features = f"{len(table.uses)} feature{'s' if len(table.uses) > 1 else ''}"
+    features = f"{len(table.features)} feature{'s' if len(table.features) > 1 else ''}"
     return f"{kind} of {table.target}{classes}: {rows}, {features}; left out: {left_out or 'nothing'}{more}.{otherwise}"

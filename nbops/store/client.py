@@ -91,15 +91,15 @@ class Store:
                 raise from_wire(hello.code or "store.unavailable", hello.message or "The store does not open.", hello.hint)
             time.sleep(0.01)
 
-    def write(self, *requests: Request, tx: str | None = None, again: str | None = None) -> list[Any]:
+    def write(self, *requests: Request, tx: str | None = None, resend: bool = False) -> list[Any]:
         """Commit the requests together, durable on return; gives one result each.
 
         When nobody can be reached and all of them may wait, they are spooled and the results are None.
-        Whoever gives a `tx` of their own can send the same requests `again` after a try that broke off: they count once.
+        Whoever gives a `tx` of their own can `resend` the same requests after a try that broke off: they count once.
         Raises what the commands raise; StoreUnavailable when they may not wait.
         """
         commands = [msgspec.Raw(encode(request)) for request in requests]
-        envelope = Envelope(tx=again or tx or new_id(), commands=commands, resend=again is not None)
+        envelope = Envelope(tx=tx or new_id(), commands=commands, resend=resend)
         may_wait = all(request.spools for request in requests)
         if self._spooled is not None and may_wait and not self._recovered():
             return self._put_aside(envelope, len(requests))

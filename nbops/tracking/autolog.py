@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import array
 import os
-import threading
 import time
 import warnings
 import weakref
@@ -28,14 +27,14 @@ from nbops.tracking.requests import EndRun, LogRun, StartRun
 from nbops.tracking.sklearn_hook import Call
 from nbops.tracking.values import param, tag
 
-HASHED_VALUES, HASHED_COLUMNS = 2_000_000, 500
-"""Training data with more values (rows times columns) or columns is not hashed, so that a fit is not held up."""
-
 KeepModel = Callable[[Recording, Any, Any], object]
 """Keeps a fitted model with a run: (recording, model, some rows that it takes). Raises NbopsError for one that cannot be."""
 
 # Estimators, their parameters and their data are of anybody's making, so any of the builtin errors can come out of them.
-_TROUBLE = (NbopsError, ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+_TROUBLE = (
+    NbopsError, ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
+    ValueError,
+)  # fmt: skip
 
 
 class AutologWarning(UserWarning):
@@ -44,7 +43,8 @@ class AutologWarning(UserWarning):
 
 def on(store: Callable[[], Store], keep: KeepModel | None) -> None:
     """Record fits and scores from now on: in `store()` when no run is open, with models when there is `keep`."""
-    sklearn_hook.install(_Fits(store, keep).report)
+    _fits.store, _fits.keep = store, keep
+    sklearn_hook.install(_fits.report)
 
 
 def off() -> None:
@@ -63,13 +63,13 @@ class _Fit:
 
 
 class _Fits:
-    """The fits of this process since autolog was switched on."""
+    """The fits of this process. They are known as long as it lives: a cell that switches autolog on may run twice."""
 
-    def __init__(self, store: Callable[[], Store], keep: KeepModel | None) -> None:
-        self._store = store
-        self._keep = keep
-        self._lock = threading.Lock()
-        self._taken: set[str] = set()
+    store: Callable[[], Store]
+    keep: KeepModel | None = None
+
+    def __init__(self) -> None:
+        self._taken: dict[str, object] = {}
         self._experiments: dict[str, str] = {}
         self._by_estimator: dict[int, tuple[weakref.ref[Any], _Fit]] = {}
         self._told: set[str] = set()
@@ -116,11 +116,11 @@ class _Fits:
     def _begin(self, call: Call) -> _Fit | None:
         """Find the run of a fit and tell it what is known before: parameters, class, and the digest of the data."""
         made: list[Param] = []
-        whole = None
+        whole: dict[str, object] | None = None
         with self._quietly("The parameters"):
             short, whole = estimators.params(call.estimator)
             made = [param(key, value) for key, value in short.items()]
-        fit = None
+        fit: _Fit | None = None
         with self._quietly("A fit"):
             fit = self._place(call, made)
         if fit is None:
@@ -129,10 +129,8 @@ class _Fits:
             if whole is not None:
                 artifacts.add_dict(fit.recording, whole, "estimator_params")
         with self._quietly("The training data"):
-            rows, columns = estimators.shape(call.data)
-            told = {"training_rows": rows, "training_columns": columns}
-            fit.recording.metrics({key: value for key, value in told.items() if value is not None})
-            if rows and rows * (columns or 1) <= HASHED_VALUES and (columns or 1) <= HASHED_COLUMNS and not hasattr(call.data, "tocsr"):
+            fit.recording.metrics(estimators.size(call.data))
+            if estimators.is_small(call.data):
                 artifacts.add_input(fit.recording, call.data, "training")
         return fit
 
@@ -144,10 +142,10 @@ class _Fits:
         model = hasattr(call.estimator, "predict") or not hasattr(call.estimator, "transform")
         free = False
         if model and parent is not None and (open_run is not None or _is_runners_kernel()):
-            with self._lock:
-                free = parent not in self._taken
-                self._taken.add(parent)
-        store = open_run.store if open_run is not None else self._store()
+            # In one step, as two threads may come at once.
+            claim = object()
+            free = self._taken.setdefault(parent, claim) is claim
+        store = open_run.store if open_run is not None else self.store()
         if not free or parent is None:
             return _Fit(self._start(store, call, made, parent), lent=False)
         recording = open_run or _runners(store, parent)
@@ -200,20 +198,45 @@ class _Fits:
             recording.metrics({"fit_seconds": seconds})
         if search:
             with self._quietly("The results of the search"):
-                _record_search(recording, estimator, now_us() - round(seconds * 1e6))
+                self._record_search(fit, call, seconds)
         with self._quietly("The training metrics"):
             recording.metrics(estimators.training_metrics(estimator, call.data, call.target))
         # Of a search, what predicts is its best estimator; without a refit there is none.
         model = getattr(estimator, "best_estimator_", None) if search else estimator
-        if self._keep is not None and model is not None:
+        if self.keep is not None and model is not None:
             with self._quietly("The model"):
-                self._keep(recording, model, estimators.head(call.data))
+                self.keep(recording, model, estimators.head(call.data))
         with self._quietly("A fit"):
             fit.data = _reference(call.data)
             for scored in (estimator, model):
                 self._remember(scored, fit)
             if not fit.lent:
                 recording.end("finished")
+
+    def _record_search(self, fit: _Fit, call: Call, seconds: float) -> None:
+        """What a search found: its best point, the table of all, and the best ones as children, written all at once."""
+        recording, search = fit.recording, call.estimator
+        params, metrics = estimators.best(search)
+        recording.params(params)
+        recording.metrics(metrics)
+        artifacts.add_table(recording, estimators.results(search), "cv_results")
+        store, name, now = recording.store, type(search.estimator).__name__, now_us()
+        experiment = self._experiment(store, recording.run_id, provenance.place(call.frame))
+        requests: list[Request] = []
+        for point in estimators.points(search):
+            run_id = new_id()
+            requests += [
+                StartRun(
+                    run_id=run_id, experiment=experiment, name=f"{name} #{point.rank}", started=now - round(seconds * 1e6), host=store.host,
+                    pid=os.getpid(), parent_id=recording.run_id, params=[param(key, value) for key, value in point.params.items()],
+                ),
+                LogRun(run_id=run_id, time=now, metrics=[_single(key, value, now) for key, value in point.metrics.items()]),
+                EndRun(
+                    run_id=run_id, status="failed" if point.failed else "finished", ended=now,
+                    cause="its fits or their scores failed" if point.failed else None,
+                ),
+            ]  # fmt: skip
+        store.write(*requests)
 
     def _remember(self, estimator: Any, fit: _Fit) -> None:
         key, known = id(estimator), self._by_estimator
@@ -230,6 +253,9 @@ class _Fits:
             if sentence not in self._told:
                 self._told.add(sentence)
                 warnings.warn(sentence, AutologWarning, stacklevel=2)
+
+
+_fits = _Fits()
 
 
 def _open_run() -> Recording | None:
@@ -251,31 +277,6 @@ def _runners(store: Store, run_id: str) -> Recording:
     sql = "select key, value, kind from params where run_id = ?"
     known = [] if store.spooling else [Param(*row) for row in store.read(sql, [run_id]).rows]
     return Recording(store, run_id, params=known, joined=True)
-
-
-def _record_search(recording: Recording, search: Any, started: int) -> None:
-    """What a search found: its best point, the table of all, and the best ones as children, which are written at once."""
-    chosen, metrics = estimators.best(search)
-    recording.params(chosen)
-    recording.metrics(metrics)
-    artifacts.add_table(recording, estimators.results(search), "cv_results")
-    experiment = runs.info(recording.store, recording.run_id).experiment
-    now, name, store = now_us(), type(search.estimator).__name__, recording.store
-    requests: list[Request] = []
-    for point in estimators.points(search):
-        run_id = new_id()
-        requests += [
-            StartRun(
-                run_id=run_id, experiment=experiment, name=f"{name} #{point.rank}", started=started, host=store.host,
-                pid=os.getpid(), parent_id=recording.run_id, params=[param(key, value) for key, value in point.params.items()],
-            ),
-            LogRun(run_id=run_id, time=now, metrics=[_single(key, value, now) for key, value in point.metrics.items()]),
-            EndRun(
-                run_id=run_id, status="failed" if point.failed else "finished", ended=now,
-                cause="its fits or their scores failed" if point.failed else None,
-            ),
-        ]  # fmt: skip
-    store.write(*requests)
 
 
 def _single(key: str, value: float, when: int) -> Series:

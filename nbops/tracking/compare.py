@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST = 100
-_TOLD = ("experiment", "status", "commit", "source")
+_TOLD = ("experiment", "name", "status", "commit", "source")
 # A metric without a definition still has a direction when its name says it.
 _LOWER = ("loss", "error", "mae", "mse", "rmse", "mape", "logloss", "log_loss", "brier", "deviance")
 _HIGHER = ("acc", "accuracy", "auc", "roc_auc", "f1", "r2", "precision", "recall", "score")
@@ -87,7 +87,7 @@ class Comparison:
         parts: list[str] = [html.table(*self._table(), caption="Comparison of runs", note=self._note(), along="rows")]
         drawn = [row for row in self.rows if row.place == "metrics"] + [row for row in self.rows if row.place == "params" and not row.same]
         if len(self.runs) > 2 and len(drawn) > 1:
-            columns = [Column(row.key, "number" if row.place == "metrics" else "text", row.unit) for row in drawn[:8]]
+            columns: list[Column | str] = [Column(row.key, "number", row.unit) if row.place == "metrics" else row.key for row in drawn[:8]]
             lines = list(zip(*(row.cells for row in drawn[:8]), strict=True))
             winners = best(drawn[0].cells, drawn[0].better) if drawn[0].better else []
             parts.append(svg.parallel(columns, lines, highlight=winners))
@@ -122,7 +122,7 @@ def compare(store: Store, run_ids: Sequence[str], *, labels: Mapping[str, str] |
     frame.index = frame.index.astype(str)
     defined = {key: (better, unit) for key, better, unit in store.read("select key, better, unit from metric_definitions").rows}
     given = labels or {}
-    names = [given.get(run, f"{frame.loc[run, 'name']} {short(run)}") for run in frame.index]
+    names = [given.get(run, short(run)) for run in frame.index]
     rows = []
     for column in _order(list(frame.columns)):
         place, _, key = column.partition(".") if "." in column else ("run", "", column)

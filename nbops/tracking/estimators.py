@@ -7,6 +7,7 @@ estimator, not the data, not numpy's random state.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from nbops.records import Record
 
 LONGEST_PARAM = 500
 """Characters of a parameter that are kept as such; the whole of a longer one goes into a file."""
+HASHED_VALUES, HASHED_COLUMNS = 2_000_000, 500
+"""Training data with more values (rows times columns) or columns is not hashed, so that a fit is not held up."""
 SCORED_ROWS, SCORED_VALUES = 100_000, 2_000_000
 """Training data with more rows or values (rows times columns) is not predicted for its metrics."""
 MOST_POINTS = 100
@@ -41,19 +44,21 @@ class Point(Record):
 def params(estimator: Any) -> tuple[dict[str, object], dict[str, object] | None]:
     """All parameters, those of steps as `step__name`, estimators by class name; and the whole set when one had to be cut."""
     whole = {key: _plain(value) for key, value in estimator.get_params().items()}
-    short: dict[str, object] = {}
-    for key, value in whole.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        short[key] = value if len(text) <= LONGEST_PARAM else f"{text[: LONGEST_PARAM - 1]}…"
-    return short, whole if short != whole else None
+    short = {key: _short(value) for key, value in whole.items()}
+    cut = [key for key, value in short.items() if value is not whole[key]]
+    return short, whole if cut else None
 
 
-def shape(data: Any) -> tuple[int | None, int | None]:
-    """Rows and columns of a frame, an array, a sparse matrix or a list of rows or texts, as far as it has them."""
-    found = getattr(data, "shape", None)
-    if found is None:
-        return (len(data), None) if isinstance(data, (list, tuple)) else (None, None)
-    return (int(found[0]) if found else None), (int(found[1]) if len(found) > 1 else None)
+def size(data: Any) -> dict[str, int]:
+    """Rows and columns of training data, as far as it has them."""
+    return dict(zip(("training_rows", "training_columns"), _shape(data), strict=False))
+
+
+def is_small(data: Any) -> bool:
+    """Whether data is a table, array or list that is hashed in a moment."""
+    shape = _shape(data)
+    columns = shape[1] if len(shape) > 1 else 1
+    return 1 <= len(shape) <= 2 and columns <= HASHED_COLUMNS and shape[0] * columns <= HASHED_VALUES and not hasattr(data, "tocsr")
 
 
 def head(data: Any) -> Any:
@@ -72,8 +77,9 @@ def training_metrics(estimator: Any, data: Any, target: Any) -> dict[str, float]
     """
     from sklearn.base import is_classifier, is_regressor
 
-    rows, columns = shape(data)
-    if target is None or rows is None or rows > SCORED_ROWS or rows * (columns or 1) > SCORED_VALUES or not hasattr(estimator, "predict"):
+    shape = _shape(data)
+    small = shape and shape[0] <= SCORED_ROWS and math.prod(shape) <= SCORED_VALUES
+    if target is None or not small or not hasattr(estimator, "predict"):
         return {}
     with _same_randomness(estimator):
         if is_classifier(estimator):
@@ -88,7 +94,7 @@ def is_search(estimator: Any) -> bool:
 
 def best(search: Any) -> tuple[dict[str, object], dict[str, float]]:
     """Parameters (`best_…`, and the number of splits) and metrics of a fitted search itself."""
-    chosen: dict[str, object] = {f"best_{key}": _plain(value) for key, value in getattr(search, "best_params_", {}).items()}
+    chosen: dict[str, object] = {f"best_{key}": _short(_plain(value)) for key, value in getattr(search, "best_params_", {}).items()}
     if hasattr(search, "n_splits_"):
         chosen["cv_splits"] = int(search.n_splits_)
     return chosen, {"best_score": float(search.best_score_)} if hasattr(search, "best_score_") else {}
@@ -112,31 +118,53 @@ def points(search: Any) -> list[Point]:
     return [
         Point(
             rank=int(found[deciding][at]),
-            params={key: _plain(value) for key, value in found["params"][at].items()},
+            params={key: _short(_plain(value)) for key, value in found["params"][at].items()},
             metrics={key: float(found[key][at]) for key in told},
         )
         for at in order[:MOST_POINTS]
     ]
 
 
+def _shape(data: Any) -> tuple[int, ...]:
+    """The shape of a frame, an array or a sparse matrix, the length of a list of rows or texts; () of anything else."""
+    if isinstance(data, (list, tuple)):
+        return (len(data),)
+    return tuple(map(int, getattr(data, "shape", ())))
+
+
+def _short(value: Any) -> Any:
+    """A plain value, or the beginning of its text when that is long."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if len(text) <= LONGEST_PARAM else f"{text[: LONGEST_PARAM - 1]}…"
+
+
 def _plain(value: Any) -> Any:
     """A parameter as JSON can carry it, and the same in every process: no addresses."""
-    from sklearn.base import BaseEstimator
-
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if isinstance(value, type) or hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
-    if isinstance(value, BaseEstimator):
-        return type(value).__name__
+    if hasattr(value, "tolist") and hasattr(value, "shape"):
+        many = value.size > _MOST_ENTRIES
+        return f"{type(value).__name__} {value.shape} {value.dtype}" if many else _plain(value.tolist())
+    if isinstance(value, (Mapping, list, tuple, set, frozenset)):
+        return _collection(value)
+    return _name(value)
+
+
+def _collection(value: Any) -> Any:
+    if len(value) > _MOST_ENTRIES:
+        return f"{type(value).__name__} of {len(value):,}"
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    if hasattr(value, "tolist") and hasattr(value, "shape"):
-        many = getattr(value, "size", 0) > _MOST_ENTRIES
-        return f"{type(value).__name__} {value.shape} {value.dtype}" if many else _plain(value.tolist())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        items = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
-        return f"{type(value).__name__} of {len(value):,}" if len(value) > _MOST_ENTRIES else [_plain(item) for item in items]
+    return [_plain(item) for item in (sorted(value, key=str) if isinstance(value, (set, frozenset)) else value)]
+
+
+def _name(value: Any) -> str:
+    from sklearn.base import BaseEstimator
+
+    if isinstance(value, BaseEstimator):
+        return type(value).__name__
+    if hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "dist") and hasattr(value, "args") and hasattr(value, "kwds"):
         # A frozen distribution of scipy, which shows itself by its address only.
         arguments = [*map(str, value.args), *(f"{key}={item}" for key, item in value.kwds.items())]

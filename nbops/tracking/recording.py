@@ -41,6 +41,8 @@ class Recording:
         self.run_id = run_id
         self.joined = joined
         self.ended = False
+        self.held = False
+        """A `with` block ends it, and nothing else does."""
         self.pid = os.getpid()
         self._lock = threading.Lock()
         self._sending = threading.Lock()
@@ -165,7 +167,7 @@ class Recording:
             if self._unanswered:
                 # The try before broke off, by an interrupt for example: what it sent may have arrived, and counts once.
                 tx, before = self._unanswered
-                self.store.write(*before, again=tx)
+                self.store.write(*before, tx=tx, resend=True)
                 self._unanswered = None
             requests = [*self._take(), *more]
             if requests:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import os
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,7 +47,8 @@ class RunInfo(Record):
 
 
 _entered: contextvars.ContextVar[tuple[Recording, ...]] = contextvars.ContextVar("nbops_entered", default=())
-_by_site: dict[str, Recording] = {}
+_by_site: dict[tuple[int, str], Recording] = {}
+"""The run that a thread began last at a place in the code."""
 _joined: list[Recording] = []
 
 
@@ -79,7 +81,7 @@ def begin(
         started=now_us(), host=store.host, pid=os.getpid(), parent_id=parent, source=source, cell=where.cell, params=made, tags=labels,
     )  # fmt: skip
     if where.site:
-        _by_site[where.site] = recording
+        _by_site[threading.get_ident(), where.site] = recording
     return _begun(recording, request)
 
 
@@ -98,6 +100,7 @@ def begin_headless(store: Store, notebook: Path, *, params: Mapping[str, object]
 
 def enter(recording: Recording) -> contextvars.Token[tuple[Recording, ...]]:
     """Runs that begin from now on in this context are its children."""
+    recording.held = True
     return _entered.set((*_entered.get(), recording))
 
 
@@ -221,8 +224,8 @@ def _join(
 
 def _end_previous(site: str) -> None:
     """A cell that is run again, or a loop, ends the run that it began before."""
-    previous = _by_site.pop(site, None)
-    if previous is not None and not previous.ended and previous not in _entered.get():
+    previous = _by_site.pop((threading.get_ident(), site), None)
+    if previous is not None and not previous.held:
         previous.end("finished")
 
 

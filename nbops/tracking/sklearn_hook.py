@@ -140,9 +140,9 @@ def _announcement(base: type) -> Any:
     """`base.__init_subclass__` as it was, and then a look at the new class."""
     before = _bases[base]
 
-    def __init_subclass__(kind: type, **options: Any) -> None:  # noqa: N807 - it is one
+    def __init_subclass__(kind: type, /, **options: Any) -> None:  # noqa: N807 - it is one
         if before is None:
-            super(base, kind).__init_subclass__(**options)
+            super(base, kind).__init_subclass__(**options)  # type: ignore[arg-type]  # mypy knows super only inside a class
         else:
             before.__get__(None, kind)(**options)
         _watch(kind)
@@ -166,6 +166,7 @@ def _watch(kind: type) -> None:
 
 
 def _subclasses(kind: type) -> Iterator[type]:
-    for found in type.__subclasses__(kind):
-        yield found
-        yield from _subclasses(found)
+    derived: type
+    for derived in kind.__subclasses__():
+        yield derived
+        yield from _subclasses(derived)

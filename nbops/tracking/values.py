@@ -74,7 +74,7 @@ def storable(text: str) -> str:
 
 
 # What would break a line of a list, and halves of characters, which nothing can store.
-_UNFIT = re.compile("[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
+_UNFIT = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
 
 
 def _key(what: str, key: object) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from nbops.registry.models import LoadedModel, ModelVersion
     from nbops.tracking.compare import Comparison
+    from nbops.tracking.recording import Recording
 
 open = open_project
 
@@ -124,14 +125,24 @@ def load_model(reference: str, *, trust: Collection[str] | bool = ()) -> LoadedM
 
 
 def autolog(*, models: bool = True, disable: bool = False) -> None:
-    """Record what scikit-learn estimators do from now on: parameters, scores, searches, and with `models` the models.
+    """Record what scikit-learn estimators do from now on: parameters, data, duration, training metrics, scores, searches.
 
-    Each `fit` logs to the open run, or to a run of its own when none is open. `disable=True` stops it.
+    Each `fit` of yours goes to the open run, or to a run of its own when none is open. The first model fitted in an open run
+    is the run's; further ones, and transformers, become its children, so parameters of two fits never mix. The points of a
+    search (the 100 best) are children of its run. `score` of a fitted estimator goes to the run of its fit. Fits inside fits,
+    in `cross_validate` and in joblib's workers are part of what they are in. With `models` each fitted model is kept too.
+    Trouble is told as an AutologWarning and never keeps an estimator from working; `disable=True` stops all this.
     """
-    from nbops.tracking import autolog as patches
-    from nbops.workspace import _autolog
+    from nbops.registry import models as registered
+    from nbops.tracking import autolog as switch
 
-    _autolog.switch(patches, models=models, disable=disable)
+    def keep(recording: Recording, model: object, example: object) -> None:
+        registered.log(recording, model, example=example)
+
+    if disable:
+        switch.off()
+    else:
+        switch.on(lambda: open_project().store, keep if models else None)
 
 
 def _run() -> Run:

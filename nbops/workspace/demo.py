@@ -170,10 +170,9 @@ def _flights(source: Path) -> pd.DataFrame:
     named = date.dt.strftime("%Y-%m-%d ") + flights["carrier"] + flights["flight"].astype(str) + " " + flights["origin"]
     flights = flights.assign(flight_id=named, date=date).drop(columns=["year", "month", "day"])
     # Whoever was to leave before 18:00 has landed when the first of the next day leave: nobody knows the others' time by then.
-    landed = flights[flights["hour"] < 18].groupby(["dest", "date"], as_index=False)["air_time"].mean()
-    yesterday = landed.assign(date=landed["date"] + pd.Timedelta(days=1)).rename(
-        columns={"air_time": "air_time_yesterday"}
-    )
+    early = flights[flights["hour"] < 18]
+    next_day = early.assign(date=early["date"] + pd.Timedelta(days=1))
+    yesterday = next_day.groupby(["dest", "date"], as_index=False).agg(air_time_yesterday=("air_time", "mean"))
     joined = (
         flights.merge(weather, on=["origin", "time_hour"], how="left", validate="many_to_one")
         .merge(planes, on="tailnum", how="left", validate="many_to_one")
@@ -184,10 +183,11 @@ def _flights(source: Path) -> pd.DataFrame:
 
 def _train(workspace: Workspace, notebook: Path, wind: str, tell: Callable[[Step], None]) -> str:
     """The id of a finished run of the notebook."""
-    with _step(tell, f"executing {notebook.name} with wind={wind}") as step:
+    doing = f"{notebook.name} with wind={wind}"
+    with _step(tell, doing) as step:
         outcome = execution.execute(
             workspace.store, notebook, parameters={"wind": wind},
-            progress=lambda at: tell(Step(text=f"executing {notebook.name} with wind={wind}: cell {at.cell}/{at.cells}")),
+            progress=lambda at: tell(Step(text=f"{doing}: cell {at.cell}/{at.cells}")),
         )  # fmt: skip
         if outcome.code:
             raise ExecutionError(
@@ -196,7 +196,9 @@ def _train(workspace: Workspace, notebook: Path, wind: str, tell: Callable[[Step
                 code=outcome.code,
             )
         found = runs.metrics(workspace.store, outcome.run_id)
-        step(f"{doing}: off by {found['mae']:.2f} min in the test week, the median of the route by {found['baseline_mae']:.2f}")
+        step(
+            f"{doing}: off by {found['mae']:.2f} min in the test week, the median of the route by {found['baseline_mae']:.2f}"
+        )
     return outcome.run_id
 
 

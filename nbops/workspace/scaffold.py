@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbops.errors import Conflict, UsageError
 from nbops.records import Record
-from nbops.workspace.table import FEW, RARE, SAMPLE, Kind, Reason, Table, Use, look
+from nbops.workspace.table import RARE, SAMPLE, Kind, Reason, Table, look
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -74,7 +74,6 @@ _FENCE = re.compile(r"^```python ([a-z]+)\n(.*?)^```$", re.DOTALL | re.MULTILINE
 
 # The words of the template
 
-_LISTS: dict[Use, str] = {"number": "numbers", "category": "categories", "many": "many"}
 _REASONS: dict[Reason, str] = {
     "unique": "another value in nearly every row, so nothing repeats that could be learned",
     "identifier": "named like an identifier",
@@ -91,10 +90,7 @@ def _words(table: Table, data: str, path: str) -> dict[str, Any]:
     """Everything that the template speaks of."""
     tiny = table.rows - table.unlabelled < TINY
     regression = table.task == "regression"
-    uses: dict[str, list[str]] = {kind: [name for name, use in table.uses.items() if use == kind] for kind in _LISTS}
     settings = ["max_iter", "learning_rate"] if not tiny else ["alpha"] if regression else ["C", "max_iter"]
-    suffix = "Regressor" if regression else "Classifier"
-    linear = "Ridge" if regression else "LogisticRegression"
     return {
         "table": table,
         "target": table.target,
@@ -103,22 +99,20 @@ def _words(table: Table, data: str, path: str) -> dict[str, Any]:
         "experiment": Path(path).stem,
         "repaired": any(table.repairs.values()),
         "rows": f"{table.rows:,}",
-        "features": len(table.uses),
+        "features": len(table.features),
         "tiny": tiny,
-        "wide": len(table.uses) > WIDE,
+        "wide": len(table.features) > WIDE,
         "fewest": RARE,
         "sample": f"{SAMPLE:,}",
-        "uses": uses,
-        "used": [(_LISTS[kind], uses[kind]) for kind in _LISTS if uses[kind]],
-        "explained": _explained(tiny=tiny, regression=regression),
+        "numbers": table.numbers,
+        "categories": table.categories,
         "left_out": [(_REASONS[reason], names) for reason, names in _grouped(table.left_out)],
         "dropped": [name for name, reason in table.left_out.items() if reason not in {"constant", "empty", "date", "nested"}],
         "dates": [(json.loads(options), names) for options, names in _grouped({n: json.dumps(o) for n, o in table.dates.items()})],
         "settings": [f"{name}={name}" for name in settings],
         "example": f"{settings[0]} {'400' if not tiny else '10'}",
-        "suffix": suffix,
-        "estimator": f"{linear}(**settings)" if tiny else f"HistGradientBoosting{suffix}(**settings, random_state=seed)",
-        "encoders": _encoders(uses, tiny=tiny),
+        "suffix": "Regressor" if regression else "Classifier",
+        "linear": "Ridge" if regression else "LogisticRegression",
         "scoring": _SCORING[table.task][0],
         "lost": _SCORING[table.task][1],
         "model": re.sub(r"[^A-Za-z0-9]+", "-", table.target).strip("-").lower() or "model",
@@ -130,21 +124,6 @@ _SCORING = {
     "binary": ("roc_auc", "Loss of ROC AUC"),
     "multiclass": ("accuracy", "Loss of accuracy"),
 }
-
-
-def _explained(*, tiny: bool, regression: bool) -> dict[str, str]:
-    missing = "a missing one becomes the median, then all are scaled" if tiny else "a missing one stays missing, which trees can use"
-    average = "the mean target" if regression else "the shares of the classes"
-    return {
-        "numbers": f"{missing}.",
-        "categories": "each value becomes a column of zeros and ones; missing is a value, hardly seen ones share a column.",
-        "many": f"columns with more than {FEW} values; each value becomes {average} of the rows that have it.",
-    }
-
-
-def _encoders(uses: Mapping[str, list[str]], *, tiny: bool) -> list[str]:
-    wanted = {"OneHotEncoder": uses["category"], "StandardScaler": tiny and uses["number"], "TargetEncoder": uses["many"]}
-    return [name for name, columns in wanted.items() if columns]
 
 
 def _grouped(reasons: Mapping[str, Any]) -> list[tuple[Any, list[str]]]:
@@ -160,7 +139,7 @@ def _template(name: str) -> Any:
 
     # The notebook is Markdown and Python, not HTML: each value passes a filter that quotes it for where it stands.
     environment = Environment(
-        loader=PackageLoader("nbops.workspace"), autoescape=False, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+        loader=PackageLoader("nbops.workspace"), autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
     )  # fmt: skip
     environment.filters.update(code=_code, arguments=_arguments, name=_name, names=_names, shell=shlex.quote)
     return environment.get_template(name)

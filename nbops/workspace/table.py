@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SAMPLE = 50_000
 """Rows that are looked at; of the target all are."""
 FEW = 30
-"""A column with more distinct values than this is no plain category."""
+"""Texts and numbered identifiers with more distinct values than this may be no categories."""
 MOST_CLASSES = 100
 FEWEST_ROWS = 10
 RARE = 3
@@ -36,7 +36,7 @@ RARE = 3
 Kind = Literal["classification", "regression"]
 Task = Literal["binary", "multiclass", "regression"]
 Repair = Literal["nested", "twice", "numeric", "infinite"]
-Use = Literal["number", "category", "many"]
+Use = Literal["number", "category"]
 Reason = Literal["constant", "empty", "unique", "identifier", "text", "date", "nested", "odd"]
 
 
@@ -50,7 +50,7 @@ class Reading(Record):
 class Table(Record):
     """What was seen and decided. `rows` counts all, `unlabelled` those without a target, `rare` the classes with hardly a row.
 
-    `uses` and `left_out` share the columns besides the target between them; `dates` are the options that read a column of text
+    `numbers`, `categories` and `left_out` share the columns besides the target between them; `dates` are the options that read a column of text
     as dates, none where it is one already. `order` is the date that splits past from future, `suspects` are columns that
     alone tell the target. `repairs` are columns that need one before anything else; `labels` is the type that the target
     must be brought to, if any. `alternative` is what else the target could be taken for.
@@ -66,13 +66,19 @@ class Table(Record):
     unlabelled: int
     rare: int
     sampled: bool
-    uses: dict[str, Use]
+    numbers: tuple[str, ...]
+    categories: tuple[str, ...]
     left_out: dict[str, Reason]
     dates: dict[str, dict[str, Any]]
     order: str | None
     suspects: tuple[str, ...]
     repairs: dict[Repair, tuple[str, ...]]
     labels: Literal["int", "bool", "str"] | None
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns that the model looks at, numbers first."""
+        return self.numbers + self.categories
 
 
 def look(file: Path, target: str, task: Kind | None = None) -> Table:
@@ -102,7 +108,9 @@ def look(file: Path, target: str, task: Kind | None = None) -> Table:
     return Table(
         file=file, reading=reading, target=target, task=decided, alternative=alternative,
         classes=tuple(str(value) for value in counts.index[counts >= RARE]),
-        rows=rows, unlabelled=rows - len(truth), rare=int((counts < RARE).sum()), sampled=sampled, uses=uses, left_out=left_out,
+        rows=rows, unlabelled=rows - len(truth), rare=int((counts < RARE).sum()), sampled=sampled,
+        numbers=tuple(name for name, use in uses.items() if use == "number"),
+        categories=tuple(name for name, use in uses.items() if use == "category"), left_out=left_out,
         dates={name: options for name, options in dates.items() if options}, order=_order(labelled, target, dates, decided),
         suspects=_suspects(labelled, target, uses, decided), repairs=repairs,
         labels=_labels(truth) if kind == "classification" else None,
@@ -348,9 +356,7 @@ def _use(name: str, values: Values) -> tuple[Use | None, Reason | None]:
         return None, "odd"
     if distinct > 10 and distinct > len(known) / 2:
         return None, "text" if _is_prose(known) else "unique"
-    if distinct <= FEW:
-        return "category", None
-    return (None, "text") if _is_prose(known) else ("many", None)
+    return (None, "text") if distinct > FEW and _is_prose(known) else ("category", None)
 
 
 def _use_of_numbers(name: str, known: Values, distinct: int) -> tuple[Use | None, Reason | None]:
