@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Collection, Sequence
@@ -14,7 +15,7 @@ from nbops.records import Record, short
 from nbops.registry import formats
 from nbops.registry.formats import Manifest
 from nbops.registry.requests import RegisterVersion
-from nbops.registry.signature import conform
+from nbops.registry.signature import Signature, conform
 from nbops.store.client import Store
 from nbops.tracking import artifacts, runs
 from nbops.tracking.recording import Recording
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 FOLDER = "models"
 _SUFFIX = ".skops"
+_EXAMPLE_ROWS = 50
 _NAME = re.compile(r"[^\W_][\w .\-]{0,99}")
 _REFERENCE = re.compile(r"(?:models:/)?(?P<name>[^/@]+?)(?:/(?P<version>\d+))?(?:@(?P<alias>[\w-]+))?")
 
@@ -69,19 +71,13 @@ class LoadedModel:
 
         Raises NotFound for missing columns and ParameterError for text in a column of numbers.
         """
-        return self.estimator.predict(self._conformed(data))
+        return self.estimator.predict(_conformed(data, self.manifest.signature))
 
     def predict_proba(self, data: pd.DataFrame | Any) -> Any:
         """Class probabilities (n, classes), in the order of the classes. Raises ModelError for a model without."""
         if not hasattr(self.estimator, "predict_proba"):
             raise ModelError(f"{self.reference} gives no probabilities.", hint="Use predict, or train a classifier that has predict_proba.")
-        return self.estimator.predict_proba(self._conformed(data))
-
-    def _conformed(self, data: Any) -> Any:
-        import pandas as pd
-
-        signature = self.manifest.signature
-        return conform(data, signature) if signature is not None and isinstance(data, pd.DataFrame) else data
+        return self.estimator.predict_proba(_conformed(data, self.manifest.signature))
 
     def __repr__(self) -> str:
         return f"<LoadedModel {self.reference}: {self.manifest.estimator}>"
@@ -100,6 +96,7 @@ def log(
     """Keep a fitted model with a run. Raises ModelError when it could not be loaded elsewhere."""
     packed = formats.pack(model, code=code, example=example, reference=reference, target=target)
     artifacts.add(recording, _path(name), packed.data, "model", "application/vnd.nbops.model+zip")
+    _keep_example(recording, name, example)
     return LoggedModel(run_id=recording.run_id, name=name, manifest=packed.manifest)
 
 
@@ -114,7 +111,7 @@ def register(store: Store, run_id: str, model: str, *, logged: str = "model", de
         raise ParameterError(f"{model!r} cannot be the name of a model.", hint="Begin with a letter or digit; use letters, digits, '-', '_', '.' and spaces, at most 100.")
     path = _path(logged)
     sha256, manifest, data = _logged(store, run_id, path)
-    prove(data)
+    prove(data, example=_example(store, run_id, logged, manifest.signature), trust=manifest.unreviewed)
     request = RegisterVersion(
         model=model, run_id=run_id, artifact=path, sha256=sha256, manifest=msgspec.json.encode(manifest).decode(), description=description
     )
@@ -187,6 +184,45 @@ def _logged(store: Store, run_id: str, path: str) -> tuple[str, Manifest, bytes]
         raise NotFound(f"Run {short(run_id)} has no logged model {path.removeprefix(FOLDER + '/').removesuffix(_SUFFIX)!r}.", hint=known)
     data = store.get_blob(found[path])
     return found[path], formats.describe(data), data
+
+
+def _keep_example(recording: Recording, name: str, example: object) -> None:
+    """Keep the rows that a registration tries the model on."""
+    import pandas as pd
+
+    if not isinstance(example, pd.DataFrame):
+        return
+    try:
+        data = example.head(_EXAMPLE_ROWS).to_parquet()
+    except (ValueError, TypeError):
+        # Columns that Parquet does not know: the model will be proven to load, not to predict.
+        return
+    artifacts.add(recording, _example_path(name), data, "table", "application/vnd.apache.parquet")
+
+
+def _example(store: Store, run_id: str, name: str, signature: Signature | None) -> Any:
+    """The kept rows as the model takes them, or None."""
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(io.BytesIO(artifacts.load(store, run_id, _example_path(name))))
+    except NotFound:
+        return None
+    return _conformed(frame, signature)
+
+
+def _conformed(data: Any, signature: Signature | None) -> Any:
+    """A DataFrame with the model's columns in its order, as it was fitted; anything else as it is."""
+    import pandas as pd
+
+    if signature is None or not isinstance(data, pd.DataFrame):
+        return data
+    frame = conform(data, signature)
+    return frame if signature.named else frame.to_numpy()
+
+
+def _example_path(name: str) -> str:
+    return f"{FOLDER}/{artifacts.inside(name)}.example.parquet"
 
 
 def _path(name: str) -> str:

@@ -28,7 +28,7 @@ _HINT = "Ask for rows with one SELECT over the views of docs/views.md."
 
 def check(con: Connection, sql: str) -> None:
     """Raise QueryError unless the text is one harmless SELECT or EXPLAIN. `con` is any session of the store's instance."""
-    kinds = duck.statements(sql)
+    kinds = duck.statements(con, sql)
     if len(kinds) != 1:
         raise QueryError(f"One statement is wanted, {len(kinds)} were given.", hint=_HINT)
     if kinds[0] == "EXPLAIN":

@@ -12,8 +12,7 @@ import os
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -221,14 +220,17 @@ class _Fits:
         recording.metrics(metrics)
         artifacts.add_table(recording, estimators.results(search), "cv_results")
         store, name, now = recording.store, type(search.estimator).__name__, now_us()
-        experiment = self._experiment(store, recording.run_id, provenance.place(call.frame))
+        where = provenance.place(call.frame)
+        experiment = self._experiment(store, recording.run_id, where)
+        source = provenance.relative(where.source, store.settings.project)
         requests: list[Request] = []
         for point in estimators.points(search):
             run_id = new_id()
             requests += [
                 StartRun(
                     run_id=run_id, experiment=experiment, name=f"{name} #{point.rank}", started=now - round(seconds * 1e6), host=store.host,
-                    pid=os.getpid(), parent_id=recording.run_id, params=[param(key, value) for key, value in point.params.items()],
+                    pid=os.getpid(), parent_id=recording.run_id, source=source, cell=where.cell,
+                    params=[param(key, value) for key, value in point.params.items()],
                 ),
                 LogRun(run_id=run_id, time=now, metrics=[_single(key, value, now) for key, value in point.metrics.items()]),
                 EndRun(
@@ -243,16 +245,29 @@ class _Fits:
         if estimator is not None:
             known[key] = (weakref.ref(estimator, lambda _: known.pop(key, None)), fit)
 
-    @contextmanager
-    def _quietly(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except _TROUBLE as error:
-            cause = f"{error.message} {error.hint}" if isinstance(error, NbopsError) else f"{type(error).__name__}: {error}"
-            sentence = f"{what} could not be recorded by nbops.autolog. {cause}"
-            if sentence not in self._told:
-                self._told.add(sentence)
-                warnings.warn(sentence, AutologWarning, stacklevel=2)
+    def _quietly(self, what: str) -> _Quietly:
+        return _Quietly(what, self._told)
+
+
+class _Quietly:
+    """A block whose trouble becomes a warning, once for each cause."""
+
+    def __init__(self, what: str, told: set[str]) -> None:
+        self._what = what
+        self._told = told
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, _TROUBLE):
+            return False
+        cause = f"{error.message} {error.hint}" if isinstance(error, NbopsError) else f"{type(error).__name__}: {error}"
+        sentence = f"{self._what} could not be recorded by nbops.autolog. {cause}"
+        if sentence not in self._told:
+            self._told.add(sentence)
+            warnings.warn(sentence, AutologWarning, stacklevel=2)
+        return True
 
 
 _fits = _Fits()

@@ -14,15 +14,16 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from nbops.errors import NbopsError, ParameterError
 from nbops.records import NO_STEP, Artifact, Dataset, Param, RunStatus, Series, Tag, new_id, now_us, short
+from nbops.render.values import shorten
 from nbops.store.client import Store
 from nbops.store.wire import Request
 from nbops.tracking import provenance
 from nbops.tracking.requests import EndRun, Facts, InputRow, LogRun
-from nbops.tracking.values import metric_key, number, param, tag
+from nbops.tracking.values import metric_key, number, param, step_number, storable, tag
 
 # A caller who is faster than the store waits here rather than filling the memory.
 _MOST_POINTS = 200_000
@@ -71,6 +72,7 @@ class Recording:
         """Let the background thread send what this run collects."""
         _recordings[self.run_id] = self
         _cells.attach()
+        _exits.attach()
         _flusher.wake()
 
     def discard(self) -> None:
@@ -94,13 +96,14 @@ class Recording:
                 self._rest.params.append(item)
         self._settle()
         for before, item in revised:
-            warnings.warn(f"Parameter {item.key!r} was {before.value}, is now {item.value}; both are kept.", RevisionWarning, stacklevel=4)
+            told = f"Parameter {item.key!r} was {shorten(before.value, 60)}, is now {shorten(item.value, 60)}; both are kept."
+            warnings.warn(told, RevisionWarning, stacklevel=_callers_level())
 
     def metrics(self, values: Mapping[str, object], step: int | None = None) -> None:
         """Record one point of each metric. Raises ParameterError for what is no number."""
         when = now_us()
         made = [(metric_key(key), number(key, value)) for key, value in values.items()]
-        at = NO_STEP if step is None else int(step)
+        at = NO_STEP if step is None else step_number(step)
         with self._lock:
             for key, value in made:
                 columns = self._series(key)
@@ -117,8 +120,12 @@ class Recording:
         """Record many points of one metric at once; `steps` default to 0, 1, 2 and so on."""
         import numpy as np
 
-        column = np.ascontiguousarray(values, dtype="<f8")
-        order = np.arange(len(column), dtype="<i8") if steps is None else np.ascontiguousarray(steps, dtype="<i8")
+        name = metric_key(key)
+        try:
+            column = np.ascontiguousarray(values, dtype="<f8")
+            order = np.arange(len(column), dtype="<i8") if steps is None else np.asarray(steps).astype("<i8", casting="same_kind")
+        except (TypeError, ValueError) as error:
+            raise ParameterError(f"Metric {key!r} cannot be taken as points: {error}.", hint="Pass numbers as values and whole numbers as steps.") from error
         if column.ndim != 1 or order.shape != column.shape:
             raise ParameterError(
                 f"Metric {key!r} got values of shape {column.shape} and steps of shape {order.shape}.",
@@ -128,7 +135,7 @@ class Recording:
         self.flush()
         for start in range(0, len(column), _POINTS_A_REQUEST):
             part = slice(start, start + _POINTS_A_REQUEST)
-            made = Series(metric_key(key), column[part].tobytes(), order[part].tobytes(), times[part].tobytes())
+            made = Series(name, column[part].tobytes(), order[part].tobytes(), times[part].tobytes())
             self.store.write(LogRun(run_id=self.run_id, time=now_us(), metrics=[made]))
 
     def tags(self, values: Mapping[str, object]) -> None:
@@ -291,6 +298,14 @@ class _Flusher:
         self._woken = threading.Event()
 
 
+def _callers_level() -> int:
+    """The `stacklevel` at which a warning of our caller names the line of whoever called nbops."""
+    frame, level = sys._getframe(1), 1  # noqa: SLF001 - what warnings itself counts
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "nbops":
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 _recordings: dict[str, Recording] = {}
 _flusher = _Flusher()
 
@@ -327,7 +342,7 @@ class _Cells:
 
     def outcome(self) -> BaseException | None:
         """What the process ended with: the last cell's error, or the exception that ended the interpreter."""
-        return self.error if self._shell is not None else getattr(sys, "last_value", None)
+        return self.error if self._shell is not None else getattr(sys, "last_value", None) or _exits.asked
 
     def _after(self, result: Any) -> None:
         self.error = result.error_before_exec or result.error_in_exec
@@ -337,12 +352,19 @@ class _Cells:
 _cells = _Cells()
 
 
+def verdict(error: BaseException | None) -> tuple[RunStatus, str | None]:
+    """How a run ends, and the cause, when `error` ended its block or its process; None when nothing did."""
+    if error is None or (isinstance(error, SystemExit) and not error.code):
+        return "finished", None
+    cause = storable(f"{type(error).__name__}: {error}".removesuffix(": "))[:500]
+    return ("stopped" if isinstance(error, KeyboardInterrupt) else "failed"), cause
+
+
 def _at_exit() -> None:
-    error = _cells.outcome()
-    status: RunStatus = "failed" if error is not None else "finished"
+    status, cause = verdict(sys.exc_info()[1] or _cells.outcome())
     for recording in open_recordings():
         try:
-            recording.end(status, f"{type(error).__name__}: {error}"[:500] if error is not None else None)
+            recording.end(status, cause)
         except NbopsError as problem:
             sys.stderr.write(f"{problem}\n")
 
@@ -355,5 +377,31 @@ def _after_fork() -> None:
     _flusher.forget()
 
 
+class _Exits:
+    """The ends of a process that leave nothing for an exit handler to see: `sys.exit`, and a worker that multiprocessing forked."""
+
+    def __init__(self) -> None:
+        self.asked: SystemExit | None = None
+        self._exit = sys.exit
+        self._worker = 0
+
+    def attach(self) -> None:
+        """Listen, from the first run on."""
+        if sys.exit != self._noticed:
+            self._exit, sys.exit = sys.exit, self._noticed
+        process, here = sys.modules.get("multiprocessing.process"), os.getpid()
+        if process is not None and process.parent_process() is not None and self._worker != here:
+            from multiprocessing.util import Finalize
+
+            self._worker = here
+            # A worker leaves without atexit, and runs its finalizers while the error that ends it is being handled.
+            Finalize(None, _at_exit, exitpriority=0)
+
+    def _noticed(self, status: Any = None, /) -> NoReturn:
+        self.asked = SystemExit(status)
+        self._exit(status)
+
+
+_exits = _Exits()
 atexit.register(_at_exit)
 os.register_at_fork(after_in_child=_after_fork)

@@ -58,6 +58,14 @@ def number(key: object, value: object) -> float:
     return found
 
 
+def step_number(step: object) -> int:
+    """The step of a point. Raises ParameterError for what is no whole number of 64 bits."""
+    whole = step if isinstance(step, int) else _real(step)
+    if whole is None or whole % 1 or not -(2**63) < whole < 2**63:
+        raise ParameterError(f"The step {_shown(step)} is not a whole number.", hint="Count batches or epochs; log what lies between as a metric.")
+    return int(whole)
+
+
 def experiment_name(name: str) -> str:
     """The name of an experiment. Raises ParameterError."""
     return _key("an experiment", name)
