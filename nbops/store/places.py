@@ -29,6 +29,7 @@ class Places:
         self.run = folder / "run"
         self.sidecar = folder / "run" / "sequence"
         self.log = folder / "run" / "owner.log"
+        self.alive = folder / "run" / "alive"
         self.temporary = folder / "run" / "tmp"
 
     def __repr__(self) -> str:
@@ -42,7 +43,7 @@ class Places:
     def create(self) -> bool:
         """Make the folders, private to this user. True when the project is new. Raises OSError where nothing can be written."""
         new = not self.folder.exists()
-        for path in (self.folder, self.run, self.blobs, self.runs, self.backups, self.spool):
+        for path in (self.folder, self.run, self.alive, self.blobs, self.runs, self.backups, self.spool):
             path.mkdir(mode=0o700, exist_ok=True)
         ignore = self.folder / ".gitignore"
         if not ignore.exists():

@@ -20,7 +20,7 @@ from nbops.tracking.requests import AdoptRun, ChangeRun, DefineMetric, EndRun, F
 _EXPERIMENTS = Bulk.into("core.experiments", experiment_id="uuid", name="varchar", created="us", seq="bigint")
 _RUNS = Bulk.into(
     "core.runs", run_id="uuid", experiment_id="uuid", parent_id="uuid", name="varchar", status="varchar", started="us",
-    actor="varchar", host="varchar", pid="bigint", source="varchar", cell="varchar", commit_hash="varchar", dirty="boolean", environment="varchar",
+    ended="us", cause="varchar", actor="varchar", host="varchar", pid="bigint", source="varchar", cell="varchar", commit_hash="varchar", dirty="boolean", environment="varchar",
     deleted="boolean", seq="bigint",
 )  # fmt: skip
 _ADOPTIONS = Bulk(
@@ -72,8 +72,8 @@ def start(tx: Transaction, request: StartRun) -> None:
         _known(tx, request.parent_id)
     seq, facts = tx.next_seq(), request.facts or Facts()
     tx.add(
-        _RUNS, request.run_id, _experiment(tx, request.experiment), request.parent_id, request.name, "running", request.started,
-        tx.actor.name, request.host, request.pid, request.source, request.cell, facts.commit, facts.dirty,
+        _RUNS, request.run_id, _experiment(tx, request.experiment), request.parent_id, request.name, request.status, request.started,
+        request.ended, request.cause, tx.actor.name, request.host, request.pid, request.source, request.cell, facts.commit, facts.dirty,
         facts.environment, False, seq,
     )  # fmt: skip
     tx.remember("run", request.run_id, True)
@@ -140,12 +140,36 @@ def define_metric(tx: Transaction, request: DefineMetric) -> None:
 
 @patrol
 def close_lost(tx: Transaction, places: Places) -> None:
-    """End the runs of this host whose runner is dead: the lock that it held on its run's `alive` file is free."""
+    """End the runs of this host whose runner is dead: the lock that it held on its run's marker is free.
+
+    The marker holds the run's beginning, for the case that the runner died before it could be sent.
+    """
     here = socket.gethostname()
     for run_id, pid in tx.rows("select run_id::varchar, pid from core.runs where status = 'running' and host = ?", here):
-        if not _alive(places.runs / run_id / "alive", pid):
-            tx.add(_ENDS, run_id, "lost", tx.time, f"process {pid} ended without closing the run")
+        if not _alive(places.alive / run_id, pid):
+            tx.add(_ENDS, run_id, "lost", tx.time, _LOST.format(pid=pid))
             tx.event(RunLost(subject=f"run:{run_id}", host=here, pid=pid))
+    for marker in places.alive.iterdir() if places.alive.is_dir() else ():
+        if not _alive(marker, 0):
+            _bury(tx, marker)
+
+
+_LOST = "process {pid} ended without closing the run"
+
+
+def _bury(tx: Transaction, marker: Path) -> None:
+    """What a dead runner left: a run that is in the store already needs its marker no more."""
+    if tx.rows("select 1 from core.runs where run_id::varchar = ?", marker.name):
+        marker.unlink(missing_ok=True)
+        return
+    try:
+        request = msgspec.msgpack.decode(marker.read_bytes(), type=StartRun)
+    except (msgspec.DecodeError, FileNotFoundError):
+        # Cut off while it was written, or removed by its runner this very moment: nobody was told that this run began.
+        marker.unlink(missing_ok=True)
+        return
+    start(tx, msgspec.structs.replace(request, status="lost", ended=tx.time, cause=_LOST.format(pid=request.pid)))
+    tx.event(RunLost(subject=f"run:{request.run_id}", host=request.host, pid=request.pid))
 
 
 def _alive(lock: Path, pid: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
@@ -20,11 +21,12 @@ from nbops.errors import StoreError
 from nbops.records import Record
 from nbops.store.client import Store
 from nbops.tracking.requests import Facts
+from nbops.tracking.values import storable
 
 NOTEBOOK_VARIABLE = "NBOPS_NOTEBOOK"
 # A loop of short runs asks git once in a while, a person who commits between two cells is seen.
 _COMMIT_SECONDS = 5.0
-_known: dict[tuple[Store, str], tuple[float, Facts]] = {}
+_known: dict[tuple[Store, Path], tuple[float, Facts]] = {}
 
 
 class Place(Record):
@@ -60,7 +62,7 @@ def place(frame: FrameType | None) -> Place:
 
 def experiment_of(source: str | None) -> str:
     """The experiment that a run belongs to when none is named: its notebook or script."""
-    return Path(source).stem if source else "default"
+    return storable(Path(source).stem) if source else "default"
 
 
 def relative(source: str | None, project: Path) -> str | None:
@@ -68,15 +70,20 @@ def relative(source: str | None, project: Path) -> str | None:
     if source is None:
         return None
     path = Path(source)
-    return path.relative_to(project).as_posix() if path.is_relative_to(project) else str(path)
+    return storable(path.relative_to(project).as_posix() if path.is_relative_to(project) else str(path))
 
 
-def facts(store: Store) -> Facts:
-    """Commit, dirty flag and environment digest of this process; the package list is kept as a blob under that digest.
+def code_folder(source: str | None, project: Path) -> Path:
+    """Where the commit of a run's code is asked for: beside the notebook or script where the project holds it, else the current folder."""
+    path = Path(source) if source else None
+    return path.parent if path is not None and path.is_relative_to(project) else Path.cwd()
+
+
+def facts(store: Store, folder: Path) -> Facts:
+    """Commit and dirty flag of the code in `folder`, and this process's environment, which is kept as a blob under its digest.
 
     Takes a while: git is asked, and every package's version.
     """
-    folder = str(Path.cwd())
     commit, dirty = _commit(folder)
     try:
         digest: str | None = store.put_blob(environment()).sha256
@@ -87,18 +94,23 @@ def facts(store: Store) -> Facts:
     return found
 
 
-def known_facts(store: Store) -> Facts | None:
+def known_facts(store: Store, folder: Path) -> Facts | None:
     """What `facts` found for this folder a moment ago, if it did."""
-    when, found = _known.get((store, str(Path.cwd())), (0.0, None))
+    when, found = _known.get((store, folder), (0.0, None))
     return found if found is not None and time.monotonic() - when < _COMMIT_SECONDS else None
 
 
 @functools.cache
 def environment() -> bytes:
     """This process's Python and packages as JSON, always in the same order."""
-    packages = sorted({(d.metadata["Name"] or "", d.version) for d in importlib.metadata.distributions()})
-    found = {"python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine(), "packages": dict(packages)}
-    return msgspec.json.encode(found)
+    packages: dict[str, str] = {}
+    for found in importlib.metadata.distributions():
+        # What an uninstallation left behind may have no metadata.
+        with contextlib.suppress(TypeError, KeyError, ValueError, OSError):
+            # The first one on the search path is the one that is imported.
+            packages.setdefault(found.metadata["Name"] or "", found.version)
+    told = {"python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine()}
+    return msgspec.json.encode({**told, "packages": dict(sorted(packages.items()))})
 
 
 def file_digest(path: Path) -> str:
@@ -126,7 +138,7 @@ def _notebook(ip: Any) -> str | None:
     return str(path) if path.is_absolute() else str(Path.cwd() / path.name)
 
 
-def _commit(folder: str) -> tuple[str | None, bool | None]:
+def _commit(folder: Path) -> tuple[str | None, bool | None]:
     head = _git(folder, "rev-parse", "HEAD")
     if head is None:
         return None, None
@@ -134,11 +146,11 @@ def _commit(folder: str) -> tuple[str | None, bool | None]:
     return head.strip(), bool(changed.strip()) if changed is not None else None
 
 
-def _git(folder: str, *arguments: str) -> str | None:
+def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments
-            ["git", "-C", folder, *arguments],  # noqa: S607 - the user's git
-            capture_output=True, text=True, timeout=10, check=True, env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the user's git
+            capture_output=True, text=True, errors="replace", timeout=10, check=True, env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None

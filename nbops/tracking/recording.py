@@ -1,28 +1,32 @@
 """A run while this process records it: values flow in at memory speed, batches flow to the store in the background.
 
 A batch leaves at least every `tracking.flush_seconds`, at the end of a notebook cell, at the run's end and at exit. The lock on
-`runs/<id>/alive` tells everybody that the recording process lives.
+`run/alive/<id>` tells everybody that the recording process lives.
 """
 
 from __future__ import annotations
 
 import array
 import atexit
+import contextlib
 import fcntl
 import os
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
+
+import msgspec
 
 from nbops.errors import NbopsError, ParameterError
 from nbops.records import NO_STEP, Artifact, Dataset, Param, RunStatus, Series, Tag, new_id, now_us, short
 from nbops.render.values import shorten
 from nbops.store.client import Store
-from nbops.store.wire import Request
+from nbops.store.wire import Request, encode
 from nbops.tracking import provenance
-from nbops.tracking.requests import EndRun, Facts, InputRow, LogRun
+from nbops.tracking.requests import EndRun, Facts, InputRow, LogRun, StartRun
 from nbops.tracking.values import metric_key, number, param, step_number, storable, tag
 
 # A caller who is faster than the store waits here rather than filling the memory.
@@ -37,10 +41,14 @@ class RevisionWarning(UserWarning):
 class Recording:
     """One run that this process records. May be used from any thread."""
 
-    def __init__(self, store: Store, run_id: str, *, params: Iterable[Param] = (), joined: bool = False) -> None:
+    def __init__(
+        self, store: Store, run_id: str, *, params: Iterable[Param] = (), joined: bool = False, folder: Path | None = None
+    ) -> None:
         self.store = store
         self.run_id = run_id
         self.joined = joined
+        self.folder = folder or Path.cwd()
+        """Where the run's code lies."""
         self.ended = False
         self.held = False
         """A `with` block ends it, and nothing else does."""
@@ -53,20 +61,33 @@ class Recording:
         self._rest = _Rest()
         self._unanswered: tuple[str, list[Request]] | None = None
         self._alive: int | None = None
+        self._start: StartRun | None = None
 
     def __repr__(self) -> str:
         return f"<Recording {short(self.run_id)}>"
 
-    def live(self) -> None:
-        """Hold the lock that tells that this run's process lives; a folder that cannot be written has none."""
-        folder = self.store.places.runs / self.run_id
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._alive = os.open(folder / "alive", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._alive = None
+    def begin(self, start: StartRun) -> None:
+        """Begin: at once the first time, so that trouble shows here; later with the next batch, which one request less costs.
+
+        The marker keeps the beginning until then, whatever happens to this process.
+        """
+        if self.store.reached and not self.store.spooling and self._mark(start):
+            self._start = start
+        else:
+            # Only afterwards: the first request makes the project's folder, privately, and says so.
+            self.store.write(start)
+            self._mark(start)
         self.watch()
+
+    def _mark(self, start: StartRun) -> bool:
+        """Write the marker and hold its lock, which tells that this run's process lives; False where no file can be written."""
+        marker = self.store.places.alive / self.run_id
+        try:
+            self._alive = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return os.write(self._alive, encode(start)) > 0
+        except OSError:
+            return False
 
     def watch(self) -> None:
         """Let the background thread send what this run collects."""
@@ -74,12 +95,6 @@ class Recording:
         _cells.attach()
         _exits.attach()
         _flusher.wake()
-
-    def discard(self) -> None:
-        """Forget a run that never began."""
-        self.ended = True
-        _recordings.pop(self.run_id, None)
-        self.let_go()
 
     def params(self, values: Mapping[str, object]) -> None:
         """Record parameters; another value for a known one is a revision, told by a RevisionWarning. Raises ParameterError."""
@@ -159,9 +174,15 @@ class Recording:
 
     def find_facts(self) -> None:
         """Look for commit and environment, which takes a while: done in the background."""
-        facts = provenance.facts(self.store)
+        facts = provenance.facts(self.store, self.folder)
         with self._lock:
             self._rest.facts = facts
+        self._settle()
+
+    def know(self, params: Iterable[Param]) -> None:
+        """Take these for the parameters that the run has."""
+        with self._lock:
+            self._params = {item.key: item for item in params}
 
     def known_params(self) -> dict[str, Param]:
         """The parameters as this process knows them."""
@@ -176,7 +197,7 @@ class Recording:
                 tx, before = self._unanswered
                 self.store.write(*before, tx=tx, resend=True)
                 self._unanswered = None
-            requests = [*self._take(), *more]
+            requests = _joined([*self._take(), *more])
             if requests:
                 self._unanswered = new_id(), requests
                 self.store.write(*requests, tx=self._unanswered[0])
@@ -197,22 +218,17 @@ class Recording:
     def leave_to_parent(self) -> None:
         """In a forked child: what waits is the parent's to send, the run the parent's to end, and its lock must not outlive it."""
         self._lock, self._sending = threading.Lock(), threading.Lock()
-        self._points, self._count, self._rest, self._unanswered = {}, 0, _Rest(), None
+        self._points, self._count, self._rest, self._unanswered, self._start = {}, 0, _Rest(), None, None
         if self._alive is not None:
             os.close(self._alive)
             self._alive = None
 
     def let_go(self) -> None:
-        """Give the lock back, and the run's folder if nothing else is in it."""
+        """Take the marker away and give its lock back."""
         if self._alive is None:
             return
-        folder = self.store.places.runs / self.run_id
-        try:
-            (folder / "alive").unlink(missing_ok=True)
-            folder.rmdir()
-        except OSError:
-            # Something else is kept there, such as the executed notebook.
-            pass
+        with contextlib.suppress(OSError):
+            (self.store.places.alive / self.run_id).unlink()
         os.close(self._alive)
         self._alive = None
 
@@ -234,15 +250,27 @@ class Recording:
         with self._lock:
             points, self._points, self._count = self._points, {}, 0
             rest, self._rest = self._rest, _Rest()
+            start, self._start = self._start, None
+        begun = [start] if start else []
         if not points and rest.empty():
-            return []
+            return begun
         series = [Series(key, *(column.tobytes() for column in columns)) for key, columns in points.items()]
         return [
+            *begun,
             LogRun(
                 run_id=self.run_id, time=now_us(), params=rest.params, metrics=series, tags=rest.tags, artifacts=rest.artifacts,
                 inputs=rest.inputs, facts=rest.facts,
-            )
+            ),
         ]  # fmt: skip
+
+
+def _joined(requests: list[Request]) -> list[Request]:
+    """A run that begins and ends in the same batch is one row, not a row and its change."""
+    first, last = (requests[0], requests[-1]) if requests else (None, None)
+    if isinstance(first, StartRun) and isinstance(last, EndRun):
+        whole = msgspec.structs.replace(first, status=last.status, ended=last.ended, cause=last.cause)
+        return [whole, *requests[1:-1]]
+    return requests
 
 
 class _Rest:
@@ -265,6 +293,7 @@ class _Flusher:
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
         self._pending: list[Callable[[], None]] = []
+        self._working = threading.Lock()
         self._woken = threading.Event()
 
     def wake(self, *jobs: Callable[[], None]) -> None:
@@ -281,8 +310,7 @@ class _Flusher:
             interval = min((r.store.settings.tracking.flush_seconds for r in list(_recordings.values())), default=0.5)
             self._woken.wait(interval)
             self._woken.clear()
-            while self._pending:
-                self._pending.pop()()
+            self.finish()
             for recording in list(_recordings.values()):
                 try:
                     recording.flush()
@@ -291,10 +319,17 @@ class _Flusher:
                     if not recording.ended:
                         warnings.warn(f"{error.message} {error.hint}", stacklevel=1)
 
+    def finish(self) -> None:
+        """Do the jobs that are left; on return all are done."""
+        with self._working:
+            while self._pending:
+                self._pending.pop()()
+
     def forget(self) -> None:
         """The thread did not survive a fork."""
         self._thread = None
         self._pending = []
+        self._working = threading.Lock()
         self._woken = threading.Event()
 
 
@@ -318,6 +353,12 @@ def in_background(job: Callable[[], None]) -> None:
 def open_recordings() -> list[Recording]:
     """The runs that this process records now, oldest first."""
     return list(_recordings.values())
+
+
+def flush_run(run_id: str) -> None:
+    """Send what waits of one run, if this process records it."""
+    if run_id in _recordings:
+        _recordings[run_id].flush()
 
 
 def flush_all() -> None:
@@ -362,6 +403,8 @@ def verdict(error: BaseException | None) -> tuple[RunStatus, str | None]:
 
 def _at_exit() -> None:
     status, cause = verdict(sys.exc_info()[1] or _cells.outcome())
+    # A short run may end before its commit and environment are known.
+    _flusher.finish()
     for recording in open_recordings():
         try:
             recording.end(status, cause)

@@ -17,7 +17,7 @@ class Facts(Record):
 
 
 class StartRun(Request, tag="run.start"):
-    """A run begins. The experiment is made if it is new. `started` in UTC microseconds."""
+    """A run begins, or began and ended. The experiment is made if it is new. `started` and `ended` in UTC microseconds."""
 
     spools: ClassVar[bool] = True
 
@@ -27,6 +27,9 @@ class StartRun(Request, tag="run.start"):
     started: int
     host: str
     pid: int
+    status: RunStatus = "running"
+    ended: int | None = None
+    cause: str | None = None
     parent_id: str | None = None
     source: str | None = None
     cell: str | None = None

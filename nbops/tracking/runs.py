@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
+import json
 import os
 import threading
 import time
@@ -17,12 +17,13 @@ from nbops.errors import Ambiguous, NotFound, UsageError
 from nbops.records import Param, Record, RunStatus, Tag, new_id, now_us, short
 from nbops.store.client import Store
 from nbops.tracking import provenance
-from nbops.tracking.recording import Recording, in_background, open_recordings
+from nbops.tracking.recording import Recording, flush_run, in_background, open_recordings
 from nbops.tracking.requests import AdoptRun, ChangeRun, StartRun
-from nbops.tracking.values import experiment_name, param, tag
+from nbops.tracking.values import experiment_name, param, run_name, tag
 
 RUN_VARIABLE = "NBOPS_RUN"
 """Set by a runner for its kernel only: `RUN_ID@PID`, the run to join and the runner's process."""
+_CANDIDATES = 5
 
 
 class RunInfo(Record):
@@ -68,34 +69,39 @@ def begin(
     labels = [tag(key, value) for key, value in (tags or {}).items()]
     if experiment is not None:
         experiment_name(experiment)
+    if name is not None:
+        run_name(name)
     joined = _join(store, experiment, name, where, made, labels)
     if joined is not None:
         return joined
     _end_previous(where.site)
     parent = parent or _surrounding()
-    source = provenance.relative(where.source, store.settings.project)
-    recording = Recording(store, new_id(), params=made)
-    recording.live()
+    project = store.settings.project
+    source = provenance.relative(where.source, project)
+    recording = Recording(store, new_id(), params=made, folder=provenance.code_folder(where.source, project))
     request = StartRun(
         run_id=recording.run_id, experiment=experiment or provenance.experiment_of(where.source), name=name or _name(),
         started=now_us(), host=store.host, pid=os.getpid(), parent_id=parent, source=source, cell=where.cell, params=made, tags=labels,
     )  # fmt: skip
+    _begun(recording, request)
     if where.site:
         _by_site[threading.get_ident(), where.site] = recording
-    return _begun(recording, request)
+    return recording
 
 
 def begin_headless(store: Store, notebook: Path, *, params: Mapping[str, object], parent: str | None) -> Recording:
     """Begin the run of a notebook that this process is about to execute; its kernel may join it."""
     made = [param(key, value) for key, value in params.items()]
-    recording = Recording(store, new_id(), params=made)
-    recording.live()
+    recording = Recording(store, new_id(), params=made, folder=notebook.parent)
     source = provenance.relative(str(notebook), store.settings.project)
     request = StartRun(
         run_id=recording.run_id, experiment=provenance.experiment_of(source), name=_name(), started=now_us(), host=store.host,
         pid=os.getpid(), parent_id=parent, source=source, params=made,
     )  # fmt: skip
-    return _begun(recording, request)
+    _begun(recording, request)
+    # The kernel is another process, which is to find it.
+    recording.flush()
+    return recording
 
 
 def enter(recording: Recording) -> contextvars.Token[tuple[Recording, ...]]:
@@ -130,17 +136,18 @@ def find(store: Store, text: str) -> str:
     """
     wanted = text.strip().lower()
     table = store.read(
-        "select run_id::varchar, name, experiment, status from runs where run_id::varchar = ? or name = ? or (? >= 4 and run_id::varchar like ?)"
-        " order by start_time desc limit 6",
-        [wanted, text, len(wanted), "%" + wanted.replace("%", "").replace("_", "")],
+        "select run_id::varchar, name, experiment, status from runs"
+        " where run_id::varchar = ? or name = ? or (? >= 4 and ends_with(run_id::varchar, ?)) order by start_time desc limit ?",
+        [wanted, text, len(wanted), wanted, _CANDIDATES + 1],
     )
     exact = [row for row in table.rows if row[0] == wanted]
     rows = exact or table.rows
     if not rows:
         raise NotFound(f"There is no run {text!r}.", hint="`nbops runs list` shows the runs; use the last digits of an id, or a name.")
     if len(rows) > 1:
-        found = "; ".join(f"{short(run_id)} ({name}, {experiment}, {status})" for run_id, name, experiment, status in rows)
-        raise Ambiguous(f"{text!r} fits {len(rows)} runs.", hint=f"Use more digits of the id. Candidates: {found}")
+        found = "; ".join(f"{short(run_id)} ({name}, {experiment}, {status})" for run_id, name, experiment, status in rows[:_CANDIDATES])
+        many = len(rows) if len(rows) <= _CANDIDATES else f"more than {_CANDIDATES}"
+        raise Ambiguous(f"{text!r} fits {many} runs.", hint=f"Use an id, or more of its digits. The newest: {found}")
     return str(rows[0][0])
 
 
@@ -156,8 +163,13 @@ def info(store: Store, run_id: str) -> RunInfo:
 
 def params(store: Store, run_id: str) -> dict[str, object]:
     """The parameters of a run, each as what it was logged as."""
+    return {item.key: value_of(item) for item in stored_params(store, run_id)}
+
+
+def stored_params(store: Store, run_id: str) -> list[Param]:
+    """The parameters of a run as they are kept."""
     table = store.read("select key, value, kind from params where run_id = ? order by key", [run_id])
-    return {key: value_of(Param(key=key, value=value, kind=kind)) for key, value, kind in table.rows}
+    return [Param(*row) for row in table.rows]
 
 
 def metrics(store: Store, run_id: str) -> dict[str, float]:
@@ -171,7 +183,9 @@ def tags(store: Store, run_id: str) -> dict[str, str]:
 
 
 def change(store: Store, run_id: str, *, name: str | None = None, deleted: bool | None = None) -> None:
-    """Rename, hide or bring back a run."""
+    """Rename, hide or bring back a run. Raises ParameterError for an unfit name."""
+    if name is not None:
+        run_name(name)
     store.write(ChangeRun(run_id=run_id, name=name, deleted=deleted))
 
 
@@ -185,7 +199,8 @@ def value_of(item: Param) -> object:
         return int(item.value)
     if item.kind == "float":
         return float(item.value)
-    return msgspec.json.decode(item.value) if item.kind == "json" else item.value
+    # Python's own JSON, which knows NaN and integers of any length.
+    return json.loads(item.value) if item.kind == "json" else item.value
 
 
 def invited() -> str | None:
@@ -194,15 +209,13 @@ def invited() -> str | None:
     return run_id or None
 
 
-def _begun(recording: Recording, request: StartRun) -> Recording:
-    facts = provenance.known_facts(recording.store)
-    with contextlib.ExitStack() as undo:
-        undo.callback(recording.discard)
-        recording.store.write(msgspec.structs.replace(request, facts=facts))
-        undo.pop_all()
+def _begun(recording: Recording, request: StartRun) -> None:
+    facts = provenance.known_facts(recording.store, recording.folder)
+    if request.parent_id:
+        flush_run(request.parent_id)
+    recording.begin(msgspec.structs.replace(request, facts=facts))
     if facts is None:
         in_background(recording.find_facts)
-    return recording
 
 
 def _join(
@@ -214,7 +227,8 @@ def _join(
         return None
     request = AdoptRun(run_id=run_id, time=now_us(), experiment=experiment, name=name, cell=where.cell, tags=tags)
     known = store.write(request)[0] or []
-    recording = Recording(store, run_id, params=[Param(*row) for row in known], joined=True)
+    folder = provenance.code_folder(where.source, store.settings.project)
+    recording = Recording(store, run_id, params=[Param(*row) for row in known], joined=True, folder=folder)
     recording.watch()
     recording.params({item.key: value_of(item) for item in params})
     _joined.append(recording)

@@ -10,15 +10,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from nbops.errors import UsageError
 from nbops.records import RunStatus, at, short
 from nbops.store.client import Store
 from nbops.tracking import artifacts, runs
-from nbops.tracking.recording import Recording
+from nbops.tracking.recording import Recording, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from nbops.registry.models import LoggedModel
+
+
+_ENDS: tuple[RunStatus, ...] = ("finished", "failed", "stopped")
 
 
 class Run:
@@ -92,10 +96,11 @@ class Run:
         return self._store.frame(sql, [self.run_id])
 
     def metric_history(self, key: str) -> pd.DataFrame:
-        """Every point of a metric in the order of logging: step, value, time."""
+        """Every point of a metric in the order of logging: step, value, time (aware, UTC)."""
         self._recording.flush()
         sql = "select step, value, time from metrics where run_id = ? and key = ? order by seq"
-        return self._store.frame(sql, [self.run_id, key])
+        points = self._store.frame(sql, [self.run_id, key])
+        return points.assign(time=points["time"].dt.tz_localize("UTC"))
 
     def log_param(self, key: str, value: object) -> None:
         """Record a parameter; another value for a known one is a revision, with a warning. Raises ParameterError."""
@@ -103,6 +108,8 @@ class Run:
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Record parameters. Raises ParameterError."""
+        if not self._own:
+            self._recording.know(runs.stored_params(self._store, self.run_id))
         self._recording.params(params)
         self._settle()
 
@@ -207,19 +214,24 @@ class Run:
         self._recording.flush()
 
     def rename(self, name: str) -> None:
-        """Give it another name."""
+        """Give it another name. Raises ParameterError for an unfit one."""
+        self._recording.flush()
         runs.change(self._store, self.run_id, name=name)
 
     def delete(self) -> None:
         """Hide it from searches; `restore` brings it back."""
+        self._recording.flush()
         runs.change(self._store, self.run_id, deleted=True)
 
     def restore(self) -> None:
         """Bring it back after `delete`."""
+        self._recording.flush()
         runs.change(self._store, self.run_id, deleted=False)
 
     def end(self, status: RunStatus = "finished", cause: str | None = None) -> None:
-        """Send everything and close it. A run that a runner started is closed by the runner."""
+        """Send everything and close it. A run that a runner started is closed by the runner. Raises UsageError for no end."""
+        if status not in _ENDS:
+            raise UsageError(f"A run cannot end as {status!r}.", hint=f"Use one of: {', '.join(_ENDS)}.")
         if self._own:
             self._recording.end(status, cause)
 
@@ -230,12 +242,7 @@ class Run:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._token is not None:
             runs.leave(self._token)
-        if error is None:
-            self.end()
-        elif isinstance(error, (KeyboardInterrupt, SystemExit)):
-            self.end("stopped", type(error).__name__)
-        else:
-            self.end("failed", f"{type(error).__name__}: {error}"[:500])
+        self.end(*verdict(error))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Run) and other.run_id == self.run_id

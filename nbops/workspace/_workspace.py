@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nbops import config
 from nbops.records import Better
 from nbops.store.client import Store, connect
-from nbops.tracking import runs
+from nbops.tracking import recording, runs
 from nbops.tracking.requests import DefineMetric
 from nbops.tracking.values import metric_key
 from nbops.workspace._run import Run
@@ -39,6 +39,12 @@ class Workspace:
         """This process's connection to the store; nothing is started before it is used."""
         return connect(self.settings)
 
+    @property
+    def _settled(self) -> Store:
+        """The store, once it has all that this process logged: what one writes one reads."""
+        recording.flush_all()
+        return self.store
+
     def start_run(
         self,
         experiment: str | None = None,
@@ -51,12 +57,12 @@ class Workspace:
 
         In a notebook that a runner executes, the first one joins the runner's run and later ones are its children.
         """
-        recording = runs.begin(self.store, experiment, name=name, params=params, tags=tags, frame=sys._getframe(1))  # noqa: SLF001 - the caller's cell
-        return Run(self.store, recording.run_id, recording)
+        begun = runs.begin(self.store, experiment, name=name, params=params, tags=tags, frame=sys._getframe(1))  # noqa: SLF001 - the caller's cell
+        return Run(self.store, begun.run_id, begun)
 
     def run(self, run: str | Run) -> Run:
         """The run that a full id, its last digits or a name means. Raises NotFound or Ambiguous."""
-        return run if isinstance(run, Run) else Run(self.store, runs.find(self.store, run))
+        return run if isinstance(run, Run) else Run(self.store, runs.find(self._settled, run))
 
     def search_runs(
         self,
@@ -74,7 +80,7 @@ class Workspace:
         from nbops.tracking import search
 
         experiments = [experiment] if isinstance(experiment, str) else list(experiment or [])
-        return search.search(self.store, filter, experiments=experiments, order_by=order_by, limit=limit, deleted=deleted)
+        return search.search(self._settled, filter, experiments=experiments, order_by=order_by, limit=limit, deleted=deleted)
 
     def compare(self, *chosen: str | Run, model: str | None = None, everything: bool = False) -> Comparison:
         """Runs side by side, or all versions of a model: what differs, the best metrics marked. Shows itself in a notebook."""
@@ -84,14 +90,14 @@ class Workspace:
         ids = [self.run(item).run_id for item in chosen]
         labels: dict[str, str] = {}
         if model is not None:
-            versions = models.versions(self.store, model)
+            versions = models.versions(self._settled, model)
             ids = [version.run_id for version in versions]
             labels = {version.run_id: f"{model}/{version.version}" for version in versions}
-        return compare.compare(self.store, ids, labels=labels, everything=everything)
+        return compare.compare(self._settled, ids, labels=labels, everything=everything)
 
     def sql(self, query: str, values: Sequence[object] = ()) -> pd.DataFrame:
         """The rows of one SELECT over the documented views, with bound `?` values. Raises QueryError or QueryTimeout."""
-        return self.store.frame(query, values)
+        return self._settled.frame(query, values)
 
     def define_metric(self, key: str, *, better: Better, unit: str | None = None, description: str | None = None) -> None:
         """Say whether higher or lower is better, and the unit; holds for the whole project."""
@@ -106,7 +112,7 @@ class Workspace:
 
         run = self.run(source)
         run.flush()
-        return models.register(self.store, run.run_id, name, logged=model, description=description)
+        return models.register(self._settled, run.run_id, name, logged=model, description=description)
 
     def load_model(self, reference: str, *, trust: Collection[str] | bool = ()) -> LoadedModel:
         """The model that "NAME" (latest version), "NAME/3" or "RUN_ID" means; loading it runs nothing it brought along.
@@ -115,13 +121,14 @@ class Workspace:
         """
         from nbops.registry import models
 
-        return models.load(self.store, reference, trust=trust)
+        return models.load(self._settled, reference, trust=trust)
 
     def model_versions(self, name: str | None = None) -> pd.DataFrame:
         """Registered versions, newest first."""
         where = "where model = ?" if name else ""
         sql = f"select model, version, run_id, state, created, actor, description from model_versions {where} order by created desc"  # noqa: S608 - fixed text
-        return self.store.frame(sql, [name] if name else [])
+        found = self._settled.frame(sql, [name] if name else [])
+        return found.assign(created=found["created"].dt.tz_localize("UTC"))
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.project)!r})"
