@@ -67,10 +67,19 @@ _ROWS = (
 )
 _COPIES = (
     (
-        "select replace(run_id::varchar, '-', ''), name, 'LOCAL', source, '', actor, 'FINISHED', epoch_ms(started), epoch_ms(ended), '',"
-        " 'active', 'artifacts/' || run_id, ?, null from core.runs order by seq",
-        "insert into runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time, end_time,"
-        " source_version, lifecycle_stage, artifact_uri, experiment_id, deleted_time) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        """
+        select
+            replace(run_id::varchar, '-', ''), name, 'LOCAL', source, '', actor, 'FINISHED', epoch_ms(started), epoch_ms(ended),
+            '', 'active', 'artifacts/' || run_id, ?, null
+        from core.runs
+        order by seq
+        """,
+        """
+        insert into runs (
+            run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time, end_time,
+            source_version, lifecycle_stage, artifact_uri, experiment_id, deleted_time
+        ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
     ),
     (
         "select key, value, replace(run_id::varchar, '-', '') from core.params order by seq",

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from benchmarks.measure import Figures, Party, Report, Size, environment, median, milliseconds, times
+from benchmarks.measure import Figures, Party, Report, Size, environment, milliseconds, times, typical
 
 
 def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
@@ -15,24 +15,24 @@ def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
     folder.mkdir(parents=True)
     ours, theirs = parties
     programs = {
-        "bare interpreter, nbops' environment": (ours, "pass"),
+        "bare interpreter (nbops' environment)": (ours, "pass"),
         "import nbops": (ours, "import nbops"),
         "import nbops; nbops.start_run": (ours, "import nbops; nbops.start_run"),
-        "bare interpreter, MLflow's environment": (theirs, "pass"),
+        "bare interpreter (MLflow's environment)": (theirs, "pass"),
         "import mlflow": (theirs, "import mlflow"),
     }
     found: dict[str, list[Figures]] = {name: [] for name in programs}
-    for turn in range(size.of(5, 20, 20) + 1):
+    for turn in range(size.of(3, 20, 20) + 1):
         for name, (party, program) in programs.items():
             one = _run(party, program, folder)
-            if turn:
-                found[name].append(one)
-    report = Report(["", "wall ms", "cpu ms", "x bare wall", "x bare cpu"], raw=found)  # type: ignore[arg-type]  # wider than it needs
-    bare: Figures = {}
+            found[name] += [one] if turn else []
+    report = Report(["", "wall ms", "cpu ms", "wall / bare", "cpu / bare"], raw={**found})
+    bare: list[float] = []
     for name, turns in found.items():
-        one = {key: median([turn[key] for turn in turns]) for key in ("wall", "cpu")}
-        bare = one if name.startswith("bare") else bare
-        report.rows.append([name, *(milliseconds(one[key]) for key in one), *(times(one[key] / bare[key]) for key in one)])
+        own = [typical(turns, "wall"), typical(turns, "cpu")]
+        bare = own if name.startswith("bare") else bare
+        ratios = [times(one / least) for one, least in zip(own, bare, strict=True)]
+        report.rows.append([name, *map(milliseconds, own), *ratios])
     return report
 
 

@@ -1,7 +1,7 @@
 """What every benchmark uses: the two parties, teams of worker processes that start together, statistics and the printed table.
 
-A worker runs one of the scripts in `workers/` under its party's interpreter and does jobs that arrive as lines of JSON. All
-workers of a team have finished their imports before the first job, so that a job's clock never counts an import by accident.
+A worker runs one of the modules in `workers/` under its party's interpreter and does jobs that arrive as lines of JSON. It has
+finished its imports before its first job, so that no clock counts an import by accident.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from benchmarks import peer
 
-_WORKERS = Path(__file__).parent / "workers"
+_ROOT = Path(__file__).parent.parent
 # A job that takes longer hangs.
 _PATIENCE_SECONDS = 900
 
@@ -29,11 +29,11 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True)
 class Party:
-    """One side of the comparison: its name, its interpreter and the script that does its jobs."""
+    """One side of the comparison: its name, its interpreter and the module that does its jobs."""
 
     name: str
     python: Path
-    script: Path
+    module: str
 
 
 @dataclass(frozen=True)
@@ -55,38 +55,38 @@ class Report:
     columns: Sequence[str]
     rows: list[Sequence[object]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    raw: Figures = field(default_factory=dict)
+    raw: dict[str, object] = field(default_factory=dict)
 
 
 def parties() -> tuple[Party, Party]:
-    """nbops under this interpreter, MLflow under its own; byte code is there for both."""
-    package = Path(__file__).parent.parent / "nbops"
-    subprocess.run([sys.executable, "-m", "compileall", "-q", package, _WORKERS], check=True, env=environment())
+    """Nbops under this interpreter, MLflow under its own; byte code is there for both."""
+    subprocess.run(
+        [sys.executable, "-m", "compileall", "-q", _ROOT / "nbops", _ROOT / "benchmarks"], check=True, env=environment()
+    )
     return (
-        Party("nbops", Path(sys.executable), _WORKERS / "ours.py"),
-        Party("MLflow", peer.interpreter(), _WORKERS / "theirs.py"),
+        Party("nbops", Path(sys.executable), "benchmarks.workers.ours"),
+        Party("MLflow", peer.interpreter(), "benchmarks.workers.theirs"),
     )
 
 
 def environment() -> dict[str, str]:
     """This process's environment for both parties: byte code is kept, nothing is sent anywhere, no setting is inherited."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NBOPS_", "MLFLOW_", "PYTHON"))}
-    # An owner that this benchmark could not stop leaves by itself.
+    # An owner that nobody could stop leaves by itself.
     return kept | {"NBOPS_STORE_IDLE_MINUTES": "3", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 
 class Worker:
-    """A process of a party, with its imports done."""
+    """A process of a party; its first answer comes when its imports are done."""
 
     def __init__(self, party: Party, folder: Path) -> None:
         self.party = party
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "worker.log").open("ab") as log:
+        with (folder / f"{party.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [party.python, party.script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder,
-                env=environment() | {"XDG_STATE_HOME": str(folder)},
+                [party.python, "-P", "-m", party.module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder,
+                env=environment() | {"PYTHONPATH": str(_ROOT), "XDG_STATE_HOME": str(folder)},
             )  # fmt: skip
-        self.about = self.answer()
 
     def send(self, job: str, **arguments: object) -> None:
         """Have it begin a job; `answer` waits for the outcome."""
@@ -97,11 +97,9 @@ class Worker:
         """What the job gave: its figures, with `wall` and `cpu` in seconds, or `error`."""
         watchdog = threading.Timer(_PATIENCE_SECONDS, self._process.kill)
         watchdog.start()
-        try:
-            line = self._process.stdout.readline() if self._process.stdout else ""
-        finally:
-            watchdog.cancel()
-        answer: Figures = json.loads(line) if line else {"error": f"the worker died or took over {_PATIENCE_SECONDS} s"}
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        watchdog.cancel()
+        answer: Figures = json.loads(line) if line else {"error": f"it died, or took more than {_PATIENCE_SECONDS} s"}
         return answer
 
     def do(self, job: str, **arguments: object) -> Figures:
@@ -131,25 +129,36 @@ class Team(list[Worker]):
         """Whose workers they are."""
         return self[0].party
 
-    def all_do(self, job: str, members: int | None = None, **arguments: object) -> list[Figures]:
-        """The first `members` do the job at the same moment; one answer each, failures among them."""
-        chosen = self[:members]
-        for worker in chosen:
-            worker.send(job, **arguments)
-        return [worker.answer() for worker in chosen]
-
     @classmethod
     @contextmanager
     def of(cls, party: Party, size: int, folder: Path) -> Iterator[Self]:
-        """A team for the length of a block."""
+        """A team for the length of a block, ready to work."""
         team = cls()
         try:
             for _ in range(size):
                 team.append(Worker(party, folder))
+            for worker in team:
+                about = worker.answer()
+                if "error" in about:
+                    raise RuntimeError(f"{party.name}: {about['error']}; see {folder / party.name}.log")
             yield team
         finally:
             for worker in team:
                 worker.close()
+
+    def do(self, job: str, *, folder: Path, **arguments: object) -> Figures:
+        """Have the first of them do a job; its `cpu` has that of the store's owner added, where there is one."""
+        before = self[0].do("owner_cpu", folder=str(folder))["seconds"]
+        figures = self[0].do(job, folder=str(folder), **arguments)
+        figures["cpu"] += self[0].do("owner_cpu", folder=str(folder))["seconds"] - before
+        return figures
+
+    def all_do(self, job: str, *, members: int | None = None, **arguments: object) -> list[Figures]:
+        """The first `members` (or all) do the job at the same moment; one answer each, failures among them."""
+        chosen = self[:members]
+        for worker in chosen:
+            worker.send(job, **arguments)
+        return [worker.answer() for worker in chosen]
 
 
 def median(values: Sequence[float]) -> float:
@@ -157,28 +166,35 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values) if values else float("nan")
 
 
+def typical(figures: Sequence[Mapping[str, Any]], key: str) -> float:
+    """The median of one figure over several rounds."""
+    return median([one[key] for one in figures])
+
+
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest of the values that `share` of them do not exceed; NaN of nothing."""
+    """The value that `share` of them do not exceed, by nearest rank; NaN of nothing."""
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else float("nan")
 
 
 def milliseconds(seconds: float) -> str:
-    """A time as a person reads it in a column of milliseconds."""
-    return f"{seconds * 1000:,.3g}" if seconds < 0.1 else f"{seconds * 1000:,.0f}"
+    """A time for a column of milliseconds."""
+    return f"{seconds * 1000:,.1f}" if seconds < 0.1 else f"{seconds * 1000:,.0f}"
 
 
 def times(ratio: float) -> str:
-    """A ratio as `12x`."""
-    return f"{ratio:,.2g}x" if ratio < 10 else f"{ratio:,.0f}x"
+    """A ratio as people say it."""
+    return f"{ratio:,.1f}x" if ratio < 10 else f"{ratio:,.0f}x"
 
 
 def table(report: Report) -> str:
-    """The report as aligned text; the first column to the left, figures to the right."""
+    """The report as aligned text: the first column to the left, figures to the right, notes below."""
     rows = [[str(cell) for cell in row] for row in (report.columns, *report.rows)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(report.columns))]
     lines = [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]).rstrip()
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        ).rstrip()
         for row in rows
     ]
     return "\n".join([*lines, *(f"  {note}" for note in report.notes)])

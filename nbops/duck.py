@@ -27,6 +27,7 @@ from nbops.errors import (
 )
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection as Connection
 
 # Read and written by every DuckDB from 1.4 on; a newer DuckDB's own default cannot be opened by an older one.
@@ -46,7 +47,7 @@ def scratch(*, memory_limit: str = "50%", threads: int = 2) -> Connection:
     import duckdb
 
     con = duckdb.connect(":memory:")
-    con.execute(f"set memory_limit = {literal(memory_limit)}")
+    con.execute(f"set memory_limit = {literal(_memory(memory_limit))}")
     con.execute(f"set threads = {int(threads)}")
     return con
 
@@ -100,22 +101,6 @@ def is_fatal(error: Exception) -> bool:
     return isinstance(error, duckdb.FatalException | duckdb.InternalException) or "invalidated" in str(error)
 
 
-def statements(con: Connection, sql: str) -> list[str]:
-    """The kinds of the statements in a text, as DuckDB names them in upper case, such as SELECT, EXPLAIN or INSERT.
-
-    Parsed by `con`, whose lock-down holds: DuckDB 1.5 opens the files of an IMPORT DATABASE when it parses it.
-    """
-    import duckdb
-
-    try:
-        return [statement.type.name for statement in con.extract_statements(sql)]
-    except duckdb.Error as error:
-        raise query_error(error) from error
-    except ValueError:
-        # A kind that DuckDB's Python client has no name for.
-        return ["a statement of this kind"]
-
-
 def parsed(sql: str) -> Any:
     """One statement, parsed once to be executed often; it belongs to no connection."""
     import duckdb
@@ -131,6 +116,14 @@ def literal(text: str) -> str:
 def rows(con: Connection, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
     """Execute and fetch everything."""
     return con.execute(sql, list(values)).fetchall()
+
+
+def batches(con: Connection, sql: str, values: Sequence[object], rows: int) -> pa.RecordBatchReader:
+    """The result of a SELECT as Arrow batches of that many rows."""
+    if hasattr(con, "fetch_record_batch"):
+        # DuckDB 1.5: `sql` with bound values would build the whole result row by row.
+        return con.execute(sql, list(values)).fetch_record_batch(rows)
+    return con.sql(sql, params=list(values)).to_arrow_reader(rows)
 
 
 def load(con: Connection, sql: str, values: Sequence[object], count: int, columns: Mapping[str, tuple[str, bytes]]) -> None:
@@ -151,7 +144,7 @@ def query_error(error: Exception) -> QueryError:
     import duckdb
 
     first = str(error).strip()
-    if isinstance(error, duckdb.InterruptException):
+    if isinstance(error, duckdb.InterruptException) or first.startswith("INTERRUPT Error"):
         return QueryTimeout("The query was stopped at its time limit.", hint="Narrow it, or raise sql.timeout.")
     if isinstance(error, duckdb.OutOfMemoryException):
         return QueryError("The query needs more memory than the store's owner may use.", hint="Narrow it, or use `nbops db open`.")

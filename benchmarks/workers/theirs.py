@@ -9,13 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import mlflow
-import numpy
-import pandas
-import sqlalchemy
-from mlflow.entities import Metric, Param
-from mlflow.tracking.client import MlflowClient
-from serve import cpu, serve
+import mlflow  # type: ignore[import-not-found]  # it lies in the peer's environment only
+from mlflow.entities import Metric, Param  # type: ignore[import-not-found]  # the same
+from mlflow.tracking.client import MlflowClient  # type: ignore[import-not-found]  # the same
+
+from benchmarks.workers.serve import cpu, serve
 
 Figures = dict[str, Any]
 
@@ -133,19 +131,23 @@ def points(folder: str, count: int, batch: int) -> Figures:
 
 
 def search(folder: str, filter: str | None, order_by: str | None, limit: int | None) -> Figures:  # noqa: A002 - nbops' name
-    """Runs as a DataFrame; `frame` is a digest of what came, to compare with the other party's."""
+    """Runs as a DataFrame: how many `rows` came, and the ids of the `first` hundred."""
     _in(folder)
     start = time.perf_counter()
     frame = mlflow.search_runs(
-        experiment_names=["search"], filter_string=filter or "", order_by=[order_by] if order_by else None, max_results=limit or 100_000
+        experiment_names=["search"],
+        filter_string=filter or "",
+        order_by=[order_by] if order_by else None,
+        max_results=limit or 100_000,
     )
     seconds = time.perf_counter() - start
-    return {"seconds": seconds, "shape": frame.shape, "runs": list(frame["run_id"][:100])}
+    return {"seconds": seconds, "rows": len(frame), "first": list(frame["run_id"][:100])}
 
 
 def durability(folder: str) -> Figures:
-    """How durable SQLite is asked to be: MLflow leaves both at this library's default."""
-    return {name: _rows(folder, f"pragma {name}")[0][0] for name in ("journal_mode", "synchronous")}
+    """How durable SQLite is, of which version: MLflow leaves both settings at this library's default."""
+    found = {name: _rows(folder, f"pragma {name}")[0][0] for name in ("journal_mode", "synchronous")}
+    return {"sqlite": sqlite3.sqlite_version, **found}
 
 
 def owner_cpu(folder: str) -> Figures:  # noqa: ARG001 - nbops has an owner
@@ -174,7 +176,7 @@ def _rows(folder: str, sql: str, *values: object) -> list[tuple[Any, ...]]:
 
 if __name__ == "__main__":
     serve(
-        {"mlflow": mlflow.__version__, "sqlite": sqlite3.sqlite_version, "sqlalchemy": sqlalchemy.__version__, "pandas": pandas.__version__, "numpy": numpy.__version__},
+        ("mlflow", "sqlalchemy", "pandas", "numpy"),
         cold=cold, runs=runs, whole=whole, first=first, log_metric=log_metric, points=points, search=search,
         durability=durability, owner_cpu=owner_cpu, leave=leave,
     )  # fmt: skip

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,14 +92,27 @@ def here(function: Callable[..., Any]) -> Callable[..., Any]:
 def show(value: object, *, as_json: bool, text: Callable[[], str] | None = None) -> None:
     """Print a result: as JSON, or as the text that `text` makes of it."""
     if as_json:
-        click.echo(json.dumps(value, default=str, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+        click.echo(json.dumps(_finite(value), default=_told, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
     elif text is not None:
         click.echo(text())
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """A DataFrame's rows as dicts for JSON, missing values as null."""
-    return json.loads(frame.to_json(orient="records", date_format="iso"))  # type: ignore[no-any-return]  # a list by construction
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")  # type: ignore[return-value]  # columns are named by text
+
+
+def _finite(value: Any) -> Any:
+    """The same, with null for the numbers that JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _told(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

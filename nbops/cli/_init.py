@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
 
 @cli.command("init")
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="The table: CSV or Parquet. It stays where it is.")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="The table: CSV or Parquet. It stays where it is."
+)
 @click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
 @click.option("--name", default="train", show_default=True, help="The notebook's name, in the folder notebooks.")
 @click.option("--task", type=click.Choice(["classification", "regression"]), help="What to do, if the guess is wrong.")
@@ -24,20 +28,30 @@ if TYPE_CHECKING:
 @json_option
 @here
 def init(
-    obj: Here, data: Path, target: str, name: str, task: Literal["classification", "regression"] | None, force: bool, as_json: bool
+    obj: Here,
+    data: Path,
+    target: str,
+    name: str,
+    task: Literal["classification", "regression"] | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Write a notebook that trains a first model on your table, and the project's settings."""
     from nbops.workspace import scaffold
 
     made = scaffold.create(_project(obj.project), data, target, name=name, task=task, force=force)
-    table, notebook = made.table, os.path.relpath(made.notebook)
-    left_out: dict[str, str] = {name: reason for name, reason in table.left_out.items()}
+    table, aim = made.table, made.table.target
     document = {
-        "notebook": str(made.notebook), "settings": str(made.settings) if made.settings else None, "task": table.task, "rows": table.rows,
-        "unlabelled": table.unlabelled, "features": list(table.features), "left_out": left_out, "suspects": list(table.suspects),
+        "notebook": str(made.notebook), "settings": str(made.settings) if made.settings else None, "task": aim.task, "rows": aim.rows,
+        "unlabelled": aim.unlabelled, "features": table.features, "left_out": table.left_out, "suspects": table.suspects,
     }  # fmt: skip
-    wrote = f"{notebook} and {os.path.relpath(made.settings)}" if made.settings else notebook
-    lines = [f"Wrote {wrote}.", _decided(table), f"Next: nbops run {click.format_filename(notebook)}  (or open it in JupyterLab and run all cells)"]
+    notebook = os.path.relpath(made.notebook)
+    settings = f" and {os.path.relpath(made.settings)}" if made.settings else ""
+    lines = [
+        f"Wrote {notebook}{settings}.",
+        _decided(table),
+        f"Next: nbops run {shlex.quote(notebook)}, or open it in JupyterLab and run all cells.",
+    ]
     show(document, as_json=as_json, text=lambda: "\n".join(lines))
 
 
@@ -48,11 +62,15 @@ def _project(named: str | None) -> Path:
 
 
 def _decided(table: Table) -> str:
-    kind = {"binary": "Binary classification", "multiclass": "Classification", "regression": "Regression"}[table.task]
-    classes = f" ({', '.join(table.classes[:4])}{', …' if len(table.classes) > 4 else ''})" if table.classes else ""
-    rows = f"{table.rows:,} rows" + (f" ({table.unlabelled:,} without a target)" if table.unlabelled else "")
-    left_out = ", ".join(f"{name} ({reason})" for name, reason in list(table.left_out.items())[:6])
-    more = f" and {len(table.left_out) - 6} more" if len(table.left_out) > 6 else ""
-    otherwise = f" Not what you want? --task {table.alternative} --force." if table.alternative else ""
+    target = table.target
+    kind = {"binary": "Binary classification", "multiclass": "Classification", "regression": "Regression"}[target.task]
+    classes = f" ({_some(target.classes)})" if target.classes else ""
+    unlabelled = f" ({target.unlabelled:,} without a target)" if target.unlabelled else ""
+    left_out = _some([f"{name} ({reason})" for name, reason in table.left_out.items()])
     features = f"{len(table.features)} feature{'s' if len(table.features) > 1 else ''}"
-    return f"{kind} of {table.target}{classes}: {rows}, {features}; left out: {left_out or 'nothing'}{more}.{otherwise}"
+    otherwise = f" For {target.alternative}: --task {target.alternative} --force." if target.alternative else ""
+    return f"{kind} of {target.name}{classes}: {target.rows:,} rows{unlabelled}, {features}, left out: {left_out or 'nothing'}.{otherwise}"
+
+
+def _some(words: Sequence[str]) -> str:
+    return ", ".join(words[:6]) + (f" and {len(words) - 6} more" if len(words) > 6 else "")

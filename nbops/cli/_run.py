@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from nbops.errors import EXITS, NotFound, ParameterError
 @click.argument("output", required=False, type=click.Path(path_type=Path))
 @click.option("-p", "--parameters", "pairs", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter; numbers, true/false and null are taken as such.")
 @click.option("-r", "--parameters-raw", "raw", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter to this very text.")
-@click.option("-f", "--parameters-file", "files", multiple=True, type=click.Path(exists=True, path_type=Path), help="Parameters from a YAML or JSON file.")
+@click.option("-f", "--parameters-file", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Parameters from a YAML or JSON file.")
 @click.option("-y", "--parameters-yaml", "yamls", multiple=True, metavar="YAML", help="Parameters as YAML.")
 @click.option("--cwd", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder to execute in (default: the notebook's).")
 @click.option("-k", "--kernel", help="Kernel to use (default: the notebook's own).")
@@ -42,7 +43,7 @@ def run(
 ) -> int:
     """Execute NOTEBOOK with parameters, as a run; write the executed notebook to OUTPUT if given.
 
-    It runs in its own folder, as in JupyterLab. The exit status says how it ended: see docs/exit-codes.md.
+    It runs in its own folder, as in JupyterLab. The exit status says how it ended: see docs/errors.md.
     """
     from nbops.execution import notebook as execution
     from nbops.records import short
@@ -51,6 +52,8 @@ def run(
     parameters = _parameters(pairs, raw, files, yamls)
     store = obj.store(start=notebook.expanduser().resolve().parent)
     lively = sys.stderr.isatty() and not as_json
+    # A scheduler that gives up sends this signal: the run is then stopped as by Ctrl-C, not lost.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def progress(at: execution.Progress) -> None:
         if lively:
@@ -61,21 +64,24 @@ def run(
     )
     if lively:
         click.echo("\r\033[K", err=True, nl=False)
-    if html is not None:
+    executed = outcome.notebook.exists()
+    if html is not None and executed:
         from nbops.reports import run_page
 
+        html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(run_page.page_of(store, outcome.run_id), encoding="utf-8")
-    status = EXITS[outcome.code].status if outcome.code else 0
+    status = 130 if outcome.status == "stopped" else EXITS[outcome.code].status if outcome.code else 0
     if as_json:
         document = {
             "run_id": outcome.run_id, "status": outcome.status, "cause": outcome.cause, "exit": status,
-            "seconds": round(outcome.seconds, 3), "notebook": str(outcome.notebook), "html": str(html) if html else None,
+            "seconds": round(outcome.seconds, 3), "notebook": str(outcome.notebook) if executed else None,
+            "html": str(html) if html and executed else None,
         }  # fmt: skip
         click.echo(json.dumps(document))
     else:
         reason = f": {outcome.cause}" if outcome.cause else ""
         click.echo(f"{outcome.status} {short(outcome.run_id)} {notebook.name} in {outcome.seconds:.1f} s{reason}")
-        if outcome.cause:
+        if outcome.cause and executed:
             click.echo(f"Executed notebook: {outcome.notebook}")
     return status
 
@@ -99,19 +105,24 @@ def _parameters(
             loaded = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise ParameterError(f"The parameters in {source} are not YAML: {error}.", hint="Write one 'name: value' per line.") from error
-        if loaded is not None and not isinstance(loaded, dict):
+        if loaded is not None and not (isinstance(loaded, dict) and all(isinstance(name, str) for name in loaded)):
             raise ParameterError(f"The parameters in {source} are no mapping.", hint="Write one 'name: value' per line.")
         merged.update(loaded or {})
-    merged.update({name: yaml.safe_load(value) if _scalar(value) else value for name, value in pairs})
+    merged.update({name: _value(text) for name, text in pairs})
     merged.update(dict(raw))
     return merged
 
 
-def _scalar(value: str) -> bool:
-    """Whether a value on the command line stands for a number, a truth value or null rather than for its text."""
-    import yaml
+_WORDS = {"true": True, "false": False, "null": None, "none": None}
 
-    try:
-        return isinstance(yaml.safe_load(value), (int, float, bool, type(None)))
-    except (yaml.YAMLError, ValueError):
-        return False
+
+def _value(text: str) -> int | float | bool | str | None:
+    """What a word on the command line stands for. YAML would take `no` for false, 0123 for octal and 12:30 for minutes."""
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

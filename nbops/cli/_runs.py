@@ -19,7 +19,7 @@ def runs_group() -> None:
 @click.option("-f", "--filter", "condition", help="Such as: metrics.mae < 9 and params.max_iter >= 100")
 @click.option("-o", "--order-by", help="Such as: metrics.mae desc")
 @click.option("-n", "--limit", default=20, show_default=True, help="At most that many.")
-@click.option("--deleted", is_flag=True, help="The hidden ones too.")
+@click.option("--deleted", is_flag=True, help="The hidden ones instead.")
 @json_option
 @here
 def list_runs(obj: Here, experiment: str | None, condition: str | None, order_by: str | None, limit: int, deleted: bool, as_json: bool) -> None:
@@ -94,7 +94,7 @@ def rename(obj: Here, run: str, name: str) -> None:
 @here
 def tag(obj: Here, run: str, tags: tuple[str, ...]) -> None:
     """Set tags of a run."""
-    pairs = {key: value or "true" for key, _, value in (item.partition("=") for item in tags)}
+    pairs = {key: value if equals else "true" for key, equals, value in (item.partition("=") for item in tags)}
     obj.workspace().run(run).set_tags(pairs)
 
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import logging
 import os
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbops.errors import ExecutionError, NotFound, ParameterError, nearest
+from nbops.errors import NotFound, ParameterError, UsageError, nearest
 from nbops.records import Record, RunStatus, short
 from nbops.store.client import Store
 from nbops.tracking import runs
@@ -60,7 +62,8 @@ class _Order(Record):
     kept: Path
     parameters: dict[str, object]
     cwd: Path
-    kernel: str | None
+    kernel: str
+    language: str
     timeout: float | None
 
 
@@ -77,24 +80,27 @@ def execute(
 ) -> Outcome:
     """Execute a notebook as a run. A failing notebook is an outcome, not an exception.
 
-    Raises NotFound for a missing notebook and ParameterError for a parameter that it does not have: both before a kernel starts.
-    `timeout` in seconds is for each cell.
+    Raises NotFound for a missing notebook, ParameterError for a parameter that it does not have, and UsageError for what is no
+    notebook or an output that cannot be written: all before a run begins. `timeout` in seconds is for each cell.
     """
     notebook = notebook.expanduser().resolve()
     if not notebook.is_file():
         raise NotFound(f"There is no notebook {notebook}.", hint=_neighbours(notebook))
     node = _read(notebook)
     given = dict(parameters or {})
-    known = _parameters(notebook)
+    language = _language(node)
+    known, defaults = _parameters(node, language)
     _refuse_unknown(given, known, notebook)
-    recording = runs.begin_headless(store, notebook, params={**known, **given}, parent=runs.invited())
+    output = _writable(output) if output is not None else None
+    recording = runs.begin_headless(store, notebook, params={**defaults, **given}, parent=runs.invited())
     kept = store.places.runs / recording.run_id / notebook.name
     started = time.monotonic()
-    order = _Order(node, notebook, kept, given, cwd or notebook.parent, kernel, timeout)
+    kernel = kernel or node.metadata.get("kernelspec", {}).get("name") or "python3"
+    order = _Order(node, notebook, kept, given, (cwd or notebook.parent).resolve(), kernel, language, timeout)
     failure = _papermill(order, recording, progress)
-    if output is not None:
-        _copy(kept, output)
     recording.end(failure.status if failure else "finished", failure.cause if failure else None)
+    if output is not None and kept.exists():
+        _copy(kept, output)
     return Outcome(
         run_id=recording.run_id, status=failure.status if failure else "finished", notebook=output or kept,
         seconds=time.monotonic() - started, cause=failure.cause if failure else None, code=failure.code if failure else "",
@@ -115,18 +121,22 @@ def _papermill(order: _Order, recording: Recording, progress: Callable[[Progress
         from nbclient.exceptions import CellTimeoutError, DeadKernelError
         from papermill.exceptions import PapermillException, PapermillExecutionError
 
+    # What it warns of was looked at before: parameters.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
     manager = _kernel_manager(recording, order)
+    if missing := _missing_kernel(manager):
+        return _Failure(status="failed", cause=missing, code="execution.environment")
     watcher = _Watcher(manager, recording, progress)
     order.kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
-            order.notebook, order.kept, parameters=order.parameters, cwd=order.cwd, kernel_name=order.kernel, progress_bar=False, km=manager,
-            execution_timeout=order.timeout, on_notebook_start=watcher.begins, on_cell_execute=watcher.cell_begins,
-            on_cell_executed=watcher.cell_ends,
+            order.notebook, order.kept, parameters=order.parameters, cwd=order.cwd, kernel_name=order.kernel, language=order.language,
+            progress_bar=False, km=manager, execution_timeout=order.timeout, on_notebook_start=watcher.begins,
+            on_cell_execute=watcher.cell_begins, on_cell_executed=watcher.cell_ends,
         )  # fmt: skip
     except PapermillExecutionError as error:
         first = str(error.evalue).strip().partition("\n")[0]
-        cause = f"{error.ename}: {first} (cell {error.cell_index})"
+        cause = f"{error.ename}: {first}".removesuffix(": ") + f" (cell [{error.exec_count}])"
         return _Failure(status="failed", cause=cause[:500], code="execution")
     except DeadKernelError:
         return _Failure(status="failed", cause="the kernel died (out of memory, or it was killed)", code="execution.kernel")
@@ -134,7 +144,8 @@ def _papermill(order: _Order, recording: Recording, progress: Callable[[Progress
         return _Failure(status="failed", cause=f"a cell took longer than {order.timeout:g} s", code="execution.timeout")
     except KeyboardInterrupt:
         return _Failure(status="stopped", cause="interrupted", code="execution")
-    except (PapermillException, OSError, RuntimeError) as error:
+    except (PapermillException, OSError, RuntimeError, ValueError, LookupError) as error:
+        # Papermill, nbclient and the kernel's launcher have no one error for what they cannot do.
         return _Failure(status="failed", cause=f"{type(error).__name__}: {error}"[:500], code="execution.environment")
     finally:
         asyncio.run(_stop(manager))
@@ -160,7 +171,7 @@ class _Watcher:
     async def cell_ends(self, *, cell: Any, execute_reply: Any, **_: object) -> None:
         if METRICS_TAG not in cell.metadata.get("tags", []) or execute_reply["content"]["status"] != "ok":
             return
-        names = _assigned(cell.source)
+        names = [name for name in _assignments(cell.source) if not name.startswith("_")]
         from jupyter_client.asynchronous.client import AsyncKernelClient
 
         # A client of its own: one made by the manager would share nbclient's identity and take its replies.
@@ -178,8 +189,10 @@ class _Watcher:
         self._recording.flush()
 
 
-# Evaluated in the kernel, on names that stand on the left of an assignment in the tagged cell.
-_NUMBER = "repr(float({name})) if not isinstance({name}, (bool, str, bytes)) and hasattr({name}, '__float__') else None"
+# Evaluated in the kernel, on names that stand on the left of an assignment in the tagged cell. numpy's truth values are `bool`, once `bool_`.
+_NUMBER = (
+    "repr(float({name})) if type({name}).__name__ not in ('bool', 'bool_', 'str', 'bytes') and hasattr({name}, '__float__') else None"
+)
 
 
 def _kernel_manager(recording: Recording, order: _Order) -> AsyncKernelManager:
@@ -203,8 +216,17 @@ def _kernel_manager(recording: Recording, order: _Order) -> AsyncKernelManager:
         start_kernel = _async_start_kernel
 
     # Sockets in a private folder: no port can be taken, and nothing crosses the network in clear.
-    name = order.kernel or order.node.metadata.get("kernelspec", {}).get("name", "python3")
-    return _Kernel(kernel_name=name, transport="ipc")
+    return _Kernel(kernel_name=order.kernel, transport="ipc")
+
+
+def _missing_kernel(manager: AsyncKernelManager) -> str:
+    from jupyter_client.kernelspec import NoSuchKernel
+
+    try:
+        return "" if manager.kernel_spec else "the kernel cannot be found"
+    except NoSuchKernel:
+        known = ", ".join(sorted(manager.kernel_spec_manager.find_kernel_specs())) or "none"
+        return f"there is no kernel {manager.kernel_name!r} here; there are: {known}"
 
 
 async def _stop(manager: AsyncKernelManager) -> None:
@@ -236,24 +258,41 @@ def _read(notebook: Path) -> Any:
         return nbformat.read(notebook, as_version=4)
     except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ExecutionError(f"{notebook} is not a notebook: {first}.", hint="Open it in JupyterLab and save it again.", code="usage") from error
+        raise UsageError(f"{notebook} is not a notebook: {first}.", hint="Open it in JupyterLab and save it again.") from error
 
 
-def _parameters(notebook: Path) -> dict[str, object]:
-    """The names of the parameters cell with their defaults, those that are literals as values."""
+def _language(node: Any) -> str:
+    told = node.metadata.get("language_info", {}).get("name") or node.metadata.get("kernelspec", {}).get("language")
+    return told or "python"
+
+
+def _parameters(node: Any, language: str) -> tuple[list[str], dict[str, object]]:
+    """The names of the first parameters cell, and the defaults that it gives: literals as values, other expressions as their text."""
+    tagged = [cell for cell in node.cells if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", [])]
+    if not tagged:
+        return [], {}
+    if language.lower() in {"python", "ipython"}:
+        assigned = _assignments(tagged[0].source)
+        return list(assigned), {name: _value(expression) for name, expression in assigned.items() if expression is not None}
     with light_imports():
-        import papermill
+        from papermill.translators import papermill_translators
 
-    found: dict[str, object] = {}
-    for name, about in papermill.inspect_notebook(str(notebook)).items():
-        try:
-            found[name] = ast.literal_eval(about["default"])
-        except (ValueError, SyntaxError):
-            found[name] = about["default"]
-    return found
+    try:
+        told = papermill_translators.find_translator("", language).inspect(tagged[0])
+    except NotImplementedError:
+        # Of this language Papermill only writes the parameters.
+        return [], {}
+    return [item.name for item in told], {item.name: item.default for item in told}
 
 
-def _refuse_unknown(given: Mapping[str, object], known: Mapping[str, object], notebook: Path) -> None:
+def _value(expression: ast.expr) -> object:
+    try:
+        return ast.literal_eval(expression)
+    except (ValueError, TypeError):
+        return ast.unparse(expression)
+
+
+def _refuse_unknown(given: Mapping[str, object], known: Sequence[str], notebook: Path) -> None:
     for name in given:
         if name in known:
             continue
@@ -269,24 +308,46 @@ def _refuse_unknown(given: Mapping[str, object], known: Mapping[str, object], no
         )
 
 
-def _assigned(source: str) -> list[str]:
+def _assignments(source: str) -> dict[str, ast.expr | None]:
+    """The names that a cell assigns, with the expression where one belongs to the name alone. What only IPython reads is passed over."""
+    lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()]
     try:
-        tree = ast.parse(source)
+        tree = ast.parse("\n".join(lines))
     except SyntaxError:
-        return []
-    targets = [t for node in tree.body for t in ([*node.targets] if isinstance(node, ast.Assign) else [getattr(node, "target", None)])]
-    names = [n.id for target in targets if target is not None for n in ast.walk(target) if isinstance(n, ast.Name)]
-    return [name for name in dict.fromkeys(names) if not name.startswith("_")]
+        return {}
+    found: dict[str, ast.expr | None] = {}
+    for node in tree.body:
+        if not isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            continue
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            if isinstance(target, ast.Name):
+                found[target.id] = None if isinstance(node, ast.AugAssign) else node.value
+            elif isinstance(target, (ast.Tuple, ast.List)):
+                values = node.value.elts if isinstance(node.value, (ast.Tuple, ast.List)) else []
+                pairs = zip(target.elts, values if len(values) == len(target.elts) else [None] * len(target.elts), strict=True)
+                found.update((item.id, value) for item, value in pairs if isinstance(item, ast.Name))
+    return found
+
+
+def _writable(output: Path) -> Path:
+    """The absolute path, once it is known that a file can be written there. Raises UsageError."""
+    output = output.expanduser().resolve()
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error}.", hint="Name a file in a folder that you may write to.") from error
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder.", hint=f"Name a file in it: {output.name}/executed.ipynb")
+    return output
 
 
 def _copy(kept: Path, output: Path) -> None:
     """Put the executed notebook where the caller wants it, whole or not at all."""
-    output = output.expanduser().resolve()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if kept.exists():
-        temporary = output.with_name(f".{output.name}.new")
-        temporary.write_bytes(kept.read_bytes())
-        temporary.replace(output)
+    temporary = output.with_name(f".{output.name}.new")
+    temporary.write_bytes(kept.read_bytes())
+    temporary.replace(output)
 
 
 def _neighbours(notebook: Path) -> str:

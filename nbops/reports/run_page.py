@@ -26,7 +26,7 @@ def provenance(store: Store, run_id: str) -> Provenance:
     revised = store.read("select key, revisions from params where run_id = ?", [run_id]).rows
     return Provenance(
         run_id=run_id,
-        run_name=info.name,
+        run_name=info.name or None,
         experiment=info.experiment,
         status=info.status,
         cause=info.cause,

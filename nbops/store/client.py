@@ -125,7 +125,10 @@ class Store:
         """The rows of one SELECT as an Arrow table. Raises QueryError, QueryTimeout or StoreUnavailable."""
         import pyarrow as pa
 
-        return pa.ipc.open_stream(self._read(sql, values, limit, timeout, arrow=True)).read_all()
+        body = pa.BufferReader(self._read(sql, values, limit, timeout, arrow=True))
+        table = pa.ipc.open_stream(body).read_all()
+        _whole(body.read())
+        return table
 
     def frame(self, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
         """The rows of one SELECT as a DataFrame. Raises QueryError, QueryTimeout or StoreUnavailable."""
@@ -133,11 +136,11 @@ class Store:
         return made
 
     @contextlib.contextmanager
-    def batches(self, sql: str, values: Sequence[object] = ()) -> Iterator[pa.RecordBatchReader]:
+    def batches(self, sql: str, values: Sequence[object] = ()) -> Iterator[Batches]:
         """The rows of one SELECT as a stream of Arrow batches, for what is too large to hold. Raises as `arrow` does."""
         import pyarrow as pa
 
-        self._greet(time.monotonic() + self.settings.store.timeout)
+        self.hello()
         connection = _Connection(self._meeting)
         try:
             connection.ready(self.settings.store.timeout)
@@ -147,7 +150,9 @@ class Store:
             if response.status != 200:
                 raise _problem(response.read())
             with pa.ipc.open_stream(response) as reader:
-                yield reader
+                yield Batches(reader, response)
+        except (ConnectionError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
         finally:
             connection.close()
 
@@ -358,7 +363,7 @@ class Store:
                 )
             time.sleep(0.005)
 
-    def _unreachable(self, error: _NoAnswer) -> StoreUnavailable:
+    def _unreachable(self, error: Exception) -> StoreUnavailable:
         return StoreUnavailable(
             f"The store's owner cannot be reached ({error}).",
             hint=f"`nbops doctor` looks for the cause; {self.places.log} has the details.",
@@ -405,6 +410,19 @@ class Store:
             sys.stderr.write(sentence + "\n")
         else:
             warnings.warn(sentence, StoreWarning, stacklevel=2)
+
+
+class Batches:
+    """Arrow batches as they come in, once; whoever reads to the end knows that they are all."""
+
+    def __init__(self, reader: pa.RecordBatchReader, response: http.client.HTTPResponse) -> None:
+        self.schema = reader.schema
+        self._reader = reader
+        self._response = response
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        yield from self._reader
+        _whole(self._response.read())
 
 
 class _NoAnswer(Exception):
@@ -477,6 +495,12 @@ def _reply(body: bytes) -> Reply:
     if reply.problem:
         raise from_wire(reply.problem.code, reply.problem.message, reply.problem.hint)
     return reply
+
+
+def _whole(rest: bytes) -> None:
+    """Raise what kept a stream of rows from its end, which is told behind it."""
+    if rest:
+        _reply(rest)
 
 
 def _problem(body: bytes) -> NbopsError:

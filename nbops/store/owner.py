@@ -318,31 +318,39 @@ class Owner:
         return Table(columns=columns, rows=[list(row) for row in rows[: query.limit]], truncated=len(rows) > query.limit)
 
     def _stream(self, query: Read, send: Send, loop: asyncio.AbstractEventLoop) -> None:
-        """Send Arrow IPC batch by batch, so that memory stays flat whatever is asked for."""
+        """Send Arrow IPC batch by batch, so that memory stays flat whatever is asked for.
+
+        What goes wrong after the first batch follows the end of the stream as a Reply.
+        """
         import pyarrow as pa
 
         session = self._session(query)
-        with _ReadOnly(session, query.timeout, self._reading):
-            reader = session.sql(query.sql, params=query.values).to_arrow_reader(100_000)
-            left = query.limit
-            sink = io.BytesIO()
-            start = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", ARROW.encode())]}
-            started = False
-            with pa.ipc.new_stream(sink, reader.schema) as stream:
-                for batch in reader:
-                    stream.write_batch(batch.slice(0, left))
-                    left -= batch.num_rows
-                    if not started:
-                        _send_now(send, start, loop)
-                        started = True
-                    _send_now(send, {"type": "http.response.body", "body": sink.getvalue(), "more_body": True}, loop)
-                    sink.seek(0)
-                    sink.truncate()
-                    if left <= 0:
-                        break
+        sink = io.BytesIO()
+        start = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", ARROW.encode())]}
+        started, last = False, b""
+        try:
+            with _ReadOnly(session, query.timeout, self._reading):
+                left = query.limit
+                # DuckDB 2 ends no transaction while a result of it is open, so the reader closes whatever happens.
+                with duck.batches(session, query.sql, query.values, 100_000) as reader, pa.ipc.new_stream(sink, reader.schema) as stream:
+                    for batch in reader:
+                        stream.write_batch(batch.slice(0, left))
+                        left -= batch.num_rows
+                        if not started:
+                            _send_now(send, start, loop)
+                            started = True
+                        _send_now(send, {"type": "http.response.body", "body": sink.getvalue(), "more_body": True}, loop)
+                        sink.seek(0)
+                        sink.truncate()
+                        if left <= 0:
+                            break
+        except NbopsError as error:
             if not started:
-                _send_now(send, start, loop)
-            _send_now(send, {"type": "http.response.body", "body": sink.getvalue()}, loop)
+                raise
+            last = encode(Reply(problem=_problem(error)))
+        if not started:
+            _send_now(send, start, loop)
+        _send_now(send, {"type": "http.response.body", "body": sink.getvalue() + last}, loop)
 
     async def _control(self, _actor: Actor, body: bytes, send: Send) -> None:
         act = _control.decode(body)
@@ -435,7 +443,8 @@ class _ReadOnly:
         except duck.errors():
             # The failed statement has ended the transaction by itself.
             pass
-        if isinstance(error, duck.errors()):
+        # Behind an Arrow reader DuckDB's errors come as pyarrow's: OSError or ValueError with DuckDB's text.
+        if isinstance(error, (duck.errors(), OSError, ValueError)) and not isinstance(error, NbopsError):
             raise duck.query_error(error) from error
 
 

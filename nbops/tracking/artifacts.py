@@ -7,15 +7,18 @@ import io
 import json
 import mimetypes
 import os
+import re
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Literal
 
+from nbops.config import FOLDER
 from nbops.errors import NotFound, ParameterError, PathRefused
 from nbops.records import Artifact, Blob, Dataset
 from nbops.store.client import Store
 from nbops.tracking.provenance import file_digest, relative
 from nbops.tracking.recording import Recording
+from nbops.tracking.values import storable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,20 +26,21 @@ if TYPE_CHECKING:
 Kind = Literal["file", "figure", "table", "dict", "text", "model", "notebook"]
 LONGEST_PATH = 500
 _DIGEST_ROWS = 1_000_000
+# Nothing can store halves of characters, and the others tear a line apart.
+_UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def inside(path: str) -> str:
     """A path within a run, with forward slashes. Raises PathRefused for one that is absolute, climbs or is no path."""
-    pure = PurePosixPath(path.replace("\\", "/"))
-    parts = [part for part in pure.parts if part != "."]
-    drive = bool(parts) and parts[0].endswith(":")
-    odd = "\0" in path or any(ord(c) < 32 for c in path) or len(path) > LONGEST_PATH
-    if not parts or pure.is_absolute() or ".." in parts or drive or odd:
+    # Read as Windows would: it knows both slashes, drives and shares.
+    pure = PureWindowsPath(path)
+    odd = _UNFIT.search(path) or len(path) > LONGEST_PATH
+    if not pure.parts or pure.anchor or ".." in pure.parts or odd:
         raise PathRefused(
             f"{path[:80]!r} cannot be the path of a run's file.",
-            hint="Give a relative path without '..', such as 'plots/residuals.png'.",
+            hint=f"Give a relative path without '..', such as 'plots/residuals.png', on one line of at most {LONGEST_PATH} characters.",
         )
-    return "/".join(parts)
+    return pure.as_posix()
 
 
 def add(recording: Recording, path: str, data: bytes | Path, kind: Kind, media_type: str | None = None) -> Artifact:
@@ -54,7 +58,7 @@ def add_files(recording: Recording, source: str | os.PathLike[str], path: str | 
     origin = Path(source)
     if not origin.exists():
         raise NotFound(f"There is no file {str(origin)!r}.", hint=f"The current folder is {Path.cwd()}.")
-    name = inside(path or origin.resolve().name)
+    name = inside(path or Path(os.path.abspath(origin)).name)  # noqa: PTH100 - `..` is taken away, links are kept
     if origin.is_dir():
         for file in list(_files(origin)):
             add(recording, f"{name}/{file.relative_to(origin).as_posix()}", file, "file")
@@ -66,11 +70,11 @@ def add_table(recording: Recording, table: Any, name: str) -> None:
     """Keep a table as Parquet under `tables/`."""
     import pandas as pd
 
-    frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
     buffer = io.BytesIO()
     try:
+        frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
         frame.to_parquet(buffer)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, NotImplementedError, OSError) as error:
         raise ParameterError(
             f"The table {name!r} cannot be kept as Parquet: {error}.", hint="Columns need text names and one type each; convert the one that is named."
         ) from error
@@ -78,8 +82,14 @@ def add_table(recording: Recording, table: Any, name: str) -> None:
 
 
 def add_figure(recording: Recording, figure: Any, name: str) -> None:
-    """Keep a figure as SVG under `figures/`; an axes stands for its figure."""
-    figure = getattr(figure, "figure", figure)
+    """Keep a figure under `figures/`, as PNG unless the name says otherwise; an axes or a display of scikit-learn stands for its figure.
+
+    A drawing of `nbops.render` is SVG already and stays so.
+    """
+    if isinstance(figure, str) and figure.startswith("<svg"):
+        add(recording, _named("figures", name, ".svg"), figure.encode(), "figure", "image/svg+xml")
+        return
+    figure = getattr(figure, "figure", None) or getattr(figure, "figure_", figure)
     save = getattr(figure, "savefig", None)
     if save is None:
         raise ParameterError(
@@ -96,14 +106,14 @@ def add_dict(recording: Recording, value: object, name: str) -> None:
     """Keep a dict or list as JSON."""
     try:
         text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ParameterError(f"{name!r} cannot be written as JSON: {error}.", hint="Keep plain values only, or log it as text or a file.") from error
-    add(recording, name if Path(name).suffix else f"{name}.json", text.encode(), "dict", "application/json")
+    add(recording, _suffixed(name, ".json"), storable(text).encode(), "dict", "application/json")
 
 
 def add_text(recording: Recording, text: str, name: str) -> None:
     """Keep text."""
-    add(recording, name if Path(name).suffix else f"{name}.txt", text.encode(), "text")
+    add(recording, _suffixed(name, ".txt"), storable(text).encode(), "text")
 
 
 def add_input(recording: Recording, data: Any, name: str) -> Dataset:
@@ -141,19 +151,26 @@ def load_table(store: Store, run_id: str, name: str) -> pd.DataFrame:
 
 def _row(store: Store, run_id: str, path: str) -> str:
     table = store.read("select path, sha256 from artifacts where run_id = ?", [run_id])
-    found = {row[0]: row[1] for row in table.rows}
-    if path not in found:
+    found, name = {row[0]: row[1] for row in table.rows}, inside(path)
+    if name not in found:
         raise NotFound.of("file of this run", path, found, otherwise=f"It has: {', '.join(sorted(found)[:20]) or 'none'}.")
-    return str(found[path])
+    return str(found[name])
 
 
 def _named(folder: str, name: str, suffix: str) -> str:
-    return f"{folder}/{name}" if name.endswith(suffix) else f"{folder}/{name}{suffix}"
+    return f"{folder}/{inside(name).removesuffix(suffix)}{suffix}"
+
+
+def _suffixed(name: str, suffix: str) -> str:
+    return inside(name) if Path(name).suffix else f"{inside(name)}{suffix}"
 
 
 def _files(folder: Path) -> Iterator[Path]:
     root = folder.resolve()
     for path in sorted(folder.rglob("*")):
+        # A store that lies in the folder is not to swallow itself.
+        if FOLDER in path.relative_to(folder).parts:
+            continue
         if not path.resolve().is_relative_to(root):
             raise PathRefused(f"{path} is a link that leaves the folder {folder}.", hint="Copy what it points to into the folder, or log that file itself.")
         if path.is_file():
@@ -176,8 +193,8 @@ def _frame_digest(frame: pd.DataFrame) -> str:
 
 
 def _plain(value: Any) -> Any:
-    for name in ("item", "tolist", "isoformat"):
+    for name in ("tolist", "isoformat"):
         method = getattr(value, name, None)
         if callable(method):
             return method()
-    return str(value)
+    return sorted(value, key=str) if isinstance(value, (set, frozenset)) else str(value)

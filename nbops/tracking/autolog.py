@@ -14,6 +14,7 @@ import warnings
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from nbops.errors import NbopsError, UsageError
@@ -21,8 +22,8 @@ from nbops.records import NO_STEP, Param, RunStatus, Series, new_id, now_us
 from nbops.store.client import Store
 from nbops.store.wire import Request
 from nbops.tracking import artifacts, estimators, provenance, runs, sklearn_hook
-from nbops.tracking.recording import Recording, in_background
-from nbops.tracking.requests import EndRun, LogRun, StartRun
+from nbops.tracking.recording import Recording, flush_run, in_background, open_recordings, verdict
+from nbops.tracking.requests import LogRun, StartRun
 from nbops.tracking.sklearn_hook import Call
 from nbops.tracking.values import param, tag
 
@@ -69,6 +70,8 @@ class _Fits:
 
     def __init__(self) -> None:
         self._taken: dict[str, object] = {}
+        # Experiments by run: of those that were begun here and are open, and of the user's that have children.
+        self._own: dict[str, str] = {}
         self._experiments: dict[str, str] = {}
         self._by_estimator: dict[int, tuple[weakref.ref[Any], _Fit]] = {}
         self._told: set[str] = set()
@@ -78,19 +81,26 @@ class _Fits:
         return self._score(call) if call.method == "score" else self._fit(call)
 
     def _fit(self, call: Call) -> Any:
-        fit = self._begin(call)
+        whole: dict[str, object] | None = None
+        made: list[Param] = []
+        with self._quietly("The parameters", call):
+            short, whole = estimators.params(call.estimator)
+            made = [param(key, value) for key, value in short.items()]
+        fit: _Fit | None = None
+        with self._quietly("A fit", call):
+            fit = self._place(call, made)
         if fit is None:
             return call.proceed()
         # What user code inside the fit logs, and runs that it begins, belong to the fit's own run.
         entered = None if fit.lent else runs.enter(fit.recording)
-        begun = time.perf_counter()
         try:
+            self._prepared(fit, call, whole)
+            begun = time.perf_counter()
             result = call.proceed()
-        except BaseException as error:
-            self._failed(fit, error)
-            raise
-        else:
             self._finished(fit, call, time.perf_counter() - begun)
+        except BaseException as error:
+            self._failed(fit, call, error)
+            raise
         finally:
             if entered is not None:
                 runs.leave(entered)
@@ -101,41 +111,18 @@ class _Fits:
         found, fit = self._by_estimator.get(id(call.estimator), (None, None))
         if found is None or fit is None or found() is not call.estimator or (fit.lent and fit.recording.ended):
             return result
-        with self._quietly("A score"):
+        with self._quietly("A score", call):
             if call.data is not None and fit.data is not None and fit.data() is call.data:
                 key = "training_score"
             else:
                 fit.scores += 1
                 key = "test_score" if fit.scores == 1 else f"test_score_{fit.scores}"
             fit.recording.metrics({key: result})
-            if not fit.lent:
-                fit.recording.flush()
         return result
-
-    def _begin(self, call: Call) -> _Fit | None:
-        """Find the run of a fit and tell it what is known before: parameters, class, and the digest of the data."""
-        made: list[Param] = []
-        whole: dict[str, object] | None = None
-        with self._quietly("The parameters"):
-            short, whole = estimators.params(call.estimator)
-            made = [param(key, value) for key, value in short.items()]
-        fit: _Fit | None = None
-        with self._quietly("A fit"):
-            fit = self._place(call, made)
-        if fit is None:
-            return None
-        with self._quietly("The parameters"):
-            if whole is not None:
-                artifacts.add_dict(fit.recording, whole, "estimator_params")
-        with self._quietly("The training data"):
-            fit.recording.metrics(estimators.size(call.data))
-            if estimators.is_small(call.data):
-                artifacts.add_input(fit.recording, call.data, "training")
-        return fit
 
     def _place(self, call: Call, made: list[Param]) -> _Fit:
         """The run of this fit: the open one or the runner's if it is free, else a new one, below it if there is one."""
-        open_run = _open_run()
+        open_run = self._open_run()
         parent = open_run.run_id if open_run is not None else runs.invited()
         # What only prepares data must not take the place of the model that comes after it.
         model = hasattr(call.estimator, "predict") or not hasattr(call.estimator, "transform")
@@ -156,104 +143,129 @@ class _Fits:
         recording.tags({"estimator_class": _class(call.estimator)})
         return _Fit(recording, lent=open_run is not None)
 
+    def _open_run(self) -> Recording | None:
+        """The one run that is meant when none is named; of several none is, and none of another thread's fit."""
+        try:
+            found = [runs.current()]
+        except UsageError:
+            found = open_recordings()
+        theirs = [recording for recording in found if recording.run_id not in self._own]
+        return theirs[0] if len(theirs) == 1 else None
+
     def _start(self, store: Store, call: Call, made: list[Param], parent: str | None) -> Recording:
-        where = provenance.place(call.frame)
-        recording = Recording(store, new_id(), params=made)
+        where, project = provenance.place(call.frame), store.settings.project
+        recording = Recording(store, new_id(), params=made, folder=provenance.code_folder(where.source, project))
+        if parent is not None:
+            flush_run(parent)
+        experiment = self._experiment(store, parent, where)
+        facts = provenance.known_facts(store, recording.folder)
         request = StartRun(
-            run_id=recording.run_id, experiment=self._experiment(store, parent, where), name=type(call.estimator).__name__,
-            started=now_us(), host=store.host, pid=os.getpid(), parent_id=parent, cell=where.cell, params=made,
-            source=provenance.relative(where.source, store.settings.project), tags=[tag("estimator_class", _class(call.estimator))],
+            run_id=recording.run_id, experiment=experiment, name=type(call.estimator).__name__, started=now_us(), host=store.host,
+            pid=os.getpid(), parent_id=parent, source=provenance.relative(where.source, project), cell=where.cell, facts=facts,
+            params=made, tags=[tag("estimator_class", _class(call.estimator))],
         )  # fmt: skip
-        store.write(request)
-        in_background(lambda: self._find_facts(recording))
+        self._own[recording.run_id] = experiment
+        try:
+            recording.begin(request)
+        except BaseException:
+            del self._own[recording.run_id]
+            raise
+        if facts is None:
+            in_background(recording.find_facts)
         return recording
 
-    def _experiment(self, store: Store, parent: str | None, where: provenance.Place) -> str:
-        """A child belongs to its parent's experiment; while the store cannot be asked, to the notebook's, as any run."""
-        if parent is None or (parent not in self._experiments and store.spooling):
+    def _experiment(self, store: Store, run_id: str | None, where: provenance.Place) -> str:
+        """The experiment of a run, for its children; while the store cannot be asked, the notebook's, as for any run."""
+        if run_id in self._own:
+            return self._own[run_id]
+        if run_id is None or (run_id not in self._experiments and store.spooling):
             return provenance.experiment_of(where.source)
-        if parent not in self._experiments:
-            self._experiments[parent] = runs.info(store, parent).experiment
-        return self._experiments[parent]
+        if run_id not in self._experiments:
+            self._experiments[run_id] = runs.info(store, run_id).experiment
+        return self._experiments[run_id]
 
-    def _find_facts(self, recording: Recording) -> None:
-        with self._quietly("Commit and environment"):
-            recording.find_facts()
-            if recording.ended:
-                recording.flush()
+    def _prepared(self, fit: _Fit, call: Call, whole: dict[str, object] | None) -> None:
+        """Record what must be known before a fit, which may change its data."""
+        with self._quietly("The parameters", call):
+            if whole is not None:
+                artifacts.add_dict(fit.recording, whole, "estimator_params")
+        with self._quietly("The training data", call):
+            fit.recording.metrics(estimators.size(call.data))
+            if estimators.is_small(call.data):
+                artifacts.add_input(fit.recording, call.data, "training")
 
-    def _failed(self, fit: _Fit, error: BaseException) -> None:
-        cause = f"{type(error).__name__}: {error}"[:500]
-        with self._quietly("A failed fit"):
+    def _failed(self, fit: _Fit, call: Call, error: BaseException) -> None:
+        status, cause = verdict(error)
+        with self._quietly("A failed fit", call):
             fit.recording.tags({"fit_error": cause})
-            if not fit.lent:
-                status: RunStatus = "stopped" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "failed"
-                fit.recording.end(status, cause)
+            self._end(fit, status, cause)
+
+    def _end(self, fit: _Fit, status: RunStatus, cause: str | None = None) -> None:
+        if not fit.lent:
+            fit.recording.end(status, cause)
+            self._own.pop(fit.recording.run_id, None)
 
     def _finished(self, fit: _Fit, call: Call, seconds: float) -> None:
         estimator, recording = call.estimator, fit.recording
         search = estimators.is_search(estimator)
-        with self._quietly("The duration"):
+        with self._quietly("The duration", call):
             recording.metrics({"fit_seconds": seconds})
         if search:
-            with self._quietly("The results of the search"):
+            with self._quietly("The results of the search", call):
                 self._record_search(fit, call, seconds)
-        with self._quietly("The training metrics"):
+        with self._quietly("The training metrics", call):
             recording.metrics(estimators.training_metrics(estimator, call.data, call.target))
         # Of a search, what predicts is its best estimator; without a refit there is none.
         model = getattr(estimator, "best_estimator_", None) if search else estimator
         if self.keep is not None and model is not None:
-            with self._quietly("The model"):
+            with self._quietly("The model", call):
                 self.keep(recording, model, estimators.head(call.data))
-        with self._quietly("A fit"):
+        with self._quietly("A fit", call):
             fit.data = _reference(call.data)
             for scored in (estimator, model):
                 self._remember(scored, fit)
-            if not fit.lent:
-                recording.end("finished")
+            self._end(fit, "finished")
 
     def _record_search(self, fit: _Fit, call: Call, seconds: float) -> None:
         """What a search found: its best point, the table of all, and the best ones as children, written all at once."""
         recording, search = fit.recording, call.estimator
-        params, metrics = estimators.best(search)
+        params, scores = estimators.best(search)
         recording.params(params)
-        recording.metrics(metrics)
+        recording.metrics(scores)
         artifacts.add_table(recording, estimators.results(search), "cv_results")
         store, name, now = recording.store, type(search.estimator).__name__, now_us()
         where = provenance.place(call.frame)
-        experiment = self._experiment(store, recording.run_id, where)
         source = provenance.relative(where.source, store.settings.project)
+        if fit.lent:
+            recording.flush()
+        experiment = self._experiment(store, recording.run_id, where)
         requests: list[Request] = []
         for point in estimators.points(search):
-            run_id = new_id()
-            requests += [
-                StartRun(
-                    run_id=run_id, experiment=experiment, name=f"{name} #{point.rank}", started=now - round(seconds * 1e6), host=store.host,
-                    pid=os.getpid(), parent_id=recording.run_id, source=source, cell=where.cell,
-                    params=[param(key, value) for key, value in point.params.items()],
-                ),
-                LogRun(run_id=run_id, time=now, metrics=[_single(key, value, now) for key, value in point.metrics.items()]),
-                EndRun(
-                    run_id=run_id, status="failed" if point.failed else "finished", ended=now,
-                    cause="its fits or their scores failed" if point.failed else None,
-                ),
-            ]  # fmt: skip
-        store.write(*requests)
+            start = StartRun(
+                run_id=new_id(), experiment=experiment, name=f"{name} #{point.rank}", started=now - round(seconds * 1e6), ended=now,
+                host=store.host, pid=os.getpid(), parent_id=recording.run_id, source=source, cell=where.cell,
+                status="failed" if point.failed else "finished", cause="its fits or their scores failed" if point.failed else None,
+                params=[param(key, value) for key, value in point.params.items()],
+            )  # fmt: skip
+            metrics = [_single(key, value, now) for key, value in point.metrics.items()]
+            requests += [start, LogRun(run_id=start.run_id, time=now, metrics=metrics)]
+        recording.flush(*requests)
 
     def _remember(self, estimator: Any, fit: _Fit) -> None:
         key, known = id(estimator), self._by_estimator
         if estimator is not None:
             known[key] = (weakref.ref(estimator, lambda _: known.pop(key, None)), fit)
 
-    def _quietly(self, what: str) -> _Quietly:
-        return _Quietly(what, self._told)
+    def _quietly(self, what: str, call: Call) -> _Quietly:
+        return _Quietly(what, call.frame, self._told)
 
 
 class _Quietly:
-    """A block whose trouble becomes a warning, once for each cause."""
+    """A block whose trouble becomes a warning at the user's line, once for each cause."""
 
-    def __init__(self, what: str, told: set[str]) -> None:
+    def __init__(self, what: str, frame: FrameType, told: set[str]) -> None:
         self._what = what
+        self._frame = frame
         self._told = told
 
     def __enter__(self) -> None:
@@ -266,19 +278,11 @@ class _Quietly:
         sentence = f"{self._what} could not be recorded by nbops.autolog. {cause}"
         if sentence not in self._told:
             self._told.add(sentence)
-            warnings.warn(sentence, AutologWarning, stacklevel=2)
+            warnings.warn_explicit(sentence, AutologWarning, self._frame.f_code.co_filename, self._frame.f_lineno)
         return True
 
 
 _fits = _Fits()
-
-
-def _open_run() -> Recording | None:
-    """The one run that is meant when none is named; of several open ones none is."""
-    try:
-        return runs.current()
-    except UsageError:
-        return None
 
 
 def _is_runners_kernel() -> bool:
@@ -289,8 +293,7 @@ def _is_runners_kernel() -> bool:
 
 def _runners(store: Store, run_id: str) -> Recording:
     """The runner's run, to write to. It is not adopted by this: the notebook's own `start_run` may still do that."""
-    sql = "select key, value, kind from params where run_id = ?"
-    known = [] if store.spooling else [Param(*row) for row in store.read(sql, [run_id]).rows]
+    known = [] if store.spooling else runs.stored_params(store, run_id)
     return Recording(store, run_id, params=known, joined=True)
 
 

@@ -5,7 +5,6 @@ A row that is the same in every run is left out unless everything is asked for; 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST = 100
-_TOLD = ("experiment", "name", "status", "commit", "source")
+_TOLD = ("experiment", "status", "commit", "source")
 # A metric without a definition still has a direction when its name says it.
 _LOWER = ("loss", "error", "mae", "mse", "rmse", "mape", "logloss", "log_loss", "brier", "deviance")
 _HIGHER = ("acc", "accuracy", "auc", "roc_auc", "f1", "r2", "precision", "recall", "score")
@@ -38,7 +37,8 @@ class Row(Record):
     @property
     def same(self) -> bool:
         """Whether all runs have this value."""
-        return all(value == self.cells[0] for value in self.cells)
+        first = self.cells[0]
+        return all(value == first or (value != value and first != first) for value in self.cells)  # noqa: PLR0124 - NaN
 
 
 class Comparison:
@@ -117,17 +117,17 @@ def compare(store: Store, run_ids: Sequence[str], *, labels: Mapping[str, str] |
     """The comparison of runs given by their full ids, in that order. Raises UsageError for fewer than two."""
     chosen = list(dict.fromkeys(run_ids))
     if not 2 <= len(chosen) <= MOST:
-        raise UsageError(f"{len(chosen)} runs were given to compare.", hint=f"Name 2 to {MOST} runs, or model='…' for all versions of a model.")
-    frame = search.frame(store, search_sql.these_query(chosen)).set_index("run_id", drop=False)
-    frame.index = frame.index.astype(str)
+        raise UsageError(f"{len(chosen)} {'run was' if len(chosen) == 1 else 'runs were'} given to compare.", hint=f"Name 2 to {MOST} runs, or model='…' for all versions of a model.")
+    columns: dict[str, list[object]] = search.table(store, search_sql.these_query(chosen)).to_pydict()
     defined = {key: (better, unit) for key, better, unit in store.read("select key, better, unit from metric_definitions").rows}
     given = labels or {}
-    names = [given.get(run, short(run)) for run in frame.index]
+    ids, named = map(str, columns["run_id"]), map(str, columns["name"])
+    names = [given.get(run) or f"{name} {short(run)}".lstrip() for run, name in zip(ids, named, strict=True)]
     rows = []
-    for column in _order(list(frame.columns)):
+    for column in _order(list(columns)):
         place, _, key = column.partition(".") if "." in column else ("run", "", column)
         better, unit = defined.get(key, (_direction(key), None)) if place == "metrics" else (None, None)
-        rows.append(Row(place=place, key=key, cells=tuple(_plain(value) for value in frame[column]), better=better, unit=unit))
+        rows.append(Row(place=place, key=key, cells=tuple(columns[column]), better=better, unit=unit))
     return Comparison(names, rows, everything=everything)
 
 
@@ -141,13 +141,3 @@ def _direction(key: str) -> Better | None:
     if key.lower() in _LOWER or any(word in _LOWER for word in words):
         return "lower"
     return "higher" if key.lower() in _HIGHER or any(word in _HIGHER for word in words) else None
-
-
-def _plain(value: Any) -> object:
-    import pandas as pd
-
-    if value is None or value is pd.NaT or value is pd.NA:
-        return None
-    item = getattr(value, "item", None)
-    value = item() if callable(item) else value
-    return None if isinstance(value, float) and math.isnan(value) else value

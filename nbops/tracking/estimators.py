@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,12 +18,14 @@ from nbops.records import Record
 
 LONGEST_PARAM = 500
 """Characters of a parameter that are kept as such; the whole of a longer one goes into a file."""
-HASHED_VALUES, HASHED_COLUMNS = 2_000_000, 500
+HASHED_VALUES, HASHED_COLUMNS = 1_000_000, 500
 """Training data with more values (rows times columns) or columns is not hashed, so that a fit is not held up."""
-SCORED_ROWS, SCORED_VALUES = 100_000, 2_000_000
-"""Training data with more rows or values (rows times columns) is not predicted for its metrics."""
+SCORED_ROWS, SCORED_VALUES, SCORED_SECONDS = 100_000, 2_000_000, 10
+"""Training data with more rows or values, or where predictions would take longer, is not predicted for its metrics."""
 MOST_POINTS = 100
 """So many points of a search, the best ones, become runs; the table has them all."""
+# So many rows tell how long all will take.
+_PROBE = 2_000
 # An array or collection with more entries is told by its type and shape, in the file too.
 _MOST_ENTRIES = 10_000
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -38,7 +41,7 @@ class Point(Record):
     @property
     def failed(self) -> bool:
         """Whether it has no score."""
-        return any(value != value for key, value in self.metrics.items() if key.startswith("mean_test_"))  # noqa: PLR0124 - NaN
+        return any(math.isnan(value) for key, value in self.metrics.items() if key.startswith("mean_test_"))
 
 
 def params(estimator: Any) -> tuple[dict[str, object], dict[str, object] | None]:
@@ -58,7 +61,12 @@ def is_small(data: Any) -> bool:
     """Whether data is a table, array or list that is hashed in a moment."""
     shape = _shape(data)
     columns = shape[1] if len(shape) > 1 else 1
-    return 1 <= len(shape) <= 2 and columns <= HASHED_COLUMNS and shape[0] * columns <= HASHED_VALUES and not hasattr(data, "tocsr")
+    return (
+        1 <= len(shape) <= 2
+        and columns <= HASHED_COLUMNS
+        and shape[0] * columns <= HASHED_VALUES
+        and not hasattr(data, "tocsr")
+    )
 
 
 def head(data: Any) -> Any:
@@ -70,21 +78,24 @@ def head(data: Any) -> Any:
 
 
 def training_metrics(estimator: Any, data: Any, target: Any) -> dict[str, float]:
-    """How well a fitted classifier or regressor repeats what it was fitted on; empty for others and for large data.
+    """How well a fitted classifier or regressor repeats what it was fitted on.
 
     Classifiers: accuracy, F1 (weighted by class) and log loss; regressors: R², mean absolute and root mean squared error.
-    Rows count alike, whatever their weights in the fit.
+    Rows count alike, whatever their weights in the fit. Empty for others, for large data, and where the fit may have
+    overwritten its data (`copy=False`).
     """
     from sklearn.base import is_classifier, is_regressor
 
     shape = _shape(data)
     small = shape and shape[0] <= SCORED_ROWS and math.prod(shape) <= SCORED_VALUES
-    if target is None or not small or not hasattr(estimator, "predict"):
+    metrics = _classification if is_classifier(estimator) else _regression if is_regressor(estimator) else None
+    if target is None or not small or metrics is None or not hasattr(estimator, "predict"):
         return {}
-    with _same_randomness(estimator):
-        if is_classifier(estimator):
-            return _classification(estimator, data, target)
-        return _regression(target, estimator.predict(data)) if is_regressor(estimator) else {}
+    known = estimator.get_params()
+    if any(key.rpartition("__")[2].startswith("copy") and value is False for key, value in known.items()):
+        return {}
+    with _same_randomness(known.values()):
+        return metrics(estimator, data, target) if _is_quick(estimator, data, shape[0]) else {}
 
 
 def is_search(estimator: Any) -> bool:
@@ -94,7 +105,9 @@ def is_search(estimator: Any) -> bool:
 
 def best(search: Any) -> tuple[dict[str, object], dict[str, float]]:
     """Parameters (`best_…`, and the number of splits) and metrics of a fitted search itself."""
-    chosen: dict[str, object] = {f"best_{key}": _short(_plain(value)) for key, value in getattr(search, "best_params_", {}).items()}
+    chosen: dict[str, object] = {
+        f"best_{key}": _short(_plain(value)) for key, value in getattr(search, "best_params_", {}).items()
+    }
     if hasattr(search, "n_splits_"):
         chosen["cv_splits"] = int(search.n_splits_)
     return chosen, {"best_score": float(search.best_score_)} if hasattr(search, "best_score_") else {}
@@ -102,7 +115,11 @@ def best(search: Any) -> tuple[dict[str, object], dict[str, float]]:
 
 def results(search: Any) -> dict[str, list[object]]:
     """A fitted search's `cv_results_` as columns of plain values, one row for each point."""
-    columns = {key: list(column) for key, column in search.cv_results_.items() if key != "params" and not key.startswith("param_")}
+    columns = {
+        key: list(column)
+        for key, column in search.cv_results_.items()
+        if key != "params" and not key.startswith("param_")
+    }
     for key in (key for key in search.cv_results_ if key.startswith("param_")):
         columns[key] = _one_kind([_plain(value) for value in search.cv_results_[key].tolist()])
     return columns
@@ -143,7 +160,7 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if hasattr(value, "tolist") and hasattr(value, "shape"):
-        many = value.size > _MOST_ENTRIES
+        many = math.prod(value.shape) > _MOST_ENTRIES
         return f"{type(value).__name__} {value.shape} {value.dtype}" if many else _plain(value.tolist())
     if isinstance(value, (Mapping, list, tuple, set, frozenset)):
         return _collection(value)
@@ -177,7 +194,19 @@ def _one_kind(values: list[Any]) -> list[object]:
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float} or kinds in ({bool}, {str}):
         return values
-    return [None if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in values]
+    return [
+        None if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for value in values
+    ]
+
+
+def _is_quick(estimator: Any, data: Any, rows: int) -> bool:
+    """Whether predicting all rows takes a moment: nearest neighbours fit in no time and predict for minutes."""
+    if rows < 2 * _PROBE:
+        return True
+    begun = time.perf_counter()
+    estimator.predict(getattr(data, "iloc", data)[:_PROBE])
+    return (time.perf_counter() - begun) * rows / _PROBE <= SCORED_SECONDS
 
 
 def _classification(estimator: Any, data: Any, target: Any) -> dict[str, float]:
@@ -196,9 +225,10 @@ def _classification(estimator: Any, data: Any, target: Any) -> dict[str, float]:
     return found
 
 
-def _regression(target: Any, predicted: Any) -> dict[str, float]:
+def _regression(estimator: Any, data: Any, target: Any) -> dict[str, float]:
     from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
+    predicted = estimator.predict(data)
     return {
         "training_r2": float(r2_score(target, predicted)),
         "training_mae": float(mean_absolute_error(target, predicted)),
@@ -207,12 +237,11 @@ def _regression(target: Any, predicted: Any) -> dict[str, float]:
 
 
 @contextmanager
-def _same_randomness(estimator: Any) -> Iterator[None]:
+def _same_randomness(params: Iterable[object]) -> Iterator[None]:
     """Predictions that draw random numbers (DummyClassifier's do) leave the next draws as they would have been."""
     import numpy as np
 
-    own = [value for value in estimator.get_params().values() if isinstance(value, np.random.RandomState)]
-    states = [(generator, generator.get_state()) for generator in own]
+    states = [(value, value.get_state()) for value in params if isinstance(value, np.random.RandomState)]
     common = np.random.get_state()  # noqa: NPY002 - scikit-learn draws from it when random_state is None
     try:
         yield

@@ -4,13 +4,13 @@
 
 Left of a comparison stands `params.NAME`, `metrics.NAME`, `tags.NAME` or a run field of `FIELDS`; odd names take backticks or double
 quotes: metrics.`f1 score`. Right stands a number (nan and inf are numbers), 'text', true or false. `=`, `!=`, `<`, `<=`, `>`, `>=`,
-`in (…)`, `like` and `is null` compare; `not`, `and`, `or` and parentheses join, binding in this order. The spellings of MLflow work
-too: `attributes.status`, `metric.mae`, `==`, "text".
+`in (…)`, `like` and `is null` compare; `not` binds tightest, then `and`, then `or`. The spellings of MLflow work too:
+`attributes.status`, `metric.mae`, `==`, "text".
 
-What is compared is a key's latest value. Parameters and tags are text: beside a number they are read as a number, and what is none
-equals no number. A comparison with what a run does not have is neither true nor false, so such a run matches neither
-`metrics.mae = 9` nor `metrics.mae != 9` nor `not metrics.mae = 9`; only `is null` finds it. NaN is neither below nor above any number,
-and equal to `nan`. A naive time is UTC.
+What is compared is a key's latest value. Parameters and tags are text (None is 'None'): beside a number they are read as a 64-bit
+float, and what cannot be read so equals no number and is above and below none. A comparison with what a run does not have is neither
+true nor false, so such a run matches neither `metrics.mae = 9` nor `metrics.mae != 9` nor `not metrics.mae = 9`; only `is null` finds
+it. NaN is neither below nor above any number, and equal to `nan`. A naive time is UTC.
 """
 
 from __future__ import annotations
@@ -41,12 +41,6 @@ FIELDS: dict[str, Literal["text", "time", "number"]] = {
     "host": "text",
 }
 """The fields of a run and what they are compared with; `duration` is in seconds."""
-
-# Each is far beyond what people ask, and below what makes DuckDB's planner slow.
-LONGEST = 20_000
-DEEPEST = 50
-MOST_COMPARISONS = 200
-MOST_KEYS = 32
 
 
 class Name(Record):
@@ -142,9 +136,14 @@ _PLACES: dict[str, Place] = {
 }  # fmt: skip
 _KINDS = {"params": "any", "tags": "any", "metrics": "number"}
 _ALIASES = {"run_name": "name"}
+# Each is far beyond what people ask, and below what makes DuckDB's planner slow.
+_LONGEST = 20_000
+_DEEPEST = 50
+_MOST_COMPARISONS = 200
+_MOST_KEYS = 32
+_DIGITS = 18  # of a limit: DuckDB's is a 64-bit integer
 _EQUALITIES = {"=", "==", "!=", "<>", "in"}
 _LESS = "Ask for a wider choice of runs, and narrow it in the DataFrame."
-_DIGITS = 18  # of a limit: DuckDB's is a 64-bit integer
 
 _TOKEN = re.compile(
     r"""
@@ -183,8 +182,8 @@ class _Reader:
         self._depth = 0
         self._comparisons = 0
         self._keys: set[Name] = set()
-        if len(text) > LONGEST:
-            raise self.error(f"The text has {len(text):,} characters; at most {LONGEST:,} are read.", _LESS, LONGEST)
+        if len(text) > _LONGEST:
+            raise self.error(f"The text has {len(text):,} characters; at most {_LONGEST:,} are read.", _LESS, _LONGEST)
         try:
             text.encode()
         except UnicodeEncodeError as error:
@@ -257,8 +256,8 @@ class _Reader:
         if not self.sees("not", "("):
             return self._comparison()
         self._depth += 1
-        if self._depth > DEEPEST:
-            raise self.error(f"More than {DEEPEST} parentheses and `not` stand inside each other.", "Remove some.")
+        if self._depth > _DEEPEST:
+            raise self.error(f"More than {_DEEPEST} parentheses and `not` stand inside each other.", "Remove some.")
         inner: Condition
         if self._take().word == "not":
             inner = Not(part=self._single())
@@ -273,9 +272,9 @@ class _Reader:
 
     def _comparison(self) -> Condition:
         self._comparisons += 1
-        if self._comparisons > MOST_COMPARISONS:
+        if self._comparisons > _MOST_COMPARISONS:
             raise self.error(
-                f"More than {MOST_COMPARISONS} comparisons are asked for.", f"Lists are one: in (…). {_LESS}"
+                f"More than {_MOST_COMPARISONS} comparisons are asked for.", f"Lists are one: in (…). {_LESS}"
             )
         left = self._name()
         if self.accept("is"):
@@ -343,8 +342,8 @@ class _Reader:
             raise self.error(f"The name after `{token.text}` is missing.", hint, token.start)
         name = Name(place=place, key=key)
         self._keys.add(name)
-        if len(self._keys) > MOST_KEYS:
-            raise self.error(f"More than {MOST_KEYS} different keys are asked for.", _LESS, token.start)
+        if len(self._keys) > _MOST_KEYS:
+            raise self.error(f"More than {_MOST_KEYS} different keys are asked for.", _LESS, token.start)
         return name
 
     def _unknown(self, token: _Token, before: str, key: str) -> NoReturn:

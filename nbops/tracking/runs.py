@@ -6,7 +6,6 @@ import contextvars
 import json
 import os
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
@@ -80,7 +79,7 @@ def begin(
     source = provenance.relative(where.source, project)
     recording = Recording(store, new_id(), params=made, folder=provenance.code_folder(where.source, project))
     request = StartRun(
-        run_id=recording.run_id, experiment=experiment or provenance.experiment_of(where.source), name=name or _name(),
+        run_id=recording.run_id, experiment=experiment or provenance.experiment_of(where.source), name=name or "",
         started=now_us(), host=store.host, pid=os.getpid(), parent_id=parent, source=source, cell=where.cell, params=made, tags=labels,
     )  # fmt: skip
     _begun(recording, request)
@@ -95,7 +94,7 @@ def begin_headless(store: Store, notebook: Path, *, params: Mapping[str, object]
     recording = Recording(store, new_id(), params=made, folder=notebook.parent)
     source = provenance.relative(str(notebook), store.settings.project)
     request = StartRun(
-        run_id=recording.run_id, experiment=provenance.experiment_of(source), name=_name(), started=now_us(), host=store.host,
+        run_id=recording.run_id, experiment=provenance.experiment_of(source), name="", started=now_us(), host=store.host,
         pid=os.getpid(), parent_id=parent, source=source, params=made,
     )  # fmt: skip
     _begun(recording, request)
@@ -250,10 +249,6 @@ def _surrounding() -> str | None:
     if _joined:
         return _joined[0].run_id
     return None
-
-
-def _name() -> str:
-    return time.strftime("%d %b %H:%M:%S").lower()
 
 
 def _after_fork() -> None:

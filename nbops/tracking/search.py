@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_FEW = 1_000
+
+
 def search(
     store: Store,
     condition: str | None = None,
@@ -28,43 +31,47 @@ def search(
     Parameters that are numbers in every run come as numbers, the others as text. Raises FilterError.
     """
     query = search_sql.runs_query(condition, order_by=order_by, limit=limit, experiments=experiments, deleted=deleted)
-    return frame(store, query)
+    if limit is not None and limit <= _FEW:
+        # The filter is worked out once, and what is looked up next is a handful of runs.
+        found = store.read(f"select run_id::varchar from ({query.sql}) order by position", query.values)  # noqa: S608 - our own SQL
+        query = search_sql.these_query([row[0] for row in found.rows])
+    made: pd.DataFrame = table(store, query).to_pandas()
+    for name in ("start_time", "end_time"):
+        made[name] = made[name].dt.tz_localize("UTC")
+    return made
 
 
-def frame(store: Store, query: Query) -> pd.DataFrame:
-    """The wide table of the runs that `query` chooses."""
-    import pandas as pd
-
+def table(store: Store, query: Query) -> pa.Table:
+    """The wide table of the runs that `query` chooses; null is missing, NaN is a value."""
     keys: dict[str, dict[str, list[str]]] = {"params": {}, "metrics": {}, "tags": {}}
     for place, key, kinds in store.read(search_sql.keys_query(query).sql, query.values).rows:
         keys[place][key] = kinds or []
     wide = search_sql.wide_query(query, params=list(keys["params"]), metrics=list(keys["metrics"]), tags=list(keys["tags"]))
-    table = store.arrow(wide.sql, wide.values)
+    found = store.arrow(wide.sql, wide.values)
     names = [f"{place}.{key}" for place in ("params", "metrics", "tags") for key in keys[place]]
-    table = _typed(table.rename_columns([*table.column_names[: table.num_columns - len(names)], *names]), keys["params"])
-    made: pd.DataFrame = table.to_pandas()
-    for name in ("start_time", "end_time"):
-        made[name] = pd.to_datetime(made[name], utc=True)
-    return made
+    return _typed(found.rename_columns([*found.column_names[: found.num_columns - len(names)], *names]), keys["params"])
 
 
-def _typed(table: pa.Table, kinds: dict[str, list[str]]) -> pa.Table:
+def _typed(wide: pa.Table, kinds: dict[str, list[str]]) -> pa.Table:
     """Give the columns of parameters the type that all their values were logged as."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     for key, found in kinds.items():
-        place = table.column_names.index(f"params.{key}")
-        column = table.column(place)
+        place = wide.column_names.index(f"params.{key}")
+        column = wide.column(place)
         try:
             if set(found) == {"int"}:
                 column = pc.cast(column, pa.int64())
+                if column.null_count:
+                    # Where a run lacks it pandas makes floats of them, which hold integers of 53 bits.
+                    pc.cast(column, pa.float64())
             elif set(found) in ({"float"}, {"int", "float"}):
                 column = pc.cast(column, pa.float64())
             elif set(found) == {"bool"}:
                 column = pc.equal(column, "True")
         except pa.ArrowInvalid:
-            # Integers beyond 64 bits stay text, which loses no digit.
+            # Larger integers stay text, which loses no digit.
             continue
-        table = table.set_column(place, f"params.{key}", column)
-    return table
+        wide = wide.set_column(place, f"params.{key}", column)
+    return wide

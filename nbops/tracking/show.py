@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from nbops.records import NO_STEP, at, short
+from nbops.records import at, short
 from nbops.render import html, svg, text, values
 from nbops.render.model import Column, Html
 from nbops.store.client import Store
@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _CURVES = 6
+_POINTS = 5_000
 
 
 def runs_text(frame: pd.DataFrame) -> str:
     """A list of runs for a terminal: who, what, how long, and the metrics that they have."""
-    columns: list[Column | str] = ["id", "experiment", "name", Column("status", "status"), "started", "took"]
+    named = ["name"] if any(frame["name"]) else []
+    columns: list[Column | str] = ["id", "experiment", *named, Column("status", "status"), "started", "took"]
     metrics = [name for name in frame.columns if name.startswith("metrics.")][:6]
     columns += [Column(name.removeprefix("metrics."), "number") for name in metrics]
     rows = [
         [
-            short(str(row["run_id"])), row["experiment"], row["name"], row["status"], _local(row["start_time"].to_pydatetime()),
+            short(str(row["run_id"])), row["experiment"], *(row[name] for name in named), row["status"], _local(row["start_time"].to_pydatetime()),
             values.duration(None if row["duration"] != row["duration"] else row["duration"]), *(row[name] for name in metrics),
         ]
         for row in frame.to_dict("records")
@@ -53,7 +55,7 @@ def run_html(store: Store, info: runs.RunInfo) -> Html:
 def _facts(info: runs.RunInfo) -> tuple[list[Column | str], list[object]]:
     took = (info.end_time - info.start_time) / 1e6 if info.end_time else None
     pairs: list[tuple[Column | str, object]] = [
-        ("run", f"{short(info.run_id)} {info.name}"),
+        ("run", f"{short(info.run_id)} {info.name}".rstrip()),
         ("experiment", info.experiment),
         (Column("status", "status"), info.status),
         ("cause", info.cause),
@@ -79,11 +81,18 @@ def _sections(store: Store, info: runs.RunInfo) -> list[tuple[str, dict[str, obj
 
 
 def _curves(store: Store, run_id: str) -> list[Html]:
-    sql = "select key from latest_metrics where run_id = ? and points > 1 order by key limit ?"
+    sql = "select key, points from latest_metrics where run_id = ? and points > 1 order by key limit ?"
+    thinned = """
+        select step, value
+        from (select step, value, row_number() over (order by seq) - 1 as place from metrics where run_id = ? and key = ?)
+        where place % ? = 0
+        order by place
+        """
     drawn = []
-    for (key,) in store.read(sql, [run_id, _CURVES]).rows:
-        rows = store.read("select step, value from metrics where run_id = ? and key = ? order by seq", [run_id, key], limit=5_000).rows
-        steps = [i if step in {None, NO_STEP} else step for i, (step, _) in enumerate(rows)]
+    for key, points in store.read(sql, [run_id, _CURVES]).rows:
+        every = -(-points // _POINTS)
+        rows = store.read(thinned, [run_id, key, every]).rows
+        steps = [i * every if step is None else step for i, (step, _) in enumerate(rows)]
         drawn.append(svg.line([svg.Line(key, [value for _, value in rows], steps)], x_label="step", title=key, width=360))
     return drawn
 

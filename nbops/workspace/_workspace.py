@@ -90,7 +90,8 @@ class Workspace:
         ids = [self.run(item).run_id for item in chosen]
         labels: dict[str, str] = {}
         if model is not None:
-            versions = models.versions(self._settled, model)
+            models.version(self._settled, model)  # raises when there is none
+            versions = models.versions(self.store, model)
             ids = [version.run_id for version in versions]
             labels = {version.run_id: f"{model}/{version.version}" for version in versions}
         return compare.compare(self._settled, ids, labels=labels, everything=everything)

@@ -7,18 +7,20 @@ which reads like the notebook itself.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nbops.errors import Conflict, UsageError
 from nbops.records import Record
-from nbops.workspace.table import RARE, SAMPLE, Kind, Reason, Table, look
+from nbops.workspace.source import SAMPLE
+from nbops.workspace.table import RARE, Kind, Reason, Table, look
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from nbformat import NotebookNode
 
 TINY = 200
@@ -35,18 +37,25 @@ class Made(Record):
     table: Table
 
 
-def create(project: Path, file: Path, target: str, *, name: str = "train", task: Kind | None = None, force: bool = False) -> Made:
+def create(
+    project: Path, file: Path, target: str, *, name: str = "train", task: Kind | None = None, force: bool = False
+) -> Made:
     """Write `notebooks/NAME.ipynb` for the table in `file`, and `nbops.toml` unless the project has settings.
 
-    The table stays where it is. Raises Conflict for a notebook that exists (unless `force`), and what `table.look` raises.
+    The table stays where it is. Raises Conflict for a notebook that exists (unless `force`), UsageError for an unfit name, and
+    what `table.look` raises.
     """
+    import nbformat
+
     path = project / "notebooks" / f"{_stem(name)}.ipynb"
     if path.exists() and not force:
         raise Conflict(f"{path} exists already.", hint="Choose another --name, or replace it with --force.")
     table = look(file.expanduser().resolve(), target, task)
-    text = _text(notebook(table, _from(path.parent, table.file, project), path.relative_to(project).as_posix()))
+    node = notebook(
+        table, data=_from(path.parent, table.source.file, project), path=path.relative_to(project).as_posix()
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(f"{nbformat.writes(node)}\n", encoding="utf-8")
     settings = project / "nbops.toml"
     if settings.exists():
         return Made(notebook=path, settings=None, table=table)
@@ -54,25 +63,28 @@ def create(project: Path, file: Path, target: str, *, name: str = "train", task:
     return Made(notebook=path, settings=settings, table=table)
 
 
-def notebook(table: Table, data: str, path: str) -> NotebookNode:
-    """The notebook for a table, without outputs. `data` is the table's path as the notebook will say it, `path` its own."""
+def notebook(table: Table, *, data: str, path: str) -> NotebookNode:
+    """The notebook for a table, without outputs. `data` is the table's path as the notebook says it, `path` its own."""
     from nbformat import v4
 
+    prose, *rest = _FENCE.split(_template("train.md.j2").render(_words(table, data, path)))
     cells = []
-    parts = _FENCE.split(_template("train.md.j2").render(_words(table, data, path)))
-    for prose, cell, code in zip(parts[::3], [*parts[1::3], ""], [*parts[2::3], ""], strict=True):
+    for name, code, following in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
         if prose.strip():
-            cells.append(v4.new_markdown_cell(prose.strip(), id=f"{cell or 'next'}-text"))
-        if cell:
-            cells.append(v4.new_code_cell(code.strip(), id=cell, metadata={"tags": [cell]} if cell == "parameters" else {}))
+            cells.append(v4.new_markdown_cell(prose.strip(), id=f"about-{name}"))
+        tags = {"tags": [name]} if name == "parameters" else {}
+        cells.append(v4.new_code_cell(code.strip(), id=name, metadata=tags))
+        prose = following
+    cells.append(v4.new_markdown_cell(prose.strip(), id="next"))
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-    return v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return cast("NotebookNode", v4.new_notebook(cells=cells, metadata=metadata))
 
 
 _FENCE = re.compile(r"^```python ([a-z]+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-# The words of the template
+# What the template speaks of
 
 _REASONS: dict[Reason, str] = {
     "unique": "another value in nearly every row, so nothing repeats that could be learned",
@@ -80,45 +92,10 @@ _REASONS: dict[Reason, str] = {
     "constant": "the same value everywhere",
     "empty": "no values",
     "text": "free text, which needs a way in of its own, such as `TfidfVectorizer`",
-    "date": "a date; what matters of it can become a number, such as `table[…].dt.weekday`, and then join the lists below",
+    "date": "a date; what matters of it can become a number, such as `.dt.weekday`, and then join the lists below",
     "nested": "lists or mappings instead of single values",
     "odd": "neither numbers nor words",
 }
-
-
-def _words(table: Table, data: str, path: str) -> dict[str, Any]:
-    """Everything that the template speaks of."""
-    tiny = table.rows - table.unlabelled < TINY
-    regression = table.task == "regression"
-    settings = ["max_iter", "learning_rate"] if not tiny else ["alpha"] if regression else ["C", "max_iter"]
-    return {
-        "table": table,
-        "target": table.target,
-        "data": data,
-        "notebook": path,
-        "experiment": Path(path).stem,
-        "repaired": any(table.repairs.values()),
-        "rows": f"{table.rows:,}",
-        "features": len(table.features),
-        "tiny": tiny,
-        "wide": len(table.features) > WIDE,
-        "fewest": RARE,
-        "sample": f"{SAMPLE:,}",
-        "numbers": table.numbers,
-        "categories": table.categories,
-        "left_out": [(_REASONS[reason], names) for reason, names in _grouped(table.left_out)],
-        "dropped": [name for name, reason in table.left_out.items() if reason not in {"constant", "empty", "date", "nested"}],
-        "dates": [(json.loads(options), names) for options, names in _grouped({n: json.dumps(o) for n, o in table.dates.items()})],
-        "settings": [f"{name}={name}" for name in settings],
-        "example": f"{settings[0]} {'400' if not tiny else '10'}",
-        "suffix": "Regressor" if regression else "Classifier",
-        "linear": "Ridge" if regression else "LogisticRegression",
-        "scoring": _SCORING[table.task][0],
-        "lost": _SCORING[table.task][1],
-        "model": re.sub(r"[^A-Za-z0-9]+", "-", table.target).strip("-").lower() or "model",
-    }
-
-
 _SCORING = {
     "regression": ("neg_mean_absolute_error", "Growth of the mean absolute error"),
     "binary": ("roc_auc", "Loss of ROC AUC"),
@@ -126,22 +103,60 @@ _SCORING = {
 }
 
 
-def _grouped(reasons: Mapping[str, Any]) -> list[tuple[Any, list[str]]]:
-    ordered = sorted(reasons.items(), key=lambda item: list(reasons.values()).index(item[1]))
-    return [(reason, [name for name, _ in items]) for reason, items in groupby(ordered, key=lambda item: item[1])]
+def _words(table: Table, data: str, path: str) -> dict[str, Any]:
+    target, repairs = table.target, table.repairs
+    tiny = target.rows - target.unlabelled < TINY
+    regression = target.task == "regression"
+    settings = ["max_iter", "learning_rate"] if not tiny else ["alpha"] if regression else ["C", "max_iter"]
+    read = {name: options for name, options in repairs.dates.items() if options}
+    gone = {"constant", "empty", "date", "nested"}
+    return {
+        "table": table,
+        "target": target,
+        "data": data,
+        "notebook": path,
+        "experiment": Path(path).stem,
+        "rows": f"{target.rows:,}",
+        "tiny": tiny,
+        "wide": len(table.features) > WIDE,
+        "fewest": RARE,
+        "sample": f"{SAMPLE:,}",
+        "repaired": read or repairs.nested or repairs.numeric or table.source.then,
+        "dates": [
+            (json.loads(options), names) for options, names in _grouped({n: json.dumps(o) for n, o in read.items()})
+        ],
+        "left_out": [(_REASONS[cast("Reason", reason)], names) for reason, names in _grouped(table.left_out)],
+        "dropped": [name for name, reason in table.left_out.items() if reason not in gone],
+        "settings": [f"{name}={name}" for name in settings],
+        "example": f"{settings[0]} {10 if tiny else 400}",
+        "suffix": "Regressor" if regression else "Classifier",
+        "linear": "Ridge" if regression else "LogisticRegression",
+        "scoring": _SCORING[target.task][0],
+        "lost": _SCORING[target.task][1],
+        "model": re.sub(r"[^A-Za-z0-9]+", "-", target.name).strip("-").lower() or "model",
+    }
 
 
-# Text
+def _grouped(texts: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """The keys that share a value, in order."""
+    return [(text, [key for key, other in texts.items() if other == text]) for text in dict.fromkeys(texts.values())]
 
 
-def _template(name: str) -> Any:
+# From values to text
+
+
+def _template(name: str) -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    # The notebook is Markdown and Python, not HTML: each value passes a filter that quotes it for where it stands.
     environment = Environment(
-        loader=PackageLoader("nbops.workspace"), autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
-    )  # fmt: skip
-    environment.filters.update(code=_code, arguments=_arguments, name=_name, names=_names, shell=shlex.quote)
+        loader=PackageLoader("nbops.workspace"),
+        autoescape=False,  # noqa: S701 - it makes Markdown and Python, not HTML: a filter quotes each value for its place
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters.update(code=_code, arguments=_arguments, span=_span, spans=_spans, shell=shlex.quote)
     return environment.get_template(name)
 
 
@@ -154,19 +169,19 @@ def _code(value: object) -> str:
     items = [_code(item) for item in value]
     if sum(len(item) + 2 for item in items) <= 90:
         return f"[{', '.join(items)}]"
-    lines = [""]
+    lines = ["   "]
     for item in items:
-        if len(lines[-1]) + len(item) > 110:
-            lines.append("")
-        lines[-1] += f"{item}, " 
-    return "[\n" + "".join(f"    {line.rstrip()}\n" for line in lines) + "]"
+        if len(lines[-1]) + len(item) > 100:
+            lines.append("   ")
+        lines[-1] += f" {item},"
+    return "\n".join(["[", *lines, "]"])
 
 
 def _arguments(options: Mapping[str, object]) -> str:
     return "".join(f", {key}={_code(value)}" for key, value in options.items())
 
 
-def _name(text: str) -> str:
+def _span(text: str) -> str:
     """A name as Markdown shows it untouched: a code span, whatever is in it."""
     line = " ".join(text.split()) or " "
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
@@ -174,10 +189,10 @@ def _name(text: str) -> str:
     return f"{fence}{space}{line}{space}{fence}"
 
 
-def _names(texts: Iterable[str], most: int) -> str:
-    shown = [_name(text) for text in texts]
-    more = [f"{len(shown) - most} more"] if len(shown) > most else []
-    parts = [*shown[:most], *more]
+def _spans(texts: Iterable[str], most: int) -> str:
+    """Names in a row, the first `most` of them and how many more."""
+    shown = [_span(text) for text in texts]
+    parts = [*shown[:most], f"{len(shown) - most} more"] if len(shown) > most else shown
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
@@ -187,18 +202,13 @@ def _names(texts: Iterable[str], most: int) -> str:
 def _stem(name: str) -> str:
     stem = name.removesuffix(".ipynb")
     if not re.fullmatch(r"[^\W_][\w .-]*", stem):
-        raise UsageError(f"{name!r} cannot be the name of a notebook.", hint="Use letters, digits, '-', '_', '.' and spaces; it goes to the folder notebooks.")
+        raise UsageError(
+            f"{name!r} cannot be the name of a notebook.",
+            hint="Use letters, digits, '-', '_', '.' and spaces; it goes into the folder notebooks.",
+        )
     return stem
 
 
 def _from(folder: Path, file: Path, project: Path) -> str:
     """The table's path as the notebook says it: relative within the project, so that the whole can be moved."""
-    import os.path
-
     return Path(os.path.relpath(file, folder)).as_posix() if file.is_relative_to(project) else str(file)
-
-
-def _text(node: NotebookNode) -> str:
-    import nbformat
-
-    return f"{nbformat.writes(node)}\n"

@@ -1,0 +1,1 @@
+"""What runs under each party's interpreter: the same jobs twice, `ours` with nbops and `theirs` with MLflow."""

