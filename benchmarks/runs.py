@@ -12,7 +12,7 @@ _MEMBERS = 8
 
 def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
     """Interleaved rounds in two stores that exist already, with processes that have recorded before; MLflow in both its ways."""
-    count, rounds = size.of(10, 50, 500), size.of(1, 5, 5)
+    count, rounds = size.of(10, 40, 500), size.of(1, 5, 5)
     report = Report(
         ["party, way", "runs/s", "p50 ms", "p99 ms", "cpu ms a run", "acknowledged", "errors", "lost", "twice"]
     )

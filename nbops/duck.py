@@ -168,7 +168,8 @@ def translate(error: Exception, path: Path) -> NbopsError:
     import duckdb
 
     text = str(error)
-    lower = text.lower()
+    # A folder may be called anything, "corrupt" too.
+    lower = text.replace(str(path), "").lower()
     if "could not set lock" in lower or "conflicting lock" in lower:
         who = re.search(r"held in (.+?) \(PID (\d+)\)", text)
         holder = f"{Path(who[1]).name} (process {who[2]})" if who else "another program"
@@ -185,7 +186,7 @@ def translate(error: Exception, path: Path) -> NbopsError:
         )
     if "version number" in lower and "only read versions" in lower:
         return StoreVersion(f"{path} was written by a newer DuckDB ({_first(text)}).", hint="Upgrade: pip install -U duckdb.")
-    if any(sign in lower for sign in ("not a valid duckdb", "corrupt", "checksum", "wal file", "serialization error", "failure while replaying")):
+    if any(sign in lower for sign in ("not a valid duckdb", "corrupt", "checksum", "wal file", "serialization error", "failure while replaying", "could not read enough")):
         return StoreCorrupt(
             f"{path} cannot be read: {_first(text)}",
             hint="Run `nbops db restore`: it names the newest backup and what would be missing. The file is kept aside.",

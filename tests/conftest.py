@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nbops import config
-from nbops.errors import StoreError
+from nbops.errors import NbopsError
 from nbops.store.client import Store
 from nbops.store.places import Places
 from nbops.workspace._workspace import Workspace
@@ -95,7 +95,7 @@ class Project:
             if process.poll() is None:
                 process.kill()
             process.communicate()
-        with contextlib.suppress(StoreError):
+        with contextlib.suppress(NbopsError):
             self.store().stop_owner()
         while self.kill_owner():
             pass

@@ -8,7 +8,6 @@ import sys
 from nbops.cli._base import cli
 from nbops.errors import NbopsError
 
-
 _MODULES = ("_db", "_demo", "_init", "_project", "_run", "_runs")
 
 
@@ -31,9 +30,8 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output left; there is nobody to tell.
-        sys.stderr.close()
+    except SystemExit:
+        # What click makes of a reader of our output that left: there is nobody to tell.
         sys.exit(0)
     sys.exit(status if isinstance(status, int) else 0)
 

@@ -15,6 +15,7 @@ import click
 
 import nbops
 from nbops import config
+from nbops.errors import NotFound
 from nbops.store.client import Store, connect
 
 if TYPE_CHECKING:
@@ -53,15 +54,22 @@ class Here:
         """The settings of the project; `start` is where to look for it when none is named."""
         return config.settings(self.project, start=start)
 
+    def existing(self) -> config.Settings:
+        """The settings of a project that is there: a question asked in a wrong folder must not begin one. Raises NotFound."""
+        settings = self.settings()
+        if not settings.folder.exists() and settings.origins["project"] in {"git root", "current folder"}:
+            raise NotFound(f"There is no project in {settings.project}.", hint="Go to its folder or name it: nbops -C DIR …; `nbops run` begins one.")
+        return settings
+
     def workspace(self) -> Workspace:
-        """The handle of the project."""
+        """The handle of the project. Raises NotFound when there is none."""
         from nbops.workspace._workspace import Workspace
 
-        return Workspace(self.settings())
+        return Workspace(self.existing())
 
-    def store(self, start: Path | None = None) -> Store:
-        """The store of the project."""
-        return connect(self.settings(start))
+    def store(self) -> Store:
+        """The store of the project. Raises NotFound when there is none."""
+        return connect(self.existing())
 
 
 @click.group(cls=Nouns, context_settings={"help_option_names": ["-h", "--help"]})
@@ -94,7 +102,7 @@ def show(value: object, *, as_json: bool, text: Callable[[], str] | None = None)
     if as_json:
         click.echo(json.dumps(_finite(value), default=_told, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
     elif text is not None:
-        click.echo(text())
+        click.echo(text().rstrip("\n"))
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

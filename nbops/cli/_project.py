@@ -24,10 +24,11 @@ def config_show(obj: Here, as_json: bool) -> None:
 
     settings = obj.settings()
     values = {key: getattr(getattr(settings, key.split(".")[0]), key.split(".")[1]) for key in KEYS}
-    rows = [["project", str(settings.project), settings.origins["project"]]]
-    rows += [[key, str(value), settings.origins.get(key, "default")] for key, value in values.items()]
-    document = {key: {"value": value, "origin": origin} for key, value, origin in rows}
-    show(document, as_json=as_json, text=lambda: table(["setting", "value", "from"], rows))
+    rows: list[list[object]] = [["project", str(settings.project), settings.origins["project"]]]
+    rows += [[key, value, settings.origins.get(key, "default")] for key, value in values.items()]
+    document = {str(key): {"value": value, "origin": origin} for key, value, origin in rows}
+    shown = [[key, str(value), origin] for key, value, origin in rows]
+    show(document, as_json=as_json, text=lambda: table(["setting", "value", "from"], shown))
 
 
 @cli.command("sql")

@@ -12,6 +12,7 @@ import click
 
 from nbops.cli._base import Here, cli, here, json_option
 from nbops.errors import EXITS, NotFound, ParameterError
+from nbops.store.client import connect
 
 
 @cli.command("run")
@@ -50,7 +51,7 @@ def run(
 
     _mind_the_noun(notebook)
     parameters = _parameters(pairs, raw, files, yamls)
-    store = obj.store(start=notebook.expanduser().resolve().parent)
+    store = connect(obj.settings(start=notebook.expanduser().resolve().parent))
     lively = sys.stderr.isatty() and not as_json
     # A scheduler that gives up sends this signal: the run is then stopped as by Ctrl-C, not lost.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from nbops.cli._base import Here, cli, here, json_option, records, show, table
+from nbops.records import at
 
 
 @cli.group("runs")
@@ -24,10 +25,13 @@ def runs_group() -> None:
 @here
 def list_runs(obj: Here, experiment: str | None, condition: str | None, order_by: str | None, limit: int, deleted: bool, as_json: bool) -> None:
     """List runs, newest first unless ordered otherwise."""
+    from nbops.tracking import search, search_sql
     from nbops.tracking import show as views
 
-    frame = obj.workspace().search_runs(experiment, filter=condition, order_by=order_by, limit=limit, deleted=deleted)
-    show(records(frame) if as_json else None, as_json=as_json, text=lambda: views.runs_text(frame))
+    wanted = [experiment] if experiment else []
+    query = search_sql.runs_query(condition, order_by=order_by, limit=limit, experiments=wanted, deleted=deleted)
+    found = search.rows(obj.store(), query)
+    show(found, as_json=as_json, text=lambda: views.runs_text(found))
 
 
 @runs_group.command("show")
@@ -42,7 +46,10 @@ def show_run(obj: Here, run: str, as_json: bool) -> None:
     if as_json:
         import msgspec
 
-        document: dict[str, Any] = {**msgspec.to_builtins(found.info), "params": found.params, "metrics": found.metrics, "tags": found.tags}
+        info = found.info
+        times = {"start_time": at(info.start_time), "end_time": at(info.end_time) if info.end_time else None}
+        kept = {"params": found.params, "metrics": found.metrics, "tags": found.tags}
+        document: dict[str, Any] = {**msgspec.to_builtins(info), **times, **kept}
         show(document, as_json=True)
     else:
         show(None, as_json=False, text=lambda: views.run_text(obj.store(), found.info))

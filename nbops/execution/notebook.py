@@ -97,7 +97,7 @@ def execute(
     started = time.monotonic()
     kernel = kernel or node.metadata.get("kernelspec", {}).get("name") or "python3"
     order = _Order(node, notebook, kept, given, (cwd or notebook.parent).resolve(), kernel, language, timeout)
-    failure = _papermill(order, recording, progress)
+    failure = _missing(kernel) or _papermill(order, recording, progress)
     recording.end(failure.status if failure else "finished", failure.cause if failure else None)
     if output is not None and kept.exists():
         _copy(kept, output)
@@ -115,6 +115,18 @@ def executed(store: Store, run_id: str) -> Path:
     return found[0]
 
 
+def _missing(kernel: str) -> _Failure | None:
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    specs = KernelSpecManager()
+    try:
+        specs.get_kernel_spec(kernel)
+    except NoSuchKernel:
+        known = ", ".join(sorted(specs.find_kernel_specs())) or "none"
+        return _Failure(status="failed", cause=f"there is no kernel {kernel!r} here; there are: {known}", code="execution.environment")
+    return None
+
+
 def _papermill(order: _Order, recording: Recording, progress: Callable[[Progress], None] | None) -> _Failure | None:
     with light_imports():
         import papermill
@@ -124,8 +136,6 @@ def _papermill(order: _Order, recording: Recording, progress: Callable[[Progress
     # What it warns of was looked at before: parameters.
     logging.getLogger("papermill").setLevel(logging.ERROR)
     manager = _kernel_manager(recording, order)
-    if missing := _missing_kernel(manager):
-        return _Failure(status="failed", cause=missing, code="execution.environment")
     watcher = _Watcher(manager, recording, progress)
     order.kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
@@ -217,16 +227,6 @@ def _kernel_manager(recording: Recording, order: _Order) -> AsyncKernelManager:
 
     # Sockets in a private folder: no port can be taken, and nothing crosses the network in clear.
     return _Kernel(kernel_name=order.kernel, transport="ipc")
-
-
-def _missing_kernel(manager: AsyncKernelManager) -> str:
-    from jupyter_client.kernelspec import NoSuchKernel
-
-    try:
-        return "" if manager.kernel_spec else "the kernel cannot be found"
-    except NoSuchKernel:
-        known = ", ".join(sorted(manager.kernel_spec_manager.find_kernel_specs())) or "none"
-        return f"there is no kernel {manager.kernel_name!r} here; there are: {known}"
 
 
 async def _stop(manager: AsyncKernelManager) -> None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nbops.errors import ModelError, NotFound, ParameterError
+from nbops.errors import Ambiguous, ModelError, NotFound, ParameterError
 from nbops.records import Record, short
 from nbops.registry import formats
 from nbops.registry.formats import Manifest
 from nbops.registry.requests import RegisterVersion
-from nbops.registry.signature import Signature, conform
+from nbops.registry.signature import Column, Signature, conform
 from nbops.store.client import Store
 from nbops.tracking import artifacts, runs
 from nbops.tracking.recording import Recording
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FOLDER = "models"
 _SUFFIX = ".skops"
 _EXAMPLE_ROWS = 50
-_NAME = re.compile(r"[^\W_][\w .\-]{0,99}")
+_NAME = re.compile(r"[^\W_](?:[\w .\-]{0,98}[\w.\-])?")
 _REFERENCE = re.compile(r"(?:models:/)?(?P<name>[^/@]+?)(?:/(?P<version>\d+))?(?:@(?P<alias>[\w-]+))?")
 
 
@@ -71,13 +71,21 @@ class LoadedModel:
 
         Raises NotFound for missing columns and ParameterError for text in a column of numbers.
         """
-        return self.estimator.predict(_conformed(data, self.manifest.signature))
+        return self.estimator.predict(_conformed(data, self._signature))
 
     def predict_proba(self, data: pd.DataFrame | Any) -> Any:
         """Class probabilities (n, classes), in the order of the classes. Raises ModelError for a model without."""
         if not hasattr(self.estimator, "predict_proba"):
             raise ModelError(f"{self.reference} gives no probabilities.", hint="Use predict, or train a classifier that has predict_proba.")
-        return self.estimator.predict_proba(_conformed(data, self.manifest.signature))
+        return self.estimator.predict_proba(_conformed(data, self._signature))
+
+    @property
+    def _signature(self) -> Signature | None:
+        """Without one the estimator itself still knows the names of its columns, when it was fitted on any."""
+        names = getattr(self.estimator, "feature_names_in_", None)
+        if self.manifest.signature is not None or names is None:
+            return self.manifest.signature
+        return Signature(columns=tuple(Column(name=str(name), kind="other", nullable=True) for name in names), named=True)
 
     def __repr__(self) -> str:
         return f"<LoadedModel {self.reference}: {self.manifest.estimator}>"
@@ -92,10 +100,12 @@ def log(
     reference: object = None,
     target: str | None = None,
     code: Sequence[str | os.PathLike[str]] = (),
+    trust: Collection[str] = (),
 ) -> LoggedModel:
     """Keep a fitted model with a run. Raises ModelError when it could not be loaded elsewhere."""
-    packed = formats.pack(model, code=code, example=example, reference=reference, target=target)
-    artifacts.add(recording, _path(name), packed.data, "model", "application/vnd.nbops.model+zip")
+    path = _path(name)
+    packed = formats.pack(model, code=code, trust=trust, example=example, reference=reference, target=target)
+    artifacts.add(recording, path, packed.data, "model", "application/vnd.nbops.model+zip")
     _keep_example(recording, name, example)
     return LoggedModel(run_id=recording.run_id, name=name, manifest=packed.manifest)
 
@@ -166,6 +176,8 @@ def _resolve(store: Store, reference: str) -> tuple[str, str, str]:
     if not number and not versions(store, name):
         try:
             run_id = runs.find(store, name)
+        except Ambiguous:
+            raise
         except NotFound:
             run_id = ""
         if run_id:

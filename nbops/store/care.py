@@ -150,6 +150,8 @@ def export(store: Store, folder: Path) -> dict[str, int]:
 def collect(store: Store, *, now: float | None = None) -> tuple[int, int]:
     """Remove files that nothing has named for a day; gives how many and their bytes. What a row names is never touched."""
     now = time.time() if now is None else now
+    # What waits in a spool may name some of them.
+    store.control("fold")
     named = {row[0] for row in store.read(_NAMED).rows}
     count = size = 0
     for path in list(blobs.every(store.places.blobs)) + list(store.places.blobs.glob(".new-*")):

@@ -16,7 +16,7 @@ import msgspec
 import nbops
 from nbops import duck
 from nbops.config import Settings
-from nbops.errors import StoreCorrupt, StoreReadOnly, StoreVersion
+from nbops.errors import StoreCorrupt, StoreError, StoreReadOnly, StoreVersion
 from nbops.events import Event, StoreCreated, StoreGap, StoreMigrated
 from nbops.records import now_us
 from nbops.store.chain import GENESIS, link
@@ -57,19 +57,23 @@ def open_store(places: Places, settings: Settings, sidecar: Sidecar | None) -> O
             f"{places.database} is gone, but {promise.seq} writes to it were acknowledged.",
             hint="Put the file back, or run `nbops db restore`. To begin anew on purpose, remove .nbops/run/sequence too.",
         )
+    if new:
+        _create(places, settings)
     try:
         return _ready(attach(places, settings), places, promise)
     except StoreReadOnly as error:
-        if new:
-            raise
         con = attach(places, settings, read_only=True)
-        return Opened(con, meta(con, "store_id"), schema_of(con), True, error.message, error.hint)
+        try:
+            return Opened(con, meta(con, "store_id"), schema_of(con), True, error.message, error.hint)
+        except duck.errors() as problem:
+            con.close()
+            raise duck.translate(problem, places.database) from problem
 
 
-def attach(places: Places, settings: Settings, *, read_only: bool = False) -> Connection:
+def attach(places: Places, settings: Settings, *, file: Path | None = None, read_only: bool = False) -> Connection:
     """The locked-down instance with the store's file in it."""
     return duck.attach_store(
-        places.database,
+        file or places.database,
         read_only=read_only,
         allowed=places.backups,
         temporary=places.temporary,
@@ -132,6 +136,23 @@ def skip_to(con: Connection, seq: int) -> None:
     con.execute("insert into core.ledger values (?, ?, make_timestamp(?), null)", [str(uuid.uuid4()), seq, now_us()])
 
 
+def _create(places: Places, settings: Settings) -> None:
+    """Make the file under another name: one that was only begun when its maker was killed would pass for a store that broke."""
+    fresh = places.database.with_suffix(".new")
+    try:
+        for left in (fresh, fresh.with_name(f"{fresh.name}.wal")):
+            left.unlink(missing_ok=True)
+        with attach(places, settings, file=fresh) as con:
+            _migrate(con, places, 0)
+            con.execute(f"checkpoint {duck.NAME}")
+        fresh.rename(places.database)
+    except StoreError:
+        # Some of them are OSErrors too.
+        raise
+    except (duck.errors(), OSError) as error:
+        raise duck.translate(error, places.database) from error
+
+
 def _ready(con: Connection, places: Places, promise: Promise | None) -> Opened:
     try:
         schema = schema_of(con)
@@ -145,7 +166,7 @@ def _ready(con: Connection, places: Places, promise: Promise | None) -> Opened:
             _migrate(con, places, schema)
         notice = _missing(con, places, promise)
         return Opened(con, meta(con, "store_id"), newest, False, notice, "`nbops db check` tells what, `nbops db restore` from when a copy is.")
-    except duck.errors() as error:
+    except (duck.errors(), OSError) as error:
         con.close()
         raise duck.translate(error, places.database) from error
     except StoreVersion:

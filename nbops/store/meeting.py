@@ -89,8 +89,9 @@ class Meeting:
         """A connection to the owner and the token to show it. Raises OSError when nobody listens."""
         if self.transport == "tcp":
             page = self.page()
-            if page is None:
-                raise FileNotFoundError(self._locks / _PAGE)
+            # The page of an owner that was killed stays, and its port may be another program's by now: that must not see the token.
+            if page is None or not self.owned():
+                raise FileNotFoundError(self._places.run / _PAGE)
             return socket.create_connection(("127.0.0.1", page.port), timeout), page.token
         first, second = self._places.meeting_points()
         try:

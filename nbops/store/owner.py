@@ -112,6 +112,9 @@ class Owner:
 
     def serve(self, listener: socket.socket) -> None:
         """Answer on the listening socket until it is time to leave."""
+        # uvicorn raises the signal that stopped it once more, for whoever handled it before: it must not cut our own end short.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
         asyncio.run(self._live(listener))
 
     async def _live(self, listener: socket.socket) -> None:
@@ -179,8 +182,9 @@ class Owner:
     async def _look_after(self) -> None:
         """Do what nobody asks for. A round that fails, on a full disk for example, is not the owner's end: the next one comes soon."""
         try:
-            await self._patrol()
+            # In this order: what a dead process has spooled says more about its runs than a patrol can find out.
             await self._fold()
+            await self._patrol()
         except (NbopsError, OSError) as error:
             log.warning("left for the next round: %s", error)
 

@@ -71,6 +71,9 @@ def private_temporary() -> Path:
 
 def make_private(folder: Path) -> Path:
     """Create a folder for this user alone. Raises PathRefused when somebody else made it first."""
+    if folder.is_relative_to(private_temporary()):
+        # The mode of `mkdir` does not hold for the parents that it makes.
+        private_temporary().mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in (folder, private_temporary()):
         if path.exists() and path.is_relative_to(private_temporary()):

@@ -102,7 +102,11 @@ def log(tx: Transaction, request: LogRun) -> None:
 def end(tx: Transaction, request: EndRun) -> None:
     """Close the run."""
     _known(tx, request.run_id)
-    tx.add(_ENDS, request.run_id, request.status, request.ended, request.cause)
+    # The statement sees what was committed; of two ends in one group it would take the last.
+    if not tx.cached("end", request.run_id, lambda: None):
+        tx.add(_ENDS, request.run_id, request.status, request.ended, request.cause)
+        if request.status != "lost":
+            tx.remember("end", request.run_id, True)
 
 
 @command(AdoptRun, role="contributor")

@@ -159,7 +159,7 @@ def _plain(value: Any) -> Any:
     """A parameter as JSON can carry it, and the same in every process: no addresses."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if hasattr(value, "tolist") and hasattr(value, "shape"):
+    if hasattr(value, "tolist") and not isinstance(value, type):
         many = math.prod(value.shape) > _MOST_ENTRIES
         return f"{type(value).__name__} {value.shape} {value.dtype}" if many else _plain(value.tolist())
     if isinstance(value, (Mapping, list, tuple, set, frozenset)):
@@ -220,7 +220,7 @@ def _classification(estimator: Any, data: Any, target: Any) -> dict[str, float]:
         "training_accuracy": float(accuracy_score(target, predicted)),
         "training_f1": float(f1_score(target, predicted, average="weighted", zero_division=0)),
     }
-    if hasattr(estimator, "predict_proba"):
+    if hasattr(estimator, "predict_proba") and len(estimator.classes_) > 1:
         found["training_log_loss"] = float(log_loss(target, estimator.predict_proba(data), labels=estimator.classes_))
     return found
 

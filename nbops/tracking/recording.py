@@ -81,13 +81,18 @@ class Recording:
 
     def _mark(self, start: StartRun) -> bool:
         """Write the marker and hold its lock, which tells that this run's process lives; False where no file can be written."""
-        marker = self.store.places.alive / self.run_id
+        # Under another name until it is locked: the owner takes a marker without a lock for a dead runner's.
+        marker = self.store.places.run / f"{self.run_id}.new"
         try:
             self._alive = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return os.write(self._alive, encode(start)) > 0
+            os.write(self._alive, encode(start))
+            marker.rename(self.store.places.alive / self.run_id)
         except OSError:
+            with contextlib.suppress(OSError):
+                marker.unlink()
             return False
+        return True
 
     def watch(self) -> None:
         """Let the background thread send what this run collects."""
@@ -214,6 +219,11 @@ class Recording:
         # Another thread may have logged meanwhile; from here on each sends its own.
         self.flush()
         self.let_go()
+
+    def announce(self) -> None:
+        """See to it that the store knows of the run."""
+        if self._start:
+            self.flush()
 
     def leave_to_parent(self) -> None:
         """In a forked child: what waits is the parent's to send, the run the parent's to end, and its lock must not outlive it."""
@@ -412,6 +422,13 @@ def _at_exit() -> None:
             sys.stderr.write(f"{problem}\n")
 
 
+def _before_fork() -> None:
+    # A child may log to a run of its parent's, which has to be there then.
+    for recording in open_recordings():
+        with contextlib.suppress(NbopsError):
+            recording.announce()
+
+
 def _after_fork() -> None:
     # The parent records on; a child that wants to starts a run of its own.
     for recording in open_recordings():
@@ -447,4 +464,4 @@ class _Exits:
 
 _exits = _Exits()
 atexit.register(_at_exit)
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

@@ -136,7 +136,7 @@ def find(store: Store, text: str) -> str:
     wanted = text.strip().lower()
     table = store.read(
         "select run_id::varchar, name, experiment, status from runs"
-        " where run_id::varchar = ? or name = ? or (? >= 4 and ends_with(run_id::varchar, ?)) order by start_time desc limit ?",
+        " where run_id::varchar = ? or name = nullif(?, '') or (? >= 4 and ends_with(run_id::varchar, ?)) order by start_time desc limit ?",
         [wanted, text, len(wanted), wanted, _CANDIDATES + 1],
     )
     exact = [row for row in table.rows if row[0] == wanted]
@@ -144,7 +144,7 @@ def find(store: Store, text: str) -> str:
     if not rows:
         raise NotFound(f"There is no run {text!r}.", hint="`nbops runs list` shows the runs; use the last digits of an id, or a name.")
     if len(rows) > 1:
-        found = "; ".join(f"{short(run_id)} ({name}, {experiment}, {status})" for run_id, name, experiment, status in rows[:_CANDIDATES])
+        found = "; ".join(f"{short(run_id)} ({', '.join(filter(None, told))})" for run_id, *told in rows[:_CANDIDATES])
         many = len(rows) if len(rows) <= _CANDIDATES else f"more than {_CANDIDATES}"
         raise Ambiguous(f"{text!r} fits {many} runs.", hint=f"Use an id, or more of its digits. The newest: {found}")
     return str(rows[0][0])

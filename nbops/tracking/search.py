@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
 
 from nbops.store.client import Store
 from nbops.tracking import search_sql
@@ -12,6 +13,8 @@ from nbops.tracking.search_sql import Query
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+_TIMES = ("start_time", "end_time")
 
 
 _FEW = 1_000
@@ -36,9 +39,17 @@ def search(
         found = store.read(f"select run_id::varchar from ({query.sql}) order by position", query.values)  # noqa: S608 - our own SQL
         query = search_sql.these_query([row[0] for row in found.rows])
     made: pd.DataFrame = table(store, query).to_pandas()
-    for name in ("start_time", "end_time"):
+    for name in _TIMES:
         made[name] = made[name].dt.tz_localize("UTC")
     return made
+
+
+def rows(store: Store, query: Query) -> list[dict[str, Any]]:
+    """As `search`, in plain values: None is missing and NaN a value, which a DataFrame cannot tell apart."""
+    found: list[dict[str, Any]] = table(store, query).to_pylist()
+    for row in found:
+        row.update({name: row[name].replace(tzinfo=UTC) for name in _TIMES if row[name] is not None})
+    return found
 
 
 def table(store: Store, query: Query) -> pa.Table:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Any
 
 from nbops.records import at, short
 from nbops.render import html, svg, text, values
@@ -11,25 +12,22 @@ from nbops.render.model import Column, Html
 from nbops.store.client import Store
 from nbops.tracking import runs
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _CURVES = 6
 _POINTS = 5_000
 
 
-def runs_text(frame: pd.DataFrame) -> str:
-    """A list of runs for a terminal: who, what, how long, and the metrics that they have."""
-    named = ["name"] if any(frame["name"]) else []
+def runs_text(found: Sequence[Mapping[str, Any]]) -> str:
+    """A list of runs, as `search.rows` gives them, for a terminal: who, what, how long, and the first metrics that they have."""
+    named = ["name"] if any(row["name"] for row in found) else []
     columns: list[Column | str] = ["id", "experiment", *named, Column("status", "status"), "started", "took"]
-    metrics = [name for name in frame.columns if name.startswith("metrics.")][:6]
+    metrics = [name for name in (found[0] if found else ()) if name.startswith("metrics.")][:6]
     columns += [Column(name.removeprefix("metrics."), "number") for name in metrics]
     rows = [
         [
-            short(str(row["run_id"])), row["experiment"], *(row[name] for name in named), row["status"], _local(row["start_time"].to_pydatetime()),
-            values.duration(None if row["duration"] != row["duration"] else row["duration"]), *(row[name] for name in metrics),
+            short(str(row["run_id"])), row["experiment"], *(row[name] for name in named), row["status"], _local(row["start_time"]),
+            values.duration(row["duration"]), *(row[name] for name in metrics),
         ]
-        for row in frame.to_dict("records")
+        for row in found
     ]  # fmt: skip
     return text.table(columns, rows)
 

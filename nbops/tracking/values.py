@@ -62,7 +62,9 @@ def step_number(step: object) -> int:
     """The step of a point. Raises ParameterError for what is no whole number of 64 bits."""
     whole = step if isinstance(step, int) else _real(step)
     if whole is None or whole % 1 or not -(2**63) < whole < 2**63:
-        raise ParameterError(f"The step {_shown(step)} is not a whole number.", hint="Count batches or epochs; log what lies between as a metric.")
+        raise ParameterError(
+            f"The step {_shown(step)} is not a whole number.", hint="Count batches or epochs; log what lies between as a metric."
+        )
     return int(whole)
 
 
@@ -124,11 +126,11 @@ def _is_time(value: Any) -> bool:
 
 
 def _real(value: Any) -> float | None:
-    if not isinstance(value, numbers.Real):
-        read = getattr(value, "item", None) or getattr(value, "__float__", None)
-        if not callable(read) or _is_time(value):
-            return None
-        # More than one number in it.
+    if _is_time(value):
+        return None
+    read = getattr(value, "item", None) or getattr(value, "__float__", None)
+    if callable(read) and not isinstance(value, numbers.Real):
+        # There may be more than one number in it.
         with contextlib.suppress(TypeError, ValueError, RuntimeError):
             value = read()
     if not isinstance(value, numbers.Real):
@@ -137,7 +139,7 @@ def _real(value: Any) -> float | None:
         return float(value)
     except OverflowError:
         # An integer beyond what a float holds: its sign is what is left of it.
-        return math.inf if value > 0 else -math.inf
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]  # Real's stub lacks the order that it has
 
 
 def _json(value: Any) -> Any:

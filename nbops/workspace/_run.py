@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextvars import Token
 from datetime import datetime
 from pathlib import Path
@@ -179,15 +179,19 @@ class Run:
         reference: object = None,
         target: str | None = None,
         code: Sequence[str | os.PathLike[str]] = (),
+        trust: Collection[str] = (),
     ) -> LoggedModel:
         """Keep a fitted scikit-learn model with the run, in a format that loads without running anything.
 
         `input_example` gives it its input columns, `reference` also their ranges; `target` is left out of both.
-        `code` names Python files that its own classes come from. Raises ModelError when it could not be loaded elsewhere.
+        `code` names Python files that its own classes come from, `trust` types of other libraries that you vouch for.
+        Raises ModelError when it could not be loaded elsewhere.
         """
         from nbops.registry import models
 
-        logged = models.log(self._recording, model, name, example=input_example, reference=reference, target=target, code=code)
+        logged = models.log(
+            self._recording, model, name, example=input_example, reference=reference, target=target, code=code, trust=trust
+        )
         self._settle()
         return logged
 

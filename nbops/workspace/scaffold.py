@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from nbformat import NotebookNode
 
-TINY = 200
+SMALL = 1000
 """Tables with fewer rows get a linear model: trees would learn them by heart."""
 WIDE = 60
 """Beyond so many columns the notebook chooses them by type instead of listing them."""
@@ -105,9 +105,9 @@ _SCORING = {
 
 def _words(table: Table, data: str, path: str) -> dict[str, Any]:
     target, repairs = table.target, table.repairs
-    tiny = target.rows - target.unlabelled < TINY
+    small = target.rows - target.unlabelled < SMALL
     regression = target.task == "regression"
-    settings = ["max_iter", "learning_rate"] if not tiny else ["alpha"] if regression else ["C", "max_iter"]
+    settings = ["max_iter", "learning_rate"] if not small else ["alpha"] if regression else ["C", "max_iter"]
     read = {name: options for name, options in repairs.dates.items() if options}
     gone = {"constant", "empty", "date", "nested"}
     return {
@@ -117,7 +117,7 @@ def _words(table: Table, data: str, path: str) -> dict[str, Any]:
         "notebook": path,
         "experiment": Path(path).stem,
         "rows": f"{target.rows:,}",
-        "tiny": tiny,
+        "small": small,
         "wide": len(table.features) > WIDE,
         "fewest": RARE,
         "sample": f"{SAMPLE:,}",
@@ -128,7 +128,7 @@ def _words(table: Table, data: str, path: str) -> dict[str, Any]:
         "left_out": [(_REASONS[cast("Reason", reason)], names) for reason, names in _grouped(table.left_out)],
         "dropped": [name for name, reason in table.left_out.items() if reason not in gone],
         "settings": [f"{name}={name}" for name in settings],
-        "example": f"{settings[0]} {10 if tiny else 400}",
+        "example": f"{settings[0]} {10 if small else 400}",
         "suffix": "Regressor" if regression else "Classifier",
         "linear": "Ridge" if regression else "LogisticRegression",
         "scoring": _SCORING[target.task][0],

@@ -79,7 +79,7 @@ class Table(Record):
     repairs: Repairs
     numbers: tuple[str, ...]
     categories: tuple[str, ...]
-    left_out: dict[str, Reason]
+    left_out: dict[str, Use | Reason]
     order: str | None
     suspects: tuple[str, ...]
 
@@ -98,13 +98,14 @@ def look(file: Path, target: str, task: Kind | None = None) -> Table:
     names = [str(name) for name in seen.frame.columns]
     if target not in names:
         raise NotFound.of("column", target, names, otherwise=f"{file.name} has: {', '.join(names[:30])}.")
-    frame, repairs = _repaired(seen.frame)
+    decimal = seen.source.options.get("decimal", ".")
+    frame, repairs = _repaired(seen.frame, decimal)
     if target in repairs.dates or target in repairs.nested:
         raise UsageError(
             f"The column {target!r} holds {'dates' if target in repairs.dates else 'lists or mappings'}.",
             hint="Predict a number or a word made of it, such as the days until that date.",
         )
-    truth = _as_number(column(seen.source, target)) if seen.more else frame[target]
+    truth = _as_number(column(seen.source, target), decimal) if seen.more else frame[target]
     aim = _target(truth, target, task)
     judged: dict[str, Use | Reason] = dict.fromkeys(repairs.nested, "nested")
     judged |= {str(key): _judged(str(key), values) for key, values in frame.drop(columns=target).items()}
@@ -123,7 +124,7 @@ def look(file: Path, target: str, task: Kind | None = None) -> Table:
         repairs=repairs,
         numbers=numbers,
         categories=categories,
-        left_out={key: word for key, word in judged.items() if word != "number" and word != "category"},
+        left_out={key: word for key, word in judged.items() if word not in {"number", "category"}},
         order=_order(labelled, aim, list(repairs.dates)),
         suspects=_suspects(labelled, aim, [*numbers, *categories]),
     )
@@ -132,7 +133,7 @@ def look(file: Path, target: str, task: Kind | None = None) -> Table:
 # Columns that need something first
 
 
-def _repaired(frame: pd.DataFrame) -> tuple[pd.DataFrame, Repairs]:
+def _repaired(frame: pd.DataFrame, decimal: str) -> tuple[pd.DataFrame, Repairs]:
     """The frame as the notebook will have it after its first cells, and what had to be done."""
     import numpy as np
     import pandas as pd
@@ -143,7 +144,9 @@ def _repaired(frame: pd.DataFrame) -> tuple[pd.DataFrame, Repairs]:
     nested = [name for name, values in columns.items() if _is_nested(values)]
     for name in nested:
         del columns[name]
-    numbers = {name: number for name, values in columns.items() if (number := _as_number(values)) is not values}
+    numbers = {
+        name: number for name, values in columns.items() if (number := _as_number(values, decimal)) is not values
+    }
     columns |= numbers
     dates = {name: options for name, values in columns.items() if (options := _date(values)) is not None}
     columns |= {name: pd.to_datetime(columns[name], **options) for name, options in dates.items() if options}
@@ -160,7 +163,7 @@ def _is_nested(values: Values) -> bool:
     return values.dtype == object and any(type(value).__hash__ is None for value in values.dropna().head(100))
 
 
-def _as_number(values: Values) -> Values:
+def _as_number(values: Values, decimal: str) -> Values:
     """The numbers in a column that is kept as something else; the very same column when it is what it seems."""
     import pandas as pd
     from pandas.api import types
@@ -174,7 +177,7 @@ def _as_number(values: Values) -> Values:
     known = values.dropna()
     if not is_text(values) or not len(known):
         return values
-    numbers = pd.to_numeric(values, errors="coerce")
+    numbers = pd.to_numeric(values.str.replace(decimal, ".", regex=False), errors="coerce")
     strange = known[numbers[known.index].isna()]
     # A few words that stand for nothing ("?", " ", "n/a") do not make words of the rest.
     placeholders = len(strange) <= len(known) * 0.05 and strange.nunique() <= 3
@@ -285,7 +288,8 @@ def _target(values: Values, name: str, asked: Kind | None) -> Target:
         return Target(
             name=name, task="regression", alternative=alternative, classes=(), rows=len(values), unlabelled=unlabelled, rare=0, labels=None
         )  # fmt: skip
-    counts = truth.value_counts()
+    labels = _labels(truth)
+    counts = (truth.astype(labels) if labels else truth).value_counts()
     kept = counts[counts >= RARE]
     if not 2 <= len(kept) <= MOST_CLASSES:
         raise UsageError(
@@ -295,7 +299,7 @@ def _target(values: Values, name: str, asked: Kind | None) -> Target:
     return Target(
         name=name, task="binary" if len(kept) == 2 else "multiclass", alternative=alternative,
         classes=tuple(str(value) for value in kept.index), rows=len(values), unlabelled=unlabelled,
-        rare=len(counts) - len(kept), labels=_labels(truth),
+        rare=len(counts) - len(kept), labels=labels,
     )  # fmt: skip
 
 
@@ -313,8 +317,8 @@ def _kind(truth: Values, name: str, asked: Kind | None) -> tuple[Kind, Kind | No
     distinct = truth.nunique()
     amount = distinct > 20 or distinct > len(truth) / 2 or (distinct > 2 and bool((truth % 1 != 0).any()))
     if asked == "regression" or (asked is None and amount):
-        return "regression", "classification" if distinct <= FEW else None
-    return "classification", "regression"
+        return "regression", "classification" if distinct <= min(FEW, len(truth) / 5) else None
+    return "classification", "regression" if distinct > 2 else None
 
 
 def _labels(truth: Values) -> Label | None:

@@ -19,7 +19,7 @@ import duckdb
 import msgspec
 import pytest
 
-from nbops.errors import NbopsError, UsageError
+from nbops.errors import NbopsError, TrustRefused, UsageError
 from nbops.records import new_id
 from nbops.store.client import Store
 from nbops.store.meeting import BUSY, Meeting, Page
@@ -201,25 +201,21 @@ def test_a_notebooks_own_duckdb_py_does_not_disturb_its_process(project: Project
 # Who may
 
 
-def test_tcp_serves_whoever_has_the_token(project: Project) -> None:
-    project.environ["NBOPS_TRANSPORT"] = "tcp"
-    os.environ["NBOPS_TRANSPORT"] = "tcp"
-    try:
-        assert project.run("import nbops; print(nbops.start_run('e').status)") == "running\n"
-        store = project.store()
-        assert count(store, "runs") == 1
-        page = Meeting(project.places, transport="tcp").page()
-        assert page is not None
-        assert (project.places.run / "owner.json").stat().st_mode & 0o777 == 0o600
-        write_page(project, page, token="guessed")
-        with pytest.raises(UsageError, match="another user"):
-            project.store().hello()
-        write_page(project, page, token=page.token)
-        assert project.store().hello().pid == page.pid
-        assert store.stop_owner()
-        assert not (project.places.run / "owner.json").exists()
-    finally:
-        del os.environ["NBOPS_TRANSPORT"]
+def test_tcp_serves_whoever_has_the_token(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBOPS_TRANSPORT", "tcp")
+    assert project.run("import nbops; print(nbops.start_run('e').status)") == "running\n"
+    store = project.store()
+    assert count(store, "runs") == 1
+    page = Meeting(project.places, transport="tcp").page()
+    assert page is not None
+    assert (project.places.run / "owner.json").stat().st_mode & 0o777 == 0o600
+    write_page(project, page, token="guessed")
+    with pytest.raises(TrustRefused, match="another user"):
+        project.store().hello()
+    write_page(project, page, token=page.token)
+    assert project.store().hello().pid == page.pid
+    assert store.stop_owner()
+    assert not (project.places.run / "owner.json").exists()
 
 
 def write_page(project: Project, page: Page, *, token: str, port: int = 0) -> None:

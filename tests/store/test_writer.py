@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from nbops.records import Param, new_id, now_us
+from nbops.records import Param, RunStatus, new_id, now_us
 from nbops.store.chain import GENESIS, link
 from nbops.store.wire import Envelope
 from nbops.tracking.requests import AdoptRun, ChangeRun, DefineMetric, EndRun, LogRun
@@ -137,8 +138,8 @@ def test_a_resend_of_what_was_refused_is_tried_anew(inside: Inside) -> None:
 
 
 def test_unknown_and_unfit_commands_are_refused_by_name(inside: Inside) -> None:
-    odd = Envelope(tx=new_id(), commands=[b"\x81\xa7command\xa4fly!"])  # type: ignore[list-item]  # what another version may send
-    unfit = Envelope(tx=new_id(), commands=[b"\x81\xa7command\xa7run.end"])  # type: ignore[list-item]
+    odd = Envelope(tx=new_id(), commands=[msgspec.Raw(b"\x81\xa7command\xa4fly!")])
+    unfit = Envelope(tx=new_id(), commands=[msgspec.Raw(b"\x81\xa7command\xa7run.end")])
     replies = inside.together(odd, envelope(start()), unfit)
     assert [reply.problem.code if reply.problem else "" for reply in replies] == ["usage", "", "usage"]
     assert replies[0].problem
@@ -160,11 +161,16 @@ def test_events_form_a_chain_over_restarts(inside: Inside) -> None:
     assert inside.count("events") == 3
 
 
-def test_a_run_that_was_ended_stays_so_and_one_taken_for_lost_may_still_end(inside: Inside) -> None:
-    run, lost = start(), start()
-    inside.together(envelope(run), envelope(lost))
-    for status in ("failed", "finished"):
-        inside.together(envelope(EndRun(run_id=run.run_id, status=status, ended=now_us())))  # type: ignore[arg-type]
-    for status in ("lost", "finished"):
-        inside.together(envelope(EndRun(run_id=lost.run_id, status=status, ended=now_us())))  # type: ignore[arg-type]
-    assert inside.rows("select status from core.runs order by seq") == [("failed",), ("finished",)]
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(("ends", "status"), [(("failed", "finished"), "failed"), (("lost", "finished"), "finished")])
+def test_the_first_end_of_a_run_counts_unless_it_was_taken_for_lost(
+    inside: Inside, ends: tuple[RunStatus, RunStatus], status: RunStatus, together: bool
+) -> None:
+    run = start()
+    line = [envelope(run), *(envelope(EndRun(run_id=run.run_id, status=end, ended=now_us())) for end in ends)]
+    if together:
+        inside.together(*line)
+    else:
+        for one in line:
+            inside.together(one)
+    assert inside.rows("select status from core.runs") == [(status,)]

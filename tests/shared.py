@@ -1,0 +1,46 @@
+"""One project, and so one owner, for all tests of a module: folders whose tests need no more take these fixtures over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from nbops.tracking import recording
+from nbops.workspace._run import Run
+from nbops.workspace._workspace import Workspace
+from tests.conftest import Project
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project that the tests of a module share."""
+    made = Project(tmp_path_factory.mktemp("shared"))
+    yield made
+    # The commit and environment of the last runs are found out after their end.
+    recording._flusher.finish()  # noqa: SLF001 - nothing else tells when it has nothing left to do
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def here(shared: Project) -> Workspace:
+    """The handle of the shared project."""
+    return Workspace(shared.settings())
+
+
+@pytest.fixture
+def run(here: Workspace, request: pytest.FixtureRequest) -> Iterator[Run]:
+    """An open run of an experiment that is named like the test."""
+    made = here.start_run(request.node.name)
+    yield made
+    made.end()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """A test ends the runs that it begins; else the next one would meet them."""
+    yield
+    left = recording.open_recordings()
+    for one in left:
+        one.end("stopped")
+    assert not left
