@@ -179,7 +179,7 @@ def translate(error: Exception, path: Path) -> NbopsError:
         )
     if "no space left" in lower or "disk full" in lower or "disk quota" in lower or "file too large" in lower:
         return StoreFull(f"The disk of {path} is full.", hint="Free some space; what you log meanwhile is spooled elsewhere.")
-    if "read-only file system" in lower or "permission denied" in lower or "read-only mode" in lower:
+    if any(sign in lower for sign in ("read-only file system", "permission denied", "operation not permitted", "read-only mode")):
         return StoreReadOnly(
             f"{path} cannot be written ({_first(text)}).",
             hint="Make the folder writable for you; what you log meanwhile is spooled elsewhere.",

@@ -82,7 +82,7 @@ class NbopsError(Exception):
         return f"{self.message}\nHint: {self.hint}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.message, self.hint, self.code, self.__dict__)
+        return _rebuild, (type(self), self.message, self.hint, self.__dict__)
 
     @property
     def exit(self) -> Exit:
@@ -90,9 +90,8 @@ class NbopsError(Exception):
         return EXITS[self.code]
 
 
-def _rebuild(kind: type[NbopsError], message: str, hint: str, code: str, state: dict[str, object]) -> NbopsError:
-    error = kind.__new__(kind)
-    NbopsError.__init__(error, message, hint=hint, code=code)
+def _rebuild(kind: type[NbopsError], message: str, hint: str, state: dict[str, object]) -> NbopsError:
+    error = kind(message, hint=hint)
     error.__dict__.update(state)
     return error
 
@@ -114,7 +113,7 @@ class FilterError(UsageError):
 
     default_code = "usage.filter"
 
-    def __init__(self, message: str, *, hint: str, position: int) -> None:
+    def __init__(self, message: str, *, hint: str, position: int = 0) -> None:
         super().__init__(message, hint=hint)
         self.position = position
 

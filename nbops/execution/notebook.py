@@ -256,7 +256,7 @@ def _read(notebook: Path) -> Any:
 
     try:
         return nbformat.read(notebook, as_version=4)
-    except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"{notebook} is not a notebook: {first}.", hint="Open it in JupyterLab and save it again.") from error
 

@@ -35,6 +35,10 @@ class Html(str):
     def _repr_html_(self) -> str:
         return self
 
+    def __repr__(self) -> str:
+        # A notebook keeps the text of what it shows beside its markup: once is enough.
+        return f"<Html, {len(self):,} characters>"
+
 
 class Column(Record, frozen=True, kw_only=False):
     """One column. `kind` decides alignment and format: a time is text already, a trend is a sequence of numbers.

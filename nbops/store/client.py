@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 # What the owner's process may inherit: enough to find Python and its files, nothing that steers imports or holds secrets.
 _INHERIT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
-_PROBE_SECONDS = 1.0
+_PROBE_SECONDS = (1.0, 30.0)
 # Answers that say that waiting will not help soon: what can be spooled is spooled at once.
 _HOPELESS = ("store.unavailable.held", "store.unavailable.read-only", "store.full", "store.corrupt", "store.version")
 
@@ -69,6 +69,7 @@ class Store:
         self._spool: Spool | None = None
         self._spooled: str | None = None
         self._next_probe = 0.0
+        self._pause = _PROBE_SECONDS[0]
 
     @property
     def reached(self) -> bool:
@@ -289,11 +290,15 @@ class Store:
 
     def _reach(self, deadline: float) -> Hello:
         try:
-            return self._ping()
+            return self._ping(deadline)
         except _NoAnswer:
             self._drop_connections()
         self._prepare()
-        with self._meeting.starting.open("w") as turn:
+        try:
+            turn = self._meeting.starting.open("w")
+        except OSError as error:
+            raise StoreUnavailable(f"No owner of the store can be started: {error}.", hint="`nbops doctor` looks for the cause.") from error
+        with turn:
             while True:
                 try:
                     fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -303,16 +308,16 @@ class Store:
                         raise StoreUnavailable("Another process is starting the store's owner, without success.", hint="`nbops doctor` looks for the cause.") from None
                     time.sleep(0.01)
                     try:
-                        return self._ping()
+                        return self._ping(deadline)
                     except _NoAnswer:
                         continue
             try:
-                return self._ping()
+                return self._ping(deadline)
             except _NoAnswer:
                 return self._start(deadline)
 
-    def _ping(self) -> Hello:
-        status, answer = self._exchange("GET", "/v1/hello", b"", 10)
+    def _ping(self, deadline: float) -> Hello:
+        status, answer = self._exchange("GET", "/v1/hello", b"", min(max(deadline - time.monotonic(), 0.2), 10))
         if status != 200:
             raise _problem(answer)
         return msgspec.msgpack.decode(answer, type=Hello)
@@ -345,7 +350,7 @@ class Store:
             ) from error
         while True:
             try:
-                return self._ping()
+                return self._ping(deadline)
             except _NoAnswer:
                 pass
             if process.poll() is not None:
@@ -370,12 +375,18 @@ class Store:
         )
 
     def _recovered(self) -> bool:
-        """Whether the owner can be written to again; what was spooled is folded in first, so that order is kept."""
+        """Whether the owner can be written to again; it is asked seldom, and the longer the fault lasts the more so."""
         if time.monotonic() < self._next_probe:
             return False
-        self._next_probe = time.monotonic() + _PROBE_SECONDS
+        recovered = self._probe()
+        self._pause = _PROBE_SECONDS[0] if recovered else min(self._pause * 2, _PROBE_SECONDS[1])
+        self._next_probe = time.monotonic() + self._pause
+        return recovered
+
+    def _probe(self) -> bool:
+        """Ask whether the owner can be written to; if so what was spooled is folded in first, so that order is kept."""
         try:
-            hello = self._ping() if self._hello else self._reach(time.monotonic() + 5)
+            hello = self._reach(time.monotonic() + 2)
         except (_NoAnswer, StoreError):
             self._hello = None
             return False

@@ -135,10 +135,11 @@ class Owner:
         while True:
             try:
                 await loop.run_in_executor(None, self._open_once)
-            except NbopsError as error:
-                if self._state != "blocked" or str(error) != str(self._problem):
-                    log.warning("blocked: %s", error)
-                self._state, self._problem = "blocked", error
+            except (NbopsError, OSError) as error:
+                problem = error if isinstance(error, NbopsError) else duck.translate(error, self._places.database)
+                if self._state != "blocked" or str(problem) != str(self._problem):
+                    log.warning("blocked: %s", problem)
+                self._state, self._problem = "blocked", problem
                 await asyncio.sleep(_REOPEN_SECONDS)
             else:
                 break
@@ -150,10 +151,9 @@ class Owner:
                 self._places.create()
                 self._sidecar = Sidecar(self._places.sidecar)
             except OSError as error:
-                if error.errno not in {errno.EROFS, errno.EACCES, errno.EPERM}:
-                    raise duck.translate(error, self._places.database) from error
                 # A folder that cannot be written still can be read.
-                self._sidecar = None
+                if error.errno not in {errno.EROFS, errno.EACCES, errno.EPERM} or not self._places.database.exists():
+                    raise
         opened = database.open_store(self._places, self._settings, self._sidecar)
         self._opened = opened
         if opened.read_only or self._sidecar is None:
@@ -364,6 +364,8 @@ class Owner:
             await _answer(send, encode(Reply()))
             return
         if act.action == "fold":
+            if self._state != "ready":
+                raise self._unready()
             await self._fold()
             reply = Reply()
         elif act.action == "backup":

@@ -6,6 +6,7 @@ lock on it, so a free lock means that no more will come. Folding twice is harmle
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -87,11 +88,12 @@ class Spool:
             make_private(folder)
         path = folder / f"{new_id()}{SUFFIX}"
         # Locked before it bears a segment's name: the owner takes one without a lock for one whose writer is dead, and removes it.
-        self.path = path.with_suffix(".new")
-        self._fd = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        begun = path.with_suffix(".new")
+        self._fd = os.open(begun, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self.path = begun
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         self._write(msgspec.msgpack.encode(self._header))
-        self.path = self.path.rename(path)
+        self.path = begun.rename(path)
 
     def _write(self, body: bytes) -> Path:
         if self._fd is None or self.path is None:
@@ -111,7 +113,8 @@ class Spool:
         path = self.path
         self.seal()
         if path:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def segments(places: Places) -> Iterator[Path]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nbops.config import FOLDER
 from nbops.errors import NotFound, ParameterError, PathRefused
 from nbops.records import Artifact, Blob, Dataset
+from nbops.render.model import Html
 from nbops.store.client import Store
 from nbops.tracking.provenance import file_digest, relative
 from nbops.tracking.recording import Recording
@@ -86,8 +87,10 @@ def add_figure(recording: Recording, figure: Any, name: str) -> None:
 
     A drawing of `nbops.render` is SVG already and stays so.
     """
-    if isinstance(figure, str) and figure.startswith("<svg"):
-        add(recording, _named("figures", name, ".svg"), figure.encode(), "figure", "image/svg+xml")
+    if isinstance(figure, Html) and figure.startswith("<svg "):
+        # Within a page the namespace goes without saying, in a file of its own it must be said.
+        data = figure.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).encode()
+        add(recording, _named("figures", name, ".svg"), data, "figure", "image/svg+xml")
         return
     figure = getattr(figure, "figure", None) or getattr(figure, "figure_", figure)
     save = getattr(figure, "savefig", None)

@@ -131,6 +131,8 @@ def _words(table: Table, data: str, path: str) -> dict[str, Any]:
         "example": f"{settings[0]} {10 if small else 400}",
         "suffix": "Regressor" if regression else "Classifier",
         "linear": "Ridge" if regression else "LogisticRegression",
+        "guess": "predicted" if target.name != "predicted" else "prediction",
+        "miss": "error" if target.name != "error" else "miss",
         "scoring": _SCORING[target.task][0],
         "lost": _SCORING[target.task][1],
         "model": re.sub(r"[^A-Za-z0-9]+", "-", target.name).strip("-").lower() or "model",

@@ -158,7 +158,7 @@ def test_notebook_trains_a_model_that_beats_the_baseline(
     assert parameters.items() <= runs.params(store, outcome.run_id).items()
     workspace = Workspace(store.settings)
     assert [text for cell in nbformat.read(outcome.notebook, as_version=4).cells for text in errors(cell)] == []
-    assert sorted(set(workspace.run(outcome.run_id).artifacts["kind"])) == ["model", "table", "text"]
+    assert sorted(set(workspace.run(outcome.run_id).artifacts["kind"])) == ["figure", "model", "table"]
     features = [*made.table.numbers, *made.table.categories]
     rows = read_as(made, file)[features].head()
     assert len(workspace.load_model(outcome.run_id).predict(rows)) == 5
@@ -428,6 +428,23 @@ def test_column_that_alone_tells_the_target_is_pointed_at(leak: Any, *, found: b
     assert made.table.suspects == (("leak",) if found else ())
     assert ("Look twice at `leak`" in prose(made)) is found
     assert "leak" in made.table.features
+
+
+@pytest.mark.parametrize("target", ["predicted", "error"])
+def test_columns_that_the_notebook_adds_never_hide_the_target(target: str, tmp_path: Path) -> None:
+    made = scaffold.create(tmp_path, written(tmp_path, pd.DataFrame({"x": numbers(50), target: numbers(50)})), target)
+    source = code(made)
+    assert f'result["{target}"] =' not in source
+    assert f"assign({target}=" not in source
+
+
+def test_notebook_says_what_else_a_number_could_be(tmp_path: Path) -> None:
+    marks = scaffold.create(
+        tmp_path, written(tmp_path, pd.DataFrame({"x": numbers(60), "mark": [1, 2, 3, 4, 5, 6] * 10})), "mark"
+    )
+    assert "--task regression --force" in prose(marks)
+    words = scaffold.create(tmp_path, written(tmp_path, customers(50), "c.csv"), "left", name="words")
+    assert "--task" not in prose(words)
 
 
 def test_copy_of_a_number_in_another_unit_is_pointed_at(tmp_path: Path) -> None:

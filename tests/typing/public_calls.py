@@ -1,0 +1,78 @@
+"""The types that a type checker sees behind what people call; checked by `tests/workspace/test_facade.py`, never run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, assert_type
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import Ridge
+
+import nbops
+from nbops.registry.models import LoadedModel, LoggedModel, ModelVersion
+from nbops.tracking.compare import Comparison
+
+
+def a_run(frame: pd.DataFrame, figure: object) -> None:
+    with nbops.start_run("churn", name="deep", params={"depth": 8, "rate": np.float64(0.1)}, tags={"team": "crm"}) as run:
+        assert_type(run, nbops.Run)
+        run.log_param("depth", 8)
+        run.log_metric("mae", np.float64(6.5), step=3)
+        run.log_metrics({"mae": 6.5, "rows": 3})
+        run.log_series("loss", [1.0, 0.5], steps=[0, 1])
+        run.log_table(frame, "worst")
+        run.log_table({"a": [1, 2]}, "plain")
+        run.log_figure(figure, "residuals")
+        run.log_artifact(Path("notes.md"), "docs/notes.md")
+        run.log_dict({"a": 1}, "facts")
+        run.set_tags({"stage": "draft"})
+        assert_type(run.log_input(frame, "train"), str)
+        assert_type(run.log_model(Ridge(), input_example=frame, reference=frame, target="y", code=["features.py"]), LoggedModel)
+    assert_type(run.id, str)
+    assert_type(run.start_time, datetime)
+    assert_type(run.metrics, dict[str, float])
+    assert_type(run.params, dict[str, object])
+    assert_type(run.tags, dict[str, str])
+    assert_type(run.artifacts, pd.DataFrame)
+    assert_type(run.metric_history("mae"), pd.DataFrame)
+    assert_type(run.load_table("worst"), pd.DataFrame)
+    assert_type(run.load_artifact("notes.md"), bytes)
+    assert_type(run.download("notes.md", "out"), Path)
+    run.end("stopped", cause="enough")
+
+
+def the_one_open_run(frame: pd.DataFrame) -> None:
+    nbops.log_params({"depth": 8})
+    nbops.log_metrics({"mae": 6.5}, step=1)
+    nbops.log_text("x", "note")
+    nbops.set_tag("team", "crm")
+    assert_type(nbops.log_input(frame), str)
+    nbops.autolog(models=False)
+
+
+def a_project(run: nbops.Run) -> None:
+    assert_type(nbops.search_runs(["churn"], filter="metrics.mae < 9", order_by="metrics.mae", limit=5), pd.DataFrame)
+    assert_type(nbops.compare(run, "4f2a9c1e"), Comparison)
+    assert_type(nbops.compare(model="churn", everything=True).frame, pd.DataFrame)
+    assert_type(nbops.sql("select * from runs where name = ?", ["deep"]), pd.DataFrame)
+    nbops.define_metric("cost", better="lower", unit="EUR")
+    nbops.define_metric("cost", better="less")  # type: ignore[arg-type]  # there are two directions
+    run.end("ended")  # type: ignore[arg-type]  # and a few ways to end
+    assert_type(nbops.register_model(run, "churn"), ModelVersion)
+    assert_type(nbops.load_model("churn/3", trust=["lib.Type"]), LoadedModel)
+    assert_type(nbops.load_model("churn").predict([[1.0]]), Any)
+    workspace = nbops.open("project")
+    assert_type(workspace, nbops.Workspace)
+    assert_type(workspace.run(run), nbops.Run)
+    assert_type(workspace.project, Path)
+    assert_type(workspace.model_versions(), pd.DataFrame)
+
+
+def an_error() -> None:
+    try:
+        nbops.load_model("churn")
+    except nbops.NbopsError as error:
+        assert_type(error.hint, str)
+        assert_type(error.exit.status, int)
