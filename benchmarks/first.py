@@ -39,6 +39,8 @@ def _first(parties: tuple[Party, Party], size: Size, folder: Path, report: Repor
         report.rows.append(
             [f"first start_run, {way}, ms", *map(milliseconds, wall), times(wall[1] / wall[0]), *map(milliseconds, cpu)]
         )
+        if any(one["kept"] != 1 for side in sides for one in side):
+            report.notes.append(f"first start_run, {way}: it returned before the run was in the store")
     report.raw["first"] = found
 
 

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbops.errors import (
     Conflict,
@@ -120,9 +120,11 @@ def rows(con: Connection, sql: str, values: Sequence[object] = ()) -> list[tuple
 
 def batches(con: Connection, sql: str, values: Sequence[object], rows: int) -> pa.RecordBatchReader:
     """The result of a SELECT as Arrow batches of that many rows."""
-    if hasattr(con, "fetch_record_batch"):
+    fetch = getattr(con, "fetch_record_batch", None)
+    if fetch is not None:
         # DuckDB 1.5: `sql` with bound values would build the whole result row by row.
-        return con.execute(sql, list(values)).fetch_record_batch(rows)
+        con.execute(sql, list(values))
+        return fetch(rows)
     return con.sql(sql, params=list(values)).to_arrow_reader(rows)
 
 
@@ -163,38 +165,59 @@ def values_fault(error: Exception) -> NbopsError | None:
     return None
 
 
+class _Failure(NamedTuple):
+    """What a failure about the file is, by words in DuckDB's text; `{path}` and `{text}` are filled in."""
+
+    signs: tuple[str, ...]
+    kind: type[StoreError]
+    message: str
+    hint: str
+
+
+_FAILURES = (
+    _Failure(
+        ("no space left", "disk full", "disk quota", "file too large"), StoreFull,
+        "The disk of {path} is full.", "Free some space; what you log meanwhile is spooled elsewhere.",
+    ),
+    _Failure(
+        ("read-only file system", "permission denied", "operation not permitted", "read-only mode"), StoreReadOnly,
+        "{path} cannot be written ({text}).", "Make the folder writable for you; what you log meanwhile is spooled elsewhere.",
+    ),
+    _Failure(
+        ("only read versions",), StoreVersion,
+        "{path} was written by a newer DuckDB ({text}).", "Upgrade: pip install -U duckdb.",
+    ),
+    _Failure(
+        (
+            "not a valid duckdb", "corrupt", "checksum", "wal file", "serialization error", "failure while replaying",
+            "could not read enough",
+        ),
+        StoreCorrupt,
+        "{path} cannot be read: {text}",
+        "Run `nbops db restore`: it names the newest backup and what would be missing. The file is kept aside.",
+    ),
+)  # fmt: skip
+
+
 def translate(error: Exception, path: Path) -> NbopsError:
     """DuckDB's error about the store's file as one of ours, with the remedy."""
     import duckdb
 
     text = str(error)
+    first = _first(text)
     # A folder may be called anything, "corrupt" too.
     lower = text.replace(str(path), "").lower()
     if "could not set lock" in lower or "conflicting lock" in lower:
         who = re.search(r"held in (.+?) \(PID (\d+)\)", text)
         holder = f"{Path(who[1]).name} (process {who[2]})" if who else "another program"
-        return StoreHeld(
-            f"{path} is held open by {holder}.",
-            hint="Close it there; what you log meanwhile is spooled and folded in. To look at the data use `nbops db open`.",
-        )
-    if "no space left" in lower or "disk full" in lower or "disk quota" in lower or "file too large" in lower:
-        return StoreFull(f"The disk of {path} is full.", hint="Free some space; what you log meanwhile is spooled elsewhere.")
-    if any(sign in lower for sign in ("read-only file system", "permission denied", "operation not permitted", "read-only mode")):
-        return StoreReadOnly(
-            f"{path} cannot be written ({_first(text)}).",
-            hint="Make the folder writable for you; what you log meanwhile is spooled elsewhere.",
-        )
-    if "version number" in lower and "only read versions" in lower:
-        return StoreVersion(f"{path} was written by a newer DuckDB ({_first(text)}).", hint="Upgrade: pip install -U duckdb.")
-    if any(sign in lower for sign in ("not a valid duckdb", "corrupt", "checksum", "wal file", "serialization error", "failure while replaying", "could not read enough")):
-        return StoreCorrupt(
-            f"{path} cannot be read: {_first(text)}",
-            hint="Run `nbops db restore`: it names the newest backup and what would be missing. The file is kept aside.",
-        )
+        return StoreHeld(f"{path} is held open by {holder}.", hint="Close it there; what you log meanwhile is spooled and folded in.")
+    for failure in _FAILURES:
+        if any(sign in lower for sign in failure.signs):
+            return failure.kind(failure.message.format(path=path, text=first), hint=failure.hint)
     hint = "`nbops doctor` looks for the cause; .nbops/run/owner.log has the details."
     if isinstance(error, (duckdb.OperationalError, OSError)) or is_fatal(error):
-        return StoreUnavailable(f"The store cannot be used at the moment: {_first(text)}", hint=hint)
-    return StoreError(f"The store failed: {_first(text)}", hint=hint)
+        return StoreUnavailable(f"The store cannot be used at the moment: {first}", hint=hint)
+    return StoreError(f"The store failed: {first}", hint=hint)
 
 
 def _first(text: str) -> str:

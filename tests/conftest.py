@@ -22,10 +22,8 @@ from nbops.workspace._workspace import Workspace
 OLDEST = os.environ.pop("NBOPS_OLDEST_PYTHON", "")
 """An interpreter that has nbops with the oldest supported DuckDB; empty when there is none."""
 
-BOTH_DUCKDBS = [
-    pytest.param(sys.executable, id="this DuckDB"),
-    pytest.param(OLDEST, id="oldest DuckDB", marks=pytest.mark.skipif(not OLDEST, reason="NBOPS_OLDEST_PYTHON names no interpreter")),
-]
+DUCKDBS = {"this DuckDB": sys.executable, **({"oldest DuckDB": OLDEST} if OLDEST else {})}
+"""The interpreters that a promise about DuckDB is tried with."""
 
 
 class Project:
@@ -127,7 +125,7 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith(("NBOPS_PROJECT", "NBOPS_RUN", "NBOPS_STORE", "NBOPS_TRANSPORT"))]:
             patch.delenv(name)
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-        patch.setenv("NBOPS_STORE_IDLE_MINUTES", "0.5")
+        patch.setenv("NBOPS_STORE_IDLE_MINUTES", "0.1")
         yield
 
 

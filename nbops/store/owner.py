@@ -217,6 +217,7 @@ class Owner:
                 log.exception("closing the store")
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request; whatever it provokes is an answer too."""
         self._last_use = time.monotonic()
         try:
             actor = self._actor(scope)
@@ -366,8 +367,7 @@ class Owner:
         if act.action == "fold":
             if self._state != "ready":
                 raise self._unready()
-            await self._fold()
-            reply = Reply()
+            reply = Reply(problem=await self._fold())
         elif act.action == "backup":
             reply = await self._submit(call=functools.partial(_backup, self._places))
         elif act.action == "checkpoint":
@@ -378,19 +378,23 @@ class Owner:
             raise UsageError(f"There is no act {act.action!r}.", hint="Known: drain, fold, backup, checkpoint, prune.")
         await _answer(send, encode(reply), status=_status(reply))
 
-    async def _fold(self) -> None:
-        """Bring in what was spooled while nobody could be reached."""
+    async def _fold(self) -> Problem | None:
+        """Bring in what was spooled while nobody could be reached. Gives what is wrong with the store, if that kept anything out."""
+        problem = None
         if self._state != "ready":
-            return
+            return problem
         async with self._folding:
             for path in list(spool.segments(self._places)):
                 try:
-                    await self._fold_segment(path)
+                    problem = await self._fold_segment(path) or problem
                 except (OSError, msgspec.MsgspecError) as error:
                     # One that cannot be read keeps nobody else's waiting.
                     log.warning("%s waits: %s", path, error)
+                    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                        problem = _problem(duck.translate(error, path))
+        return problem
 
-    async def _fold_segment(self, path: Path) -> None:
+    async def _fold_segment(self, path: Path) -> Problem | None:
         done, actor, batch = await asyncio.to_thread(self._look_into, path)
         replies = await asyncio.gather(
             *(self._submit(envelope=msgspec.structs.replace(envelope, resend=True), actor=actor) for _, envelope in batch)
@@ -398,7 +402,7 @@ class Owner:
         for (_, envelope), reply in zip(batch, replies, strict=True):
             if reply.problem and reply.problem.code.startswith("store."):
                 # The store's state refuses it, not the store's rules: it is tried again.
-                return
+                return reply.problem
             if reply.problem:
                 kept = spool.reject(self._places, path, envelope, reply.problem)
                 log.warning("refused at the fold, kept as %s: %s", kept, reply.problem.message)
@@ -407,6 +411,7 @@ class Owner:
         if done:
             await asyncio.to_thread(path.unlink)
             self._folded.pop(path, None)
+        return None
 
     def _look_into(self, path: Path) -> tuple[bool, Actor, list[tuple[int, Envelope]]]:
         """Whether a segment is finished, who wrote it, and what it holds beyond what was folded before; its blobs are taken in."""

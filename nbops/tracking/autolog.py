@@ -8,6 +8,7 @@ nothing here changes what an estimator does, and trouble of ours is a warning, n
 from __future__ import annotations
 
 import array
+import contextlib
 import os
 import time
 import warnings
@@ -91,19 +92,15 @@ class _Fits:
             fit = self._place(call, made)
         if fit is None:
             return call.proceed()
-        # What user code inside the fit logs, and runs that it begins, belong to the fit's own run.
-        entered = None if fit.lent else runs.enter(fit.recording)
-        try:
+        with contextlib.ExitStack() as ends:
+            if not fit.lent:
+                # What user code inside the fit logs, and runs that it begins, belong to the fit's own run.
+                ends.callback(runs.leave, runs.enter(fit.recording))
+            ends.push(lambda _kind, error, _trace: self._failed(fit, call, error) if error is not None else None)
             self._prepared(fit, call, whole)
             begun = time.perf_counter()
             result = call.proceed()
             self._finished(fit, call, time.perf_counter() - begun)
-        except BaseException as error:
-            self._failed(fit, call, error)
-            raise
-        finally:
-            if entered is not None:
-                runs.leave(entered)
         return result
 
     def _score(self, call: Call) -> Any:
@@ -165,11 +162,10 @@ class _Fits:
             params=made, tags=[tag("estimator_class", _class(call.estimator))],
         )  # fmt: skip
         self._own[recording.run_id] = experiment
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._own.pop, recording.run_id)
             recording.begin(request)
-        except BaseException:
-            del self._own[recording.run_id]
-            raise
+            undo.pop_all()
         if facts is None:
             in_background(recording.find_facts)
         return recording

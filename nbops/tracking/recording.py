@@ -261,7 +261,7 @@ class Recording:
             points, self._points, self._count = self._points, {}, 0
             rest, self._rest = self._rest, _Rest()
             start, self._start = self._start, None
-        begun = [start] if start else []
+        begun: list[Request] = [start] if start else []
         if not points and rest.empty():
             return begun
         series = [Series(key, *(column.tobytes() for column in columns)) for key, columns in points.items()]

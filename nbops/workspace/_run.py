@@ -18,6 +18,7 @@ from nbops.tracking.recording import Recording, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import ArrayLike
 
     from nbops.registry.models import LoggedModel
 
@@ -123,7 +124,7 @@ class Run:
         self._recording.metrics(metrics, step)
         self._settle()
 
-    def log_series(self, key: str, values: Sequence[float], steps: Sequence[int] | None = None) -> None:
+    def log_series(self, key: str, values: ArrayLike, steps: ArrayLike | None = None) -> None:
         """Record many points of a metric at once: lists or arrays (n,); steps default to 0…n-1. On disk on return."""
         self._recording.series(key, values, steps)
 

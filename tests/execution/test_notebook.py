@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,9 @@ def write(path: Path, *cells: str | tuple[str, str], **metadata: Any) -> Path:
 def shell(*command: object, cwd: Path | str | None = None, bare: bool = False) -> subprocess.CompletedProcess[str]:
     """A command as a person types it, or with an empty environment as cron starts it."""
     environ = {"PATH": os.defpath, "HOME": os.environ["HOME"]} if bare else dict(os.environ)
-    return subprocess.run([*NBOPS, *map(str, command)], cwd=cwd, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        [*NBOPS, *map(str, command)], cwd=cwd, env=environ, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def count(here: Workspace) -> int:
@@ -98,14 +99,18 @@ single = np.array(3)
 good, also_good, word, several, _hidden = True, np.bool_(True), "12", np.array([1, 2]), 5
         """,
     ),
-    "import nbops\nrun = nbops.start_run('family', name='whole', params={'rate': 0.5, 'own': 'x'}, tags={'team': 'crm'})\nrun.log_metric('joined', 1)",
+    """
+import nbops
+run = nbops.start_run("family", name="whole", params={"rate": 0.5, "own": "x"}, tags={"team": "crm"})
+run.log_metric("joined", 1)
+    """,
     FAMILY,
     "run.end()\nrun.log_metric('late', 2)",
 ]
 
 
 @pytest.fixture(scope="module")
-def whole(shared: Project, here: Workspace) -> Iterator[tuple[Run, dict[str, Any]]]:
+def whole(shared: Project, here: Workspace) -> tuple[Run, dict[str, Any]]:
     """The run of the notebook above, and what the command printed."""
     folder = shared.folder / "notebooks"
     (folder / "deep").mkdir(parents=True)
@@ -121,7 +126,7 @@ def whole(shared: Project, here: Workspace) -> Iterator[tuple[Run, dict[str, Any
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
-    yield here.run(document["run_id"]), document
+    return here.run(document["run_id"]), document
 
 
 def test_the_outcome_is_one_document(whole: tuple[Run, dict[str, Any]], shared: Project) -> None:
@@ -130,18 +135,35 @@ def test_the_outcome_is_one_document(whole: tuple[Run, dict[str, Any]], shared: 
     assert {name: document[name] for name in ("run_id", "status", "cause", "exit")} == {
         "run_id": run.run_id, "status": "finished", "cause": None, "exit": 0,
     }  # fmt: skip
-    assert (document["notebook"], document["html"]) == (str(folder / "out" / "whole.ipynb"), str(folder / "pages" / "whole.html"))
+    assert (document["notebook"], document["html"]) == (
+        str(folder / "out" / "whole.ipynb"),
+        str(folder / "pages" / "whole.html"),
+    )
     assert document["seconds"] > 0
 
 
 def test_parameters_come_from_files_then_yaml_then_words(whole: tuple[Run, dict[str, Any]]) -> None:
     executed = nbformat.read(whole[1]["notebook"], as_version=4)
-    printed = "".join(output["text"] for cell in executed.cells[2:4] for output in cell.get("outputs", []) if output.get("name") == "stdout")
+    printed = "".join(
+        output["text"]
+        for cell in executed.cells[2:4]
+        for output in cell.get("outputs", [])
+        if output.get("name") == "stdout"
+    )
     assert printed == "6 (8, 0.3, ['x'], '0042', True, '12:30')\n"
-    assert executed.metadata.papermill.parameters == {"depth": 8, "rate": 0.3, "flag": True, "names": ["x"], "time": "12:30", "code": "0042"}
+    assert executed.metadata.papermill.parameters == {
+        "depth": 8,
+        "rate": 0.3,
+        "flag": True,
+        "names": ["x"],
+        "time": "12:30",
+        "code": "0042",
+    }
 
 
-def test_the_run_has_every_parameter_with_what_the_kernel_added(whole: tuple[Run, dict[str, Any]], here: Workspace) -> None:
+def test_the_run_has_every_parameter_with_what_the_kernel_added(
+    whole: tuple[Run, dict[str, Any]], here: Workspace
+) -> None:
     assert whole[0].params == {
         "data": "numbers.csv", "depth": 8, "rate": 0.5, "url": "http://example.org/?a=b#c", "names": ["x"], "twice": "2 * 3",
         "code": "0042", "flag": True, "time": "12:30", "own": "x",
@@ -158,12 +180,19 @@ def test_a_tagged_cell_gives_its_numbers_as_metrics_without_an_import(whole: tup
 
 def test_the_kernel_joined_the_run_which_its_runner_ended(whole: tuple[Run, dict[str, Any]]) -> None:
     info = whole[0].info
-    assert (info.experiment, info.name, info.status, info.source) == ("family", "whole", "finished", "notebooks/whole.ipynb")
+    assert (info.experiment, info.name, info.status, info.source) == (
+        "family",
+        "whole",
+        "finished",
+        "notebooks/whole.ipynb",
+    )
     assert info.environment
     assert whole[0].tags == {"team": "crm"}
 
 
-def test_only_runs_of_the_kernel_itself_and_nested_notebooks_are_children(whole: tuple[Run, dict[str, Any]], here: Workspace) -> None:
+def test_only_runs_of_the_kernel_itself_and_nested_notebooks_are_children(
+    whole: tuple[Run, dict[str, Any]], here: Workspace
+) -> None:
     found = here.search_runs(["of a subprocess", "of a worker", "of the notebook", "nested"]).set_index("experiment")
     assert found["parent_run_id"].fillna("").to_dict() == {
         "of a subprocess": "", "of a worker": "", "of the notebook": whole[0].run_id, "nested": whole[0].run_id,
@@ -202,7 +231,10 @@ def test_a_cell_that_fails_is_told_by_number(here: Workspace, tmp_path: Path) ->
 
 
 def test_a_kernel_that_dies_is_told(here: Workspace, tmp_path: Path) -> None:
-    path = write(tmp_path / "dying.ipynb", "import nbops, os\nrun = nbops.start_run()\nrun.log_metric('m', 1)\nrun.flush()\nos._exit(3)")
+    path = write(
+        tmp_path / "dying.ipynb",
+        "import nbops, os\nrun = nbops.start_run()\nrun.log_metric('m', 1)\nrun.flush()\nos._exit(3)",
+    )
     outcome = execution.execute(here.store, path)
     assert (outcome.status, outcome.code) == ("failed", "execution.kernel")
     run = here.run(outcome.run_id)
@@ -213,7 +245,11 @@ def test_a_kernel_that_dies_is_told(here: Workspace, tmp_path: Path) -> None:
 def test_a_cell_that_takes_too_long_is_stopped(here: Workspace, tmp_path: Path) -> None:
     path = write(tmp_path / "slow.ipynb", "import time\ntime.sleep(60)")
     outcome = execution.execute(here.store, path, timeout=1)
-    assert (outcome.status, outcome.cause, outcome.code) == ("failed", "a cell took longer than 1 s", "execution.timeout")
+    assert (outcome.status, outcome.cause, outcome.code) == (
+        "failed",
+        "a cell took longer than 1 s",
+        "execution.timeout",
+    )
     assert outcome.seconds < 30
 
 
@@ -231,7 +267,11 @@ def test_a_scheduler_that_gives_up_stops_the_run(shared: Project, here: Workspac
 
 
 def test_an_unknown_kernel_is_told_with_those_that_exist(shared: Project, here: Workspace) -> None:
-    path = write(shared.folder / "kernel.ipynb", "x = 1", kernelspec={"name": "julia-9", "display_name": "Julia", "language": "python"})
+    path = write(
+        shared.folder / "kernel.ipynb",
+        "x = 1",
+        kernelspec={"name": "julia-9", "display_name": "Julia", "language": "python"},
+    )
     page = shared.folder / "never.html"
     done = shell("run", path, "--html", page)
     assert done.returncode == 26
@@ -245,8 +285,14 @@ def test_an_unknown_kernel_is_told_with_those_that_exist(shared: Project, here: 
 
 def test_an_unknown_parameter_is_refused_naming_the_nearest(here: Workspace, tmp_path: Path) -> None:
     before = count(here)
-    path = write(tmp_path / "known.ipynb", ("parameters", "alpha = 1\ndepth: int | None = None\nregion: str\na, b = 1, 2"), "x = 1")
-    with pytest.raises(ParameterError, match="Unknown parameter 'alhpa' for known.ipynb. Known: alpha, depth, region, a, b.") as caught:
+    path = write(
+        tmp_path / "known.ipynb",
+        ("parameters", "alpha = 1\ndepth: int | None = None\nregion: str\na, b = 1, 2"),
+        "x = 1",
+    )
+    with pytest.raises(
+        ParameterError, match=r"Unknown parameter 'alhpa' for known\.ipynb\. Known: alpha, depth, region, a, b\."
+    ) as caught:
         execution.execute(here.store, path, parameters={"alhpa": 2})
     assert caught.value.hint == "Did you mean 'alpha'?"
     bare = write(tmp_path / "bare.ipynb", "x = 1")
@@ -290,7 +336,11 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(here: Works
 
 def test_one_notebook_reaches_one_store_from_anywhere(shared: Project, here: Workspace) -> None:
     path = write(shared.folder / "notebooks" / "deep" / "anywhere.ipynb", "x = 1")
-    places = [("/", path), (path.parent, path.name), (shared.folder, path.relative_to(shared.folder))]
+    places: list[tuple[Path, Path]] = [
+        (Path("/"), path),
+        (path.parent, Path(path.name)),
+        (shared.folder, path.relative_to(shared.folder)),
+    ]
     for cwd, spelled in places:
         # A kernel that does not exist: what matters is where the run is written.
         assert shell("run", spelled, "-k", "none", cwd=cwd, bare=True).returncode == 26
@@ -308,7 +358,14 @@ def test_a_cell_that_is_run_again_ends_the_run_that_it_began(shared: Project, he
 
     def cell(cell_id: str, code: str) -> str:
         """Run a cell as JupyterLab sends it; gives the reply's status."""
-        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False, "stop_on_error": False}
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": False,
+        }
         message = session.msg("execute_request", content, metadata={"cellId": cell_id})
         client.shell_channel.send(message)
         while True:

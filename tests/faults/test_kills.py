@@ -15,7 +15,7 @@ import pytest
 
 from nbops.store import spool
 from nbops.store.client import Store
-from tests.conftest import BOTH_DUCKDBS, Project, finish, hang_up, wait_until
+from tests.conftest import DUCKDBS, Project, finish, hang_up, wait_until
 
 WRITER = """
 import sys, threading, time
@@ -60,7 +60,7 @@ def answer(project: Project) -> None:
     wait_until(lambda: store.hello().state == "ready", 60)
 
 
-@pytest.mark.parametrize("python", BOTH_DUCKDBS)
+@pytest.mark.parametrize("python", DUCKDBS.values(), ids=DUCKDBS)
 @pytest.mark.parametrize(
     ("kills", "pause"),
     [(3, 0.6), *(pytest.param(20, 3, marks=pytest.mark.long, id=f"60 s, turn {turn}") for turn in range(1, 6))],

@@ -21,6 +21,9 @@ from nbops.store.spool import Rejected, Spool
 from tests.conftest import Project, finish, wait_until
 from tests.store.inside import envelope, start
 
+# Their own stores tell the tests what they tell everybody.
+pytestmark = pytest.mark.filterwarnings("ignore::nbops.store.client.StoreWarning")
+
 TRAIN = """
 import json, sys, warnings
 import nbops
@@ -42,11 +45,11 @@ print(json.dumps(told))
 """
 STEADY = TRAIN % "train(int(sys.argv[1]))"
 # Once before the fault and once during it; the test says when.
-TWICE = TRAIN % "train(2); print('ready', flush=True); sys.stdin.readline(); train(3)"
+TWICE = TRAIN % "train(1); print('ready', flush=True); sys.stdin.readline(); train(2)"
 # With a run that is open when it is killed.
-KILLED = "train(2); print('ready', flush=True); sys.stdin.readline(); train(3); workspace.start_run('open').flush(); print('spooled', flush=True); sys.stdin.readline()"
+KILLED = "train(1); print('ready', flush=True); sys.stdin.readline(); train(2); workspace.start_run('open').flush(); print('spooled', flush=True); sys.stdin.readline()"
 # And once more when it is over.
-THRICE = TRAIN % "train(2); print('ready', flush=True); sys.stdin.readline(); train(3); print('spooled', flush=True); sys.stdin.readline(); train(4)"
+THRICE = TRAIN % "train(1); print('ready', flush=True); sys.stdin.readline(); train(2); print('spooled', flush=True); sys.stdin.readline(); train(1)"
 
 
 def told(out: str) -> list[str]:
@@ -102,6 +105,8 @@ def folded(project: Project) -> Store:
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's state folder, for this test alone."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    # An owner looks around more often the sooner it would leave.
+    monkeypatch.setenv("NBOPS_STORE_IDLE_MINUTES", "0.03")
     return tmp_path / "state"
 
 
@@ -147,7 +152,7 @@ def test_a_process_that_lives_through_the_fault_is_told_once_and_writes_straight
     time.sleep(1.2)
     say(process)
     assert len(told(finish(process))) == 1
-    assert counts(folded(project)) == exactly(9)
+    assert counts(folded(project)) == exactly(4)
 
 
 def test_a_process_that_is_killed_while_it_spools_loses_nothing_it_was_promised(project: Project, state: Path) -> None:
@@ -159,7 +164,7 @@ def test_a_process_that_is_killed_while_it_spools_loses_nothing_it_was_promised(
     process.kill()
     holder.close()
     store = folded(project)
-    assert counts(store) == exactly(5)
+    assert counts(store) == exactly(3)
     wait_until(lambda: store.read("select status from runs where experiment = 'open'").rows == [["lost"]])
 
 
@@ -222,7 +227,7 @@ def test_a_disk_that_becomes_read_only_under_a_living_owner_costs_nothing(disk: 
         time.sleep(1.2)
         say(process)
         assert len(told(finish(process))) == 1
-        assert counts(folded(project)) == exactly(9)
+        assert counts(folded(project)) == exactly(4)
     finally:
         project.close()
 
@@ -274,7 +279,7 @@ def test_a_full_disk_costs_nothing_that_was_logged(disk: Path, state: Path, leav
         warnings = told(finish(process))
         assert len(warnings) <= 1
         assert all("is full" in warning and "Free some space" in warning for warning in warnings)
-        assert counts(folded(project)) == exactly(9)
+        assert counts(folded(project)) == exactly(4)
     finally:
         project.close()
 
@@ -291,20 +296,20 @@ def test_a_disk_that_is_full_from_the_start_keeps_nobody_from_training(disk: Pat
         project.close()
 
 
-def test_a_disk_that_fills_up_while_eight_processes_log_costs_nothing(disk: Path, state: Path) -> None:
+def test_a_disk_that_fills_up_while_four_processes_log_costs_nothing(disk: Path, state: Path) -> None:
     project = Project(disk / "project")
     try:
         project.run(STEADY, 1)
         filler = disk / "filler"
-        processes = [project.start(STEADY, 20) for _ in range(4)]
+        processes = [project.start(STEADY, 10) for _ in range(4)]
         for _ in range(3):
-            time.sleep(0.3)
+            time.sleep(0.2)
             filler = fill(disk, 0)
-            time.sleep(0.3)
+            time.sleep(0.2)
             filler.unlink()
         for process in processes:
             finish(process)
-        assert counts(folded(project)) == exactly(81)
+        assert counts(folded(project)) == exactly(41)
     finally:
         project.close()
 
@@ -322,7 +327,7 @@ def test_a_disk_that_fills_up_while_eight_processes_log_costs_nothing(disk: Path
 )
 def test_an_owner_that_cannot_start_keeps_nobody_from_training(project: Project, state: Path, fault: str, words: str) -> None:
     project.run(STEADY, 1)
-    process = project.start(TRAIN % f"train(1); print('ready', flush=True); sys.stdin.readline(); {fault}; train(3)")
+    process = project.start(TRAIN % f"train(1); print('ready', flush=True); sys.stdin.readline(); {fault}; train(2)")
     hear(process, "ready")
     project.kill_owner()
     say(process)
@@ -330,11 +335,11 @@ def test_an_owner_that_cannot_start_keeps_nobody_from_training(project: Project,
     assert words in warning
     project.kill_owner()
     (project.folder / "nbops.toml").unlink(missing_ok=True)
-    assert counts(folded(project)) == exactly(5)
+    assert counts(folded(project)) == exactly(4)
 
 
 def test_an_owner_that_stands_still_is_waited_for_only_so_long_and_nothing_counts_twice(project: Project, state: Path) -> None:
-    project.environ["NBOPS_STORE_TIMEOUT"] = "1"
+    project.environ["NBOPS_STORE_TIMEOUT"] = "0.5"
     process = project.start(THRICE)
     hear(process, "ready")
     (owner,) = project.owners()
@@ -348,7 +353,7 @@ def test_an_owner_that_stands_still_is_waited_for_only_so_long_and_nothing_count
     say(process)
     (warning,) = told(finish(process))
     assert "cannot be reached" in warning
-    assert counts(folded(project)) == exactly(9)
+    assert counts(folded(project)) == exactly(4)
 
 
 # The fold
@@ -365,18 +370,18 @@ def leave_spooled(project: Project, count: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize("turns", [4, pytest.param(60, marks=pytest.mark.long)])
-def test_a_fold_that_is_killed_again_and_again_counts_everything_once(project: Project, turns: int) -> None:
-    for _ in range(4):
-        leave_spooled(project, 250)
+@pytest.mark.parametrize(("turns", "size"), [(3, 100), pytest.param(60, 1000, marks=pytest.mark.long)])
+def test_a_fold_that_is_killed_again_and_again_counts_everything_once(project: Project, turns: int, size: int) -> None:
+    for _ in range(3):
+        leave_spooled(project, size)
     for turn in range(turns):
         store = project.store()
         store.hello()
         time.sleep(0.02 * (turn % 8))
         project.kill_owner()
     store = folded(project)
-    assert store.read("select count(*), count(distinct run_id) from core.runs").rows == [[1000, 1000]]
-    assert store.read("select count(*), count(distinct tx) from core.ledger").rows == [[1000, 1000]]
+    assert store.read("select count(*), count(distinct run_id) from core.runs").rows == [[3 * size, 3 * size]]
+    assert store.read("select count(*), count(distinct tx) from core.ledger").rows == [[3 * size, 3 * size]]
 
 
 def test_a_torn_last_record_is_left_out_of_the_fold(project: Project) -> None:

@@ -44,7 +44,7 @@ class Middle(BaseEstimator):
 """
 
 
-class Notebook(BaseEstimator):
+class Notebook(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not annotated
     """A class of this process alone, as one that is defined in a notebook's cell."""
 
     __module__ = "__main__"
@@ -69,7 +69,10 @@ def trained(here: Workspace) -> Run:
 @pytest.fixture(scope="module")
 def versions(here: Workspace, trained: Run) -> list[models.ModelVersion]:
     """Two versions of one model, from two models of one run."""
-    return [here.register_model(trained, "leavers", description="bold"), here.register_model(trained.id, "leavers", model="mild")]
+    return [
+        here.register_model(trained, "leavers", description="bold"),
+        here.register_model(trained.id, "leavers", model="mild"),
+    ]
 
 
 @pytest.fixture
@@ -96,26 +99,40 @@ def test_versions_are_numbered_and_told(here: Workspace, trained: Run, versions:
     assert [row[0] for row in rows] == ["model.created", "version.registered", "version.registered"]
 
 
-def test_registering_the_same_again_gives_the_same_version(here: Workspace, versions: list[models.ModelVersion]) -> None:
+def test_registering_the_same_again_gives_the_same_version(
+    here: Workspace, versions: list[models.ModelVersion]
+) -> None:
     one = versions[0]
     request = RegisterVersion(
-        model="leavers", run_id=one.run_id, artifact=one.artifact, sha256=one.sha256, manifest=msgspec.json.encode(one.manifest).decode()
+        model="leavers",
+        run_id=one.run_id,
+        artifact=one.artifact,
+        sha256=one.sha256,
+        manifest=msgspec.json.encode(one.manifest).decode(),
     )
     assert here.store.write(request) == [1]
     assert models.version(here.store, "leavers").version == 2
     assert models.version(here.store, "leavers", 1) == one
 
 
-def test_the_versions_of_a_model_are_compared_under_their_numbers(here: Workspace, versions: list[models.ModelVersion]) -> None:
+def test_the_versions_of_a_model_are_compared_under_their_numbers(
+    here: Workspace, versions: list[models.ModelVersion]
+) -> None:
     one, manifest = versions[0], msgspec.json.encode(versions[0].manifest).decode()
     with here.start_run("leavers", params={"C": 3}) as other:
         pass
     for run_id in (one.run_id, other.run_id):
-        here.store.write(RegisterVersion(model="compared", run_id=run_id, artifact=one.artifact, sha256=one.sha256, manifest=manifest))
+        here.store.write(
+            RegisterVersion(
+                model="compared", run_id=run_id, artifact=one.artifact, sha256=one.sha256, manifest=manifest
+            )
+        )
     assert here.compare(model="compared").runs == ("compared/1", "compared/2")
 
 
-def test_a_model_is_loaded_by_name_version_or_run(here: Workspace, trained: Run, versions: list[models.ModelVersion]) -> None:
+def test_a_model_is_loaded_by_name_version_or_run(
+    here: Workspace, trained: Run, versions: list[models.ModelVersion]
+) -> None:
     for reference, model, shown in (
         ("leavers", MILD, "leavers/2"),
         (" leavers/1 ", BOLD, "leavers/1"),
@@ -180,12 +197,16 @@ def test_a_run_without_that_model_says_which_it_has(here: Workspace, trained: Ru
 # Predicting
 
 
-def test_columns_may_come_in_any_order_and_with_others(here: Workspace, trained: Run, versions: list[models.ModelVersion]) -> None:
+def test_columns_may_come_in_any_order_and_with_others(
+    here: Workspace, trained: Run, versions: list[models.ModelVersion]
+) -> None:
     shuffled = X[["site", "size", "age"]].assign(extra=1).sample(frac=1, random_state=0)
     for reference, model in (("leavers/1", BOLD), ("leavers/2", MILD)):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            np.testing.assert_array_equal(here.load_model(reference).predict(shuffled), model.predict(shuffled[["age", "size"]]))
+            np.testing.assert_array_equal(
+                here.load_model(reference).predict(shuffled), model.predict(shuffled[["age", "size"]])
+            )
     as_array = here.load_model(trained.id)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -193,13 +214,17 @@ def test_columns_may_come_in_any_order_and_with_others(here: Workspace, trained:
 
 
 @pytest.mark.parametrize("reference", ["leavers/1", "leavers/2"])
-def test_a_missing_column_is_named_with_the_nearest(here: Workspace, versions: list[models.ModelVersion], reference: str) -> None:
+def test_a_missing_column_is_named_with_the_nearest(
+    here: Workspace, versions: list[models.ModelVersion], reference: str
+) -> None:
     with pytest.raises(NotFound, match="not in the data: age") as caught:
         here.load_model(reference).predict(NUMBERS.rename(columns={"age": "agee"}))
     assert "'agee' for 'age'" in caught.value.hint
 
 
-def test_text_in_a_column_of_numbers_is_refused_without_showing_it(here: Workspace, versions: list[models.ModelVersion]) -> None:
+def test_text_in_a_column_of_numbers_is_refused_without_showing_it(
+    here: Workspace, versions: list[models.ModelVersion]
+) -> None:
     with pytest.raises(ParameterError, match="'age' holds str values") as caught:
         here.load_model("leavers/2").predict(NUMBERS.assign(age="secret"))
     assert "secret" not in str(caught.value)
@@ -250,7 +275,11 @@ def test_a_type_that_nobody_reviewed_needs_somebody_to_vouch_for_it_twice(here: 
 
 
 def test_what_is_no_fitted_model_is_refused(run: Run) -> None:
-    for model, message in ((LogisticRegression(), "is not fitted"), ("model", "is not a model"), (LogisticRegression, "is not a model")):
+    for model, message in (
+        (LogisticRegression(), "is not fitted"),
+        ("model", "is not a model"),
+        (LogisticRegression, "is not a model"),
+    ):
         with pytest.raises(ModelError, match=message):
             run.log_model(model)
 

@@ -17,7 +17,7 @@ from nbops.errors import StoreCorrupt, StoreError, StoreVersion
 from nbops.store import care, database
 from nbops.store.places import Places
 from nbops.store.sidecar import Sidecar
-from tests.conftest import BOTH_DUCKDBS, Project
+from tests.conftest import DUCKDBS, Project
 from tests.store.inside import Inside, start
 
 RUNS = 60
@@ -34,7 +34,7 @@ for n in range(int(sys.argv[1])):
 """
 
 
-@pytest.fixture(scope="module", params=BOTH_DUCKDBS)
+@pytest.fixture(scope="module", params=DUCKDBS.values(), ids=DUCKDBS)
 def crashed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A store whose owner was killed: half of its runs are in the file, half in the log beside it."""
     project = Project(tmp_path_factory.mktemp("crashed") / "project")

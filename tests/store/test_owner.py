@@ -25,7 +25,7 @@ from nbops.store.client import Store
 from nbops.store.meeting import BUSY, Meeting, Page
 from nbops.store.places import LONGEST_ADDRESS
 from nbops.store.wire import Hello
-from tests.conftest import BOTH_DUCKDBS, Project, finish, wait_until
+from tests.conftest import DUCKDBS, Project, finish, wait_until
 from tests.store.inside import start
 
 MEET = """
@@ -78,7 +78,7 @@ def test_eight_first_hellos_find_one_owner(project: Project) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("python", BOTH_DUCKDBS)
+@pytest.mark.parametrize("python", DUCKDBS.values(), ids=DUCKDBS)
 @pytest.mark.parametrize("processes", [8, 16])
 @pytest.mark.parametrize("what", ["run", "hello"])
 def test_twenty_times_all_of_many_processes_succeed_in_a_folder_without_a_store(

@@ -11,10 +11,10 @@ import pytest
 
 from nbops.errors import QueryError, QueryTimeout
 from nbops.store.client import Store
-from tests.conftest import BOTH_DUCKDBS, Project
+from tests.conftest import DUCKDBS, Project
 from tests.store.inside import start
 
-pytestmark = pytest.mark.parametrize("held", BOTH_DUCKDBS, indirect=True)
+pytestmark = pytest.mark.parametrize("held", DUCKDBS.values(), ids=DUCKDBS, indirect=True)
 
 
 class Held:

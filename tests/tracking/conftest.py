@@ -1,6 +1,5 @@
 """Tracking is tested on a project that the tests of a module share."""
 
-from tests.shared import here as here
-from tests.shared import nothing_left as nothing_left
-from tests.shared import run as run
-from tests.shared import shared as shared
+from tests.shared import here, nothing_left, run, shared
+
+__all__ = ["here", "nothing_left", "run", "shared"]

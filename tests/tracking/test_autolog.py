@@ -329,7 +329,7 @@ def test_runs_of_an_executed_notebook(home: Workspace, tmp_path: Path) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), source)
     done = notebook.execute(home.store, source)
     run = home.run(done.run_id)
-    assert (run.status, run.info.cause) == ("failed", "ValueError: in the end (cell 6)")
+    assert (run.status, str(run.info.cause).partition(" (")[0]) == ("failed", "ValueError: in the end")
     assert (run.experiment, run.params["fit_intercept"], run.params["alpha"]) == ("renamed", True, "mine")
     assert {"training_r2", "test_score"} <= run.metrics.keys()
     sql = (
@@ -558,16 +558,17 @@ def heard() -> Iterator[list[str]]:
 
 def test_disabling_gives_every_attribute_of_every_class_back(made: Made) -> None:
     nbops.autolog()
-    assert {kind for kind, name in UNTOUCHED if anatomy()[kind, name] is not UNTOUCHED[kind, name]} >= {
+    listening = anatomy()
+    assert {kind for (kind, name), value in UNTOUCHED.items() if listening[kind, name] is not value} >= {
         KMeans,
         Pipeline,
     }
     nbops.autolog(disable=True)
     nbops.autolog(disable=True)
-    kinds = {kind for kind, _ in UNTOUCHED}
-    after = {place: value for place, value in anatomy().items() if place[0] in kinds}
-    assert after.keys() == UNTOUCHED.keys()
+    after, kinds = anatomy(), {kind for kind, _ in UNTOUCHED}
     assert [place for place, value in UNTOUCHED.items() if after[place] is not value] == []
+    # copyreg remembers that it has pickled one.
+    assert {name for kind, name in after.keys() - UNTOUCHED.keys() if kind in kinds} <= {"__slotnames__"}
 
 
 def test_classes_made_meanwhile_are_heard_and_given_back(heard: list[str]) -> None:

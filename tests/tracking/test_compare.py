@@ -22,7 +22,11 @@ def trio(here: Workspace) -> tuple[Run, Run, Run]:
     here.define_metric("gain", better="higher")
     made = []
     for name, params, metrics in (
-        ("deep", {"depth": 8, "seed": 1, "only": "<b>x</b>"}, {"mae": 6.5, "cost": 100.0, "gain": 1.0, "odd": 1.0, "worse": math.nan}),
+        (
+            "deep",
+            {"depth": 8, "seed": 1, "only": "<b>x</b>"},
+            {"mae": 6.5, "cost": 100.0, "gain": 1.0, "odd": 1.0, "worse": math.nan},
+        ),
         ("flat", {"depth": 2, "seed": 1}, {"mae": 8.5, "cost": 90.0, "gain": 3.0, "odd": 2.0}),
         ("wide", {"depth": 2, "seed": 1}, {"mae": 7.5, "cost": 90.0, "gain": 2.0, "worse": math.inf}),
     ):
@@ -34,17 +38,26 @@ def trio(here: Workspace) -> tuple[Run, Run, Run]:
 
 def parsed(markup: str) -> ET.Element:
     """The markup as XML, which holds nothing that runs and fetches nothing."""
-    root = ET.fromstring(f"<r>{markup}</r>")
+    root = ET.fromstring(f"<r>{markup}</r>")  # noqa: S314 - our own markup
     for element in root.iter():
         assert element.tag.rpartition("}")[2] not in {"script", "link", "iframe", "object", "img"}
         assert not [name for name in element.attrib if name.lower().startswith("on") or name in {"href", "src"}]
     return root
 
 
-def test_what_differs_is_shown_and_the_best_of_each_metric_is_marked(here: Workspace, trio: tuple[Run, Run, Run]) -> None:
+def test_what_differs_is_shown_and_the_best_of_each_metric_is_marked(
+    here: Workspace, trio: tuple[Run, Run, Run]
+) -> None:
     view = here.compare(*trio)
     lines = {line.split("  ")[0].strip(): line for line in repr(view).splitlines()}
-    assert [name in lines for name in ("depth", "only", "seed", "team", "status", "experiment")] == [True, True, False, False, False, False]
+    assert [name in lines for name in ("depth", "only", "seed", "team", "status", "experiment")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
     assert "★ 6.5" in lines["mae"]
     assert lines["cost (EUR)"].count("★") == 2
     assert "★ 3" in lines["gain"]
@@ -60,12 +73,13 @@ def test_everything_can_be_shown(here: Workspace, trio: tuple[Run, Run, Run]) ->
 
 
 def test_the_frame_behind_it_has_the_values_themselves(here: Workspace, trio: tuple[Run, Run, Run]) -> None:
-    frame = here.compare(*trio).frame
-    assert frame.shape[1] == 3
-    assert frame.loc[("params", "depth")].tolist() == [8, 2, 2]
-    assert frame.loc[("metrics", "cost")].tolist() == [100.0, 90.0, 90.0]
-    assert frame.loc[("params", "only")].tolist() == ["<b>x</b>", None, None]
-    assert frame.loc[("metrics", "worse")].tolist()[1:] == [None, math.inf]
+    view = here.compare(*trio)
+    assert view.frame.columns.tolist() == list(view.runs)
+    cells = {key: values for key, *values in view.frame.itertuples()}
+    assert cells["params", "depth"] == [8, 2, 2]
+    assert cells["metrics", "cost"] == [100.0, 90.0, 90.0]
+    assert cells["params", "only"] == ["<b>x</b>", None, None]
+    assert cells["metrics", "worse"][1:] == [None, math.inf]
 
 
 def test_the_best_is_told_by_definition_or_by_a_common_name(here: Workspace, trio: tuple[Run, Run, Run]) -> None:
@@ -81,7 +95,16 @@ def test_the_best_is_told_by_definition_or_by_a_common_name(here: Workspace, tri
 
 @pytest.mark.parametrize(
     ("metric", "best"),
-    [("val_loss", 0), ("rmse", 0), ("test/mae", 0), ("log-loss", 0), ("accuracy", 1), ("roc_auc", 1), ("f1.macro", 1), ("R2", 1)],
+    [
+        ("val_loss", 0),
+        ("rmse", 0),
+        ("test/mae", 0),
+        ("log-loss", 0),
+        ("accuracy", 1),
+        ("roc_auc", 1),
+        ("f1.macro", 1),
+        ("R2", 1),
+    ],
 )
 def test_common_names_of_metrics_have_their_direction(here: Workspace, metric: str, best: int) -> None:
     made = []

@@ -22,16 +22,26 @@ FIELDS = [
 def pair(here: Workspace) -> tuple[Run, Run]:
     """Two runs that have little in common, the second one newer."""
     big = 2**60 + 1
-    with here.start_run("typed", name="first", params={"n": 1, "f": 1, "b": True, "mixed": 1, "none": None, "some": 7, "big": big, "all": big, "ü 'q'": "x"}) as one:
+    with here.start_run(
+        "typed",
+        name="first",
+        params={"n": 1, "f": 1, "b": True, "mixed": 1, "none": None, "some": 7, "big": big, "all": big, "ü 'q'": "x"},
+    ) as one:
         one.log_metrics({"loss": 0.5, "nan": math.nan, "far": math.inf})
         one.set_tag("kind", 1)
-    with here.start_run("typed", name="second", params={"n": 2, "f": 0.5, "b": False, "mixed": "a", "none": 3, "all": -big, "list": [1]}) as other:
+    with here.start_run(
+        "typed", name="second", params={"n": 2, "f": 0.5, "b": False, "mixed": "a", "none": 3, "all": -big, "list": [1]}
+    ) as other:
         other.log_metrics({"loss": 0.25, "only": 1.0})
     return one, other
 
 
 def test_an_empty_store_gives_an_empty_frame_with_the_fields(here: Workspace) -> None:
-    for found in (here.search_runs(), here.search_runs("typed"), here.search_runs(filter="metrics.loss < 1", order_by="params.x", limit=0)):
+    for found in (
+        here.search_runs(),
+        here.search_runs("typed"),
+        here.search_runs(filter="metrics.loss < 1", order_by="params.x", limit=0),
+    ):
         assert found.columns.tolist() == FIELDS
         assert len(found) == 0
         assert found["start_time"].dtype == "datetime64[us, UTC]"
@@ -57,7 +67,9 @@ def test_columns_have_the_types_that_all_their_values_were_logged_as(here: Works
     assert (found["start_time"].dt.tz is not None, found["duration"].min() >= 0) == (True, True)
 
 
-def test_an_integer_that_no_float_holds_stays_exact_where_a_run_lacks_it(here: Workspace, pair: tuple[Run, Run]) -> None:
+def test_an_integer_that_no_float_holds_stays_exact_where_a_run_lacks_it(
+    here: Workspace, pair: tuple[Run, Run]
+) -> None:
     assert here.search_runs("typed", order_by="start_time")["params.big"][0] == str(2**60 + 1)
 
 
@@ -71,12 +83,12 @@ def test_rows_tell_a_missing_value_from_nan(here: Workspace, pair: tuple[Run, Ru
 
 
 def test_a_filter_an_order_and_a_limit_work_together(here: Workspace, pair: tuple[Run, Run]) -> None:
-    assert here.search_runs("typed", filter="metrics.loss < 1 and params.n >= 1", order_by="metrics.loss", limit=1)["name"].tolist() == ["second"]
+    assert here.search_runs("typed", filter="metrics.loss < 1 and params.n >= 1", order_by="metrics.loss", limit=1)[
+        "name"
+    ].tolist() == ["second"]
     assert here.search_runs("typed", order_by="metrics.loss desc")["name"].tolist() == ["first", "second"]
     assert here.search_runs(["typed", "no such"], filter="params.some is null")["name"].tolist() == ["second"]
-    assert here.search_runs("typed", filter="name like 'fir%'").columns.tolist() == [
-        name for name in here.search_runs("typed", filter="name = 'first'").columns
-    ]
+    assert here.search_runs("typed", filter="name like 'fir%'")["name"].tolist() == ["first"]
 
 
 def test_only_the_names_that_the_found_runs_have_become_columns(here: Workspace, pair: tuple[Run, Run]) -> None:
@@ -103,5 +115,7 @@ def test_runs_with_hundreds_of_names_are_one_wide_frame(here: Workspace) -> None
 
 
 def test_sql_takes_bound_values_and_gives_a_frame(here: Workspace, pair: tuple[Run, Run]) -> None:
-    found = here.sql("select key, value from latest_metrics where run_id = ? and value < ? order by key", [pair[1].run_id, 0.5])
+    found = here.sql(
+        "select key, value from latest_metrics where run_id = ? and value < ? order by key", [pair[1].run_id, 0.5]
+    )
     assert found.to_numpy().tolist() == [["loss", 0.25]]

@@ -16,12 +16,16 @@ from nbops.tracking.compare import Comparison
 
 
 def a_run(frame: pd.DataFrame, figure: object) -> None:
-    with nbops.start_run("churn", name="deep", params={"depth": 8, "rate": np.float64(0.1)}, tags={"team": "crm"}) as run:
+    with nbops.start_run(
+        "churn", name="deep", params={"depth": 8, "rate": np.float64(0.1)}, tags={"team": "crm"}
+    ) as run:
         assert_type(run, nbops.Run)
         run.log_param("depth", 8)
         run.log_metric("mae", np.float64(6.5), step=3)
         run.log_metrics({"mae": 6.5, "rows": 3})
         run.log_series("loss", [1.0, 0.5], steps=[0, 1])
+        run.log_series("loss", np.zeros(2), steps=np.arange(2))
+        run.log_series("loss", frame["loss"])
         run.log_table(frame, "worst")
         run.log_table({"a": [1, 2]}, "plain")
         run.log_figure(figure, "residuals")
@@ -29,7 +33,9 @@ def a_run(frame: pd.DataFrame, figure: object) -> None:
         run.log_dict({"a": 1}, "facts")
         run.set_tags({"stage": "draft"})
         assert_type(run.log_input(frame, "train"), str)
-        assert_type(run.log_model(Ridge(), input_example=frame, reference=frame, target="y", code=["features.py"]), LoggedModel)
+        assert_type(
+            run.log_model(Ridge(), input_example=frame, reference=frame, target="y", code=["features.py"]), LoggedModel
+        )
     assert_type(run.id, str)
     assert_type(run.start_time, datetime)
     assert_type(run.metrics, dict[str, float])

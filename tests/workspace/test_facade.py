@@ -41,12 +41,20 @@ def test_every_verb_reaches_the_one_open_run(here: Workspace, monkeypatch: pytes
         nbops.log_input(pd.DataFrame({"a": [1]}))
     again = nbops.open().run(run.id)
     assert (again.params, again.metrics, again.tags) == ({"a": 1, "b": 2, "c": 3}, {"m": 1.0, "n": 2.0}, {"t": "x"})
-    assert again.artifacts["path"].tolist() == ["dict.json", "figures/figure.png", "notes.md", "tables/table.parquet", "text.txt"]
+    assert again.artifacts["path"].tolist() == [
+        "dict.json",
+        "figures/figure.png",
+        "notes.md",
+        "tables/table.parquet",
+        "text.txt",
+    ]
     assert nbops.search_runs("facade")["metrics.m"].tolist() == [1.0]
     assert nbops.sql("select name from run_inputs where run_id = ?", [run.run_id])["name"].tolist() == ["data"]
 
 
-def test_a_project_is_opened_by_its_folder_or_from_anywhere_inside(here: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_project_is_opened_by_its_folder_or_from_anywhere_inside(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     inner = here.project / "deep" / "er"
     inner.mkdir(parents=True)
     here.store.hello()
@@ -82,7 +90,11 @@ def test_an_error_survives_a_pickle_and_a_copy(kind: type[NbopsError]) -> None:
     error = kind("what was asked", hint="what to do", **special)  # type: ignore[arg-type]  # one of them takes a position
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 - our own bytes
         assert type(again) is kind
-        assert (str(again), again.code, again.exit) == ("what was asked\nHint: what to do", kind.default_code, error.exit)
+        assert (str(again), again.code, again.exit) == (
+            "what was asked\nHint: what to do",
+            kind.default_code,
+            error.exit,
+        )
         assert vars(again) == vars(error)
 
 
