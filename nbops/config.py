@@ -9,7 +9,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -17,35 +17,37 @@ from nbops.errors import ConfigError, nearest
 from nbops.records import Record
 
 FOLDER = ".nbops"
+Positive = Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class StoreSettings(Record):
     """How processes share the store. Times in seconds unless the name says otherwise."""
 
-    timeout: float = 30.0
+    timeout: Positive = 30.0
     """Longest wait for an owner that is starting, dying or being replaced."""
-    idle_minutes: float = 5.0
+    idle_minutes: Positive = 5.0
     """The owner leaves after this long without a request."""
     transport: Literal["unix", "tcp"] = "unix"
     allow_network_fs: bool = False
     """Start an owner although the project lies on NFS or SMB, where file locks cannot be relied on."""
     memory_limit: str = "25%"
     """Memory of the owner's DuckDB, as DuckDB writes it ("2GB") or a share of the machine's."""
-    threads: int = 2
+    threads: Count = 2
 
 
 class TrackingSettings(Record):
     """How runs are recorded."""
 
-    flush_seconds: float = 0.5
+    flush_seconds: Positive = 0.5
     """Longest time a logged metric stays in this process only."""
 
 
 class SqlSettings(Record):
     """Bounds of the user's own SQL."""
 
-    timeout: float = 60.0
-    max_rows: int = 5_000_000
+    timeout: Positive = 60.0
+    max_rows: Count = 5_000_000
 
 
 class Settings(Record):
@@ -65,7 +67,9 @@ class Settings(Record):
 
 _SECTIONS: dict[str, type[Record]] = {"store": StoreSettings, "tracking": TrackingSettings, "sql": SqlSettings}
 KEYS: dict[str, Any] = {
-    f"{section}.{field.name}": field.default for section, kind in _SECTIONS.items() for field in msgspec.structs.fields(kind)
+    f"{section}.{field.name}": field.default
+    for section, kind in _SECTIONS.items()
+    for field in msgspec.structs.fields(kind)
 }
 """Every setting as `section.key`, with its default."""
 
@@ -153,7 +157,9 @@ def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}.", hint="Mend the line that the message names.") from error
+        raise ConfigError(
+            f"{path} is not valid TOML: {error}.", hint="Mend the line that the message names."
+        ) from error
 
 
 def _put(values: dict[str, dict[str, Any]], origins: dict[str, str], key: str, value: object, source: str) -> None:

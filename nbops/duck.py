@@ -128,7 +128,9 @@ def batches(con: Connection, sql: str, values: Sequence[object], rows: int) -> p
     return con.sql(sql, params=list(values)).to_arrow_reader(rows)
 
 
-def load(con: Connection, sql: str, values: Sequence[object], count: int, columns: Mapping[str, tuple[str, bytes]]) -> None:
+def load(
+    con: Connection, sql: str, values: Sequence[object], count: int, columns: Mapping[str, tuple[str, bytes]]
+) -> None:
     """Execute a statement over the table `incoming`, made of raw little-endian columns without copying them."""
     import pyarrow as pa
 
@@ -149,8 +151,12 @@ def query_error(error: Exception) -> QueryError:
     if isinstance(error, duckdb.InterruptException) or first.startswith("INTERRUPT Error"):
         return QueryTimeout("The query was stopped at its time limit.", hint="Narrow it, or raise sql.timeout.")
     if isinstance(error, duckdb.OutOfMemoryException):
-        return QueryError("The query needs more memory than the store's owner may use.", hint="Narrow it, or use `nbops db open`.")
-    return QueryError(f"The query failed: {first}", hint="`nbops sql 'show tables'` lists the views, docs/views.md their columns.")
+        return QueryError(
+            "The query needs more memory than the store's owner may use.", hint="Narrow it, or use `nbops db open`."
+        )
+    return QueryError(
+        f"The query failed: {first}", hint="`nbops sql 'show tables'` lists the views, docs/views.md their columns."
+    )
 
 
 def values_fault(error: Exception) -> NbopsError | None:
@@ -159,9 +165,14 @@ def values_fault(error: Exception) -> NbopsError | None:
 
     text = _first(str(error))
     if isinstance(error, duckdb.ConstraintException):
-        return Conflict(f"It is there already, or does not fit the store's rules: {text}", hint="Look at what the store has: `nbops sql`.")
+        return Conflict(
+            f"It is there already, or does not fit the store's rules: {text}",
+            hint="Look at what the store has: `nbops sql`.",
+        )
     if isinstance(error, duckdb.DataError):
-        return UsageError(f"A value does not fit: {text}", hint="Client and owner may differ in version: see `nbops doctor`.")
+        return UsageError(
+            f"A value does not fit: {text}", hint="Client and owner may differ in version: see `nbops doctor`."
+        )
     return None
 
 
@@ -210,7 +221,9 @@ def translate(error: Exception, path: Path) -> NbopsError:
     if "could not set lock" in lower or "conflicting lock" in lower:
         who = re.search(r"held in (.+?) \(PID (\d+)\)", text)
         holder = f"{Path(who[1]).name} (process {who[2]})" if who else "another program"
-        return StoreHeld(f"{path} is held open by {holder}.", hint="Close it there; what you log meanwhile is spooled and folded in.")
+        return StoreHeld(
+            f"{path} is held open by {holder}.", hint="Close it there; what you log meanwhile is spooled and folded in."
+        )
     for failure in _FAILURES:
         if any(sign in lower for sign in failure.signs):
             return failure.kind(failure.message.format(path=path, text=first), hint=failure.hint)

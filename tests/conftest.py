@@ -118,11 +118,26 @@ def wait_until(true: Callable[[], object], seconds: float = 30) -> None:
         time.sleep(0.01)
 
 
+def is_locked(database: Path) -> bool:
+    """Whether a second process, which this one is, is kept from opening the store's file."""
+    import duckdb
+
+    try:
+        duckdb.connect(str(database)).close()
+    except duckdb.IOException as error:
+        return "lock" in str(error)
+    return False
+
+
 @pytest.fixture(scope="session", autouse=True)
 def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No setting of the developer's own, no spool in their home, and no owner that outlives a crash of the tests by much."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("NBOPS_PROJECT", "NBOPS_RUN", "NBOPS_STORE", "NBOPS_TRANSPORT"))]:
+        for name in [
+            name
+            for name in os.environ
+            if name.startswith(("NBOPS_PROJECT", "NBOPS_RUN", "NBOPS_STORE", "NBOPS_TRANSPORT"))
+        ]:
             patch.delenv(name)
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("NBOPS_STORE_IDLE_MINUTES", "0.1")

@@ -47,7 +47,9 @@ def test_every_command_and_each_of_its_options_has_its_place() -> None:
 def test_every_setting_is_told_with_its_default(key: str) -> None:
     default = config.KEYS[key]
     shown = str(default).lower() if isinstance(default, bool) else str(default)
-    assert re.search(rf"^\| `{re.escape(key)}` \| `{re.escape(shown)}` \|", (DOCS / "settings.md").read_text(), re.MULTILINE)
+    assert re.search(
+        rf"^\| `{re.escape(key)}` \| `{re.escape(shown)}` \|", (DOCS / "settings.md").read_text(), re.MULTILINE
+    )
 
 
 def test_every_error_code_is_told_with_its_statuses() -> None:
@@ -69,11 +71,18 @@ def test_every_view_is_told_with_its_columns_and_types() -> None:
     con = duck.scratch()
     for _, sql in migrations():
         con.execute(sql)
-    views = [row[0] for row in duck.rows(con, "select view_name from duckdb_views() where not internal and schema_name = 'main'")]
+    views = [
+        row[0]
+        for row in duck.rows(con, "select view_name from duckdb_views() where not internal and schema_name = 'main'")
+    ]
     told = sections("views.md")
     assert set(told) == set(views)
     for view in views:
-        columns = duck.rows(con, "select column_name, lower(data_type) from duckdb_columns() where table_name = ? order by column_index", [view])
+        columns = duck.rows(
+            con,
+            "select column_name, lower(data_type) from duckdb_columns() where table_name = ? order by column_index",
+            [view],
+        )
         assert re.findall(r"^\| `([a-z_0-9]+)` \| (.+) \|$", told[view], re.MULTILINE) == columns
 
 

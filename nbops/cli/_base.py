@@ -32,7 +32,9 @@ class Nouns(click.Group):
         found = super().get_command(ctx, cmd_name)
         return found or super().get_command(ctx, f"{cmd_name}s")
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a suggestion in the error."""
         from nbops.errors import UsageError, nearest
 
@@ -58,7 +60,10 @@ class Here:
         """The settings of a project that is there: a question asked in a wrong folder must not begin one. Raises NotFound."""
         settings = self.settings()
         if not settings.folder.exists() and settings.origins["project"] in {"git root", "current folder"}:
-            raise NotFound(f"There is no project in {settings.project}.", hint="Go to its folder or name it: nbops -C DIR …; `nbops run` begins one.")
+            raise NotFound(
+                f"There is no project in {settings.project}.",
+                hint="Go to its folder or name it: nbops -C DIR …; `nbops run` begins one.",
+            )
         return settings
 
     def workspace(self) -> Workspace:
@@ -100,7 +105,9 @@ def here(function: Callable[..., Any]) -> Callable[..., Any]:
 def show(value: object, *, as_json: bool, text: Callable[[], str] | None = None) -> None:
     """Print a result: as JSON, or as the text that `text` makes of it."""
     if as_json:
-        click.echo(json.dumps(_finite(value), default=_told, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+        click.echo(
+            json.dumps(_finite(value), default=_told, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
+        )
     elif text is not None:
         click.echo(text().rstrip("\n"))
 

@@ -18,11 +18,38 @@ from nbops.store.client import connect
 @cli.command("run")
 @click.argument("notebook", type=click.Path(path_type=Path))
 @click.argument("output", required=False, type=click.Path(path_type=Path))
-@click.option("-p", "--parameters", "pairs", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter; numbers, true/false and null are taken as such.")
-@click.option("-r", "--parameters-raw", "raw", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter to this very text.")
-@click.option("-f", "--parameters-file", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Parameters from a YAML or JSON file.")
+@click.option(
+    "-p",
+    "--parameters",
+    "pairs",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="Set a parameter; numbers, true/false and null are taken as such.",
+)
+@click.option(
+    "-r",
+    "--parameters-raw",
+    "raw",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="Set a parameter to this very text.",
+)
+@click.option(
+    "-f",
+    "--parameters-file",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Parameters from a YAML or JSON file.",
+)
 @click.option("-y", "--parameters-yaml", "yamls", multiple=True, metavar="YAML", help="Parameters as YAML.")
-@click.option("--cwd", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder to execute in (default: the notebook's).")
+@click.option(
+    "--cwd",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder to execute in (default: the notebook's).",
+)
 @click.option("-k", "--kernel", help="Kernel to use (default: the notebook's own).")
 @click.option("--execution-timeout", type=float, metavar="SECONDS", help="Longest time for one cell.")
 @click.option("--html", "html", type=click.Path(path_type=Path), help="Also render the executed notebook as one page.")
@@ -61,7 +88,14 @@ def run(
             click.echo(f"\r\033[K{notebook.name}: cell {at.cell}/{at.cells}", err=True, nl=False)
 
     outcome = execution.execute(
-        store, notebook, output, parameters=parameters, cwd=cwd, kernel=kernel, timeout=execution_timeout, progress=progress
+        store,
+        notebook,
+        output,
+        parameters=parameters,
+        cwd=cwd,
+        kernel=kernel,
+        timeout=execution_timeout,
+        progress=progress,
     )
     if lively:
         click.echo("\r\033[K", err=True, nl=False)
@@ -95,19 +129,28 @@ def _mind_the_noun(notebook: Path) -> None:
 
 
 def _parameters(
-    pairs: tuple[tuple[str, str], ...], raw: tuple[tuple[str, str], ...], files: tuple[Path, ...], yamls: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...],
+    raw: tuple[tuple[str, str], ...],
+    files: tuple[Path, ...],
+    yamls: tuple[str, ...],
 ) -> dict[str, Any]:
     import yaml
 
     merged: dict[str, Any] = {}
-    texts = [(str(path), path.read_text(encoding="utf-8")) for path in files] + [("--parameters-yaml", text) for text in yamls]
+    texts = [(str(path), path.read_text(encoding="utf-8")) for path in files] + [
+        ("--parameters-yaml", text) for text in yamls
+    ]
     for source, text in texts:
         try:
             loaded = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise ParameterError(f"The parameters in {source} are not YAML: {error}.", hint="Write one 'name: value' per line.") from error
+            raise ParameterError(
+                f"The parameters in {source} are not YAML: {error}.", hint="Write one 'name: value' per line."
+            ) from error
         if loaded is not None and not (isinstance(loaded, dict) and all(isinstance(name, str) for name in loaded)):
-            raise ParameterError(f"The parameters in {source} are no mapping.", hint="Write one 'name: value' per line.")
+            raise ParameterError(
+                f"The parameters in {source} are no mapping.", hint="Write one 'name: value' per line."
+            )
         merged.update(loaded or {})
     merged.update({name: _value(text) for name, text in pairs})
     merged.update(dict(raw))

@@ -23,7 +23,15 @@ def runs_group() -> None:
 @click.option("--deleted", is_flag=True, help="The hidden ones instead.")
 @json_option
 @here
-def list_runs(obj: Here, experiment: str | None, condition: str | None, order_by: str | None, limit: int, deleted: bool, as_json: bool) -> None:
+def list_runs(
+    obj: Here,
+    experiment: str | None,
+    condition: str | None,
+    order_by: str | None,
+    limit: int,
+    deleted: bool,
+    as_json: bool,
+) -> None:
     """List runs, newest first unless ordered otherwise."""
     from nbops.tracking import search, search_sql
     from nbops.tracking import show as views
@@ -127,9 +135,17 @@ def models_group() -> None:
 def list_models(obj: Here, name: str | None, as_json: bool) -> None:
     """List model versions, newest first."""
     frame = obj.workspace().model_versions(name)
-    shown = frame.assign(run=frame["run_id"].str[-8:], created=frame["created"].astype(str).str[:19]) if len(frame) else frame
+    shown = (
+        frame.assign(run=frame["run_id"].str[-8:], created=frame["created"].astype(str).str[:19])
+        if len(frame)
+        else frame
+    )
     columns = ["model", "version", "state", "run", "created", "actor"]
-    show(records(frame) if as_json else None, as_json=as_json, text=lambda: table(columns, shown[columns].to_numpy().tolist() if len(shown) else []))
+    show(
+        records(frame) if as_json else None,
+        as_json=as_json,
+        text=lambda: table(columns, shown[columns].to_numpy().tolist() if len(shown) else []),
+    )
 
 
 @models_group.command("register")

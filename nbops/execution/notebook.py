@@ -90,7 +90,8 @@ def execute(
     given = dict(parameters or {})
     language = _language(node)
     known, defaults = _parameters(node, language)
-    _refuse_unknown(given, known, notebook)
+    if known is not None:
+        _refuse_unknown(given, known, notebook)
     output = _writable(output) if output is not None else None
     recording = runs.begin_headless(store, notebook, params={**defaults, **given}, parent=runs.invited())
     kept = store.places.runs / recording.run_id / notebook.name
@@ -123,7 +124,11 @@ def _missing(kernel: str) -> _Failure | None:
         specs.get_kernel_spec(kernel)
     except NoSuchKernel:
         known = ", ".join(sorted(specs.find_kernel_specs())) or "none"
-        return _Failure(status="failed", cause=f"there is no kernel {kernel!r} here; there are: {known}", code="execution.environment")
+        return _Failure(
+            status="failed",
+            cause=f"there is no kernel {kernel!r} here; there are: {known}",
+            code="execution.environment",
+        )
     return None
 
 
@@ -149,7 +154,9 @@ def _papermill(order: _Order, recording: Recording, progress: Callable[[Progress
         cause = f"{error.ename}: {first}".removesuffix(": ") + f" (cell [{error.exec_count}])"
         return _Failure(status="failed", cause=cause[:500], code="execution")
     except DeadKernelError:
-        return _Failure(status="failed", cause="the kernel died (out of memory, or it was killed)", code="execution.kernel")
+        return _Failure(
+            status="failed", cause="the kernel died (out of memory, or it was killed)", code="execution.kernel"
+        )
     except CellTimeoutError:
         return _Failure(status="failed", cause=f"a cell took longer than {order.timeout:g} s", code="execution.timeout")
     except KeyboardInterrupt:
@@ -165,7 +172,9 @@ def _papermill(order: _Order, recording: Recording, progress: Callable[[Progress
 class _Watcher:
     """Listens to nbclient while cells run: progress out, metrics of tagged cells into the run."""
 
-    def __init__(self, manager: AsyncKernelManager, recording: Recording, progress: Callable[[Progress], None] | None) -> None:
+    def __init__(
+        self, manager: AsyncKernelManager, recording: Recording, progress: Callable[[Progress], None] | None
+    ) -> None:
         self._manager = manager
         self._recording = recording
         self._progress = progress
@@ -200,9 +209,7 @@ class _Watcher:
 
 
 # Evaluated in the kernel, on names that stand on the left of an assignment in the tagged cell. numpy's truth values are `bool`, once `bool_`.
-_NUMBER = (
-    "repr(float({name})) if type({name}).__name__ not in ('bool', 'bool_', 'str', 'bytes') and hasattr({name}, '__float__') else None"
-)
+_NUMBER = "repr(float({name})) if type({name}).__name__ not in ('bool', 'bool_', 'str', 'bytes') and hasattr({name}, '__float__') else None"
 
 
 def _kernel_manager(recording: Recording, order: _Order) -> AsyncKernelManager:
@@ -258,7 +265,9 @@ def _read(notebook: Path) -> Any:
         return nbformat.read(notebook, as_version=4)
     except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"{notebook} is not a notebook: {first}.", hint="Open it in JupyterLab and save it again.") from error
+        raise UsageError(
+            f"{notebook} is not a notebook: {first}.", hint="Open it in JupyterLab and save it again."
+        ) from error
 
 
 def _language(node: Any) -> str:
@@ -266,22 +275,28 @@ def _language(node: Any) -> str:
     return told or "python"
 
 
-def _parameters(node: Any, language: str) -> tuple[list[str], dict[str, object]]:
-    """The names of the first parameters cell, and the defaults that it gives: literals as values, other expressions as their text."""
+def _parameters(node: Any, language: str) -> tuple[list[str] | None, dict[str, object]]:
+    """The names of the first parameters cell, and the defaults that it gives: literals as values, other expressions as their text.
+
+    None instead of the names when nothing here reads the language.
+    """
     tagged = [cell for cell in node.cells if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", [])]
     if not tagged:
         return [], {}
     if language.lower() in {"python", "ipython"}:
         assigned = _assignments(tagged[0].source)
-        return list(assigned), {name: _value(expression) for name, expression in assigned.items() if expression is not None}
+        return list(assigned), {
+            name: _value(expression) for name, expression in assigned.items() if expression is not None
+        }
     with light_imports():
+        from papermill.exceptions import PapermillException
         from papermill.translators import papermill_translators
 
     try:
         told = papermill_translators.find_translator("", language).inspect(tagged[0])
-    except NotImplementedError:
-        # Of this language Papermill only writes the parameters.
-        return [], {}
+    except (NotImplementedError, PapermillException):
+        # Papermill writes parameters of this language at most, it does not read them.
+        return None, {}
     return [item.name for item in told], {item.name: item.default for item in told}
 
 
@@ -324,7 +339,9 @@ def _assignments(source: str) -> dict[str, ast.expr | None]:
                 found[target.id] = None if isinstance(node, ast.AugAssign) else node.value
             elif isinstance(target, (ast.Tuple, ast.List)):
                 values = node.value.elts if isinstance(node.value, (ast.Tuple, ast.List)) else []
-                pairs = zip(target.elts, values if len(values) == len(target.elts) else [None] * len(target.elts), strict=True)
+                pairs = zip(
+                    target.elts, values if len(values) == len(target.elts) else [None] * len(target.elts), strict=True
+                )
                 found.update((item.id, value) for item, value in pairs if isinstance(item, ast.Name))
     return found
 
@@ -337,7 +354,9 @@ def _writable(output: Path) -> Path:
         with tempfile.TemporaryFile(dir=output.parent):
             pass
     except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error}.", hint="Name a file in a folder that you may write to.") from error
+        raise UsageError(
+            f"{output} cannot be written: {error}.", hint="Name a file in a folder that you may write to."
+        ) from error
     if output.is_dir():
         raise UsageError(f"{output} is a folder.", hint=f"Name a file in it: {output.name}/executed.ipynb")
     return output
@@ -351,5 +370,9 @@ def _copy(kept: Path, output: Path) -> None:
 
 
 def _neighbours(notebook: Path) -> str:
-    near = nearest(notebook.name, [path.name for path in notebook.parent.glob("*.ipynb")]) if notebook.parent.is_dir() else None
+    near = (
+        nearest(notebook.name, [path.name for path in notebook.parent.glob("*.ipynb")])
+        if notebook.parent.is_dir()
+        else None
+    )
     return f"Did you mean {near!r}?" if near else "Give the path of an .ipynb file."

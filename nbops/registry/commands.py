@@ -19,9 +19,17 @@ def register(tx: Transaction, request: RegisterVersion) -> int:
         return int(known[0][0])
     subject = f"model:{request.model}"
     if not tx.rows("select 1 from core.models where name = ?", request.model):
-        tx.run("insert into core.models values (?, make_timestamp(?), ?, ?)", request.model, tx.time, tx.actor.name, tx.next_seq())
+        tx.run(
+            "insert into core.models values (?, make_timestamp(?), ?, ?)",
+            request.model,
+            tx.time,
+            tx.actor.name,
+            tx.next_seq(),
+        )
         tx.event(ModelCreated(subject=subject))
-    version = int(tx.rows("select coalesce(max(version), 0) + 1 from core.model_versions where model = ?", request.model)[0][0])
+    version = int(
+        tx.rows("select coalesce(max(version), 0) + 1 from core.model_versions where model = ?", request.model)[0][0]
+    )
     tx.run(
         "insert into core.model_versions values (?, ?, ?, ?, ?, ?, 'registered', make_timestamp(?), ?, ?, ?)",
         request.model, version, request.run_id, request.artifact, request.manifest, request.sha256, tx.time, tx.actor.name,

@@ -76,7 +76,10 @@ class LoadedModel:
     def predict_proba(self, data: pd.DataFrame | Any) -> Any:
         """Class probabilities (n, classes), in the order of the classes. Raises ModelError for a model without."""
         if not hasattr(self.estimator, "predict_proba"):
-            raise ModelError(f"{self.reference} gives no probabilities.", hint="Use predict, or train a classifier that has predict_proba.")
+            raise ModelError(
+                f"{self.reference} gives no probabilities.",
+                hint="Use predict, or train a classifier that has predict_proba.",
+            )
         return self.estimator.predict_proba(_conformed(data, self._signature))
 
     @property
@@ -85,7 +88,9 @@ class LoadedModel:
         names = getattr(self.estimator, "feature_names_in_", None)
         if self.manifest.signature is not None or names is None:
             return self.manifest.signature
-        return Signature(columns=tuple(Column(name=str(name), kind="other", nullable=True) for name in names), named=True)
+        return Signature(
+            columns=tuple(Column(name=str(name), kind="other", nullable=True) for name in names), named=True
+        )
 
     def __repr__(self) -> str:
         return f"<LoadedModel {self.reference}: {self.manifest.estimator}>"
@@ -110,7 +115,9 @@ def log(
     return LoggedModel(run_id=recording.run_id, name=name, manifest=packed.manifest)
 
 
-def register(store: Store, run_id: str, model: str, *, logged: str = "model", description: str | None = None) -> ModelVersion:
+def register(
+    store: Store, run_id: str, model: str, *, logged: str = "model", description: str | None = None
+) -> ModelVersion:
     """Make a run's logged model the next version of `model`, after it was loaded in a fresh process.
 
     Raises ParameterError for an unfit name, NotFound when the run has no such model, ModelError when it does not load.
@@ -118,12 +125,20 @@ def register(store: Store, run_id: str, model: str, *, logged: str = "model", de
     from nbops.registry.proof import prove
 
     if not _NAME.fullmatch(model):
-        raise ParameterError(f"{model!r} cannot be the name of a model.", hint="Begin with a letter or digit; use letters, digits, '-', '_', '.' and spaces, at most 100.")
+        raise ParameterError(
+            f"{model!r} cannot be the name of a model.",
+            hint="Begin with a letter or digit; use letters, digits, '-', '_', '.' and spaces, at most 100.",
+        )
     path = _path(logged)
     sha256, manifest, data = _logged(store, run_id, path)
     prove(data, example=_example(store, run_id, logged, manifest.signature), trust=manifest.unreviewed)
     request = RegisterVersion(
-        model=model, run_id=run_id, artifact=path, sha256=sha256, manifest=msgspec.json.encode(manifest).decode(), description=description
+        model=model,
+        run_id=run_id,
+        artifact=path,
+        sha256=sha256,
+        manifest=msgspec.json.encode(manifest).decode(),
+        description=description,
     )
     return version(store, model, store.write(request)[0])
 
@@ -133,10 +148,17 @@ def version(store: Store, model: str, number: int | None = None) -> ModelVersion
     found = versions(store, model)
     if not found:
         names = [row[0] for row in store.read("select name from models").rows]
-        raise NotFound.of("model", model, names, otherwise=f"Registered: {', '.join(names)}." if names else "Register one: nbops.register_model(run, NAME).")
+        raise NotFound.of(
+            "model",
+            model,
+            names,
+            otherwise=f"Registered: {', '.join(names)}." if names else "Register one: nbops.register_model(run, NAME).",
+        )
     chosen = [item for item in found if number is None or item.version == number]
     if not chosen:
-        raise NotFound(f"{model} has no version {number}.", hint=f"It has {', '.join(str(item.version) for item in found)}.")
+        raise NotFound(
+            f"{model} has no version {number}.", hint=f"It has {', '.join(str(item.version) for item in found)}."
+        )
     return chosen[-1]
 
 
@@ -169,7 +191,9 @@ def load(store: Store, reference: str, *, trust: Collection[str] | bool = ()) ->
 def _resolve(store: Store, reference: str) -> tuple[str, str, str]:
     match = _REFERENCE.fullmatch(reference.strip())
     if match is None:
-        raise NotFound(f"{reference!r} names no model.", hint='Write "NAME", "NAME/3" or the id of a run that logged one.')
+        raise NotFound(
+            f"{reference!r} names no model.", hint='Write "NAME", "NAME/3" or the id of a run that logged one.'
+        )
     name, number, alias = match["name"], match["version"], match["alias"]
     if alias:
         raise NotFound(f"{name} has no alias {alias!r}.", hint=f'Name a version: "{name}/1".')
@@ -193,7 +217,10 @@ def _logged(store: Store, run_id: str, path: str) -> tuple[str, Manifest, bytes]
     if path not in found:
         names = [key.removeprefix(f"{FOLDER}/").removesuffix(_SUFFIX) for key in found]
         known = f"It has: {', '.join(names)}." if names else "Log one with run.log_model(model)."
-        raise NotFound(f"Run {short(run_id)} has no logged model {path.removeprefix(FOLDER + '/').removesuffix(_SUFFIX)!r}.", hint=known)
+        raise NotFound(
+            f"Run {short(run_id)} has no logged model {path.removeprefix(FOLDER + '/').removesuffix(_SUFFIX)!r}.",
+            hint=known,
+        )
     data = store.get_blob(found[path])
     return found[path], formats.describe(data), data
 

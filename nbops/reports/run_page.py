@@ -35,9 +35,12 @@ def provenance(store: Store, run_id: str) -> Provenance:
         ended=at(info.end_time) if info.end_time else None,
         inputs=_inputs(store, run_id),
         parameters=tuple(
-            Parameter(name=key, value=str(value), changed=dict(revised).get(key, 0) > 0) for key, value in runs.params(store, run_id).items()
+            Parameter(name=key, value=str(value), changed=dict(revised).get(key, 0) > 0)
+            for key, value in runs.params(store, run_id).items()
         ),
-        metrics=tuple(KeyMetric(name=key, value=value, unit=units.get(key)) for key, value in runs.metrics(store, run_id).items()),
+        metrics=tuple(
+            KeyMetric(name=key, value=value, unit=units.get(key)) for key, value in runs.metrics(store, run_id).items()
+        ),
         models=tuple(f"{model}/{version}" for model, version in _versions(store, run_id)),
         notebook=info.source,
         commit=info.commit,
@@ -55,7 +58,9 @@ def _inputs(store: Store, run_id: str) -> tuple[Dataset, ...]:
 
 
 def _versions(store: Store, run_id: str) -> list[tuple[str, int]]:
-    rows = store.read("select model, version from model_versions where run_id = ? order by model, version", [run_id]).rows
+    rows = store.read(
+        "select model, version from model_versions where run_id = ? order by model, version", [run_id]
+    ).rows
     return [(str(model), int(version)) for model, version in rows]
 
 

@@ -71,7 +71,10 @@ def find(folders: tuple[Path, ...], sha256: str) -> Path:
         path = place(folder, sha256)
         if path.exists():
             return path
-    raise NotFound(f"The stored file {sha256[:12]}… is missing.", hint="`nbops db check` lists what else is missing; a backup may have it.")
+    raise NotFound(
+        f"The stored file {sha256[:12]}… is missing.",
+        hint="`nbops db check` lists what else is missing; a backup may have it.",
+    )
 
 
 def place(folder: Path, sha256: str) -> Path:

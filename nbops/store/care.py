@@ -62,7 +62,9 @@ class Restored(Record):
 def check(store: Store) -> list[Finding]:
     """Whether the store holds together: file, references, acknowledged sequence, event chain, files."""
     findings = []
-    counts = store.read("select 'runs', count(*) from core.runs union all select 'metrics', count(*) from core.metrics order by 1 desc").rows
+    counts = store.read(
+        "select 'runs', count(*) from core.runs union all select 'metrics', count(*) from core.metrics order by 1 desc"
+    ).rows
     findings.append(Finding(what="database", told=", ".join(f"{count:,} {name}" for name, count in counts)))
     wrong = {what: store.read(sql).rows[0][0] for what, sql in _REFERENCES.items()}
     broken = ", ".join(f"{count} {what}" for what, count in wrong.items() if count)
@@ -102,7 +104,9 @@ def restore(store: Store, name: str | None = None) -> Restored:
     chosen = next((path for path in found if name is None or name in {path.name, str(path)}), None)
     if chosen is None:
         known = ", ".join(path.name for path in found[:5]) or "none"
-        raise NotFound(f"There is no backup {name or 'at all'}.", hint=f"There are: {known}. `nbops db backup` makes one.")
+        raise NotFound(
+            f"There is no backup {name or 'at all'}.", hint=f"There are: {known}. `nbops db backup` makes one."
+        )
     with _alone(store):
         before = read_promise(places.sidecar)
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
@@ -117,7 +121,13 @@ def restore(store: Store, name: str | None = None) -> Restored:
         fresh.chmod(0o600)
         fresh.rename(places.database)
         last = _mark_restored(store, chosen, before)
-        return Restored(backup=chosen, kept_aside=aside, last=last, promised=max(before.seq if before else 0, last), made=_made(chosen))
+        return Restored(
+            backup=chosen,
+            kept_aside=aside,
+            last=last,
+            promised=max(before.seq if before else 0, last),
+            made=_made(chosen),
+        )
 
 
 def open_copy(store: Store) -> Path:
@@ -133,7 +143,12 @@ def export(store: Store, folder: Path) -> dict[str, int]:
     import pyarrow.parquet as pq
 
     folder.mkdir(parents=True, exist_ok=True)
-    names = [row[0] for row in store.read("select view_name from duckdb_views() where schema_name = 'main' and not internal order by 1").rows]
+    names = [
+        row[0]
+        for row in store.read(
+            "select view_name from duckdb_views() where schema_name = 'main' and not internal order by 1"
+        ).rows
+    ]
     written = {}
     for name in names:
         target, rows = folder / f"{name}.parquet", 0
@@ -166,12 +181,18 @@ def collect(store: Store, *, now: float | None = None) -> tuple[int, int]:
 
 def _sequence(store: Store) -> Finding:
     promise = read_promise(store.places.sidecar)
-    last = store.read("select greatest((select coalesce(max(seq), 0) from core.ledger), (select coalesce(max(seq), 0) from core.events))").rows[0][0]
+    last = store.read(
+        "select greatest((select coalesce(max(seq), 0) from core.ledger), (select coalesce(max(seq), 0) from core.events))"
+    ).rows[0][0]
     gaps = store.read("select detail from core.events where verb = 'store.gap' order by seq").rows
     lost = "; ".join(f"{d['last'] + 1} to {d['promised']}" for d in (json.loads(row[0]) for row in gaps))
     behind = promise is not None and promise.seq > last
     problem = f"sequence {last + 1} to {promise.seq} was acknowledged and is missing" if behind and promise else ""
-    return Finding(what="sequence", told=f"{last:,} acknowledged" + (f"; missing since earlier faults: {lost}" if lost else ""), problem=problem)
+    return Finding(
+        what="sequence",
+        told=f"{last:,} acknowledged" + (f"; missing since earlier faults: {lost}" if lost else ""),
+        problem=problem,
+    )
 
 
 def _chain(store: Store) -> Finding:
@@ -179,7 +200,11 @@ def _chain(store: Store) -> Finding:
     sql = "select seq, epoch_us(time), actor, verb, subject, detail, previous_hash, hash from core.events order by seq"
     for *fields, previous, found in store.read(sql).rows:
         if previous != head or link(previous, *fields) != found:
-            return Finding(what="events", told=f"{count:,} are linked", problem=f"the chain breaks at sequence {fields[0]}: something was edited")
+            return Finding(
+                what="events",
+                told=f"{count:,} are linked",
+                problem=f"the chain breaks at sequence {fields[0]}: something was edited",
+            )
         head, count = found, count + 1
     return Finding(what="events", told=f"{count:,} events, each linked to the one before")
 
@@ -192,7 +217,11 @@ def _files(store: Store) -> Finding:
             store.get_blob(sha256)
         except NbopsError as error:
             bad.append(error.message)
-    return Finding(what="files", told=f"{len(named):,} read and verified", problem="; ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else ""))
+    return Finding(
+        what="files",
+        told=f"{len(named):,} read and verified",
+        problem="; ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else ""),
+    )
 
 
 @contextlib.contextmanager
@@ -205,7 +234,9 @@ def _alone(store: Store) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise StoreUnavailable("Another process owns the store.", hint="Close the notebooks that use it, then try again.") from None
+        raise StoreUnavailable(
+            "Another process owns the store.", hint="Close the notebooks that use it, then try again."
+        ) from None
     finally:
         os.close(handle)
 
@@ -218,7 +249,9 @@ def _mark_restored(store: Store, chosen: Path, before: Promise | None) -> int:
         promised = max(before.seq if before else 0, last)
         con.execute("begin transaction")
         database.skip_to(con, promised)
-        database.append_event(con, StoreRestored(subject="store", backup=chosen.name, last=last, promised=promised), "nbops")
+        database.append_event(
+            con, StoreRestored(subject="store", backup=chosen.name, last=last, promised=promised), "nbops"
+        )
         con.execute("commit")
         con.execute(f"checkpoint {duck.NAME}")
         seq, head = database.last(con)
@@ -230,7 +263,9 @@ def _mark_restored(store: Store, chosen: Path, before: Promise | None) -> int:
     try:
         sidecar.promise(seq, head)
     except OSError as error:
-        raise StoreError(f"The sequence could not be kept: {error}.", hint="Free some space and run `nbops db check`.") from error
+        raise StoreError(
+            f"The sequence could not be kept: {error}.", hint="Free some space and run `nbops db check`."
+        ) from error
     finally:
         sidecar.close()
     return last

@@ -39,7 +39,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # What the owner's process may inherit: enough to find Python and its files, nothing that steers imports or holds secrets.
-_INHERIT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+_INHERIT = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "XDG_STATE_HOME",
+    "XDG_RUNTIME_DIR",
+    "VIRTUAL_ENV",
+    "LD_LIBRARY_PATH",
+)
 _PROBE_SECONDS = (1.0, 30.0)
 # Answers that say that waiting will not help soon: what can be spooled is spooled at once.
 _HOPELESS = ("store.unavailable.held", "store.unavailable.read-only", "store.full", "store.corrupt", "store.version")
@@ -94,7 +107,9 @@ class Store:
             if hello.state in {"ready", "read-only"}:
                 return hello
             if hello.code in _HOPELESS or time.monotonic() > deadline:
-                raise from_wire(hello.code or "store.unavailable", hello.message or "The store does not open.", hello.hint)
+                raise from_wire(
+                    hello.code or "store.unavailable", hello.message or "The store does not open.", hello.hint
+                )
             time.sleep(0.01)
 
     def write(self, *requests: Request, tx: str | None = None, resend: bool = False) -> list[Any]:
@@ -118,11 +133,15 @@ class Store:
             self._tell(error)
             return self._put_aside(msgspec.structs.replace(envelope, resend=True), len(requests))
 
-    def read(self, sql: str, values: Sequence[object] = (), *, limit: int | None = None, timeout: float | None = None) -> Table:
+    def read(
+        self, sql: str, values: Sequence[object] = (), *, limit: int | None = None, timeout: float | None = None
+    ) -> Table:
         """The rows of one SELECT. Raises QueryError, QueryTimeout or StoreUnavailable."""
         return msgspec.msgpack.decode(self._read(sql, values, limit, timeout, arrow=False), type=Table)
 
-    def arrow(self, sql: str, values: Sequence[object] = (), *, limit: int | None = None, timeout: float | None = None) -> pa.Table:
+    def arrow(
+        self, sql: str, values: Sequence[object] = (), *, limit: int | None = None, timeout: float | None = None
+    ) -> pa.Table:
         """The rows of one SELECT as an Arrow table. Raises QueryError, QueryTimeout or StoreUnavailable."""
         import pyarrow as pa
 
@@ -179,7 +198,9 @@ class Store:
         deadline = time.monotonic() + self.settings.store.timeout
         while self._meeting.owned() and self._meeting.page() == owner:
             if time.monotonic() > deadline:
-                raise StoreUnavailable("The store's owner does not leave.", hint="Wait for what it is writing, then try again.")
+                raise StoreUnavailable(
+                    "The store's owner does not leave.", hint="Wait for what it is writing, then try again."
+                )
             time.sleep(0.01)
         return True
 
@@ -206,7 +227,9 @@ class Store:
     def _blob_folders(self) -> tuple[Path, ...]:
         return (self.places.blobs, *(folder / BLOBS for folder in self.places.spools()))
 
-    def _read(self, sql: str, values: Sequence[object], limit: int | None, timeout: float | None, *, arrow: bool) -> bytes:
+    def _read(
+        self, sql: str, values: Sequence[object], limit: int | None, timeout: float | None, *, arrow: bool
+    ) -> bytes:
         bounds = self.settings.sql
         timeout = timeout or bounds.timeout
         query = Read(sql=sql, values=list(values), limit=limit or bounds.max_rows, timeout=timeout, arrow=arrow)
@@ -297,7 +320,9 @@ class Store:
         try:
             turn = self._meeting.starting.open("w")
         except OSError as error:
-            raise StoreUnavailable(f"No owner of the store can be started: {error}.", hint="`nbops doctor` looks for the cause.") from error
+            raise StoreUnavailable(
+                f"No owner of the store can be started: {error}.", hint="`nbops doctor` looks for the cause."
+            ) from error
         with turn:
             while True:
                 try:
@@ -305,7 +330,10 @@ class Store:
                     break
                 except BlockingIOError:
                     if time.monotonic() > deadline:
-                        raise StoreUnavailable("Another process is starting the store's owner, without success.", hint="`nbops doctor` looks for the cause.") from None
+                        raise StoreUnavailable(
+                            "Another process is starting the store's owner, without success.",
+                            hint="`nbops doctor` looks for the cause.",
+                        ) from None
                     time.sleep(0.01)
                     try:
                         return self._ping(deadline)
@@ -334,7 +362,11 @@ class Store:
 
     def _start(self, deadline: float) -> Hello:
         """Start an owner and wait for its first answer; the caller holds the right to start one."""
-        environ = {name: value for name, value in os.environ.items() if name in _INHERIT or name.startswith("NBOPS_STORE") or name == "NBOPS_TRANSPORT"}
+        environ = {
+            name: value
+            for name, value in os.environ.items()
+            if name in _INHERIT or name.startswith("NBOPS_STORE") or name == "NBOPS_TRANSPORT"
+        }
         environ["PYTHONDONTWRITEBYTECODE"] = os.environ.get("PYTHONDONTWRITEBYTECODE", "")
         try:
             with _log(self.places.log) as log:
@@ -406,7 +438,9 @@ class Store:
     def _put_aside(self, envelope: Envelope, count: int) -> list[Any]:
         with self._lock:
             if self._spool is None:
-                self._spool = Spool(self.places, store=self._hello.store if self._hello else "", writer=self._writer, host=self.host)
+                self._spool = Spool(
+                    self.places, store=self._hello.store if self._hello else "", writer=self._writer, host=self.host
+                )
             self._spool.append(envelope)
         return [None] * count
 

@@ -121,7 +121,9 @@ PATROLS: list[Callable[[Transaction, Places], None]] = []
 """What the owner looks after by itself, every few seconds and at its start."""
 
 
-def command(request: type[R], *, role: Role) -> Callable[[Callable[[Transaction, R], Any]], Callable[[Transaction, R], Any]]:
+def command(
+    request: type[R], *, role: Role
+) -> Callable[[Callable[[Transaction, R], Any]], Callable[[Transaction, R], Any]]:
     """Register the function as what the owner does for `request`."""
 
     def register(run: Callable[[Transaction, R], Any]) -> Callable[[Transaction, R], Any]:

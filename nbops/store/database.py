@@ -89,7 +89,9 @@ def meta(con: Connection, key: str) -> str:
 
 def schema_of(con: Connection) -> int:
     """The number of the last migration that the file has seen; 0 for an empty file."""
-    tables = duck.rows(con, "select schema_name from duckdb_tables() where table_name = 'meta' and schema_name = 'core'")
+    tables = duck.rows(
+        con, "select schema_name from duckdb_tables() where table_name = 'meta' and schema_name = 'core'"
+    )
     return int(meta(con, "schema")) if tables else 0
 
 
@@ -127,7 +129,9 @@ def append_event(con: Connection, event: Event, actor: str) -> int:
 def last(con: Connection) -> tuple[int, str]:
     """The last sequence in the file and the head of its event chain."""
     written = duck.rows(con, "select coalesce(max(seq), 0) from core.ledger")[0][0]
-    seq, head = duck.rows(con, "select coalesce(max(seq), 0), coalesce(arg_max(hash, seq), ?) from core.events", [GENESIS])[0]
+    seq, head = duck.rows(
+        con, "select coalesce(max(seq), 0), coalesce(arg_max(hash, seq), ?) from core.events", [GENESIS]
+    )[0]
     return max(written, seq), head
 
 
@@ -165,7 +169,14 @@ def _ready(con: Connection, places: Places, promise: Promise | None) -> Opened:
         if schema < newest:
             _migrate(con, places, schema)
         notice = _missing(con, places, promise)
-        return Opened(con, meta(con, "store_id"), newest, False, notice, "`nbops db check` tells what, `nbops db restore` from when a copy is.")
+        return Opened(
+            con,
+            meta(con, "store_id"),
+            newest,
+            False,
+            notice,
+            "`nbops db check` tells what, `nbops db restore` from when a copy is.",
+        )
     except (duck.errors(), OSError) as error:
         con.close()
         raise duck.translate(error, places.database) from error

@@ -17,7 +17,19 @@ from nbops.errors import QueryError, nearest
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "repeat", "json_each", "json_tree", "duckdb_tables", "duckdb_views", "duckdb_columns"})
+_FUNCTIONS = frozenset(
+    {
+        "range",
+        "generate_series",
+        "unnest",
+        "repeat",
+        "json_each",
+        "json_tree",
+        "duckdb_tables",
+        "duckdb_views",
+        "duckdb_columns",
+    }
+)
 _NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 _SCHEMAS = frozenset({"", "main", "core", "information_schema"})
 _CATALOGS = frozenset({"", duck.NAME})
@@ -41,7 +53,12 @@ def check(con: Connection, sql: str) -> None:
         raise QueryError(f"One statement is wanted, {len(tree['statements'])} were given.", hint=_HINT)
     nodes = list(_walk(tree))
     ours = {key for node in nodes if "cte_map" in node for key in _names(node["cte_map"])}
-    known = {name.lower() for (name,) in duck.rows(con, "select view_name from duckdb_views() union all select table_name from duckdb_tables()")}
+    known = {
+        name.lower()
+        for (name,) in duck.rows(
+            con, "select view_name from duckdb_views() union all select table_name from duckdb_tables()"
+        )
+    }
     for node in nodes:
         _look(node, ours, known)
 
@@ -50,7 +67,10 @@ def _look(node: dict[str, Any], ours: set[str], known: set[str]) -> None:
     kind = str(node.get("type"))
     if kind.endswith("_NODE") and kind not in _NODES:
         # DuckDB 2 takes INSERT, UPDATE, DELETE and COPY TO in a WITH; the last is no write to the store, but to its backups.
-        raise QueryError(f"Only SELECT is allowed here, in a WITH too, not {kind.removesuffix('_NODE').removesuffix('_QUERY')}.", hint=_HINT)
+        raise QueryError(
+            f"Only SELECT is allowed here, in a WITH too, not {kind.removesuffix('_NODE').removesuffix('_QUERY')}.",
+            hint=_HINT,
+        )
     if kind == "TABLE_FUNCTION":
         function = node["function"]
         name = str(function.get("function_name", "")).lower()

@@ -120,7 +120,6 @@ class Meeting:
         finally:
             os.close(handle)
 
-
     def _listen_in(self, folder: Path, version: str) -> socket.socket:
         listener = _bind(folder)
         self._inode = (folder / _SOCKET).stat().st_ino

@@ -223,16 +223,24 @@ class Owner:
             actor = self._actor(scope)
             route = self._routes.get((scope["method"], scope["path"]))
             if route is None:
-                raise UsageError(f"There is no {scope['method']} {scope['path']}.", hint="Client and owner may differ in version.")
+                raise UsageError(
+                    f"There is no {scope['method']} {scope['path']}.", hint="Client and owner may differ in version."
+                )
             await route(actor, await _body(scope, receive), send)
         except NbopsError as error:
             await _answer(send, encode(Reply(problem=_problem(error))), status=error.exit.http)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            problem = Problem(code="usage", message=f"The request cannot be read: {error}.", hint="Client and owner may differ in version.")
+            problem = Problem(
+                code="usage",
+                message=f"The request cannot be read: {error}.",
+                hint="Client and owner may differ in version.",
+            )
             await _answer(send, encode(Reply(problem=problem)), status=400)
         except Exception as error:
             log.exception("a request failed")
-            problem = Problem(code="internal", message=f"The owner failed: {error!r}.", hint="See .nbops/run/owner.log.")
+            problem = Problem(
+                code="internal", message=f"The owner failed: {error!r}.", hint="See .nbops/run/owner.log."
+            )
             await _answer(send, encode(Reply(problem=problem)), status=500)
         finally:
             self._last_use = time.monotonic()
@@ -245,7 +253,11 @@ class Owner:
                 return Actor(name=_user(uid), uid=uid, host=_HOST, pid=number)
         elif self._meeting.token_is(dict(scope["headers"]).get(b"authorization", b"").decode()):
             return Actor(name=_user(os.getuid()), uid=os.getuid(), host=_HOST, pid=0)
-        raise UsageError("This store belongs to another user.", hint="Use the team server for a store that several users share.", code="model.trust")
+        raise UsageError(
+            "This store belongs to another user.",
+            hint="Use the team server for a store that several users share.",
+            code="model.trust",
+        )
 
     async def _hello(self, _actor: Actor, _body: bytes, send: Send) -> None:
         opened, problem = self._opened, self._problem
@@ -320,7 +332,9 @@ class Owner:
             result = session.execute(query.sql, query.values)
             rows = result.fetchmany(query.limit + 1)
             columns = [column[0] for column in result.description]
-        return Table(columns=columns, rows=[list(row) for row in rows[: query.limit]], truncated=len(rows) > query.limit)
+        return Table(
+            columns=columns, rows=[list(row) for row in rows[: query.limit]], truncated=len(rows) > query.limit
+        )
 
     def _stream(self, query: Read, send: Send, loop: asyncio.AbstractEventLoop) -> None:
         """Send Arrow IPC batch by batch, so that memory stays flat whatever is asked for.
@@ -337,14 +351,19 @@ class Owner:
             with _ReadOnly(session, query.timeout, self._reading):
                 left = query.limit
                 # DuckDB 2 ends no transaction while a result of it is open, so the reader closes whatever happens.
-                with duck.batches(session, query.sql, query.values, 100_000) as reader, pa.ipc.new_stream(sink, reader.schema) as stream:
+                with (
+                    duck.batches(session, query.sql, query.values, 100_000) as reader,
+                    pa.ipc.new_stream(sink, reader.schema) as stream,
+                ):
                     for batch in reader:
                         stream.write_batch(batch.slice(0, left))
                         left -= batch.num_rows
                         if not started:
                             _send_now(send, start, loop)
                             started = True
-                        _send_now(send, {"type": "http.response.body", "body": sink.getvalue(), "more_body": True}, loop)
+                        _send_now(
+                            send, {"type": "http.response.body", "body": sink.getvalue(), "more_body": True}, loop
+                        )
                         sink.seek(0)
                         sink.truncate()
                         if left <= 0:
@@ -397,7 +416,10 @@ class Owner:
     async def _fold_segment(self, path: Path) -> Problem | None:
         done, actor, batch = await asyncio.to_thread(self._look_into, path)
         replies = await asyncio.gather(
-            *(self._submit(envelope=msgspec.structs.replace(envelope, resend=True), actor=actor) for _, envelope in batch)
+            *(
+                self._submit(envelope=msgspec.structs.replace(envelope, resend=True), actor=actor)
+                for _, envelope in batch
+            )
         )
         for (_, envelope), reply in zip(batch, replies, strict=True):
             if reply.problem and reply.problem.code.startswith("store."):
@@ -488,7 +510,9 @@ async def _body(scope: dict[str, Any], receive: Receive) -> bytes:
         part = message.get("body", b"")
         size += len(part)
         if max(size, declared) > MAX_BODY:
-            raise UsageError(f"The request is larger than {MAX_BODY >> 20} MiB.", hint="Log it in several calls, or as an artifact.")
+            raise UsageError(
+                f"The request is larger than {MAX_BODY >> 20} MiB.", hint="Log it in several calls, or as an artifact."
+            )
         parts.append(part)
         if not message.get("more_body"):
             return b"".join(parts)
@@ -530,7 +554,8 @@ def _backup(places: Places, connection: Any) -> str:
 def _prune(days: int, connection: Any) -> None:
     # A resend comes within minutes; only a spool that nobody folded for that long could repeat an older one. The last row stays.
     connection.execute(
-        "delete from core.ledger where time < now()::timestamp - to_days(?::integer) and seq < (select max(seq) from core.ledger)", [days]
+        "delete from core.ledger where time < now()::timestamp - to_days(?::integer) and seq < (select max(seq) from core.ledger)",
+        [days],
     )
 
 

@@ -79,7 +79,9 @@ def make_private(folder: Path) -> Path:
         if path.exists() and path.is_relative_to(private_temporary()):
             status = path.lstat()
             if status.st_uid != os.getuid() or status.st_mode & 0o077 or path.is_symlink():
-                raise PathRefused(f"{path} does not belong to this user alone.", hint="Remove it, or set TMPDIR to a folder of yours.")
+                raise PathRefused(
+                    f"{path} does not belong to this user alone.", hint="Remove it, or set TMPDIR to a folder of yours."
+                )
     return folder
 
 

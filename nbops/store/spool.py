@@ -51,7 +51,9 @@ class Spool:
 
     def __init__(self, places: Places, *, store: str, writer: str, host: str) -> None:
         self._places = places
-        self._header = Header(store=store, project=str(places.folder), writer=writer, pid=os.getpid(), host=host, created=now_us())
+        self._header = Header(
+            store=store, project=str(places.folder), writer=writer, pid=os.getpid(), host=host, created=now_us()
+        )
         self._fd: int | None = None
         self.path: Path | None = None
 

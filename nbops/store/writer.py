@@ -273,10 +273,16 @@ class Writer:
             tag = msgspec.msgpack.decode(raw, type=_Tagged).command
             found = self._by_tag.get(tag)
             if found is None:
-                raise UsageError(f"The store's owner knows no command {tag!r}.", hint="Upgrade nbops where the owner runs: `nbops db stop`.")
+                raise UsageError(
+                    f"The store's owner knows no command {tag!r}.",
+                    hint="Upgrade nbops where the owner runs: `nbops db stop`.",
+                )
             return found, self._parse[tag].decode(raw)
         except msgspec.ValidationError as error:
-            raise UsageError(f"The request does not fit: {error}.", hint="Client and owner may differ in version: see `nbops doctor`.") from error
+            raise UsageError(
+                f"The request does not fit: {error}.",
+                hint="Client and owner may differ in version: see `nbops doctor`.",
+            ) from error
 
     def _recorded(self, group: _Group, envelope: Envelope) -> Reply | None:
         if not (envelope.resend or envelope.tx in self._resent):
@@ -285,7 +291,9 @@ class Writer:
         if not found:
             return None
         seq, result = found[0]
-        return Reply(seq=seq, results=msgspec.msgpack.decode(result) if result is not None else [None] * len(envelope.commands))
+        return Reply(
+            seq=seq, results=msgspec.msgpack.decode(result) if result is not None else [None] * len(envelope.commands)
+        )
 
     def _remember_resends(self, jobs: list[Job]) -> None:
         """The first sending may still lie in a connection that its sender gave up; only this process can come to read it."""

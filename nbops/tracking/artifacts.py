@@ -77,7 +77,8 @@ def add_table(recording: Recording, table: Any, name: str) -> None:
         frame.to_parquet(buffer)
     except (ValueError, TypeError, NotImplementedError, OSError) as error:
         raise ParameterError(
-            f"The table {name!r} cannot be kept as Parquet: {error}.", hint="Columns need text names and one type each; convert the one that is named."
+            f"The table {name!r} cannot be kept as Parquet: {error}.",
+            hint="Columns need text names and one type each; convert the one that is named.",
         ) from error
     add(recording, _named("tables", name, ".parquet"), buffer.getvalue(), "table", "application/vnd.apache.parquet")
 
@@ -110,7 +111,9 @@ def add_dict(recording: Recording, value: object, name: str) -> None:
     try:
         text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ParameterError(f"{name!r} cannot be written as JSON: {error}.", hint="Keep plain values only, or log it as text or a file.") from error
+        raise ParameterError(
+            f"{name!r} cannot be written as JSON: {error}.", hint="Keep plain values only, or log it as text or a file."
+        ) from error
     add(recording, _suffixed(name, ".json"), storable(text).encode(), "dict", "application/json")
 
 
@@ -132,7 +135,13 @@ def describe(data: Any, name: str, project: Path) -> Dataset:
         path = Path(data)
         if not path.is_file():
             raise NotFound(f"There is no file {str(path)!r}.", hint=f"The current folder is {Path.cwd()}.")
-        return Dataset(name=name, digest=file_digest(path), source=relative(str(path.resolve()), project) or "", rows=None, columns={})
+        return Dataset(
+            name=name,
+            digest=file_digest(path),
+            source=relative(str(path.resolve()), project) or "",
+            rows=None,
+            columns={},
+        )
     import pandas as pd
 
     frame = data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
@@ -156,7 +165,9 @@ def _row(store: Store, run_id: str, path: str) -> str:
     table = store.read("select path, sha256 from artifacts where run_id = ?", [run_id])
     found, name = {row[0]: row[1] for row in table.rows}, inside(path)
     if name not in found:
-        raise NotFound.of("file of this run", path, found, otherwise=f"It has: {', '.join(sorted(found)[:20]) or 'none'}.")
+        raise NotFound.of(
+            "file of this run", path, found, otherwise=f"It has: {', '.join(sorted(found)[:20]) or 'none'}."
+        )
     return str(found[name])
 
 
@@ -175,7 +186,10 @@ def _files(folder: Path) -> Iterator[Path]:
         if FOLDER in path.relative_to(folder).parts:
             continue
         if not path.resolve().is_relative_to(root):
-            raise PathRefused(f"{path} is a link that leaves the folder {folder}.", hint="Copy what it points to into the folder, or log that file itself.")
+            raise PathRefused(
+                f"{path} is a link that leaves the folder {folder}.",
+                hint="Copy what it points to into the folder, or log that file itself.",
+            )
         if path.is_file():
             yield path
 

@@ -193,7 +193,7 @@ class _Fits:
     def _failed(self, fit: _Fit, call: Call, error: BaseException) -> None:
         status, cause = verdict(error)
         with self._quietly("A failed fit", call):
-            fit.recording.tags({"fit_error": cause})
+            fit.recording.tags({"fit_error": cause or type(error).__name__})
             self._end(fit, status, cause)
 
     def _end(self, fit: _Fit, status: RunStatus, cause: str | None = None) -> None:

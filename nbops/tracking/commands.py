@@ -48,8 +48,12 @@ _ENDS = Bulk(
     """,
     run_id="uuid", status="varchar", ended="us", cause="varchar",
 )  # fmt: skip
-_PARAMS = Bulk.into("core.params", run_id="uuid", key="varchar", value="varchar", kind="varchar", time="us", seq="bigint")
-_METRICS = Bulk.into("core.metrics", run_id="uuid", key="varchar", value="double", step="bigint", time="us", seq="bigint")
+_PARAMS = Bulk.into(
+    "core.params", run_id="uuid", key="varchar", value="varchar", kind="varchar", time="us", seq="bigint"
+)
+_METRICS = Bulk.into(
+    "core.metrics", run_id="uuid", key="varchar", value="double", step="bigint", time="us", seq="bigint"
+)
 # From here on a column of raw bytes is faster than a list of Python numbers, and worth importing pyarrow for.
 _MANY = 5_000
 _LOAD_METRICS = "insert into core.metrics select ?, ?, value, nullif(step, ?), make_timestamp(time), seq from incoming"
@@ -58,7 +62,9 @@ _ARTIFACTS = Bulk.into(
     "core.artifacts", run_id="uuid", path="varchar", sha256="varchar", size="bigint", kind="varchar", media_type="varchar",
     time="us", seq="bigint",
 )  # fmt: skip
-_DATASETS = Bulk.into("core.datasets", digest="varchar", name="varchar", source="varchar", rows="bigint", columns="varchar", seq="bigint")
+_DATASETS = Bulk.into(
+    "core.datasets", digest="varchar", name="varchar", source="varchar", rows="bigint", columns="varchar", seq="bigint"
+)
 _INPUTS = Bulk.into("core.inputs", run_id="uuid", digest="varchar", name="varchar", seq="bigint")
 _DEFINITIONS = Bulk.into(
     "core.metric_definitions", key="varchar", better="varchar", unit="varchar", description="varchar", seq="bigint"
@@ -89,10 +95,22 @@ def log(tx: Transaction, request: LogRun) -> None:
     for series in request.metrics:
         _points(tx, run_id, series)
     for item in request.artifacts:
-        tx.add(_ARTIFACTS, run_id, item.path, item.sha256, item.size, item.kind, item.media_type, request.time, tx.next_seq())
+        tx.add(
+            _ARTIFACTS,
+            run_id,
+            item.path,
+            item.sha256,
+            item.size,
+            item.kind,
+            item.media_type,
+            request.time,
+            tx.next_seq(),
+        )
     for row in request.inputs:
         seq, data = tx.next_seq(), row.dataset
-        tx.add(_DATASETS, data.digest, data.name, data.source, data.rows, msgspec.json.encode(data.columns).decode(), seq)
+        tx.add(
+            _DATASETS, data.digest, data.name, data.source, data.rows, msgspec.json.encode(data.columns).decode(), seq
+        )
         tx.add(_INPUTS, run_id, data.digest, row.name, seq)
     if request.facts:
         tx.add(_FACTS, run_id, request.facts.commit, request.facts.dirty, request.facts.environment)
@@ -149,7 +167,9 @@ def close_lost(tx: Transaction, places: Places) -> None:
     The marker holds the run's beginning, for the case that the runner died before it could be sent.
     """
     here = socket.gethostname()
-    for run_id, pid in tx.rows("select run_id::varchar, pid from core.runs where status = 'running' and host = ?", here):
+    for run_id, pid in tx.rows(
+        "select run_id::varchar, pid from core.runs where status = 'running' and host = ?", here
+    ):
         if not _alive(places.alive / run_id, pid):
             tx.add(_ENDS, run_id, "lost", tx.time, _LOST.format(pid=pid))
             tx.event(RunLost(subject=f"run:{run_id}", host=here, pid=pid))
@@ -202,14 +222,23 @@ def _texts(tx: Transaction, run_id: str, time: int, params: list[Param], tags: l
 def _points(tx: Transaction, run_id: str, series: Series) -> None:
     count = len(series.values) // 8
     if not len(series.values) == len(series.steps) == len(series.times) == count * 8:
-        raise UsageError(f"The columns of metric {series.key!r} differ in length.", hint="Send as many steps and times as values.")
+        raise UsageError(
+            f"The columns of metric {series.key!r} differ in length.", hint="Send as many steps and times as values."
+        )
     first = tx.next_seqs(count)
     if count > _MANY:
         seqs = array.array("q", range(first, first + count)).tobytes()
-        columns = {"value": ("d", series.values), "step": ("q", series.steps), "time": ("q", series.times), "seq": ("q", seqs)}
+        columns = {
+            "value": ("d", series.values),
+            "step": ("q", series.steps),
+            "time": ("q", series.times),
+            "seq": ("q", seqs),
+        }
         tx.load(_LOAD_METRICS, [run_id, series.key, NO_STEP], count, **columns)
         return
-    values, steps, times = (_column(kind, raw) for kind, raw in (("d", series.values), ("q", series.steps), ("q", series.times)))
+    values, steps, times = (
+        _column(kind, raw) for kind, raw in (("d", series.values), ("q", series.steps), ("q", series.times))
+    )
     tx.add_columns(
         _METRICS, count, run_id, series.key, values, [None if step == NO_STEP else step for step in steps], times,
         range(first, first + count),

@@ -70,12 +70,15 @@ class Comparison:
                 if places:
                     return self.runs[places[0]]
         raise UsageError(
-            f"Nothing says which of these runs has the best {metric!r}.", hint=f"Define it: nbops.define_metric({metric!r}, better='lower')."
+            f"Nothing says which of these runs has the best {metric!r}.",
+            hint=f"Define it: nbops.define_metric({metric!r}, better='lower').",
         )
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain values, for JSON."""
-        rows = [{"kind": row.place, "name": row.key, "better": row.better, "values": list(row.cells)} for row in self.shown]
+        rows = [
+            {"kind": row.place, "name": row.key, "better": row.better, "values": list(row.cells)} for row in self.shown
+        ]
         return {"runs": list(self.runs), "rows": rows}
 
     def to_text(self) -> str:
@@ -85,9 +88,13 @@ class Comparison:
     def to_html(self) -> Html:
         """The comparison as HTML and SVG without scripts."""
         parts: list[str] = [html.table(*self._table(), caption="Comparison of runs", note=self._note(), along="rows")]
-        drawn = [row for row in self.rows if row.place == "metrics"] + [row for row in self.rows if row.place == "params" and not row.same]
+        drawn = [row for row in self.rows if row.place == "metrics"] + [
+            row for row in self.rows if row.place == "params" and not row.same
+        ]
         if len(self.runs) > 2 and len(drawn) > 1:
-            columns: list[Column | str] = [Column(row.key, "number", row.unit) if row.place == "metrics" else row.key for row in drawn[:8]]
+            columns: list[Column | str] = [
+                Column(row.key, "number", row.unit) if row.place == "metrics" else row.key for row in drawn[:8]
+            ]
             lines = list(zip(*(row.cells for row in drawn[:8]), strict=True))
             winners = best(drawn[0].cells, drawn[0].better) if drawn[0].better else []
             parts.append(svg.parallel(columns, lines, highlight=winners))
@@ -99,7 +106,12 @@ class Comparison:
         for row in self.shown:
             winners = best(row.cells, row.better) if row.better else []
             label = f"{row.key} ({row.unit})" if row.unit else row.key
-            lines.append([Cell(label, note=row.place), *(Cell(value, "best" if i in winners else None) for i, value in enumerate(row.cells))])
+            lines.append(
+                [
+                    Cell(label, note=row.place),
+                    *(Cell(value, "best" if i in winners else None) for i, value in enumerate(row.cells)),
+                ]
+            )
         return columns, lines
 
     def _note(self) -> str:
@@ -113,13 +125,20 @@ class Comparison:
         return self.to_text()
 
 
-def compare(store: Store, run_ids: Sequence[str], *, labels: Mapping[str, str] | None = None, everything: bool = False) -> Comparison:
+def compare(
+    store: Store, run_ids: Sequence[str], *, labels: Mapping[str, str] | None = None, everything: bool = False
+) -> Comparison:
     """The comparison of runs given by their full ids, in that order. Raises UsageError for fewer than two."""
     chosen = list(dict.fromkeys(run_ids))
     if not 2 <= len(chosen) <= MOST:
-        raise UsageError(f"{len(chosen)} {'run was' if len(chosen) == 1 else 'runs were'} given to compare.", hint=f"Name 2 to {MOST} runs, or model='…' for all versions of a model.")
+        raise UsageError(
+            f"{len(chosen)} {'run was' if len(chosen) == 1 else 'runs were'} given to compare.",
+            hint=f"Name 2 to {MOST} runs, or model='…' for all versions of a model.",
+        )
     columns: dict[str, list[object]] = search.table(store, search_sql.these_query(chosen)).to_pydict()
-    defined = {key: (better, unit) for key, better, unit in store.read("select key, better, unit from metric_definitions").rows}
+    defined = {
+        key: (better, unit) for key, better, unit in store.read("select key, better, unit from metric_definitions").rows
+    }
     given = labels or {}
     ids, named = map(str, columns["run_id"]), map(str, columns["name"])
     names = [given.get(run) or f"{name} {short(run)}".lstrip() for run, name in zip(ids, named, strict=True)]
@@ -132,7 +151,9 @@ def compare(store: Store, run_ids: Sequence[str], *, labels: Mapping[str, str] |
 
 
 def _order(columns: list[str]) -> list[str]:
-    metrics, params, tags = ([c for c in columns if c.startswith(f"{place}.")] for place in ("metrics", "params", "tags"))
+    metrics, params, tags = (
+        [c for c in columns if c.startswith(f"{place}.")] for place in ("metrics", "params", "tags")
+    )
     return [*metrics, *params, *tags, *(c for c in columns if c in _TOLD)]
 
 

@@ -127,9 +127,7 @@ def _cell_id(ip: Any) -> str | None:
 
 def _notebook(ip: Any) -> str | None:
     named = (
-        os.environ.get(NOTEBOOK_VARIABLE)
-        or ip.user_ns.get("__vsc_ipynb_file__")
-        or os.environ.get("JPY_SESSION_NAME")
+        os.environ.get(NOTEBOOK_VARIABLE) or ip.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
     )
     if not named or not str(named).endswith(".ipynb"):
         return None

@@ -42,7 +42,13 @@ class Recording:
     """One run that this process records. May be used from any thread."""
 
     def __init__(
-        self, store: Store, run_id: str, *, params: Iterable[Param] = (), joined: bool = False, folder: Path | None = None
+        self,
+        store: Store,
+        run_id: str,
+        *,
+        params: Iterable[Param] = (),
+        joined: bool = False,
+        folder: Path | None = None,
     ) -> None:
         self.store = store
         self.run_id = run_id
@@ -143,9 +149,16 @@ class Recording:
         name = metric_key(key)
         try:
             column = np.ascontiguousarray(values, dtype="<f8")
-            order = np.arange(len(column), dtype="<i8") if steps is None else np.asarray(steps).astype("<i8", casting="same_kind")
+            order = (
+                np.arange(len(column), dtype="<i8")
+                if steps is None
+                else np.asarray(steps).astype("<i8", casting="same_kind")
+            )
         except (TypeError, ValueError) as error:
-            raise ParameterError(f"Metric {key!r} cannot be taken as points: {error}.", hint="Pass numbers as values and whole numbers as steps.") from error
+            raise ParameterError(
+                f"Metric {key!r} cannot be taken as points: {error}.",
+                hint="Pass numbers as values and whole numbers as steps.",
+            ) from error
         if column.ndim != 1 or order.shape != column.shape:
             raise ParameterError(
                 f"Metric {key!r} got values of shape {column.shape} and steps of shape {order.shape}.",
@@ -212,7 +225,11 @@ class Recording:
         """Send everything and close the run; a run ends once. A run that was joined is only flushed: its runner ends it."""
         if self.ended:
             return
-        last = () if self.joined or self._foreign else (EndRun(run_id=self.run_id, status=status, ended=now_us(), cause=cause),)
+        last = (
+            ()
+            if self.joined or self._foreign
+            else (EndRun(run_id=self.run_id, status=status, ended=now_us(), cause=cause),)
+        )
         self.flush(*last)
         self.ended = True
         _recordings.pop(self.run_id, None)
@@ -447,7 +464,7 @@ class _Exits:
 
     def attach(self) -> None:
         """Listen, from the first run on."""
-        if sys.exit != self._noticed:
+        if sys.exit != self._noticed and provenance.shell() is None:
             self._exit, sys.exit = sys.exit, self._noticed
         process, here = sys.modules.get("multiprocessing.process"), os.getpid()
         if process is not None and process.parent_process() is not None and self._worker != here:

@@ -125,7 +125,10 @@ def current() -> Recording:
     if not runs:
         raise UsageError("No run is open.", hint="Begin one: run = nbops.start_run()")
     names = ", ".join(short(recording.run_id) for recording in runs)
-    raise UsageError(f"{len(runs)} runs are open ({names}), so it is not clear which one is meant.", hint="Call the verb on the run: run.log_metric(…)")
+    raise UsageError(
+        f"{len(runs)} runs are open ({names}), so it is not clear which one is meant.",
+        hint="Call the verb on the run: run.log_metric(…)",
+    )
 
 
 def find(store: Store, text: str) -> str:
@@ -142,7 +145,10 @@ def find(store: Store, text: str) -> str:
     exact = [row for row in table.rows if row[0] == wanted]
     rows = exact or table.rows
     if not rows:
-        raise NotFound(f"There is no run {text!r}.", hint="`nbops runs list` shows the runs; use the last digits of an id, or a name.")
+        raise NotFound(
+            f"There is no run {text!r}.",
+            hint="`nbops runs list` shows the runs; use the last digits of an id, or a name.",
+        )
     if len(rows) > 1:
         found = "; ".join(f"{short(run_id)} ({', '.join(filter(None, told))})" for run_id, *told in rows[:_CANDIDATES])
         many = len(rows) if len(rows) <= _CANDIDATES else f"more than {_CANDIDATES}"
@@ -218,7 +224,12 @@ def _begun(recording: Recording, request: StartRun) -> None:
 
 
 def _join(
-    store: Store, experiment: str | None, name: str | None, where: provenance.Place, params: list[Param], tags: list[Tag]
+    store: Store,
+    experiment: str | None,
+    name: str | None,
+    where: provenance.Place,
+    params: list[Param],
+    tags: list[Tag],
 ) -> Recording | None:
     run_id, _, runner = os.environ.get(RUN_VARIABLE, "").partition("@")
     # Only the kernel that the runner itself started joins: what the kernel starts inherits the variable too.

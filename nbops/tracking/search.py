@@ -57,7 +57,9 @@ def table(store: Store, query: Query) -> pa.Table:
     keys: dict[str, dict[str, list[str]]] = {"params": {}, "metrics": {}, "tags": {}}
     for place, key, kinds in store.read(search_sql.keys_query(query).sql, query.values).rows:
         keys[place][key] = kinds or []
-    wide = search_sql.wide_query(query, params=list(keys["params"]), metrics=list(keys["metrics"]), tags=list(keys["tags"]))
+    wide = search_sql.wide_query(
+        query, params=list(keys["params"]), metrics=list(keys["metrics"]), tags=list(keys["tags"])
+    )
     found = store.arrow(wide.sql, wide.values)
     names = [f"{place}.{key}" for place in ("params", "metrics", "tags") for key in keys[place]]
     return _typed(found.rename_columns([*found.column_names[: found.num_columns - len(names)], *names]), keys["params"])

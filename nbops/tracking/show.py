@@ -44,7 +44,11 @@ def run_text(store: Store, info: runs.RunInfo) -> str:
 def run_html(store: Store, info: runs.RunInfo) -> Html:
     """One run for a notebook, with the curves of its metrics."""
     parts = [html.facts(*_facts(info))]
-    tables = [html.table(["name", "value"], [[key, value] for key, value in pairs.items()], caption=title) for title, pairs in _sections(store, info) if pairs]
+    tables = [
+        html.table(["name", "value"], [[key, value] for key, value in pairs.items()], caption=title)
+        for title, pairs in _sections(store, info)
+        if pairs
+    ]
     parts.append(html.beside(*tables))
     parts.append(html.beside(*_curves(store, info.run_id)))
     return html.stack(*parts)
@@ -91,7 +95,9 @@ def _curves(store: Store, run_id: str) -> list[Html]:
         every = -(-points // _POINTS)
         rows = store.read(thinned, [run_id, key, every]).rows
         steps = [i * every if step is None else step for i, (step, _) in enumerate(rows)]
-        drawn.append(svg.line([svg.Line(key, [value for _, value in rows], steps)], x_label="step", title=key, width=360))
+        drawn.append(
+            svg.line([svg.Line(key, [value for _, value in rows], steps)], x_label="step", title=key, width=360)
+        )
     return drawn
 
 

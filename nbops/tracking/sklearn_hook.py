@@ -112,11 +112,13 @@ class _Reporting:
 
 def _called(original: Any, name: str, estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     bound = original.__get__(estimator, type(estimator))
-    if not _listening or _inside.get():
+    # A copy, as another thread may switch it off meanwhile.
+    listening = _listening[:]
+    if not listening or _inside.get():
         return bound(*args, **kwargs)
     from sklearn.base import BaseEstimator
 
-    report, pid = _listening[0]
+    report, pid = listening[0]
     frame = sys._getframe(2)  # noqa: SLF001 - the caller of the method: there is no other way to know it
     if pid != os.getpid() or not isinstance(estimator, BaseEstimator) or not _is_user_code(frame):
         return bound(*args, **kwargs)

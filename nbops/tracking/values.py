@@ -23,7 +23,9 @@ def param(key: object, value: object) -> Param:
     try:
         kind, text = _kind(value)
     except ValueError as error:  # an integer of more digits than Python writes
-        raise ParameterError(f"Parameter {name!r} cannot be written: {error}.", hint="Log it as text: run.log_text(…).") from error
+        raise ParameterError(
+            f"Parameter {name!r} cannot be written: {error}.", hint="Log it as text: run.log_text(…)."
+        ) from error
     if len(text) > LONGEST_VALUE:
         raise ParameterError(
             f"Parameter {name!r} is {len(text):,} characters long; at most {LONGEST_VALUE:,} are kept.",
@@ -36,7 +38,10 @@ def tag(key: object, value: object) -> Tag:
     """A tag: its value is text."""
     name, text = _key("a tag", key), str(value)
     if len(text) > LONGEST_VALUE:
-        raise ParameterError(f"Tag {name!r} is {len(text):,} characters long; at most {LONGEST_VALUE:,} are kept.", hint="Log it with run.log_text(…).")
+        raise ParameterError(
+            f"Tag {name!r} is {len(text):,} characters long; at most {LONGEST_VALUE:,} are kept.",
+            hint="Log it with run.log_text(…).",
+        )
     return Tag(key=name, value=storable(text))
 
 
@@ -63,7 +68,8 @@ def step_number(step: object) -> int:
     whole = step if isinstance(step, int) else _real(step)
     if whole is None or whole % 1 or not -(2**63) < whole < 2**63:
         raise ParameterError(
-            f"The step {_shown(step)} is not a whole number.", hint="Count batches or epochs; log what lies between as a metric."
+            f"The step {_shown(step)} is not a whole number.",
+            hint="Count batches or epochs; log what lies between as a metric.",
         )
     return int(whole)
 

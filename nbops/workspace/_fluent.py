@@ -114,7 +114,9 @@ def define_metric(key: str, *, better: Better, unit: str | None = None, descript
     open_project().define_metric(key, better=better, unit=unit, description=description)
 
 
-def register_model(source: str | Run, name: str, *, model: str = "model", description: str | None = None) -> ModelVersion:
+def register_model(
+    source: str | Run, name: str, *, model: str = "model", description: str | None = None
+) -> ModelVersion:
     """Make a run's model the next version of `name`; see Workspace.register_model."""
     return open_project().register_model(source, name, model=model, description=description)
 

@@ -191,7 +191,14 @@ class Run:
         from nbops.registry import models
 
         logged = models.log(
-            self._recording, model, name, example=input_example, reference=reference, target=target, code=code, trust=trust
+            self._recording,
+            model,
+            name,
+            example=input_example,
+            reference=reference,
+            target=target,
+            code=code,
+            trust=trust,
         )
         self._settle()
         return logged
@@ -244,7 +251,9 @@ class Run:
         self._token = runs.enter(self._recording)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._token is not None:
             runs.leave(self._token)
         self.end(*verdict(error))

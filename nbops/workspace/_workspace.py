@@ -80,7 +80,9 @@ class Workspace:
         from nbops.tracking import search
 
         experiments = [experiment] if isinstance(experiment, str) else list(experiment or [])
-        return search.search(self._settled, filter, experiments=experiments, order_by=order_by, limit=limit, deleted=deleted)
+        return search.search(
+            self._settled, filter, experiments=experiments, order_by=order_by, limit=limit, deleted=deleted
+        )
 
     def compare(self, *chosen: str | Run, model: str | None = None, everything: bool = False) -> Comparison:
         """Runs side by side, or all versions of a model: what differs, the best metrics marked. Shows itself in a notebook."""
@@ -100,11 +102,15 @@ class Workspace:
         """The rows of one SELECT over the documented views, with bound `?` values. Raises QueryError or QueryTimeout."""
         return self._settled.frame(query, values)
 
-    def define_metric(self, key: str, *, better: Better, unit: str | None = None, description: str | None = None) -> None:
+    def define_metric(
+        self, key: str, *, better: Better, unit: str | None = None, description: str | None = None
+    ) -> None:
         """Say whether higher or lower is better, and the unit; holds for the whole project."""
         self.store.write(DefineMetric(key=metric_key(key), better=better, unit=unit, description=description))
 
-    def register_model(self, source: str | Run, name: str, *, model: str = "model", description: str | None = None) -> ModelVersion:
+    def register_model(
+        self, source: str | Run, name: str, *, model: str = "model", description: str | None = None
+    ) -> ModelVersion:
         """Make a run's logged model the next version of `name`, after it has been loaded and tried in a fresh process.
 
         Raises NotFound when the run has no such model, ModelError when it does not load.

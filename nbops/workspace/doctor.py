@@ -44,7 +44,11 @@ def examine(settings: config.Settings) -> list[Check]:
 
 def _file_system(settings: config.Settings) -> Check:
     kind = network_file_system(settings.project)
-    remedy = "Move the project to a local disk, or set store.allow_network_fs." if kind and not settings.store.allow_network_fs else ""
+    remedy = (
+        "Move the project to a local disk, or set store.allow_network_fs."
+        if kind and not settings.store.allow_network_fs
+        else ""
+    )
     return Check(what="file system", told=f"{kind}, over the network" if kind else "local", remedy=remedy)
 
 
@@ -60,8 +64,15 @@ def _store(settings: config.Settings) -> list[Check]:
     except NbopsError as error:
         return [Check(what="store", told=error.message, remedy=error.hint)]
     checks = [
-        Check(what="store", told=f"{hello.state}, schema {hello.schema}, {hello.seq:,} changes", remedy=hello.hint if hello.message else ""),
-        Check(what="owner", told=f"process {hello.pid}, nbops {hello.nbops}, DuckDB {hello.duckdb}, {hello.clients} connections"),
+        Check(
+            what="store",
+            told=f"{hello.state}, schema {hello.schema}, {hello.seq:,} changes",
+            remedy=hello.hint if hello.message else "",
+        ),
+        Check(
+            what="owner",
+            told=f"process {hello.pid}, nbops {hello.nbops}, DuckDB {hello.duckdb}, {hello.clients} connections",
+        ),
     ]
     waiting = list(spool.segments(store.places))
     rejected = list(store.places.rejected.glob("*")) if store.places.rejected.exists() else []
@@ -72,7 +83,11 @@ def _store(settings: config.Settings) -> list[Check]:
 
 def _package(name: str) -> Check:
     present = importlib.util.find_spec(name) is not None
-    return Check(what=name, told="installed" if present else "missing", remedy="" if present else "pip install --force-reinstall nbops")
+    return Check(
+        what=name,
+        told="installed" if present else "missing",
+        remedy="" if present else "pip install --force-reinstall nbops",
+    )
 
 
 def _kernel() -> Check:

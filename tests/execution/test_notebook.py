@@ -302,6 +302,13 @@ def test_an_unknown_parameter_is_refused_naming_the_nearest(here: Workspace, tmp
     assert count(here) == before
 
 
+def test_parameters_of_a_language_that_is_not_read_are_passed_on(here: Workspace, tmp_path: Path) -> None:
+    path = write(tmp_path / "r.ipynb", ("parameters", "depth <- 1"), language_info={"name": "R"})
+    outcome = execution.execute(here.store, path, parameters={"depth": 2}, kernel="no-r-here")
+    assert outcome.code == "execution.environment"
+    assert here.run(outcome.run_id).params == {"depth": 2}
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[]", "x = 1", '{"cells": 3}', "\0\1"])
 def test_what_is_no_notebook_is_refused(here: Workspace, tmp_path: Path, content: str) -> None:
     before = count(here)

@@ -49,7 +49,10 @@ TWICE = TRAIN % "train(1); print('ready', flush=True); sys.stdin.readline(); tra
 # With a run that is open when it is killed.
 KILLED = "train(1); print('ready', flush=True); sys.stdin.readline(); train(2); workspace.start_run('open').flush(); print('spooled', flush=True); sys.stdin.readline()"
 # And once more when it is over.
-THRICE = TRAIN % "train(1); print('ready', flush=True); sys.stdin.readline(); train(2); print('spooled', flush=True); sys.stdin.readline(); train(1)"
+THRICE = (
+    TRAIN
+    % "train(1); print('ready', flush=True); sys.stdin.readline(); train(2); print('spooled', flush=True); sys.stdin.readline(); train(1)"
+)
 
 
 def told(out: str) -> list[str]:
@@ -115,7 +118,10 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A small disk of its own."""
     point = tmp_path / "disk"
     point.mkdir()
-    if os.getuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(point)], check=False).returncode:
+    if (
+        os.getuid() != 0
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(point)], check=False).returncode
+    ):
         pytest.skip("mounting a small disk needs root")
     yield point
     subprocess.run(["umount", "-l", str(point)], check=True)
@@ -141,7 +147,9 @@ def test_another_program_that_holds_the_file_is_named_and_training_goes_on(proje
     assert counts(folded(project)) == exactly(6)
 
 
-def test_a_process_that_lives_through_the_fault_is_told_once_and_writes_straight_afterwards(project: Project, state: Path) -> None:
+def test_a_process_that_lives_through_the_fault_is_told_once_and_writes_straight_afterwards(
+    project: Project, state: Path
+) -> None:
     process = project.start(THRICE)
     hear(process, "ready")
     holder = hold(project)
@@ -264,7 +272,7 @@ def fill(disk: Path, leave: int) -> Path:
     return filler
 
 
-@pytest.mark.parametrize("leave", [0, 40_000, 400_000])
+@pytest.mark.parametrize("leave", [0, *(pytest.param(size, marks=pytest.mark.long) for size in (40_000, 400_000))])
 def test_a_full_disk_costs_nothing_that_was_logged(disk: Path, state: Path, leave: int) -> None:
     project = Project(disk / "project")
     try:
@@ -325,7 +333,9 @@ def test_a_disk_that_fills_up_while_four_processes_log_costs_nothing(disk: Path,
         ("import os; os.environ['NBOPS_STORE_MEMORY_LIMIT'] = 'plenty'", "The store failed"),
     ],
 )
-def test_an_owner_that_cannot_start_keeps_nobody_from_training(project: Project, state: Path, fault: str, words: str) -> None:
+def test_an_owner_that_cannot_start_keeps_nobody_from_training(
+    project: Project, state: Path, fault: str, words: str
+) -> None:
     project.run(STEADY, 1)
     process = project.start(TRAIN % f"train(1); print('ready', flush=True); sys.stdin.readline(); {fault}; train(2)")
     hear(process, "ready")
@@ -338,7 +348,9 @@ def test_an_owner_that_cannot_start_keeps_nobody_from_training(project: Project,
     assert counts(folded(project)) == exactly(4)
 
 
-def test_an_owner_that_stands_still_is_waited_for_only_so_long_and_nothing_counts_twice(project: Project, state: Path) -> None:
+def test_an_owner_that_stands_still_is_waited_for_only_so_long_and_nothing_counts_twice(
+    project: Project, state: Path
+) -> None:
     project.environ["NBOPS_STORE_TIMEOUT"] = "0.5"
     process = project.start(THRICE)
     hear(process, "ready")

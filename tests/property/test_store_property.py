@@ -22,7 +22,9 @@ from nbops.store.wire import Envelope
 from nbops.tracking.requests import DefineMetric, LogRun
 from tests.store.inside import Inside, envelope, start
 
-SLOW = settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+SLOW = settings(
+    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 QUICK = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -89,18 +91,29 @@ POINT = st.tuples(st.floats(), st.one_of(st.none(), st.integers(-(2**62), 2**62)
 
 @SLOW
 @given(points=st.lists(POINT, max_size=50), many=st.booleans())
-@example(points=[(math.nan, None, 0), (math.inf, 0, 1), (-math.inf, -1, 2), (-0.0, 2**62, 3), (5e-324, None, 4)], many=True)
-def test_points_of_a_metric_come_back_bit_by_bit(inside: Inside, points: list[tuple[float, int | None, int]], many: bool) -> None:
+@example(
+    points=[(math.nan, None, 0), (math.inf, 0, 1), (-math.inf, -1, 2), (-0.0, 2**62, 3), (5e-324, None, 4)], many=True
+)
+def test_points_of_a_metric_come_back_bit_by_bit(
+    inside: Inside, points: list[tuple[float, int | None, int]], many: bool
+) -> None:
     # Thousands of points take another way into the store than a few.
     points = points * (6000 // max(len(points), 1) + 1 if many else 1)
     run = start()
     columns = list(zip(*points, strict=True)) or [(), (), ()]
     steps = [NO_STEP if step is None else step for step in columns[1]]
     count = len(points)
-    packed = Series("m", struct.pack(f"<{count}d", *columns[0]), struct.pack(f"<{count}q", *steps), struct.pack(f"<{count}q", *columns[2]))
+    packed = Series(
+        "m",
+        struct.pack(f"<{count}d", *columns[0]),
+        struct.pack(f"<{count}q", *steps),
+        struct.pack(f"<{count}q", *columns[2]),
+    )
     (reply,) = inside.together(envelope(run, LogRun(run_id=run.run_id, time=now_us(), metrics=[packed])))
     assert reply.problem is None
-    found = inside.rows("select value, step, epoch_us(time) from core.metrics where run_id = ? order by seq", run.run_id)
+    found = inside.rows(
+        "select value, step, epoch_us(time) from core.metrics where run_id = ? order by seq", run.run_id
+    )
     assert [(struct.pack("<d", value), step, time) for value, step, time in found] == [
         (struct.pack("<d", value), step, time) for value, step, time in points
     ]

@@ -75,4 +75,6 @@ def envelope(*requests: Request, tx: str | None = None, resend: bool = False) ->
 
 def start(run_id: str | None = None, experiment: str = "flights") -> StartRun:
     """The beginning of a run that nobody holds."""
-    return StartRun(run_id=run_id or new_id(), experiment=experiment, name="a run", started=now_us(), host="elsewhere", pid=1)
+    return StartRun(
+        run_id=run_id or new_id(), experiment=experiment, name="a run", started=now_us(), host="elsewhere", pid=1
+    )

@@ -17,7 +17,7 @@ from nbops.errors import StoreCorrupt, StoreError, StoreVersion
 from nbops.store import care, database
 from nbops.store.places import Places
 from nbops.store.sidecar import Sidecar
-from tests.conftest import DUCKDBS, Project
+from tests.conftest import DUCKDBS, Project, is_locked
 from tests.store.inside import Inside, start
 
 RUNS = 60
@@ -158,7 +158,9 @@ def test_a_file_that_is_something_else_is_left_alone(copy: Copy) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 100, 4096, 12288])
-def test_a_file_that_is_only_begun_is_never_taken_for_a_new_store_when_writes_were_promised(copy: Copy, size: int) -> None:
+def test_a_file_that_is_only_begun_is_never_taken_for_a_new_store_when_writes_were_promised(
+    copy: Copy, size: int
+) -> None:
     copy.log.unlink()
     os.truncate(copy.file, size)
     try:
@@ -198,11 +200,12 @@ def test_restore_names_the_range_that_is_lost_and_the_sequence_goes_on_behind_it
         assert [finding.problem for finding in care.check(store) if finding.what != "files"] == [""] * 5
         store.write(start())
         assert store.hello().seq > done.promised
+        assert is_locked(copy.file)
     finally:
         store.stop_owner()
 
 
-# Versions
+# Schemas
 
 
 def test_a_store_of_a_newer_nbops_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
@@ -220,11 +223,16 @@ def test_a_migration_keeps_everything_and_makes_a_copy_first(tmp_path: Path, mon
     inside = Inside(tmp_path)
     inside.together(envelope(start()))
     newest = database.migrations()
-    monkeypatch.setattr(database, "migrations", lambda: [*newest, (newest[-1][0] + 1, "alter table core.runs add column note varchar")])
+    monkeypatch.setattr(
+        database, "migrations", lambda: [*newest, (newest[-1][0] + 1, "alter table core.runs add column note varchar")]
+    )
     inside.restart()
     assert inside.opened.schema == newest[-1][0] + 1
     assert inside.rows("select name, note from core.runs") == [("a run", None)]
-    assert [verb for (verb,) in inside.rows("select verb from core.events order by seq")] == ["store.created", "store.migrated"]
+    assert [verb for (verb,) in inside.rows("select verb from core.events order by seq")] == [
+        "store.created",
+        "store.migrated",
+    ]
     (backup,) = inside.places.backups.iterdir()
     inside.close()
     con = duck.scratch()
@@ -246,6 +254,20 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path: Path, monke
     assert inside.opened.schema == newest[-1][0]
     assert inside.rows("select count(*) from duckdb_tables() where table_name = 'half'") == [(0,)]
     inside.close()
+
+
+@pytest.mark.parametrize("python", DUCKDBS.values(), ids=DUCKDBS)
+def test_the_lock_is_held_after_a_migration(project: Project, python: str) -> None:
+    project.places.create()
+    con = duck.scratch()
+    con.execute(
+        f"attach {duck.literal(str(project.places.database))} as old (storage_version {duck.literal(duck.STORAGE)})"
+    )
+    con.close()
+    project.python = python
+    project.start_owner()
+    assert project.store().ready().schema == database.migrations()[-1][0]
+    assert is_locked(project.places.database)
 
 
 @pytest.mark.parametrize("before", range(len(database.migrations())))

@@ -61,7 +61,7 @@ with nbops.start_run("parent") as run:
     assert points(project.store())[1:] == [["parent", "finished", "childs", 1], ["parent", "finished", "parents", 2]]
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("method", ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.long)])
 def test_workers_of_multiprocessing_lose_nothing_whichever_way_they_start(project: Project, method: str) -> None:
     # `spawn` imports the script anew, so it has to be one.
     script = project.folder / "sweep.py"
@@ -86,7 +86,10 @@ if __name__ == "__main__":
         assert worker.exitcode == 0
     run.log_metric("own", 0)
 """)
-    project.run("import runpy, sys; sys.argv = ['sweep.py', sys.argv[1]]; runpy.run_path('sweep.py', run_name='__main__')", method)
+    project.run(
+        "import runpy, sys; sys.argv = ['sweep.py', sys.argv[1]]; runpy.run_path('sweep.py', run_name='__main__')",
+        method,
+    )
     assert points(project.store()) == [["main", "finished", "own", 2], ["worker", "finished", "own", 150]]
 
 
@@ -164,7 +167,9 @@ run.end()
     assert store.read("select (select count(*) from params), (select count(*) from tags)").rows == [[32, 32]]
 
 
-@pytest.mark.parametrize("block", ["with nbops.start_run('thread') as run:", "run = nbops.start_run('thread')\n    if True:"])
+@pytest.mark.parametrize(
+    "block", ["with nbops.start_run('thread') as run:", "run = nbops.start_run('thread')\n    if True:"]
+)
 def test_threads_that_begin_runs_at_the_same_line_do_not_end_each_others(project: Project, block: str) -> None:
     project.run(f"""
 import threading, nbops

@@ -51,7 +51,9 @@ def test_a_segment_is_finished_when_its_writer_closed_it(places: Places) -> None
     assert mine.append(envelope(start())) != path
 
 
-def test_a_segment_that_nobody_has_locked_yet_bears_no_segments_name(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_segment_that_nobody_has_locked_yet_bears_no_segments_name(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # The owner would take it for a dead writer's, find nothing in it and remove it, with all that is written to it later.
     seen: list[Path] = []
     monkeypatch.setattr("fcntl.flock", lambda *_: seen.extend(spool.segments(places)))
@@ -85,7 +87,9 @@ def test_the_next_place_is_taken_when_one_refuses(places: Places) -> None:
     assert list(spool.segments(places)) == [path]
 
 
-def test_a_place_that_fills_up_in_mid_run_is_left_with_what_it_holds(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_place_that_fills_up_in_mid_run_is_left_with_what_it_holds(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine, sent = new_spool(places), [envelope(start()) for _ in range(3)]
     first = mine.append(sent[0])
     really = os.write
@@ -119,7 +123,9 @@ def test_what_the_store_refuses_is_kept_with_the_reason(places: Places) -> None:
     one, problem = envelope(start()), Problem(code="conflict", message="taken", hint="none")
     kept = spool.reject(places, Path("segment.spool"), one, problem)
     assert kept.is_relative_to(places.rejected)
-    assert msgspec.msgpack.decode(kept.read_bytes(), type=Rejected) == Rejected(segment="segment.spool", envelope=one, problem=problem)
+    assert msgspec.msgpack.decode(kept.read_bytes(), type=Rejected) == Rejected(
+        segment="segment.spool", envelope=one, problem=problem
+    )
 
 
 def test_a_place_of_somebody_elses_is_never_used(places: Places) -> None:

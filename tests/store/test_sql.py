@@ -11,7 +11,7 @@ import pytest
 
 from nbops.errors import QueryError, QueryTimeout
 from nbops.store.client import Store
-from tests.conftest import DUCKDBS, Project
+from tests.conftest import DUCKDBS, Project, is_locked
 from tests.store.inside import start
 
 pytestmark = pytest.mark.parametrize("held", DUCKDBS.values(), ids=DUCKDBS, indirect=True)
@@ -44,15 +44,6 @@ def held(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     project.python = request.param
     yield Held(project)
     project.close()
-
-
-def is_locked(database: Path) -> bool:
-    """Whether a second process, which this one is, is kept from opening the file."""
-    try:
-        duckdb.connect(str(database)).close()
-    except duckdb.IOException as error:
-        return "lock" in str(error)
-    return False
 
 
 FILES = [
@@ -212,7 +203,10 @@ def test_a_query_that_fails_half_way_says_so_and_does_not_pass_for_whole(held: H
         ("select name from runs", [["a run"]]),
         ("from (select 1 as a) select a", [[1]]),
         ("with t as (select 1 as a), u as (select a + 1 as a from t) select * from u", [[2]]),
-        ("with recursive t(n) as (select 1 union all select n + 1 from t where n < 3) select * from t", [[1], [2], [3]]),
+        (
+            "with recursive t(n) as (select 1 union all select n + 1 from t where n < 3) select * from t",
+            [[1], [2], [3]],
+        ),
         ("select count(*) from runs group by all having count(*) > 0", [[1]]),
         ("pivot runs on status in ('running') using count(*) group by name", [["a run", 1]]),
         ("select * from range(2) union all select unnest([7])", [[0], [1], [7]]),
@@ -225,7 +219,9 @@ def test_honest_questions_are_answered(held: Held, sql: str, rows: list[list[obj
     assert [list(row.values()) for row in held.store.arrow(sql).to_pylist()] == rows
 
 
-@pytest.mark.parametrize("sql", ["show tables", "describe runs", "summarize runs", "explain select * from runs", "EXPLAIN ANALYZE from runs"])
+@pytest.mark.parametrize(
+    "sql", ["show tables", "describe runs", "summarize runs", "explain select * from runs", "EXPLAIN ANALYZE from runs"]
+)
 def test_questions_about_the_store_itself_are_answered(held: Held, sql: str) -> None:
     assert held.store.read(sql).rows
 

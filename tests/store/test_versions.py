@@ -26,7 +26,9 @@ from tests.store.inside import start
 @pytest.mark.skipif(not OLDEST, reason="NBOPS_OLDEST_PYTHON names no interpreter with the oldest DuckDB")
 @pytest.mark.parametrize("turns", [2, pytest.param(10, marks=pytest.mark.long)])
 @pytest.mark.parametrize("killed", [False, True])
-def test_a_store_written_in_turn_by_the_oldest_and_the_newest_duckdb_stays_whole(project: Project, turns: int, killed: bool) -> None:
+def test_a_store_written_in_turn_by_the_oldest_and_the_newest_duckdb_stays_whole(
+    project: Project, turns: int, killed: bool
+) -> None:
     """With `killed` each leaves a log behind that the other one has to read."""
     for turn in range(turns):
         for python in DUCKDBS.values():
@@ -42,11 +44,13 @@ with nbops.start_run("turn", params={"a": 1}) as run:
             else:
                 project.store().stop_owner()
         assert storage_versions(project.places.database) == {duck.STORAGE.removesuffix(".0")}
-        counts = json.loads(project.run("""
+        counts = json.loads(
+            project.run("""
 import json, nbops
 store = nbops.open().store
 print(json.dumps(store.read("select (select count(*) from runs), (select count(*) from params), (select count(*) from metrics)").rows))
-"""))
+""")
+        )
         assert counts == [[2 * turn + 2, 2 * turn + 2, 6001 * (2 * turn + 2)]]
         project.kill_owner()
 
@@ -85,7 +89,9 @@ class Older:
         command = [sys.executable, "-P", "-c", code, "-m", "nbops._owner", str(project.places.folder)]
         project.places.create()
         with project.places.log.open("ab") as log:
-            return subprocess.Popen(command, cwd=project.places.folder, stderr=log, start_new_session=True, env=os.environ)
+            return subprocess.Popen(
+                command, cwd=project.places.folder, stderr=log, start_new_session=True, env=os.environ
+            )
 
 
 @pytest.fixture
@@ -137,7 +143,10 @@ def test_a_newer_client_replaces_an_older_owner_under_load_and_nothing_is_lost(p
 def test_an_older_client_is_served_by_a_newer_owner(project: Project, older: Older) -> None:
     store = project.store()
     pid = store.hello().pid
-    out = project.run("import sys; sys.path.insert(0, sys.argv[1]); import nbops; print(nbops.__version__, nbops.start_run('e').status)", older.folder)
+    out = project.run(
+        "import sys; sys.path.insert(0, sys.argv[1]); import nbops; print(nbops.__version__, nbops.start_run('e').status)",
+        older.folder,
+    )
     assert out == "0.0.1 running\n"
     assert store.hello().pid == pid
 

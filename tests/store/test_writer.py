@@ -72,7 +72,9 @@ def test_a_value_that_no_column_takes_is_the_senders_fault(inside: Inside) -> No
 def test_an_envelope_is_whole_or_not_at_all(inside: Inside) -> None:
     run = start()
     params = [Param(key="alpha", value="1", kind="int")]
-    (reply,) = inside.together(envelope(run, LogRun(run_id=run.run_id, time=now_us(), params=params), ChangeRun(run_id=new_id(), name="x")))
+    (reply,) = inside.together(
+        envelope(run, LogRun(run_id=run.run_id, time=now_us(), params=params), ChangeRun(run_id=new_id(), name="x"))
+    )
     assert reply.problem
     assert [inside.count(table) for table in ("experiments", "runs", "params", "ledger")] == [0, 0, 0, 0]
 
@@ -85,16 +87,25 @@ def test_a_refused_envelope_takes_nothing_from_those_before_it_in_its_group(insi
     replies = inside.together(envelope(rename), envelope(start(run.run_id)), envelope(again), no_such_run())
     assert [reply.problem is None for reply in replies] == [True, False, True, False]
     assert inside.rows("select name from core.runs") == [("two",)]
-    assert [verb for (verb,) in inside.rows("select verb from core.events order by seq")] == ["store.created", "run.renamed", "run.renamed"]
+    assert [verb for (verb,) in inside.rows("select verb from core.events order by seq")] == [
+        "store.created",
+        "run.renamed",
+        "run.renamed",
+    ]
 
 
 def test_a_resent_envelope_counts_once_and_gets_the_same_answer(inside: Inside) -> None:
     run = start()
-    inside.together(envelope(run, LogRun(run_id=run.run_id, time=now_us(), params=[Param(key="alpha", value="1", kind="int")])))
+    inside.together(
+        envelope(run, LogRun(run_id=run.run_id, time=now_us(), params=[Param(key="alpha", value="1", kind="int")]))
+    )
     tx = new_id()
     requests = AdoptRun(run_id=run.run_id, time=now_us(), name="mine"), LogRun(run_id=run.run_id, time=now_us())
     first, again = (inside.together(envelope(*requests, tx=tx, resend=resend))[0] for resend in (False, True))
-    assert (again.seq, [list(map(list, answer or [])) for answer in again.results]) == (first.seq, [[["alpha", "1", "int"]], []])
+    assert (again.seq, [list(map(list, answer or [])) for answer in again.results]) == (
+        first.seq,
+        [[["alpha", "1", "int"]], []],
+    )
     assert inside.count("ledger") == 2
 
 

@@ -186,7 +186,7 @@ def test_a_model_that_cannot_be_kept_is_one_warning(made: Made) -> None:
     pipeline = make_pipeline(FunctionTransformer(lambda data: data), LogisticRegression())
     with pytest.warns(AutologWarning, match="model.*<lambda>") as told:
         [clone(pipeline).fit(X, Y) for _ in range(3)]
-    assert [one.filename for one in told] == [__file__]
+    assert [one.filename for one in told if one.category is AutologWarning] == [__file__]
     assert [run.status for run in made()] == ["finished"] * 3
     assert all("training_accuracy" in run.metrics for run in made())
 
@@ -204,7 +204,7 @@ def test_a_pipeline_is_one_run_with_the_parameters_of_its_steps(made: Made) -> N
 
 def test_texts_and_sparse_matrices_train_without_a_word(made: Made) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", AutologWarning)
         make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(["good", "bad", "good day"], [1, 0, 1])
         LogisticRegression().fit(csr_matrix(X), Y)
     texts, sparse = made()
@@ -373,7 +373,7 @@ def test_without_a_store_a_fit_works_and_one_warning_tells_why(made: Made, monke
     with pytest.warns(AutologWarning, match="/no/such/folder does not exist") as told:
         fitted = [LogisticRegression().fit(X, Y) for _ in range(3)]
     assert [model.score(X, Y) > 0.5 for model in fitted] == [True] * 3
-    assert len(told) == 1
+    assert [one.category for one in told].count(AutologWarning) == 1
 
 
 def test_parameters_that_raise_are_one_warning(made: Made) -> None:
@@ -723,4 +723,7 @@ def test_any_parameter_is_told_the_same_each_time_and_never_too_long(value: Any)
     assert json.dumps(short) == json.dumps(estimators.params(Mean(value))[0])
     assert all(len(text) <= estimators.LONGEST_PARAM for text in short.values() if isinstance(text, str))
     assert whole is None or json.dumps(whole) != json.dumps(short)
-    assert " at 0x" not in json.dumps(short) or " at 0x" in repr(value)
+
+
+def test_a_parameter_is_told_without_an_address_that_differs_in_each_process() -> None:
+    assert estimators.params(Mean([object(), Mean()]))[0]["shift"] == ["<object object>", "Mean"]  # type: ignore[arg-type]  # anything may stand there
