@@ -59,7 +59,7 @@ def test_every_error_code_is_told_with_its_statuses() -> None:
 
 def test_every_exit_status_is_told() -> None:
     told = {int(number) for number in re.findall(r"^\| (\d+) \| ", (DOCS / "errors.md").read_text(), re.MULTILINE)}
-    assert {exit.status for exit in errors.EXITS.values()} <= told
+    assert {found.status for found in errors.EXITS.values()} <= told
 
 
 def test_every_event_is_told() -> None:

@@ -85,8 +85,9 @@ KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and is
 
 
 def make(kind: type[NbopsError]) -> NbopsError:
-    more = {"position": 3} if kind is FilterError else {}
-    return kind("It did not work.", hint="Try again.", **more)
+    if kind is FilterError:
+        return FilterError("It did not work.", hint="Try again.", position=3)
+    return kind("It did not work.", hint="Try again.")
 
 
 @pytest.mark.parametrize("kind", KINDS)

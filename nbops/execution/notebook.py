@@ -208,7 +208,8 @@ class _Watcher:
         self._recording.flush()
 
 
-# Evaluated in the kernel, on names that stand on the left of an assignment in the tagged cell. numpy's truth values are `bool`, once `bool_`.
+# Evaluated in the kernel, on names that stand on the left of an assignment in the tagged cell.
+# numpy's truth values are `bool`, once `bool_`.
 _NUMBER = "repr(float({name})) if type({name}).__name__ not in ('bool', 'bool_', 'str', 'bytes') and hasattr({name}, '__float__') else None"
 
 

@@ -164,7 +164,10 @@ def version(store: Store, model: str, number: int | None = None) -> ModelVersion
 
 def versions(store: Store, model: str) -> list[ModelVersion]:
     """The versions of a model, oldest first; empty when there is no such model."""
-    sql = "select model, version, run_id::varchar, artifact, sha256, manifest, state, actor, description from model_versions where model = ? order by version"
+    sql = """
+        select model, version, run_id::varchar, artifact, sha256, manifest, state, actor, description
+        from model_versions where model = ? order by version
+    """
     fields = ModelVersion.__struct_fields__
     made = []
     for row in store.read(sql, [model]).rows:

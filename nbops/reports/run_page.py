@@ -50,7 +50,10 @@ def provenance(store: Store, run_id: str) -> Provenance:
 
 
 def _inputs(store: Store, run_id: str) -> tuple[Dataset, ...]:
-    sql = "select i.name, i.digest, d.source, d.rows, d.columns from run_inputs i join datasets d on d.digest = i.digest where i.run_id = ? order by i.name"
+    sql = """
+        select i.name, i.digest, d.source, d.rows, d.columns
+        from run_inputs i join datasets d on d.digest = i.digest where i.run_id = ? order by i.name
+    """
     return tuple(
         Dataset(name=name, digest=digest, source=source, rows=rows, columns=msgspec.json.decode(columns))
         for name, digest, source, rows, columns in store.read(sql, [run_id]).rows

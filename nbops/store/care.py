@@ -31,14 +31,19 @@ GRACE_SECONDS = 24 * 3600
 """What nothing names is kept this long, because a run may be about to name it."""
 _LEDGER_DAYS = 90
 _REFERENCES = {
-    "runs of an unknown experiment": "select count(*) from core.runs where experiment_id not in (select experiment_id from core.experiments)",
+    "runs of an unknown experiment": """
+        select count(*) from core.runs where experiment_id not in (select experiment_id from core.experiments)
+    """,
     "params of an unknown run": "select count(*) from core.params where run_id not in (select run_id from core.runs)",
     "metrics of an unknown run": "select count(*) from core.metrics where run_id not in (select run_id from core.runs)",
     "tags of an unknown run": "select count(*) from core.tags where run_id not in (select run_id from core.runs)",
     "files of an unknown run": "select count(*) from core.artifacts where run_id not in (select run_id from core.runs)",
     "versions of an unknown model": "select count(*) from core.model_versions where model not in (select name from core.models)",
 }
-_NAMED = "select sha256 from core.artifacts union select sha256 from core.model_versions union select environment from core.runs where environment is not null"
+_NAMED = """
+    select sha256 from core.artifacts union select sha256 from core.model_versions
+    union select environment from core.runs where environment is not null
+"""
 
 
 class Finding(Record):

@@ -99,7 +99,8 @@ class Owner:
         self._locked_out = False
         self._server = uvicorn.Server(
             uvicorn.Config(
-                self, http=_Peer, ws="none", lifespan="off", loop="asyncio", interface="asgi3", log_config=None, access_log=False, proxy_headers=False,
+                self, http=_Peer, ws="none", lifespan="off", loop="asyncio", interface="asgi3", log_config=None, access_log=False,
+                proxy_headers=False,
                 timeout_keep_alive=3600, timeout_graceful_shutdown=10, backlog=1024,
             )
         )  # fmt: skip

@@ -93,16 +93,22 @@ def add_figure(recording: Recording, figure: Any, name: str) -> None:
         data = figure.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).encode()
         add(recording, _named("figures", name, ".svg"), data, "figure", "image/svg+xml")
         return
-    figure = getattr(figure, "figure", None) or getattr(figure, "figure_", figure)
-    save = getattr(figure, "savefig", None)
-    if save is None:
+    drawn = next(
+        (
+            one
+            for one in (figure, *(getattr(figure, name, None) for name in ("figure", "figure_")))
+            if hasattr(one, "savefig")
+        ),
+        None,
+    )
+    if drawn is None:
         raise ParameterError(
             f"The figure {name!r} is a {type(figure).__name__}, which has no savefig.",
             hint="Pass a matplotlib figure or axes; write others to a file and use log_artifact.",
         )
     buffer = io.BytesIO()
     suffix = Path(name).suffix if Path(name).suffix in {".png", ".svg", ".pdf"} else ".png"
-    save(buffer, format=suffix[1:], bbox_inches="tight")
+    drawn.savefig(buffer, format=suffix[1:], bbox_inches="tight")
     add(recording, _named("figures", name, suffix), buffer.getvalue(), "figure")
 
 

@@ -20,13 +20,15 @@ from nbops.tracking.requests import AdoptRun, ChangeRun, DefineMetric, EndRun, F
 _EXPERIMENTS = Bulk.into("core.experiments", experiment_id="uuid", name="varchar", created="us", seq="bigint")
 _RUNS = Bulk.into(
     "core.runs", run_id="uuid", experiment_id="uuid", parent_id="uuid", name="varchar", status="varchar", started="us",
-    ended="us", cause="varchar", actor="varchar", host="varchar", pid="bigint", source="varchar", cell="varchar", commit_hash="varchar", dirty="boolean", environment="varchar",
+    ended="us", cause="varchar", actor="varchar", host="varchar", pid="bigint", source="varchar", cell="varchar",
+    commit_hash="varchar", dirty="boolean", environment="varchar",
     deleted="boolean", seq="bigint",
 )  # fmt: skip
 _ADOPTIONS = Bulk(
     """
     update core.runs set
-        experiment_id = coalesce(r.experiment_id, runs.experiment_id), name = coalesce(r.name, runs.name), cell = coalesce(r.cell, runs.cell)
+        experiment_id = coalesce(r.experiment_id, runs.experiment_id), name = coalesce(r.name, runs.name),
+        cell = coalesce(r.cell, runs.cell)
     from {rows} r where runs.run_id = r.run_id
     """,
     run_id="uuid", experiment_id="uuid", name="varchar", cell="varchar",

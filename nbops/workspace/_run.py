@@ -10,9 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from nbops.config import Settings
 from nbops.errors import UsageError
 from nbops.records import RunStatus, at, short
-from nbops.store.client import Store
+from nbops.store.client import Store, connect
 from nbops.tracking import artifacts, runs
 from nbops.tracking.recording import Recording, verdict
 
@@ -264,6 +265,11 @@ class Run:
     def __hash__(self) -> int:
         return hash(self.run_id)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # A worker gets a handle of a run that another process records: what it logs is sent at once, and it ends nothing.
+        self._recording.flush()
+        return _again, (self._store.settings, self.run_id)
+
     def __repr__(self) -> str:
         return f"Run({self.id!r})"
 
@@ -276,3 +282,7 @@ class Run:
         """A run that this process does not record has no background: what is logged to it is sent at once."""
         if not self._own:
             self._recording.flush()
+
+
+def _again(settings: Settings, run_id: str) -> Run:
+    return Run(connect(settings), run_id)

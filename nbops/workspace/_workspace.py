@@ -6,9 +6,10 @@ import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from nbops import config
+from nbops.errors import UsageError
 from nbops.records import Better
 from nbops.store.client import Store, connect
 from nbops.tracking import recording, runs
@@ -105,7 +106,9 @@ class Workspace:
     def define_metric(
         self, key: str, *, better: Better, unit: str | None = None, description: str | None = None
     ) -> None:
-        """Say whether higher or lower is better, and the unit; holds for the whole project."""
+        """Say whether higher or lower is better, and the unit; holds for the whole project. Raises UsageError for another word."""
+        if better not in get_args(Better):
+            raise UsageError(f"{key!r} cannot be better {better!r}.", hint="Say better='lower' or better='higher'.")
         self.store.write(DefineMetric(key=metric_key(key), better=better, unit=unit, description=description))
 
     def register_model(

@@ -44,15 +44,11 @@ told = [str(warning.message) for warning in caught if warning.category.__name__ 
 print(json.dumps(told))
 """
 STEADY = TRAIN % "train(int(sys.argv[1]))"
-# Once before the fault and once during it; the test says when.
-TWICE = TRAIN % "train(1); print('ready', flush=True); sys.stdin.readline(); train(2)"
-# With a run that is open when it is killed.
-KILLED = "train(1); print('ready', flush=True); sys.stdin.readline(); train(2); workspace.start_run('open').flush(); print('spooled', flush=True); sys.stdin.readline()"
-# And once more when it is over.
-THRICE = (
-    TRAIN
-    % "train(1); print('ready', flush=True); sys.stdin.readline(); train(2); print('spooled', flush=True); sys.stdin.readline(); train(1)"
-)
+SPOOL = "train(1); print('ready', flush=True); sys.stdin.readline(); train(2)"
+SAY = "print('spooled', flush=True); sys.stdin.readline()"
+# Before the fault and during it, the test says when; and once more when it is over, or with a run that is open when it is killed.
+THRICE = TRAIN % f"{SPOOL}; {SAY}; train(1)"
+KILLED = TRAIN % f"{SPOOL}; workspace.start_run('open').flush(); {SAY}"
 
 
 def told(out: str) -> list[str]:
@@ -164,7 +160,7 @@ def test_a_process_that_lives_through_the_fault_is_told_once_and_writes_straight
 
 
 def test_a_process_that_is_killed_while_it_spools_loses_nothing_it_was_promised(project: Project, state: Path) -> None:
-    process = project.start(TRAIN % KILLED)
+    process = project.start(KILLED)
     hear(process, "ready")
     holder = hold(project)
     say(process)
@@ -435,11 +431,11 @@ def test_a_living_writers_segment_is_folded_while_it_grows(project: Project) -> 
     mine = Spool(project.places, store="", writer="w", host="here")
     store = ready(project)
     for n in range(3):
-        path = mine.append(envelope(start()))
+        mine.append(envelope(start()))
         store.control("fold")
         assert store.read("select count(*) from runs").rows == [[n + 1]]
-        assert path.exists()
+        assert len(list(spool.segments(project.places))) == 1
     mine.seal()
     store.control("fold")
-    assert not path.exists()
+    assert not list(spool.segments(project.places))
     assert store.read("select count(*) from core.ledger").rows == [[3]]

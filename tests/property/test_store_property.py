@@ -44,7 +44,7 @@ KINDS = st.sampled_from(["run", "definition", "no such run", "taken", "unfit", "
 @given(groups=st.lists(st.lists(KINDS, max_size=12), max_size=4), restart=st.booleans())
 @example(groups=[["definition", "taken", "resend", "late first", "run"]], restart=True)
 def test_whatever_stands_in_line_together_counts_exactly_once_or_not_at_all(
-    inside: Inside, groups: list[list[str]], restart: bool
+    inside: Inside, groups: list[list[str]], *, restart: bool
 ) -> None:
     before = {table: inside.count(table) for table in ("runs", "metric_definitions", "ledger")}
     taken = start()
@@ -95,7 +95,7 @@ POINT = st.tuples(st.floats(), st.one_of(st.none(), st.integers(-(2**62), 2**62)
     points=[(math.nan, None, 0), (math.inf, 0, 1), (-math.inf, -1, 2), (-0.0, 2**62, 3), (5e-324, None, 4)], many=True
 )
 def test_points_of_a_metric_come_back_bit_by_bit(
-    inside: Inside, points: list[tuple[float, int | None, int]], many: bool
+    inside: Inside, points: list[tuple[float, int | None, int]], *, many: bool
 ) -> None:
     # Thousands of points take another way into the store than a few.
     points = points * (6000 // max(len(points), 1) + 1 if many else 1)

@@ -175,7 +175,7 @@ def test_events_form_a_chain_over_restarts(inside: Inside) -> None:
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize(("ends", "status"), [(("failed", "finished"), "failed"), (("lost", "finished"), "finished")])
 def test_the_first_end_of_a_run_counts_unless_it_was_taken_for_lost(
-    inside: Inside, ends: tuple[RunStatus, RunStatus], status: RunStatus, together: bool
+    inside: Inside, ends: tuple[RunStatus, RunStatus], status: RunStatus, *, together: bool
 ) -> None:
     run = start()
     line = [envelope(run), *(envelope(EndRun(run_id=run.run_id, status=end, ended=now_us())) for end in ends)]

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib import pyplot
 from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay
 
@@ -223,8 +224,14 @@ def test_a_figure_its_axes_and_a_display_are_pictures(run: Run) -> None:
     run.log_figure(figure, "curve")
     run.log_figure(axes, "curve.svg")
     run.log_figure(ConfusionMatrixDisplay(np.eye(2)).plot(ax=axes), "confusion")
-    assert run.artifacts["path"].tolist() == ["figures/confusion.png", "figures/curve.png", "figures/curve.svg"]
-    assert run.artifacts["media_type"].tolist() == ["image/png", "image/png", "image/svg+xml"]
+    run.log_figure(pyplot, "of the module")
+    assert run.artifacts["path"].tolist() == [
+        "figures/confusion.png",
+        "figures/curve.png",
+        "figures/curve.svg",
+        "figures/of the module.png",
+    ]
+    assert run.artifacts["media_type"].tolist() == ["image/png", "image/png", "image/svg+xml", "image/png"]
     assert run.load_artifact("figures/curve.png").startswith(b"\x89PNG")
     with pytest.raises(ParameterError, match="is a str, which has no savefig"):
         run.log_figure("curve.png", "curve")

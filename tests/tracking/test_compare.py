@@ -89,6 +89,9 @@ def test_the_best_is_told_by_definition_or_by_a_common_name(here: Workspace, tri
         with pytest.raises(UsageError, match=f"the best '{metric}'") as caught:
             view.best(metric)
         assert "nbops.define_metric" in caught.value.hint
+    with pytest.raises(UsageError, match="cannot be better 'less'") as unknown:
+        here.define_metric("odd", better="less")  # type: ignore[arg-type]  # a slip
+    assert "better='lower'" in unknown.value.hint
     here.define_metric("odd", better="lower")
     assert here.compare(*trio).best("odd") == view.runs[0]
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -408,6 +409,19 @@ def test_the_last_value_of_a_tag_counts(here: Workspace, run: Run) -> None:
     other = here.run(run.id)
     other.set_tag("n", 2)
     assert run.tags == {"stage": "final", "n": "2"}
+
+
+def test_a_worker_that_is_handed_a_run_logs_to_it_and_ends_nothing(here: Workspace, run: Run) -> None:
+    run.log_metric("m", 1)
+    again: Run = pickle.loads(pickle.dumps(run))  # noqa: S301 - our own bytes
+    assert again == run
+    with again:
+        again.log_metric("m", 2)
+    assert here.store.read("select value from metrics where run_id = ? order by seq", [run.run_id]).rows == [
+        [1.0],
+        [2.0],
+    ]
+    assert run.status == "running"
 
 
 def test_two_handles_of_one_run_are_equal(here: Workspace, run: Run) -> None:
