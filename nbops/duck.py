@@ -217,7 +217,7 @@ def translate(error: Exception, path: Path) -> NbopsError:
     text = str(error)
     first = _first(text)
     # A folder may be called anything, "corrupt" too.
-    lower = text.replace(str(path), "").lower()
+    lower = text.replace(str(path.parent), "").lower()
     if "could not set lock" in lower or "conflicting lock" in lower:
         who = re.search(r"held in (.+?) \(PID (\d+)\)", text)
         holder = f"{Path(who[1]).name} (process {who[2]})" if who else "another program"

@@ -147,7 +147,7 @@ def version(store: Store, model: str, number: int | None = None) -> ModelVersion
     """A version of a model, the latest one by default. Raises NotFound with what exists."""
     found = versions(store, model)
     if not found:
-        names = [row[0] for row in store.read("select name from models").rows]
+        names = [row[0] for row in store.read("select name from models order by name").rows]
         raise NotFound.of(
             "model",
             model,
@@ -215,7 +215,9 @@ def _resolve(store: Store, reference: str) -> tuple[str, str, str]:
 
 
 def _logged(store: Store, run_id: str, path: str) -> tuple[str, Manifest, bytes]:
-    rows = store.read("select path, sha256 from artifacts where run_id = ? and kind = 'model'", [run_id]).rows
+    rows = store.read(
+        "select path, sha256 from artifacts where run_id = ? and kind = 'model' order by path", [run_id]
+    ).rows
     found = {row[0]: row[1] for row in rows}
     if path not in found:
         names = [key.removeprefix(f"{FOLDER}/").removesuffix(_SUFFIX) for key in found]

@@ -406,7 +406,10 @@ class Owner:
         async with self._folding:
             for path in list(spool.segments(self._places)):
                 try:
-                    problem = await self._fold_segment(path) or problem
+                    problem = await self._fold_segment(path)
+                    if problem is not None:
+                        # Later segments may build on this one, so that they would be refused without it.
+                        break
                 except (OSError, msgspec.MsgspecError) as error:
                     # One that cannot be read keeps nobody else's waiting.
                     log.warning("%s waits: %s", path, error)

@@ -120,10 +120,15 @@ class Spool:
 
 
 def segments(places: Places) -> Iterator[Path]:
-    """The segments that wait for this project's store, oldest first within a folder."""
+    """The segments that wait for this project's store, in the order of their making, whichever folder took them.
+
+    A process that ran out of room in one folder went on in another: what it spooled later may need what it spooled before.
+    """
+    found: list[Path] = []
     for folder in places.spools():
         if os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where this user must not look
-            yield from sorted(folder.glob(f"*{SUFFIX}"))
+            found += folder.glob(f"*{SUFFIX}")
+    yield from sorted(found, key=lambda path: path.name)
 
 
 def read(path: Path, position: int = 0) -> Iterator[tuple[int, Envelope]]:

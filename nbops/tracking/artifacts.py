@@ -93,14 +93,9 @@ def add_figure(recording: Recording, figure: Any, name: str) -> None:
         data = figure.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).encode()
         add(recording, _named("figures", name, ".svg"), data, "figure", "image/svg+xml")
         return
-    drawn = next(
-        (
-            one
-            for one in (figure, *(getattr(figure, name, None) for name in ("figure", "figure_")))
-            if hasattr(one, "savefig")
-        ),
-        None,
-    )
+    # pyplot saves by itself, and has a function that is named figure.
+    candidates = (figure, getattr(figure, "figure", None), getattr(figure, "figure_", None))
+    drawn = next((one for one in candidates if hasattr(one, "savefig")), None)
     if drawn is None:
         raise ParameterError(
             f"The figure {name!r} is a {type(figure).__name__}, which has no savefig.",

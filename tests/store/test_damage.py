@@ -192,6 +192,8 @@ def test_restore_names_the_range_that_is_lost_and_the_sequence_goes_on_behind_it
     damage(copy.file, 0, 12288)
     store = Store(copy.settings)
     try:
+        with pytest.raises(StoreCorrupt):
+            store.ready()
         done = care.restore(store)
         assert (done.last, done.promised) == (2 + 7 * RUNS, 2 + 7 * 2 * RUNS)
         assert done.kept_aside is not None

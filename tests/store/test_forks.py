@@ -61,7 +61,7 @@ with nbops.start_run("parent") as run:
     assert points(project.store())[1:] == [["parent", "finished", "childs", 1], ["parent", "finished", "parents", 2]]
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.long)])
+@pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_of_multiprocessing_lose_nothing_whichever_way_they_start(project: Project, method: str) -> None:
     # `spawn` imports the script anew, so it has to be one.
     script = project.folder / "sweep.py"

@@ -13,89 +13,25 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
 import msgspec
 import pytest
 
-from nbops.errors import NbopsError, TrustRefused, UsageError
+from nbops.errors import Conflict, NbopsError, TrustRefused, UsageError
 from nbops.records import new_id
 from nbops.store.client import Store
 from nbops.store.meeting import BUSY, Meeting, Page
 from nbops.store.places import LONGEST_ADDRESS
 from nbops.store.wire import Hello
-from tests.conftest import DUCKDBS, Project, finish, wait_until
+from tests.conftest import Project, wait_until
 from tests.store.inside import start
-
-MEET = """
-import os, sys
-import nbops
-workspace = nbops.open()
-print("here", flush=True)
-sys.stdin.readline()
-if sys.argv[1] == "hello":
-    print(workspace.store.hello().pid)
-else:
-    run = workspace.start_run("sweep")
-    run.log_metric("score", 1.0)
-    run.end()
-    print(os.getpid())
-"""
-
-
-def meet(project: Project, count: int, what: str) -> list[str]:
-    """What that many processes print who meet the store at one moment."""
-    processes = [project.start(MEET, what) for _ in range(count)]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "here\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    return [finish(process).strip() for process in processes]
 
 
 def count(store: Store, table: str) -> int:
     return int(store.read(f"select count(*) from core.{table}").rows[0][0])  # noqa: S608 - a name of the test's own
-
-
-# Meeting
-
-
-def test_eight_processes_that_meet_a_store_which_does_not_exist_all_succeed(project: Project) -> None:
-    assert len(set(meet(project, 8, "run"))) == 8
-    store = project.store()
-    assert store.read("select experiment, status, count(*) from runs group by all").rows == [["sweep", "finished", 8]]
-    assert count(store, "metrics") == 8
-    assert count(store, "experiments") == 1
-
-
-def test_eight_first_hellos_find_one_owner(project: Project) -> None:
-    assert set(meet(project, 8, "hello")) == {str(project.owners()[0])}
-    assert len(project.owners()) == 1
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("python", DUCKDBS.values(), ids=DUCKDBS)
-@pytest.mark.parametrize("processes", [8, 16])
-@pytest.mark.parametrize("what", ["run", "hello"])
-def test_twenty_times_all_of_many_processes_succeed_in_a_folder_without_a_store(
-    tmp_path: Path, python: str, processes: int, what: str
-) -> None:
-    for turn in range(20):
-        project = Project(tmp_path / str(turn))
-        project.python = python
-        try:
-            assert len(meet(project, processes, what)) == processes
-            assert len(project.owners()) == 1
-            if what == "run":
-                assert project.store().read("select status, count(*) from runs group by all").rows == [
-                    ["finished", processes]
-                ]
-        finally:
-            project.close()
 
 
 def test_a_write_that_returned_is_there_after_kill_9_of_the_owner(project: Project, store: Store) -> None:
@@ -154,6 +90,18 @@ def test_stop_does_not_wait_for_a_long_query(project: Project, store: Store) -> 
 def ask_forever(store: Store) -> None:
     with pytest.raises(NbopsError):
         store.read("select count(*) from range(10000000000000)", timeout=1.5)
+
+
+def test_one_poisoned_request_among_63_good_ones_is_one_error(store: Store) -> None:
+    taken = start()
+    store.write(taken)
+    requests = [start(taken.run_id), *(start() for _ in range(63))]
+    with ThreadPoolExecutor(64) as pool:
+        errors = [future.exception() for future in [pool.submit(store.write, request) for request in requests]]
+    assert [type(error) for error in errors if error] == [Conflict]
+    assert errors[0]
+    assert not store.spooling
+    assert count(store, "runs") == count(store, "ledger") == 64
 
 
 # Places

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib import pyplot
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay
 
@@ -224,7 +224,7 @@ def test_a_figure_its_axes_and_a_display_are_pictures(run: Run) -> None:
     run.log_figure(figure, "curve")
     run.log_figure(axes, "curve.svg")
     run.log_figure(ConfusionMatrixDisplay(np.eye(2)).plot(ax=axes), "confusion")
-    run.log_figure(pyplot, "of the module")
+    run.log_figure(plt, "of the module")
     assert run.artifacts["path"].tolist() == [
         "figures/confusion.png",
         "figures/curve.png",
