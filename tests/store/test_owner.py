@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -75,21 +74,6 @@ def test_stop_ends_the_owner_of_now_also_for_one_who_knew_the_owner_before(proje
     assert early.stop_owner()
     assert project.owners() == []
     assert not early.stop_owner()
-
-
-def test_stop_does_not_wait_for_a_long_query(project: Project, store: Store) -> None:
-    asked = threading.Thread(target=ask_forever, args=[project.store()])
-    store.hello()
-    asked.start()
-    time.sleep(0.5)
-    store.stop_owner()
-    asked.join(60)
-    assert not asked.is_alive()
-
-
-def ask_forever(store: Store) -> None:
-    with pytest.raises(NbopsError):
-        store.read("select count(*) from range(10000000000000)", timeout=1.5)
 
 
 def test_one_poisoned_request_among_63_good_ones_is_one_error(store: Store) -> None:
