@@ -157,7 +157,7 @@ def unpack(data: bytes, *, trust: Collection[str] = (), code_trusted: bool = Fal
     if texts and not code_trusted:
         raise TrustRefused(
             f"The model brings code of its own, and loading it would run it: {', '.join(f'{name}.py' for name in texts)}.",
-            hint="Read it first; if you vouch for it, load with code_trusted=True.",
+            hint="Read it first; if you vouch for it, load with trust=True.",
         )
     usercode.import_texts(texts)
     _compare_versions(manifest.versions)

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from nbops.errors import NbopsError, ParameterError
+from nbops.errors import NbopsError, ParameterError, StoreError
 from nbops.records import NO_STEP, Artifact, Dataset, Param, RunStatus, Series, Tag, new_id, now_us, short
 from nbops.render.values import shorten
 from nbops.store.client import Store
@@ -212,14 +212,22 @@ class Recording:
         with self._sending:
             if self._unanswered:
                 # The try before broke off, by an interrupt for example: what it sent may have arrived, and counts once.
-                tx, before = self._unanswered
-                self.store.write(*before, tx=tx, resend=True)
-                self._unanswered = None
+                self._send(*self._unanswered, resend=True)
             requests = _joined([*self._take(), *more])
             if requests:
-                self._unanswered = new_id(), requests
-                self.store.write(*requests, tx=self._unanswered[0])
-                self._unanswered = None
+                self._send(new_id(), requests)
+
+    def _send(self, tx: str, requests: list[Request], *, resend: bool = False) -> None:
+        self._unanswered = tx, requests
+        try:
+            self.store.write(*requests, tx=tx, resend=resend)
+        except StoreError:
+            raise
+        except NbopsError:
+            # Refused for good: sent again it would keep back whatever comes after it.
+            self._unanswered = None
+            raise
+        self._unanswered = None
 
     def end(self, status: RunStatus, cause: str | None = None) -> None:
         """Send everything and close the run; a run ends once. A run that was joined is only flushed: its runner ends it."""
