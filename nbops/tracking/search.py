@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _TIMES = ("start_time", "end_time")
-
-
+_PLACES = ("params", "metrics", "tags")
+# Up to here runs are looked up one by one; beyond it a pivot in the store is faster.
 _FEW = 1_000
 
 
@@ -34,11 +34,8 @@ def search(
     Parameters that are numbers in every run come as numbers, the others as text. Raises FilterError.
     """
     query = search_sql.runs_query(condition, order_by=order_by, limit=limit, experiments=experiments, deleted=deleted)
-    if limit is not None and limit <= _FEW:
-        # The filter is worked out once, and what is looked up next is a handful of runs.
-        found = store.read(f"select run_id::varchar from ({query.sql}) order by position", query.values)  # noqa: S608 - our own SQL
-        query = search_sql.these_query([row[0] for row in found.rows])
-    made: pd.DataFrame = table(store, query).to_pandas()
+    found = few(store, query) if limit is not None and limit <= _FEW else table(store, query)
+    made: pd.DataFrame = found.to_pandas()
     for name in _TIMES:
         made[name] = made[name].dt.tz_localize("UTC")
     return made
@@ -61,8 +58,31 @@ def table(store: Store, query: Query) -> pa.Table:
         query, params=list(keys["params"]), metrics=list(keys["metrics"]), tags=list(keys["tags"])
     )
     found = store.arrow(wide.sql, wide.values)
-    names = [f"{place}.{key}" for place in ("params", "metrics", "tags") for key in keys[place]]
+    names = [f"{place}.{key}" for place in _PLACES for key in keys[place]]
     return _typed(found.rename_columns([*found.column_names[: found.num_columns - len(names)], *names]), keys["params"])
+
+
+def few(store: Store, query: Query) -> pa.Table:
+    """As `table`, for a query that chooses a handful of runs."""
+    import pyarrow as pa
+
+    fields = store.arrow(query.sql, query.values).drop_columns(["position"])
+    ids = fields.column("run_id").to_pylist()
+    places = {run_id: place for place, run_id in enumerate(ids)}
+    columns: dict[str, dict[str, list[Any]]] = {place: {} for place in _PLACES}
+    kinds: dict[str, list[str]] = {}
+    logged = search_sql.values_query(ids)
+    for place, run_id, key, text, number, kind in store.read(logged.sql, logged.values).rows:
+        column = columns[place].setdefault(key, [None] * len(ids))
+        column[places[run_id]] = number if place == "metrics" else text
+        if kind:
+            kinds.setdefault(key, []).append(kind)
+    for place in _PLACES:
+        for key, column in columns[place].items():
+            fields = fields.append_column(
+                f"{place}.{key}", pa.array(column, pa.float64() if place == "metrics" else pa.string())
+            )
+    return _typed(fields, kinds)
 
 
 def _typed(wide: pa.Table, kinds: dict[str, list[str]]) -> pa.Table:

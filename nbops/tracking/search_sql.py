@@ -43,6 +43,25 @@ def these_query(run_ids: Sequence[str]) -> Query:
     return Query(sql=sql, values=(list(run_ids), list(run_ids)))
 
 
+def values_query(run_ids: Sequence[str]) -> Query:
+    """What a handful of runs have logged, one row for each: `place`, `run_id`, `key`, `text` or `number`, and for params `kind`.
+
+    A wide query has a column for each key to plan, which for few runs takes longer than reading them.
+    """
+    latest = {
+        "params": "arg_max(value, seq) as text, null::double as number, arg_max(kind, seq) as kind",
+        "metrics": "null as text, arg_max(value, seq) as number, null as kind",
+        "tags": "arg_max(value, seq) as text, null as number, null as kind",
+    }
+    parts = [
+        f"select '{place}' as place, run_id::varchar as run_id, key, {columns} from core.{place}"
+        " where run_id in (select run_id from chosen) group by run_id, key"
+        for place, columns in latest.items()
+    ]
+    sql = f"with chosen as (select unnest(?::uuid[]) as run_id)\n{' union all '.join(parts)} order by place, key"
+    return Query(sql=sql, values=(list(run_ids),))
+
+
 def keys_query(query: Query) -> Query:
     """What the runs of `query` have logged: rows of `place` ('metrics', 'params' or 'tags'), `key` and `kinds`.
 
