@@ -18,6 +18,9 @@ from nbops.store.client import Store
 from nbops.store.places import Places
 from nbops.workspace._workspace import Workspace
 
+# A job that a shell put into the background ignores SIGINT, and so would every process that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Taken out of the environment before anything reads settings from it: it is the tests' own.
 OLDEST = os.environ.pop("NBOPS_OLDEST_PYTHON", "")
 """An interpreter that has nbops with the oldest supported DuckDB; empty when there is none."""
