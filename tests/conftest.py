@@ -86,7 +86,7 @@ class Project:
         for owner in owners:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(owner, signal.SIGKILL)
-        wait_until(lambda: not set(owners) & set(self.owners()))
+        wait_until(lambda: not any(map(is_running, owners)))
         return len(owners)
 
     def close(self) -> None:
@@ -97,6 +97,14 @@ class Project:
             process.communicate()
         while self.kill_owner():
             pass
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process still holds what it opened; one that only waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except OSError:
+        return False
 
 
 def finish(process: subprocess.Popen[str]) -> str:

@@ -31,7 +31,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 import nbops
 from nbops import duck
 from nbops.config import Settings
-from nbops.errors import NbopsError, StoreUnavailable, UsageError
+from nbops.errors import NbopsError, StoreHeld, StoreUnavailable, UsageError
 from nbops.records import Actor
 from nbops.store import database, guard, spool
 from nbops.store.commands import PATROLS
@@ -132,11 +132,16 @@ class Owner:
 
     async def _open(self) -> None:
         """Try until the file opens: whoever holds it may close it, a full disk may get room."""
-        loop = asyncio.get_running_loop()
+        loop, moments = asyncio.get_running_loop(), 3
         while True:
             try:
                 await loop.run_in_executor(None, self._open_once)
             except (NbopsError, OSError) as error:
+                if isinstance(error, StoreHeld) and moments:
+                    # Perhaps by the owner before, which was killed and is not quite dead: no reason to alarm anybody yet.
+                    moments -= 1
+                    await asyncio.sleep(0.1)
+                    continue
                 problem = error if isinstance(error, NbopsError) else duck.translate(error, self._places.database)
                 if self._state != "blocked" or str(problem) != str(self._problem):
                     log.warning("blocked: %s", problem)
