@@ -100,11 +100,12 @@ class Project:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process still holds what it opened; one that only waits to be reaped does not."""
+    """Whether a process still holds what it opened: one of its threads goes on, or is about to end."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+        states = [path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
     except OSError:
-        return False
+        return True
+    return any(state not in {"Z", "X"} for state in states)
 
 
 def finish(process: subprocess.Popen[str]) -> str:

@@ -101,13 +101,22 @@ def copy_to(con: Connection, target: Path) -> None:
     Goes through DuckDB: reading the store's file by other means from this process would drop its lock.
     """
     partial = target.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    con.execute(f"attach {duck.literal(str(partial))} as copied (storage_version {duck.literal(duck.STORAGE)})")
+    # A copy that is cut short, by a kill now or then or by a full disk, would only take room.
+    _clear(target.parent)
     try:
-        con.execute(f"copy from database {duck.NAME} to copied")
+        con.execute(f"attach {duck.literal(str(partial))} as copied (storage_version {duck.literal(duck.STORAGE)})")
+        try:
+            con.execute(f"copy from database {duck.NAME} to copied")
+        finally:
+            con.execute("detach copied")
+        partial.rename(target)
     finally:
-        con.execute("detach copied")
-    partial.rename(target)
+        _clear(target.parent)
+
+
+def _clear(folder: Path) -> None:
+    for left in folder.glob("*.partial*"):
+        left.unlink()
 
 
 def backup_path(places: Places, seq: int, now: datetime | None = None) -> Path:

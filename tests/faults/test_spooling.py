@@ -15,10 +15,11 @@ import duckdb
 import msgspec
 import pytest
 
+from nbops.errors import StoreFull
 from nbops.store import spool
 from nbops.store.client import Store
 from nbops.store.spool import Rejected, Spool
-from tests.conftest import Project, finish, wait_until
+from tests.conftest import Project, finish, is_locked, wait_until
 from tests.store.inside import envelope, start
 
 # Their own stores tell the tests what they tell everybody.
@@ -322,6 +323,26 @@ def test_a_disk_that_fills_up_while_four_processes_log_costs_nothing(disk: Path,
         for process in processes:
             finish(process)
         assert counts(folded(project)) == exactly(41)
+    finally:
+        project.close()
+
+
+def test_a_backup_that_finds_no_room_says_so_leaves_nothing_and_works_when_there_is(disk: Path, state: Path) -> None:
+    project = Project(disk / "project")
+    try:
+        project.run(STEADY, 1)
+        store = project.store()
+        for leave in (0, 300_000):
+            filler = fill(disk, leave)
+            with pytest.raises(StoreFull, match="is full"):
+                store.control("backup")
+            assert not list(project.places.backups.iterdir())
+            filler.unlink()
+        kept = store.control("backup")
+        assert [path.name for path in project.places.backups.iterdir()] == [kept]
+        assert is_locked(project.places.database)
+        project.run(STEADY, 1)
+        assert counts(folded(project)) == exactly(2)
     finally:
         project.close()
 
