@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from nbops.store.client import Store
 from nbops.tracking import search_sql
+from nbops.tracking.filter import FIELDS
 from nbops.tracking.search_sql import Query
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def search(
     Parameters that are numbers in every run come as numbers, the others as text. Raises FilterError.
     """
     query = search_sql.runs_query(condition, order_by=order_by, limit=limit, experiments=experiments, deleted=deleted)
-    found = few(store, query) if limit is not None and limit <= _FEW else table(store, query)
-    made: pd.DataFrame = found.to_pandas()
+    made: pd.DataFrame = table(store, query).to_pandas()
     for name in _TIMES:
         made[name] = made[name].dt.tz_localize("UTC")
     return made
@@ -51,6 +51,11 @@ def rows(store: Store, query: Query) -> list[dict[str, Any]]:
 
 def table(store: Store, query: Query) -> pa.Table:
     """The wide table of the runs that `query` chooses; null is missing, NaN is a value."""
+    return _few(store, query) if query.most <= _FEW else _many(store, query)
+
+
+def _many(store: Store, query: Query) -> pa.Table:
+    """The store makes a column of each key: one pass over everything."""
     keys: dict[str, dict[str, list[str]]] = {"params": {}, "metrics": {}, "tags": {}}
     for place, key, kinds in store.read(search_sql.keys_query(query).sql, query.values).rows:
         keys[place][key] = kinds or []
@@ -62,30 +67,35 @@ def table(store: Store, query: Query) -> pa.Table:
     return _typed(found.rename_columns([*found.column_names[: found.num_columns - len(names)], *names]), keys["params"])
 
 
-def few(store: Store, query: Query) -> pa.Table:
-    """As `table`, for a query that chooses a handful of runs."""
+def _few(store: Store, query: Query) -> pa.Table:
+    """The store gives rows: to plan a column for each key would take it longer than to read them."""
     import pyarrow as pa
 
-    fields = store.arrow(query.sql, query.values).drop_columns(["position"])
-    ids = fields.column("run_id").to_pylist()
-    places = {run_id: place for place, run_id in enumerate(ids)}
+    runs = store.read(query.sql, query.values).rows
+    types = {"text": pa.string(), "time": pa.timestamp("us"), "number": pa.float64()}
+    arrays, names = [], list(FIELDS)
+    for at, kind in enumerate(FIELDS.values()):
+        column = [run[at] for run in runs]
+        arrays.append(
+            pa.array(column, pa.string()).cast(types[kind]) if kind == "time" else pa.array(column, types[kind])
+        )
+    places = {run[0]: place for place, run in enumerate(runs)}
     columns: dict[str, dict[str, list[Any]]] = {place: {} for place in _PLACES}
-    kinds: dict[str, list[str]] = {}
-    logged = search_sql.values_query(ids)
+    kinds: dict[str, set[str]] = {}
+    logged = search_sql.values_query(list(places))
     for place, run_id, key, text, number, kind in store.read(logged.sql, logged.values).rows:
-        column = columns[place].setdefault(key, [None] * len(ids))
+        column = columns[place].get(key) or columns[place].setdefault(key, [None] * len(runs))
         column[places[run_id]] = number if place == "metrics" else text
         if kind:
-            kinds.setdefault(key, []).append(kind)
+            kinds.setdefault(key, set()).add(kind)
     for place in _PLACES:
-        for key, column in columns[place].items():
-            fields = fields.append_column(
-                f"{place}.{key}", pa.array(column, pa.float64() if place == "metrics" else pa.string())
-            )
-    return _typed(fields, kinds)
+        for key in sorted(columns[place]):
+            arrays.append(pa.array(columns[place][key], types["number" if place == "metrics" else "text"]))
+            names.append(f"{place}.{key}")
+    return _typed(pa.table(arrays, names=names), kinds)
 
 
-def _typed(wide: pa.Table, kinds: dict[str, list[str]]) -> pa.Table:
+def _typed(wide: pa.Table, kinds: Mapping[str, Collection[str]]) -> pa.Table:
     """Give the columns of parameters the type that all their values were logged as."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -14,10 +14,11 @@ from nbops.tracking.filter import FIELDS, Both, Comparison, Condition, Either, N
 
 
 class Query(Record):
-    """One SELECT, and the values of its `?` in order: text, numbers or lists of text."""
+    """One SELECT, and the values of its `?` in order: text, numbers or lists of text. It gives no more than `most` rows."""
 
     sql: str
     values: tuple[object, ...]
+    most: float = math.inf
 
 
 def runs_query(
@@ -28,7 +29,7 @@ def runs_query(
     experiments: Sequence[str] = (),
     deleted: bool = False,
 ) -> Query:
-    """The runs that match, first to last: `position` from 1, then `FIELDS`. Either the deleted runs or the others.
+    """The runs that match, first to last: `FIELDS`. Either the deleted runs or the others.
 
     Runs without the key that is sorted by come last in both directions, NaN just before them; ties, and everything when no order is
     asked for, newest first. Raises FilterError.
@@ -38,13 +39,13 @@ def runs_query(
 
 def these_query(run_ids: Sequence[str]) -> Query:
     """The runs of these full ids in this order, as `runs_query` gives them; what does not exist is left out."""
-    tables = ["chosen as (select unnest(?::uuid[]) as run_id, generate_subscripts(?::uuid[], 1) as position)"]
-    sql = _listed(tables, "c.position", "chosen c join core.runs r on r.run_id = c.run_id")
-    return Query(sql=sql, values=(list(run_ids), list(run_ids)))
+    chosen = "(select unnest(?::uuid[]) as run_id, generate_subscripts(?::uuid[], 1) as position) c"
+    sql = _listed(f"{chosen} join core.runs r on r.run_id = c.run_id", "order by c.position")
+    return Query(sql=sql, values=(list(run_ids), list(run_ids)), most=len(run_ids))
 
 
 def values_query(run_ids: Sequence[str]) -> Query:
-    """What a handful of runs have logged, one row for each: `place`, `run_id`, `key`, `text` or `number`, and for params `kind`.
+    """What a handful of runs have logged, one row for each, in no order: `place`, `run_id`, `key`, `text` or `number`, for params `kind`.
 
     A wide query has a column for each key to plan, which for few runs takes longer than reading them.
     """
@@ -58,7 +59,7 @@ def values_query(run_ids: Sequence[str]) -> Query:
         " where run_id in (select run_id from chosen) group by run_id, key"
         for place, columns in latest.items()
     ]
-    sql = f"with chosen as (select unnest(?::uuid[]) as run_id)\n{' union all '.join(parts)} order by place, key"
+    sql = f"with chosen as (select unnest(?::uuid[]) as run_id)\n{' union all '.join(parts)}"
     return Query(sql=sql, values=(list(run_ids),))
 
 
@@ -82,7 +83,8 @@ def wide_query(query: Query, *, params: Sequence[str], metrics: Sequence[str], t
     The columns of params are called p0, p1, … in the order given, those of metrics m0, …, those of tags t0, …
     Params and tags are text, metrics float64, always the latest; null where a run has no such key.
     """
-    tables = [f"q as ({query.sql})"]
+    # DuckDB keeps the order of its rows for a window over everything.
+    tables = [f"q as (select row_number() over () as position, * from ({query.sql}))"]
     values, late = list(query.values), list[object]()
     joins, columns = "", [f'q."{field}"' for field in FIELDS]
     for place, keys in (("params", params), ("metrics", metrics), ("tags", tags)):
@@ -127,17 +129,16 @@ _SOURCES = {
 _COMPARED = _SOURCES | {
     "run_id": "r.run_id::varchar",
     "parent_run_id": "r.parent_id::varchar",
-    "experiment": "(select e.name from core.experiments e where e.experiment_id = r.experiment_id)",
 }
 # Numbers are read faster than text, and runs have fewer tags than params.
 _CHEAPEST_FIRST = ("metrics", "tags", "params")
 
 
-def _listed(tables: Sequence[str], position: str, source: str) -> str:
-    """The last step of every query for runs: positions and `FIELDS` of the runs `r` in `source`."""
+def _listed(source: str, rest: str) -> str:
+    """The `FIELDS` of the runs `r` in `source`."""
     columns = ", ".join(f'{_SOURCES[field]} as "{field}"' for field in FIELDS)
     experiments = "join core.experiments e on e.experiment_id = r.experiment_id"
-    return f"with {', '.join(tables)}\nselect {position}, {columns}\nfrom {source} {experiments}\norder by position"
+    return f"select {columns}\nfrom {source} {experiments}\n{rest}"
 
 
 class _Writer:
@@ -153,53 +154,40 @@ class _Writer:
         self._tables = {name: f"k{i}" for i, name in enumerate(keys)}
 
     def runs(self, experiments: Sequence[str], *, deleted: bool) -> Query:
-        """The whole SELECT: the runs in question, the latest values of each key, what matches, and last its positions and fields."""
-        wanted = "deleted" if deleted else "not deleted"
-        if experiments:
-            marks = ", ".join(map(self._bind, experiments))
-            wanted += f" and experiment_id in (select experiment_id from core.experiments where name in ({marks}))"
-        # With one experiment of five this saves a quarter of the time; where all are asked for it would cost a third more.
-        keys = self._key_tables(" and run_id in (select run_id from asked)" if experiments else "")
+        """The whole SELECT: the latest values of each key beside the runs, what matches, in order."""
         joins = [
-            f"{'' if name in self._own else 'left '}join {table} on {table}.run_id = r.run_id"
+            f"{'' if name in self._own else 'left '}join {self._latest(name)} {table} on {table}.run_id = r.run_id"
             for name, table in self._tables.items()
         ]
-        sorts = [column for sort in self._search.order for column in self._sort(sort)]
-        kept = [f"{expression} as o{i}" for i, (expression, _) in enumerate(sorts)]
-        order = ", ".join([*(f"o{i}{direction} nulls last" for i, (_, direction) in enumerate(sorts)), "r.seq desc"])
-        where = " and ".join(self._condition(part, self._compared) for part in self._rest) or "true"
-        top = "" if self._search.limit is None else f" order by {order} limit {self._bind(self._search.limit)}"
-        chosen = f"select {', '.join(['r.*', *kept])} from {' '.join(['asked r', *joins])} where {where}{top}"
-        tables = [f"asked as (select * from core.runs where {wanted})", *keys, f"chosen as ({chosen})"]
-        return Query(
-            sql=_listed(tables, f"row_number() over (order by {order}) as position", "chosen r"),
-            values=tuple(self._values),
-        )
+        where = ["r.deleted" if deleted else "not r.deleted"]
+        if experiments:
+            where.append(f"e.name in ({', '.join(map(self._bind, experiments))})")
+        where += [self._condition(part, self._compared) for part in self._rest]
+        order = ", ".join([*(column for sort in self._search.order for column in self._sort(sort)), "r.seq desc"])
+        limit = self._search.limit
+        top = "" if limit is None else f" limit {self._bind(limit)}"
+        sql = _listed(" ".join(["core.runs r", *joins]), f"where {' and '.join(where)} order by {order}{top}")
+        return Query(sql=sql, values=tuple(self._values), most=math.inf if limit is None else limit)
 
-    def _key_tables(self, thinned: str) -> list[str]:
-        """For each key the latest value of every run; a key that decides alone thins out the runs for those after it."""
-        tables = []
-        for name, table in self._tables.items():
-            wanted = f"key = {self._bind(name.key)}{thinned}"
-            sql = f"select run_id, arg_max(value, seq) as latest from core.{name.place} where {wanted} group by run_id"
-            if name in self._own:
-                sql += " having " + " and ".join(self._condition(part, lambda _: "latest") for part in self._own[name])
-                thinned = f" and run_id in (select run_id from {table})"
-            tables.append(f"{table} as ({sql})")
-        return tables
+    def _latest(self, name: Name) -> str:
+        """The latest value of a key for every run that has it; of those alone that hold what must hold in any case."""
+        sql = f"select run_id, arg_max(value, seq) as latest from core.{name.place} where key = {self._bind(name.key)} group by run_id"
+        if name in self._own:
+            sql += " having " + " and ".join(self._condition(part, lambda _: "latest") for part in self._own[name])
+        return f"({sql})"
 
     def _compared(self, name: Name) -> str:
         return _COMPARED[name.key] if name.place == "run" else f"{self._tables[name]}.latest"
 
-    def _sort(self, sort: Sort) -> list[tuple[str, str]]:
-        """The columns to sort by, each with its direction. DuckDB holds NaN for the greatest number, so numbers are negated instead."""
+    def _sort(self, sort: Sort) -> list[str]:
+        """What to sort by. DuckDB holds NaN for the greatest number, so numbers are negated instead of sorted downwards."""
         source = self._compared(sort.name)
         direction, sign = (" desc", "-") if sort.descending else ("", "")
         if sort.name.place == "metrics" or sort.name == Name(place="run", key="duration"):
-            return [(f"{sign}{source}", "")]
+            return [f"{sign}{source} nulls last"]
         if sort.name.place == "run":
-            return [(source, direction)]
-        return [(f"{sign}try_cast({source} as double)", ""), (source, direction)]
+            return [f"{source}{direction} nulls last"]
+        return [f"{sign}try_cast({source} as double) nulls last", f"{source}{direction} nulls last"]
 
     def _condition(self, condition: Condition, compared: Callable[[Name], str]) -> str:
         if isinstance(condition, Comparison):

@@ -306,7 +306,7 @@ def test_duckdb_finds_what_a_few_lines_of_python_find(
     query = runs_query(written(condition), order_by=order(chosen), limit=limit)
     check(query)
     expected = in_order([run for run in shown if matches(condition, run)], chosen)[:limit]
-    assert [str(row[1]) for row in duck.rows(con, query.sql, query.values)] == [
+    assert [str(row[0]) for row in duck.rows(con, query.sql, query.values)] == [
         run["run"]["run_id"] for run in expected
     ]
     wide = wide_query(query, params=PLACES["params"], metrics=PLACES["metrics"], tags=PLACES["tags"])

@@ -89,7 +89,7 @@ def con() -> Any:
 
 def found(con: Any, *args: Any, **options: Any) -> str:
     query = runs_query(*args, **options)
-    return "".join(row[3] for row in duck.rows(con, query.sql, query.values))
+    return "".join(row[2] for row in duck.rows(con, query.sql, query.values))
 
 
 @pytest.mark.parametrize(
@@ -197,9 +197,20 @@ def test_order_and_limit_may_stand_in_the_filter_or_beside_it_but_not_differ(con
         runs_query(limit=-1)
 
 
-def test_positions_count_from_one_in_the_order_of_the_rows(con: Any) -> None:
-    query = runs_query(order_by="metrics.mae")
-    assert [row[0] for row in duck.rows(con, query.sql, query.values)] == [1, 2, 3, 4, 5]
+@pytest.mark.parametrize("limit", [None, 200_000])
+def test_many_runs_keep_their_order_in_the_wide_table(con: Any, limit: int | None) -> None:
+    con.execute(
+        "insert into core.runs by name select uuid() as run_id, (select any_value(experiment_id) from core.experiments)"
+        " as experiment_id, (hash(i) % 1000000)::varchar as name, 'finished' as status, timestamp '2020-01-01' as started,"
+        " 'ann' as actor, 'h1' as host, 1 as pid, false as deleted, 10000 + i as seq from range(300_000) t(i)"
+    )
+    query = runs_query(order_by="name desc", limit=limit)
+    wide = wide_query(query, params=["model"], metrics=["mae"], tags=[])
+    con.execute("set threads = 4")
+    names = [row[2] for row in duck.rows(con, wide.sql, wide.values)]
+    assert len(names) == (limit or 300_005)
+    assert names == sorted(names, reverse=True)
+    assert names == [row[2] for row in duck.rows(con, query.sql, query.values)]
 
 
 def test_experiments_narrow_and_deleted_runs_are_apart(con: Any) -> None:
@@ -235,7 +246,7 @@ def test_the_keys_of_the_runs_found_are_listed_with_the_kinds_of_params(con: Any
 
 def test_runs_named_by_id_come_in_the_order_named(con: Any) -> None:
     query = these_query([IDS["c"], "018f0000-0000-7000-8000-0000000000ff", IDS["a"], IDS["gone"]])
-    assert [row[3] for row in duck.rows(con, query.sql, query.values)] == ["c", "a", "gone"]
+    assert [row[2] for row in duck.rows(con, query.sql, query.values)] == ["c", "a", "gone"]
     wide = wide_query(query, params=["model"], metrics=[], tags=[])
     assert [row[-1] for row in duck.rows(con, wide.sql, wide.values)] == ["it's", "rf", None]
 
