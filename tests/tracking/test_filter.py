@@ -199,6 +199,8 @@ def test_order_and_limit_may_stand_in_the_filter_or_beside_it_but_not_differ(con
 
 @pytest.mark.parametrize("limit", [None, 200_000])
 def test_many_runs_keep_their_order_in_the_wide_table(con: Any, limit: int | None) -> None:
+    con.execute("set threads = 4")
+    con.execute("begin")
     con.execute(
         "insert into core.runs by name select uuid() as run_id, (select any_value(experiment_id) from core.experiments)"
         " as experiment_id, (hash(i) % 1000000)::varchar as name, 'finished' as status, timestamp '2020-01-01' as started,"
@@ -206,11 +208,11 @@ def test_many_runs_keep_their_order_in_the_wide_table(con: Any, limit: int | Non
     )
     query = runs_query(order_by="name desc", limit=limit)
     wide = wide_query(query, params=["model"], metrics=["mae"], tags=[])
-    con.execute("set threads = 4")
     names = [row[2] for row in duck.rows(con, wide.sql, wide.values)]
     assert len(names) == (limit or 300_005)
     assert names == sorted(names, reverse=True)
     assert names == [row[2] for row in duck.rows(con, query.sql, query.values)]
+    con.execute("rollback")
 
 
 def test_experiments_narrow_and_deleted_runs_are_apart(con: Any) -> None:
