@@ -128,7 +128,7 @@ def find_project(
             return folder, "nbops.toml"
         if _pyproject(folder) is not None:
             return folder, "pyproject.toml"
-    for folder in (here, *here.parents):
+        # Runs that were once logged in the home folder must not claim every repository below it.
         if (folder / ".git").exists():
             return folder, "git root"
     return here, "current folder"

@@ -144,6 +144,18 @@ def test_the_nearest_marked_folder_is_the_project(tmp_path: Path, mark: str, why
     assert find_project(start=inner, environ={}) == (tmp_path / "outer", why)
 
 
+def test_a_store_in_the_home_folder_does_not_claim_the_repositories_below_it(tmp_path: Path) -> None:
+    (tmp_path / ".nbops").mkdir()
+    (tmp_path / "repository" / ".git").mkdir(parents=True)
+    (tmp_path / "repository" / "notebooks").mkdir()
+    (tmp_path / "papers").mkdir()
+    assert find_project(start=tmp_path / "repository" / "notebooks", environ={}) == (
+        tmp_path / "repository",
+        "git root",
+    )
+    assert find_project(start=tmp_path / "papers", environ={}) == (tmp_path, ".nbops folder")
+
+
 def test_an_nbops_folder_counts_before_the_root_of_a_repository(tmp_path: Path) -> None:
     (tmp_path / "repository" / "project" / "notebooks").mkdir(parents=True)
     (tmp_path / "repository" / ".git").mkdir()

@@ -116,6 +116,12 @@ def executed(store: Store, run_id: str) -> Path:
     return found[0]
 
 
+def defaults(notebook: Path) -> dict[str, object]:
+    """The parameters that a notebook has by default: literals as values, other expressions as their text. Raises UsageError."""
+    node = _read(notebook)
+    return _parameters(node, _language(node))[1]
+
+
 def _missing(kernel: str) -> _Failure | None:
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 

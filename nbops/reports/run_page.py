@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
-from nbops.execution.notebook import executed, light_imports
+from nbops.execution.notebook import defaults, executed, light_imports
 from nbops.records import Dataset, at, short
 from nbops.reports.page import KeyMetric, Parameter, Provenance, page
 from nbops.store.client import Store
 from nbops.tracking import runs
+from nbops.tracking.values import param
 
 
 def page_of(store: Store, run_id: str) -> str:
     """The page of a run that `nbops run` made, complete in itself. Raises NotFound when the run has no executed notebook."""
     notebook = executed(store, run_id)
-    about = provenance(store, run_id)
+    about = provenance(store, run_id, defaults(notebook))
     with light_imports():
         return page(notebook, provenance=about)
 
 
-def provenance(store: Store, run_id: str) -> Provenance:
-    """What a page says about a run."""
+def provenance(store: Store, run_id: str, usual: Mapping[str, object]) -> Provenance:
+    """What a page says about a run of a notebook with those parameters by default."""
     info = runs.info(store, run_id)
     units = dict(store.read("select key, unit from metric_definitions").rows)
-    revised = store.read("select key, revisions from params where run_id = ?", [run_id]).rows
     return Provenance(
         run_id=run_id,
         run_name=info.name or None,
@@ -35,8 +37,12 @@ def provenance(store: Store, run_id: str) -> Provenance:
         ended=at(info.end_time) if info.end_time else None,
         inputs=_inputs(store, run_id),
         parameters=tuple(
-            Parameter(name=key, value=str(value), changed=dict(revised).get(key, 0) > 0)
-            for key, value in runs.params(store, run_id).items()
+            Parameter(
+                name=item.key,
+                value=str(runs.value_of(item)),
+                changed=item.key in usual and item != param(item.key, usual[item.key]),
+            )
+            for item in runs.stored_params(store, run_id)
         ),
         metrics=tuple(
             KeyMetric(name=key, value=value, unit=units.get(key)) for key, value in runs.metrics(store, run_id).items()

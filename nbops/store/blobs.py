@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from nbops.errors import NotFound, StoreCorrupt
+from nbops.errors import NotFound, StoreCorrupt, UsageError
 from nbops.records import Blob
 
 _CHUNK = 1 << 20
@@ -26,9 +26,20 @@ def put(folder: Path, data: bytes) -> Blob:
 
 
 def put_file(folder: Path, source: Path) -> Blob:
-    """Keep a file's bytes, in one pass over it: what is hashed is what is kept, even if the file changes meanwhile."""
-    with source.open("rb") as reader:
-        return _keep(folder, iter(lambda: reader.read(_CHUNK), b""))
+    """Keep a file's bytes, in one pass over it: what is hashed is what is kept, even if the file changes meanwhile.
+
+    Raises UsageError when the file cannot be read, OSError when the disk refuses to keep it.
+    """
+    return _keep(folder, _chunks(source))
+
+
+def _chunks(source: Path) -> Iterator[bytes]:
+    try:
+        with source.open("rb") as reader:
+            while chunk := reader.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error.strerror}.", hint="Look at who may read it.") from error
 
 
 def _keep(folder: Path, chunks: Iterable[bytes]) -> Blob:

@@ -205,14 +205,12 @@ class Store:
         return True
 
     def put_blob(self, data: bytes | Path) -> Blob:
-        """Keep bytes or a file's bytes, on disk on return. Raises StoreFull when no place takes them."""
+        """Keep bytes or a file's bytes, on disk on return. Raises StoreFull when no place takes them, UsageError for an unreadable file."""
         problem: OSError | None = None
         for folder in self._blob_folders():
             try:
                 return blobs.put_file(folder, data) if isinstance(data, Path) else blobs.put(folder, data)
             except OSError as error:
-                if isinstance(data, Path) and not data.is_file():
-                    raise
                 problem = error
         raise StoreFull(f"The file cannot be kept: {problem}.", hint=f"Free some space under {self.places.folder}.")
 

@@ -23,7 +23,7 @@ from nbops.records import NO_STEP, Param, RunStatus, Series, new_id, now_us
 from nbops.store.client import Store
 from nbops.store.wire import Request
 from nbops.tracking import artifacts, estimators, provenance, runs, sklearn_hook
-from nbops.tracking.recording import Recording, flush_run, in_background, open_recordings, verdict
+from nbops.tracking.recording import Recording, open_recordings, verdict
 from nbops.tracking.requests import LogRun, StartRun
 from nbops.tracking.sklearn_hook import Call
 from nbops.tracking.values import param, tag
@@ -152,22 +152,17 @@ class _Fits:
     def _start(self, store: Store, call: Call, made: list[Param], parent: str | None) -> Recording:
         where, project = provenance.place(call.frame), store.settings.project
         recording = Recording(store, new_id(), params=made, folder=provenance.code_folder(where.source, project))
-        if parent is not None:
-            flush_run(parent)
         experiment = self._experiment(store, parent, where)
-        facts = provenance.known_facts(store, recording.folder)
         request = StartRun(
             run_id=recording.run_id, experiment=experiment, name=type(call.estimator).__name__, started=now_us(), host=store.host,
-            pid=os.getpid(), parent_id=parent, source=provenance.relative(where.source, project), cell=where.cell, facts=facts,
+            pid=os.getpid(), parent_id=parent, source=provenance.relative(where.source, project), cell=where.cell,
             params=made, tags=[tag("estimator_class", _class(call.estimator))],
         )  # fmt: skip
         self._own[recording.run_id] = experiment
         with contextlib.ExitStack() as undo:
             undo.callback(self._own.pop, recording.run_id)
-            recording.begin(request)
+            runs.begun(recording, request)
             undo.pop_all()
-        if facts is None:
-            in_background(recording.find_facts)
         return recording
 
     def _experiment(self, store: Store, run_id: str | None, where: provenance.Place) -> str:

@@ -82,7 +82,7 @@ def begin(
         run_id=recording.run_id, experiment=experiment or provenance.experiment_of(where.source), name=name or "",
         started=now_us(), host=store.host, pid=os.getpid(), parent_id=parent, source=source, cell=where.cell, params=made, tags=labels,
     )  # fmt: skip
-    _begun(recording, request)
+    begun(recording, request)
     if where.site:
         _by_site[threading.get_ident(), where.site] = recording
     return recording
@@ -97,10 +97,20 @@ def begin_headless(store: Store, notebook: Path, *, params: Mapping[str, object]
         run_id=recording.run_id, experiment=provenance.experiment_of(source), name="", started=now_us(), host=store.host,
         pid=os.getpid(), parent_id=parent, source=source, params=made,
     )  # fmt: skip
-    _begun(recording, request)
+    begun(recording, request)
     # The kernel is another process, which is to find it.
     recording.flush()
     return recording
+
+
+def begun(recording: Recording, request: StartRun) -> None:
+    """Send the beginning of a run, its parent's before it; commit and environment follow when they are found."""
+    facts = provenance.known_facts(recording.store, recording.folder)
+    if request.parent_id:
+        flush_run(request.parent_id)
+    recording.begin(msgspec.structs.replace(request, facts=facts))
+    if facts is None:
+        in_background(recording.find_facts)
 
 
 def enter(recording: Recording) -> contextvars.Token[tuple[Recording, ...]]:
@@ -212,15 +222,6 @@ def invited() -> str | None:
     """The run that this process's runner wants it to join; a runner that this process starts takes it for its parent."""
     run_id, _, _ = os.environ.get(RUN_VARIABLE, "").partition("@")
     return run_id or None
-
-
-def _begun(recording: Recording, request: StartRun) -> None:
-    facts = provenance.known_facts(recording.store, recording.folder)
-    if request.parent_id:
-        flush_run(request.parent_id)
-    recording.begin(msgspec.structs.replace(request, facts=facts))
-    if facts is None:
-        in_background(recording.find_facts)
 
 
 def _join(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -168,8 +169,9 @@ def test_a_page_of_an_executed_notebook_is_written(typed: Type, here: Workspace)
     folder = here.store.places.runs / run.run_id
     folder.mkdir(parents=True)
     output = v4.new_output("display_data", {"text/html": "<b>fine</b><script>steal()</script>"})
+    settings = v4.new_code_cell("depth = 3\nseed = None", metadata={"tags": ["parameters"]})
     nbformat.write(
-        v4.new_notebook(cells=[v4.new_markdown_cell("# Churn"), v4.new_code_cell("1", outputs=[output])]),
+        v4.new_notebook(cells=[v4.new_markdown_cell("# Churn"), settings, v4.new_code_cell("1", outputs=[output])]),
         folder / "train.ipynb",
     )
     assert typed("runs", "open", run.id).out.strip() == str(folder / "train.ipynb")
@@ -180,6 +182,7 @@ def test_a_page_of_an_executed_notebook_is_written(typed: Type, here: Workspace)
         assert words in page
     assert "<script" not in page
     assert "steal" not in page
+    assert re.findall(r"<dt>(\w+)</dt><dd><code>(\w+)</code> <small>changed", page) == [("depth", "8")]
     document = json.loads(typed("report", run.id, "pages/churn.html", "--json").out)
     assert document == {"report": "pages/churn.html", "size": Path("pages/churn.html").stat().st_size}
 

@@ -18,7 +18,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from nbops.errors import NotFound, ParameterError, PathRefused, StoreCorrupt
+from nbops.errors import NotFound, ParameterError, PathRefused, StoreCorrupt, UsageError
 from nbops.tracking.artifacts import inside
 from nbops.workspace._run import Run
 from nbops.workspace._workspace import Workspace
@@ -128,6 +128,12 @@ def test_a_missing_file_is_told_with_the_folder_that_was_looked_in(
         with pytest.raises(NotFound, match=r"There is no file 'notes\.md'") as caught:
             call("notes.md")
         assert str(tmp_path) in caught.value.hint
+
+
+def test_a_file_that_cannot_be_read_is_not_blamed_on_the_disk(run: Run) -> None:
+    # Reading it fails for root too.
+    with pytest.raises(UsageError, match="/proc/self/mem cannot be read"):
+        run.log_artifact("/proc/self/mem")
 
 
 def test_a_download_is_written_below_the_folder_that_is_named(run: Run, tmp_path: Path) -> None:
