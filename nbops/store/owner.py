@@ -7,6 +7,7 @@ has been idle, is asked to, or its DuckDB instance broke; whoever needs it next 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import functools
@@ -55,6 +56,7 @@ from nbops.store.wire import (
 from nbops.store.writer import Job, Writer
 
 _REOPEN_SECONDS = 0.5
+_OPENING_SECONDS = 5.0
 _PATROL_SECONDS = 2.0
 _READERS = 4
 _HOST = socket.gethostname()
@@ -86,6 +88,7 @@ class Owner:
         self._state = "opening"
         self._problem: NbopsError = StoreUnavailable("The store is being opened.", hint="Try again in a moment.")
         self._opened: database.Opened | None = None
+        self._tried = asyncio.Event()
         self._writer: Writer | None = None
         self._sidecar: Sidecar | None = None
         self._last_use = time.monotonic()
@@ -146,8 +149,10 @@ class Owner:
                 if self._state != "blocked" or str(problem) != str(self._problem):
                     log.warning("blocked: %s", problem)
                 self._state, self._problem = "blocked", problem
+                self._tried.set()
                 await asyncio.sleep(_REOPEN_SECONDS)
             else:
+                self._tried.set()
                 break
         await self._look_after()
 
@@ -284,7 +289,14 @@ class Owner:
         )
         await _answer(send, encode(hello))
 
+    async def _patience(self) -> None:
+        """Wait for a file that is just being opened: whoever asked would only ask again, and later than need be."""
+        if not self._tried.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._tried.wait(), _OPENING_SECONDS)
+
     async def _write(self, actor: Actor, body: bytes, send: Send) -> None:
+        await self._patience()
         reply = await self._submit(envelope=_envelope.decode(body), actor=actor)
         await _answer(send, encode(reply), status=_status(reply))
 
@@ -309,6 +321,7 @@ class Owner:
         return self._problem
 
     async def _read(self, _actor: Actor, body: bytes, send: Send) -> None:
+        await self._patience()
         if self._opened is None:
             raise self._unready()
         query = _read.decode(body)
