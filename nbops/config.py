@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from nbops.errors import ConfigError, nearest
+from nbops.errors import ConfigError, NotFound, nearest
 from nbops.records import Record
 
 FOLDER = ".nbops"
@@ -104,6 +104,16 @@ def settings(
             _put(values, origins, _SPECIAL.get(name, f"{section}.{key}"), text, name)
     made = {section: _section(kind, values.get(section, {}), origins) for section, kind in _SECTIONS.items()}
     return Settings(project=root, origins=origins, **made)  # type: ignore[arg-type]  # each section has its own kind
+
+
+def existing(settings: Settings) -> Settings:
+    """The same, when somebody has begun that project: a question asked in a wrong folder must not begin one. Raises NotFound."""
+    if not settings.folder.exists() and settings.origins["project"] in {"git root", "current folder"}:
+        raise NotFound(
+            f"There is no project in {settings.project}.",
+            hint="Go to its folder or name it (nbops -C DIR, NBOPS_PROJECT); the first run begins one.",
+        )
+    return settings
 
 
 def find_project(

@@ -17,7 +17,7 @@ def main() -> None:
 
     load_commands()
     try:
-        status = cli.main(standalone_mode=False)
+        status = cli.main(prog_name="nbops", standalone_mode=False)
     except NbopsError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit.status)

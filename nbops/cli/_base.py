@@ -15,7 +15,6 @@ import click
 
 import nbops
 from nbops import config
-from nbops.errors import NotFound
 from nbops.store.client import Store, connect
 
 if TYPE_CHECKING:
@@ -56,25 +55,15 @@ class Here:
         """The settings of the project; `start` is where to look for it when none is named."""
         return config.settings(self.project, start=start)
 
-    def existing(self) -> config.Settings:
-        """The settings of a project that is there: a question asked in a wrong folder must not begin one. Raises NotFound."""
-        settings = self.settings()
-        if not settings.folder.exists() and settings.origins["project"] in {"git root", "current folder"}:
-            raise NotFound(
-                f"There is no project in {settings.project}.",
-                hint="Go to its folder or name it: nbops -C DIR …; `nbops run` begins one.",
-            )
-        return settings
-
     def workspace(self) -> Workspace:
         """The handle of the project. Raises NotFound when there is none."""
         from nbops.workspace._workspace import Workspace
 
-        return Workspace(self.existing())
+        return Workspace(config.existing(self.settings()))
 
     def store(self) -> Store:
         """The store of the project. Raises NotFound when there is none."""
-        return connect(self.existing())
+        return connect(config.existing(self.settings()))
 
 
 @click.group(cls=Nouns, context_settings={"help_option_names": ["-h", "--help"]})

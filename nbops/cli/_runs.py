@@ -38,7 +38,10 @@ def list_runs(
 
     wanted = [experiment] if experiment else []
     query = search_sql.runs_query(condition, order_by=order_by, limit=limit, experiments=wanted, deleted=deleted)
-    found = search.rows(obj.store(), query)
+    store = obj.store()
+    found = search.rows(store, query)
+    for sentence in search.unknown(store, query, found[0] if found else ()):
+        click.echo(sentence, err=True)
     show(found, as_json=as_json, text=lambda: views.runs_text(found))
 
 

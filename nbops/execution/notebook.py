@@ -112,7 +112,10 @@ def executed(store: Store, run_id: str) -> Path:
     """The executed notebook of a run. Raises NotFound."""
     found = sorted((store.places.runs / run_id).glob("*.ipynb"))
     if not found:
-        raise NotFound(f"Run {short(run_id)} has no executed notebook.", hint="Only runs made by `nbops run` have one.")
+        raise NotFound(
+            f"Run {short(run_id)} has no executed notebook.",
+            hint="Runs of scripts have none: execute a notebook with `nbops run`.",
+        )
     return found[0]
 
 

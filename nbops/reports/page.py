@@ -40,7 +40,7 @@ class Provenance(Record, frozen=True):
     """What the store knows about a run, as its page states it. Times are aware; they are shown in the local zone.
 
     `data_until` is the last moment that the data speaks of, `environment` a digest, `models` names with versions
-    (`air-time/3`), `cause` why the run did not finish.
+    (`air-time/3`), `cause` why the run did not finish, `saved` when a notebook that a person executed was last saved.
     """
 
     run_id: str
@@ -60,6 +60,7 @@ class Provenance(Record, frozen=True):
     commit: str | None = None
     dirty: bool = False
     environment: str | None = None
+    saved: datetime | None = None
 
 
 def page(notebook: NotebookNode | Path, *, title: str | None = None, provenance: Provenance | None = None) -> str:

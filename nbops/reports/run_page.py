@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
+from nbops.errors import NotFound
 from nbops.execution.notebook import defaults, executed, light_imports
 from nbops.records import Dataset, at, short
 from nbops.reports.page import KeyMetric, Parameter, Provenance, page
@@ -15,11 +18,25 @@ from nbops.tracking.values import param
 
 
 def page_of(store: Store, run_id: str) -> str:
-    """The page of a run that `nbops run` made, complete in itself. Raises NotFound when the run has no executed notebook."""
-    notebook = executed(store, run_id)
-    about = provenance(store, run_id, defaults(notebook))
+    """The page of a run, complete in itself: of its executed notebook, else of the notebook that it was made in, as that was saved.
+
+    Raises NotFound when the run is of no notebook.
+    """
+    notebook, saved = _notebook(store, run_id)
+    about = msgspec.structs.replace(provenance(store, run_id, defaults(notebook)), saved=saved)
     with light_imports():
         return page(notebook, provenance=about)
+
+
+def _notebook(store: Store, run_id: str) -> tuple[Path, datetime | None]:
+    try:
+        return executed(store, run_id), None
+    except NotFound:
+        source = runs.info(store, run_id).source
+        path = store.settings.project / (source or "")
+        if path.suffix != ".ipynb" or not path.is_file():
+            raise
+        return path, datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def provenance(store: Store, run_id: str, usual: Mapping[str, object]) -> Provenance:

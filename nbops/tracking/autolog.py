@@ -23,7 +23,7 @@ from nbops.records import NO_STEP, Param, RunStatus, Series, new_id, now_us
 from nbops.store.client import Store
 from nbops.store.wire import Request
 from nbops.tracking import artifacts, estimators, provenance, runs, sklearn_hook
-from nbops.tracking.recording import Recording, open_recordings, verdict
+from nbops.tracking.recording import Recording, flush_run, open_recordings, verdict
 from nbops.tracking.requests import LogRun, StartRun
 from nbops.tracking.sklearn_hook import Call
 from nbops.tracking.values import param, tag
@@ -152,6 +152,9 @@ class _Fits:
     def _start(self, store: Store, call: Call, made: list[Param], parent: str | None) -> Recording:
         where, project = provenance.place(call.frame), store.settings.project
         recording = Recording(store, new_id(), params=made, folder=provenance.code_folder(where.source, project))
+        if parent is not None:
+            # Its experiment is asked for.
+            flush_run(parent)
         experiment = self._experiment(store, parent, where)
         request = StartRun(
             run_id=recording.run_id, experiment=experiment, name=type(call.estimator).__name__, started=now_us(), host=store.host,

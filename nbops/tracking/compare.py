@@ -116,7 +116,12 @@ class Comparison:
 
     def _note(self) -> str:
         hidden = len(self.rows) - len(self.shown)
-        return f"{hidden} that are the same in all are not shown" if hidden else ""
+        told = [f"{hidden} that are the same in all are not shown"] if hidden else []
+        # Where one has no such input nothing is known; where two have different ones their metrics are of different data.
+        other = [row.key for row in self.rows if row.place == "inputs" and len({*row.cells} - {None}) > 1]
+        if other:
+            told.append(f"metrics may not compare: the runs read different data as {', '.join(map(repr, other))}")
+        return "; ".join(told)
 
     def _repr_html_(self) -> str:
         return self.to_html()
@@ -133,7 +138,7 @@ def compare(
     if not 2 <= len(chosen) <= MOST:
         raise UsageError(
             f"{len(chosen)} {'run was' if len(chosen) == 1 else 'runs were'} given to compare.",
-            hint=f"Name 2 to {MOST} runs, or model='…' for all versions of a model.",
+            hint=f"Name 2 to {MOST} runs; in Python, compare(model=NAME) takes all versions of a model.",
         )
     columns: dict[str, list[object]] = search.table(store, search_sql.these_query(chosen)).to_pydict()
     defined = {
@@ -147,7 +152,19 @@ def compare(
         place, _, key = column.partition(".") if "." in column else ("run", "", column)
         better, unit = defined.get(key, (_direction(key), None)) if place == "metrics" else (None, None)
         rows.append(Row(place=place, key=key, cells=tuple(columns[column]), better=better, unit=unit))
+    rows += _inputs(store, list(map(str, columns["run_id"])))
     return Comparison(names, rows, everything=everything)
+
+
+def _inputs(store: Store, run_ids: list[str]) -> list[Row]:
+    """The digests of what the runs read, by its name."""
+    found: dict[str, dict[str, str]] = {}
+    sql = (
+        "select run_id::varchar, name, digest from run_inputs where run_id in (select unnest(?::uuid[])) order by name"
+    )
+    for run_id, name, digest in store.read(sql, [run_ids]).rows:
+        found.setdefault(name, {})[run_id] = digest[:12]
+    return [Row(place="inputs", key=name, cells=tuple(map(digests.get, run_ids))) for name, digests in found.items()]
 
 
 def _order(columns: list[str]) -> list[str]:

@@ -123,7 +123,7 @@ class Recording:
         self._settle()
         for before, item in revised:
             told = f"Parameter {item.key!r} was {shorten(before.value, 60)}, is now {shorten(item.value, 60)}; both are kept."
-            warnings.warn(told, RevisionWarning, stacklevel=_callers_level())
+            warnings.warn(told, RevisionWarning, stacklevel=callers_level())
 
     def metrics(self, values: Mapping[str, object], step: int | None = None) -> None:
         """Record one point of each metric. Raises ParameterError for what is no number."""
@@ -368,7 +368,7 @@ class _Flusher:
         self._woken = threading.Event()
 
 
-def _callers_level() -> int:
+def callers_level() -> int:
     """The `stacklevel` at which a warning of our caller names the line of whoever called nbops."""
     frame, level = sys._getframe(1), 1  # noqa: SLF001 - what warnings itself counts
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "nbops":

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from nbops.errors import nearest
 from nbops.store.client import Store
 from nbops.tracking import search_sql
 from nbops.tracking.filter import FIELDS
+from nbops.tracking.recording import callers_level
 from nbops.tracking.search_sql import Query
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+
+class SearchWarning(UserWarning):
+    """A search asked for something that no run has."""
+
 
 _TIMES = ("start_time", "end_time")
 _PLACES = ("params", "metrics", "tags")
@@ -35,10 +43,30 @@ def search(
     Parameters that are numbers in every run come as numbers, the others as text. Raises FilterError.
     """
     query = search_sql.runs_query(condition, order_by=order_by, limit=limit, experiments=experiments, deleted=deleted)
-    made: pd.DataFrame = table(store, query).to_pandas()
+    found = table(store, query)
+    for sentence in unknown(store, query, found.column_names if found.num_rows else ()):
+        warnings.warn(sentence, SearchWarning, stacklevel=callers_level())
+    made: pd.DataFrame = found.to_pandas()
     for name in _TIMES:
         made[name] = made[name].dt.tz_localize("UTC")
     return made
+
+
+def unknown(store: Store, query: Query, columns: Collection[str]) -> list[str]:
+    """What a search asked for that nothing in the store is called, in sentences; `columns` are those of the runs that it found."""
+    asked: list[tuple[str, str]] = [
+        (name.place, name.key) for name in query.names if f"{name.place}.{name.key}" not in columns
+    ]
+    asked += [("experiments", name) for name in query.experiments if not columns]
+    told = []
+    for place, name in asked:
+        known = [row[0] for row in store.read(search_sql.known_query(place)).rows]
+        if name not in known:
+            near = nearest(name, known)
+            told.append(
+                f"Nothing has the {place.removesuffix('s')} {name!r}." + (f" Did you mean {near!r}?" if near else "")
+            )
+    return told
 
 
 def rows(store: Store, query: Query) -> list[dict[str, Any]]:

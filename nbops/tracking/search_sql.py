@@ -14,11 +14,16 @@ from nbops.tracking.filter import FIELDS, Both, Comparison, Condition, Either, N
 
 
 class Query(Record):
-    """One SELECT, and the values of its `?` in order: text, numbers or lists of text. It gives no more than `most` rows."""
+    """One SELECT, and the values of its `?` in order: text, numbers or lists of text.
+
+    It gives no more than `most` rows; `names` are the keys that it asks for, `experiments` those that it is narrowed to.
+    """
 
     sql: str
     values: tuple[object, ...]
     most: float = math.inf
+    names: tuple[Name, ...] = ()
+    experiments: tuple[str, ...] = ()
 
 
 def runs_query(
@@ -61,6 +66,12 @@ def values_query(run_ids: Sequence[str]) -> Query:
     ]
     sql = f"with chosen as (select unnest(?::uuid[]) as run_id)\n{' union all '.join(parts)}"
     return Query(sql=sql, values=(list(run_ids),))
+
+
+def known_query(place: str) -> str:
+    """A SELECT of every key that runs have in a place ('metrics', 'params', 'tags'), or of the names of 'experiments'."""
+    column = "name" if place == "experiments" else "key"
+    return f"select distinct {column} from core.{_KNOWN[place]} order by all"
 
 
 def keys_query(query: Query) -> Query:
@@ -111,6 +122,7 @@ def wide_query(query: Query, *, params: Sequence[str], metrics: Sequence[str], t
 
 # Filtered aggregates are the fastest for few keys (by four times for ten), and take seconds for hundreds.
 _FEW_KEYS = 60
+_KNOWN = {place: place for place in ("metrics", "params", "tags", "experiments")}
 _SOURCES = {
     "run_id": "r.run_id",
     "experiment": "e.name",
@@ -167,7 +179,10 @@ class _Writer:
         limit = self._search.limit
         top = "" if limit is None else f" limit {self._bind(limit)}"
         sql = _listed(" ".join(["core.runs r", *joins]), f"where {' and '.join(where)} order by {order}{top}")
-        return Query(sql=sql, values=tuple(self._values), most=math.inf if limit is None else limit)
+        return Query(
+            sql=sql, values=tuple(self._values), most=math.inf if limit is None else limit, names=tuple(self._tables),
+            experiments=tuple(experiments),
+        )  # fmt: skip
 
     def _latest(self, name: Name) -> str:
         """The latest value of a key for every run that has it; of those alone that hold what must hold in any case."""

@@ -42,8 +42,10 @@ class Workspace:
 
     @property
     def _settled(self) -> Store:
-        """The store, once it has all that this process logged: what one writes one reads."""
+        """The store, once it has all that this process logged: what one writes one reads. Raises NotFound when nobody began it."""
         recording.flush_all()
+        if not self.store.spooling:
+            config.existing(self.settings)
         return self.store
 
     def start_run(

@@ -273,7 +273,7 @@ def _target(values: Values, name: str, asked: Kind | None) -> Target:
     unlabelled = len(values) - len(truth)
     distinct = truth.nunique()
     if distinct < 2:
-        only = f"only one value, {truth.iloc[0]!r}: there is nothing to tell apart" if distinct else "no values"
+        only = f"only one value, {str(truth.iloc[0])!r}: there is nothing to tell apart" if distinct else "no values"
         raise UsageError(
             f"The column {name!r} has {only}.", hint="Choose another --target, or a table with the other cases too."
         )

@@ -25,8 +25,9 @@ from sklearn.linear_model import Ridge
 
 import nbops
 from nbops import cli
+from nbops.errors import NotFound
 from nbops.store import care
-from nbops.tracking import recording
+from nbops.tracking import recording, runs
 from nbops.workspace._run import Run
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project
@@ -187,6 +188,31 @@ def test_a_page_of_an_executed_notebook_is_written(typed: Type, here: Workspace)
     assert document == {"report": "pages/churn.html", "size": Path("pages/churn.html").stat().st_size}
 
 
+def test_a_run_of_a_notebook_that_a_person_executed_has_a_page_of_what_was_saved(typed: Type, here: Workspace) -> None:
+    path = here.project / "by hand.ipynb"
+    nbformat.write(v4.new_notebook(cells=[v4.new_markdown_cell("# By hand")]), path)
+    begun = runs.begin_headless(here.store, path, params={}, parent=None)
+    begun.end("finished", None)
+    run = here.run(begun.run_id)
+    assert run.info.source == "by hand.ipynb"
+    assert typed("report", run.id, "hand.html").status == 0
+    page = Path("hand.html").read_text(encoding="utf-8")
+    assert "<h1>By hand</h1>" in page
+    assert "its outputs may be older or newer than this run" in page
+    path.unlink()
+    assert "has no executed notebook" in typed("report", run.id, "hand.html").err
+
+
+def test_a_key_or_experiment_that_nothing_has_is_told_with_the_nearest(typed: Type, here: Workspace) -> None:
+    with here.start_run("nearest") as run:
+        run.log_metric("roc_auc", 0.9)
+    found = typed("runs", "list", "nearest", "-o", "metrics.rocauc")
+    assert run.id in found.out
+    assert found.err == "Nothing has the metric 'rocauc'. Did you mean 'roc_auc'?\n"
+    assert typed("runs", "list", "nearst").err == "Nothing has the experiment 'nearst'. Did you mean 'nearest'?\n"
+    assert typed("runs", "list", "nearest", "-f", "metrics.roc_auc > 2").err == ""
+
+
 # Models
 
 
@@ -344,6 +370,14 @@ def test_a_question_outside_of_any_project_creates_nothing(
         assert (status, out) == (64, "")
         assert f"There is no project in {tmp_path}." in err
         assert "nbops -C DIR" in err
+    for ask in (
+        nbops.search_runs,
+        lambda: nbops.load_model("churn"),
+        lambda: nbops.sql("select 1"),
+        lambda: nbops.compare("a", "b"),
+    ):
+        with pytest.raises(NotFound, match="There is no project in"):
+            ask()
     assert list(tmp_path.iterdir()) == []
     assert typed("config", "show").status == 0
     assert typed("--version").out == f"nbops, version {nbops.__version__}\n"

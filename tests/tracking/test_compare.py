@@ -6,6 +6,7 @@ import math
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nbops
@@ -129,6 +130,20 @@ def test_equal_runs_have_no_winner_and_say_that_nothing_differs(here: Workspace)
     assert "★" not in repr(view)
     assert [row.key for row in view.shown if row.place != "run"] == ["mae"]
     parsed(view.to_html())
+
+
+def test_metrics_of_different_data_are_marked_as_such(here: Workspace) -> None:
+    runs = []
+    for rows in ([1, 2], [1, 2], [1, 3]):
+        with here.start_run("data") as run:
+            run.log_input(pd.DataFrame({"a": rows}), "test")
+            run.log_metric("mae", 1.0)
+        runs.append(run)
+    assert "read different data" not in here.compare(*runs[:2]).to_text()
+    view = here.compare(*runs)
+    assert "metrics may not compare: the runs read different data as 'test'" in view.to_text()
+    row = next(row for row in view.shown if row.place == "inputs")
+    assert (row.key, row.cells[0] == row.cells[1], row.cells[0] == row.cells[2]) == ("test", True, False)
 
 
 def test_runs_with_nothing_in_common_but_themselves_can_be_compared(here: Workspace) -> None:

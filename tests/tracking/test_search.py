@@ -36,6 +36,7 @@ def pair(here: Workspace) -> tuple[Run, Run]:
     return one, other
 
 
+@pytest.mark.filterwarnings("ignore:Nothing has the:nbops.tracking.search.SearchWarning")
 def test_an_empty_store_gives_an_empty_frame_with_the_fields(here: Workspace) -> None:
     for found in (
         here.search_runs(),
@@ -46,6 +47,12 @@ def test_an_empty_store_gives_an_empty_frame_with_the_fields(here: Workspace) ->
         assert len(found) == 0
         assert found["start_time"].dtype == "datetime64[us, UTC]"
     assert here.model_versions().columns.tolist()[:2] == ["model", "version"]
+
+
+def test_a_name_that_nothing_has_is_a_warning_at_the_line_that_asks(here: Workspace, pair: tuple[Run, Run]) -> None:
+    with pytest.warns(search.SearchWarning, match="Nothing has the metric 'los'. Did you mean 'loss'?") as told:
+        assert len(here.search_runs("typed", filter="metrics.los < 1")) == 0
+    assert told[0].filename == __file__
 
 
 def test_columns_have_the_types_that_all_their_values_were_logged_as(here: Workspace, pair: tuple[Run, Run]) -> None:
