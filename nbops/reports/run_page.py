@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from nbops.errors import NotFound
-from nbops.execution.notebook import defaults, executed, light_imports
+from nbops.execution.notebook import defaults, executed
+from nbops.execution.reading import light_imports
 from nbops.records import Dataset, at, short
 from nbops.reports.page import KeyMetric, Parameter, Provenance, page
 from nbops.store.client import Store

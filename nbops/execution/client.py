@@ -1,0 +1,205 @@
+"""The conversation with the kernel: cells go in, outputs come back, and whatever ends it before its time has a name and a cause.
+
+One event loop does it all. A first interrupt stops the running cell and lets the kernel go in peace; a second one kills it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from jupyter_core.utils import ensure_async, run_sync
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+
+from nbops.execution.account import Account
+
+if TYPE_CHECKING:
+    from jupyter_client.manager import AsyncKernelManager
+    from nbformat import NotebookNode
+
+_GRACE = 2.0
+_TICK = 1.0
+_DISPLAYS = ("display_data", "execute_result", "update_display_data")
+
+
+class Stopped(KeyboardInterrupt):
+    """Somebody interrupted the execution; `signal` is its number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+        self.signal = number
+
+
+class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
+    """Executes the cells of an account's notebook in a kernel that it starts, unless it gets one, and stops."""
+
+    def __init__(
+        self,
+        account: Account,
+        km: AsyncKernelManager,
+        *,
+        kernel_options: dict[str, Any],
+        ready: Callable[[Any, float], Awaitable[None]] | None = None,
+        after: Callable[[Client, NotebookNode], Awaitable[None]] | None = None,
+        tick: Callable[[], None] | None = None,
+        **options: Any,
+    ) -> None:
+        """`kernel_options` go to the kernel's start, `after` follows each cell that ended well, `tick` is called each second."""
+        super().__init__(account, km=km, **options)
+        self._account = account
+        self._kernel_options = kernel_options
+        self._ready = ready
+        self._after = after
+        self._tick = tick
+        self._shown: dict[str, list[NotebookNode]] = {}
+        self._stop: int | None = None
+        self._main: asyncio.Task[None] | None = None
+        self._ending = False
+        self.process: Any = None
+        """The kernel's process, also when it is over."""
+        self.killed = False
+        """Whether the kernel was not given time to leave."""
+
+    def execute(self, **_: Any) -> NotebookNode:
+        """Execute the notebook. Raises Stopped, DeadKernelError, CellTimeoutError, and RuntimeError when there is no kernel."""
+        self.reset_execution_trackers()
+        run_sync(self._execute)()
+        notebook: NotebookNode = self.nb
+        return notebook
+
+    async def _execute(self) -> None:
+        self._main = asyncio.current_task()
+        with self._signals():
+            ticking = asyncio.ensure_future(self._ticks())
+            try:
+                await self._live()
+            except (asyncio.CancelledError, DeadKernelError):
+                # nbclient takes a cancelled wait for a dead kernel.
+                if self._stop is None:
+                    raise
+            finally:
+                ticking.cancel()
+        if self._stop is not None:
+            raise Stopped(self._stop)
+
+    async def _live(self) -> None:
+        if not self.km.has_kernel:
+            await self.async_start_new_kernel(**self._kernel_options)
+        self.process = getattr(self.km.provisioner, "process", None)
+        try:
+            if self.kc is None:
+                await self.async_start_new_kernel_client()
+            await self._cells()
+            self.set_widgets_metadata()
+        except (DeadKernelError, CellTimeoutError, asyncio.CancelledError):
+            self.killed = True
+            raise
+        finally:
+            self._ending = True
+            await asyncio.shield(self._end())
+
+    async def async_start_new_kernel_client(self) -> Any:
+        """A client of the kernel, once it answers."""
+        if self._ready is None:
+            return await super().async_start_new_kernel_client()
+        self.kc = self.km.client()
+        await ensure_async(self.kc.start_channels())
+        await self._ready(self.kc, self.startup_timeout)
+        self.kc.allow_stdin = False
+        return self.kc
+
+    async def _cells(self) -> None:
+        """Execute one cell after the other until one fails."""
+        for index, cell in enumerate(self.nb.cells):
+            self._account.cell_start(cell, index)
+            try:
+                await self.async_execute_cell(cell, index)
+                if self._after and cell.cell_type == "code":
+                    await self._after(self, cell)
+            except CellExecutionError as error:
+                self._account.cell_exception(self.nb.cells[index], cell_index=index, exception=error)
+                self._account.cell_complete(self.nb.cells[index], cell_index=index)
+                return
+            self._account.cell_complete(self.nb.cells[index], cell_index=index)
+        message = await self.async_wait_for_reply(await ensure_async(self.kc.kernel_info()))
+        if message is not None:
+            self.nb.metadata["language_info"] = message["content"]["language_info"]
+
+    async def _end(self) -> None:
+        """Have the kernel leave; when this returns it is gone."""
+        if self.kc is not None:
+            self.kc.stop_channels()
+        if self.km is not None and self.km.has_kernel:
+            await ensure_async(self.km.shutdown_kernel(now=self.killed))
+
+    async def _ticks(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            if self._tick:
+                self._tick()
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Take interrupts where a process can: in its main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in before:
+            loop.add_signal_handler(number, self._interrupt, int(number))
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                loop.remove_signal_handler(number)
+                signal.signal(number, handler)
+
+    def _interrupt(self, number: int) -> None:
+        if self._main is None:
+            return
+        if self._stop is None:
+            self._stop = number
+            self._stopping = asyncio.ensure_future(self._stop_cell())
+            return
+        self.killed = True
+        if self._ending:
+            self._stopping = asyncio.ensure_future(self._kill())
+        else:
+            self._main.cancel()
+
+    async def _stop_cell(self) -> None:
+        """Interrupt the running cell, whose traceback then says where it was; cancel when it does not listen."""
+        with contextlib.suppress(RuntimeError, OSError):
+            await ensure_async(self.km.interrupt_kernel())
+        running = self._account.running
+        for _ in range(int(_GRACE / 0.05)):
+            await asyncio.sleep(0.05)
+            if self._account.running is None or self._account.running != running:
+                break
+        if self._main is not None and not self._main.done():
+            self._main.cancel()
+
+    async def _kill(self) -> None:
+        with contextlib.suppress(RuntimeError, OSError):
+            await ensure_async(self.km.signal_kernel(signal.SIGKILL))
+
+    def process_message(self, *args: Any, **options: Any) -> NotebookNode | None:
+        """As nbclient does; the document hears which cells changed."""
+        message, cell = args[0], args[1]
+        self._account.document.touch(cell)
+        display = (message["content"].get("transient") or {}).get("display_id")
+        if display and message["msg_type"] in _DISPLAYS:
+            shown = self._shown.setdefault(display, [])
+            for other in shown:
+                # An update edits every place that shows it, in cells that ended long ago too.
+                self._account.edited(other)
+            if message["msg_type"] != "update_display_data" and cell not in shown:
+                shown.append(cell)
+        output: NotebookNode | None = super().process_message(*args, **options)
+        return output

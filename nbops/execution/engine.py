@@ -1,0 +1,253 @@
+"""One execution from its beginning to its end: the run begins, cells are executed, and what really happened is told in one place.
+
+Papermill calls `execute` with a notebook that has its parameters, whether it was asked by `nbops run`, by its own command line or by
+Python. The executed notebook lies at `runs/<id>/<name>.ipynb`, also while it is being executed; where papermill was given an output
+it is written there too. Nothing of papermill's is replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbops.errors import StoreFull
+from nbops.execution import metrics
+from nbops.execution.execution import Ending, Execution, adopt
+from nbops.store.places import make_private
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+    from nbops.execution.account import Account
+    from nbops.execution.client import Client
+    from nbops.execution.live import Live
+    from nbops.execution.saving import Document
+
+
+def execute(  # noqa: PLR0913 - papermill's signature
+    nb: NotebookNode,
+    kernel_name: str,
+    *,
+    input_path: str | None = None,
+    output_path: str | None = None,
+    progress_bar: bool | dict[str, object] = True,
+    log_output: bool = False,
+    stdout_file: Any = None,
+    stderr_file: Any = None,
+    start_timeout: float = 60,
+    execution_timeout: float | None = None,
+    nbops: Execution | None = None,
+    **options: Any,
+) -> NotebookNode:
+    """Execute a notebook as papermill's engines do; the outcome is told in the notebook, in the run and by what is raised.
+
+    Raises PapermillExecutionError for an error in a cell, and nbclient's and our own for what ends an execution otherwise.
+    """
+    execution = nbops or adopt(nb, _path(input_path), nb.metadata.papermill.get("parameters") or {})
+    if execution_timeout:
+        execution.timeout = execution_timeout
+    conversation = {
+        "stdout_file": stdout_file,
+        "stderr_file": stderr_file,
+        "log_output": log_output,
+        "startup_timeout": start_timeout,
+        **{name: value for name, value in options.items() if name not in {"autosave_cell_every", "timeout"}},
+    }
+    from papermill.execute import raise_for_execution_errors
+
+    from nbops.execution.account import Account
+    from nbops.execution.saving import Document
+
+    document = Document(nb, _writer(execution, output_path))
+    account = Account(nb, document, progress_bar=progress_bar, log_output=log_output)
+    with _Telling(execution, account) as live:
+        _converse(execution, account, live, kernel_name, conversation)
+        account.notebook_complete()
+        # Papermill would mark and raise the error after us; here what it marks is still written.
+        raise_for_execution_errors(nb, None)
+    return nb
+
+
+class _Telling:
+    """From the run's first file to its end: whatever happens in between is told by the notebook and by the run."""
+
+    def __init__(self, execution: Execution, account: Account) -> None:
+        from nbops.execution.live import Live
+
+        self._execution = execution
+        self._account = account
+        self._live = Live(account, execution)
+
+    def __enter__(self) -> Live:
+        from nbops.execution.saving import SUFFIX, Journal, Opening
+
+        execution, account = self._execution, self._account
+        execution.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        account.notebook_start()
+        opening = Opening(
+            run_id=execution.recording.run_id, paths=[str(execution.kept)], notebook=account.document.text()
+        )
+        account.journal = Journal(execution.journals / f"{execution.recording.run_id}{SUFFIX}", opening)
+        account.begins = self._live.announce
+        return self._live
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        from papermill.exceptions import PapermillExecutionError
+
+        execution, account = self._execution, self._account
+        if isinstance(error, PapermillExecutionError):
+            execution.ending = _raised(error)
+        elif error is not None:
+            execution.ending, name = _broken(error, execution, self._live)
+            account.abort(name, execution.ending.cause or name)
+        account.notebook_complete()
+        saved = _save(account.document, execution)
+        if account.journal:
+            account.journal.close(keep=not saved)
+        self._live.close()
+        execution.recording.end(execution.ending.status, execution.ending.cause)
+
+
+def _converse(
+    execution: Execution, account: Account, live: Live, kernel_name: str, conversation: dict[str, Any]
+) -> None:
+    from papermill.log import logger
+
+    from nbops.execution import kernel
+    from nbops.execution.client import Client
+
+    manager = conversation.pop("km", None) or kernel.manager(kernel_name)
+    live.client = client = Client(
+        account, manager, kernel_options=kernel.options(execution), after=_metrics(execution), tick=live.tick,
+        timeout=execution.timeout, kernel_name=kernel_name, log=logger, **conversation,
+    )  # fmt: skip
+    client.execute()
+
+
+def _metrics(execution: Execution) -> Callable[[Client, NotebookNode], Any]:
+    """After a cell tagged `metrics`, the numbers that it named are the run's metrics."""
+
+    async def read(client: Client, cell: NotebookNode) -> None:
+        if metrics.TAG not in cell.metadata.get("tags", []):
+            return
+        expressions = metrics.asked(cell.source)
+        message = await client.async_wait_for_reply(
+            client.kc.execute("", silent=True, store_history=False, user_expressions=expressions)
+        )
+        if message is not None:
+            execution.recording.metrics(metrics.told(message["content"]["user_expressions"]))
+
+    return read
+
+
+def _writer(execution: Execution, output_path: str | None) -> Callable[[str], None]:
+    """What puts the notebook's text where it is kept and, if papermill was given one, to its output."""
+    from papermill.iorw import papermill_io
+
+    from nbops.execution import saving
+
+    output = _local(output_path)
+
+    def write(text: str) -> None:
+        saving.replace(execution.kept, text)
+        if output is not None:
+            saving.replace(output, text)
+        elif output_path:
+            papermill_io.write(text, output_path)
+
+    return write
+
+
+def _local(output_path: str | None) -> Path | None:
+    """The file that papermill's output names, where it is one that can be replaced."""
+    from papermill.iorw import LocalHandler, papermill_io
+
+    if not output_path:
+        return None
+    handler = papermill_io.get_handler(output_path)
+    if not isinstance(handler, LocalHandler):
+        return None
+    # Papermill has gone to the notebook's folder by now, its files are relative to where it was before.
+    path = Path(os.path.realpath(_before(handler) / output_path))
+    return path if path.is_file() or not path.exists() else None
+
+
+def _path(input_path: str | None) -> str | None:
+    """The notebook that papermill was given, by its whole path where it is a file."""
+    from papermill.iorw import LocalHandler, papermill_io
+
+    handler = papermill_io.get_handler(input_path) if isinstance(input_path, str) else None
+    if input_path is None or not isinstance(handler, LocalHandler):
+        return input_path if isinstance(input_path, str) else None
+    path = _before(handler) / input_path
+    return str(path.resolve()) if path.is_file() else None
+
+
+def _before(handler: Any) -> Path:
+    """The folder that this process was in when papermill was called."""
+    folder = handler.cwd(None)
+    handler.cwd(folder)
+    return Path(folder or ".")
+
+
+def _raised(error: Any) -> Ending:
+    first = str(error.evalue).strip().partition("\n")[0]
+    cause = f"{error.ename}: {first}".removesuffix(": ") + f" (cell [{error.exec_count}])"
+    return Ending(status="failed", cause=cause[:500], code="execution")
+
+
+def _broken(error: BaseException, execution: Execution, live: Live) -> tuple[Ending, str]:
+    """What ended an execution that no cell's error ended, and the name that the notebook gives it."""
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    from nbops.execution.client import Stopped
+
+    if isinstance(error, DeadKernelError):
+        return Ending(status="failed", cause=live.death(), code="execution.kernel"), "KernelDied"
+    if isinstance(error, CellTimeoutError):
+        cause = f"timeout after {execution.timeout or 0:g} s"
+        return Ending(status="failed", cause=cause, code="execution.timeout"), "CellTimeout"
+    if isinstance(error, Stopped):
+        return Ending(status="stopped", cause=str(error), code="execution"), "Stopped"
+    if isinstance(error, KeyboardInterrupt):
+        return Ending(status="stopped", cause=f"interrupted by {signal.SIGINT.name}", code="execution"), "Stopped"
+    # Papermill, nbclient and the kernel's launcher have no one error for what they cannot do.
+    cause = f"{type(error).__name__}: {error}"[:500]
+    return Ending(status="failed", cause=cause, code="execution.environment"), type(error).__name__
+
+
+def _save(document: Document, execution: Execution) -> bool:
+    """Write the last state; where that fails, in another of our folders. False when there is no room anywhere."""
+    try:
+        document.save_now()
+    except OSError as error:
+        problem = error
+    else:
+        return True
+    from nbops.execution import saving
+
+    text = document.text()
+    for folder in execution.recording.store.places.spools():
+        path = folder / f"{execution.recording.run_id}.ipynb"
+        try:
+            make_private(folder)
+            saving.replace(path, text)
+        except OSError:
+            continue
+        execution.trouble = f"{execution.kept} cannot be written ({problem}); the executed notebook is {path}."
+        execution.kept = path
+        return True
+    execution.trouble = f"The executed notebook cannot be written anywhere ({problem})."
+    if execution.ending.status == "finished":
+        full = StoreFull(execution.trouble, hint="Free some space and run it again.")
+        execution.ending = Ending(status="failed", cause=full.message, code=full.code)
+    return False
+
+
+def now() -> str:
+    """The present as papermill writes it."""
+    return datetime.now(UTC).isoformat()

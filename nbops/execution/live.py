@@ -1,0 +1,135 @@
+"""What an execution is doing right now, in a small file that other processes read: the cell, its last line, its cpu and memory."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from nbops.records import Record
+
+if TYPE_CHECKING:
+    from nbops.execution.account import Account
+    from nbops.execution.client import Client
+    from nbops.execution.execution import Execution
+
+FILE = "live.json"
+_LONGEST_LINE = 200
+
+
+class State(Record):
+    """Cell `cell` of `cells` runs, counted from 1 over code cells, since `seconds`; `line` is the last that it printed.
+
+    `memory` in bytes and `cpu` in seconds are of the kernel and what it started.
+    """
+
+    cell: int
+    cells: int
+    seconds: float
+    line: str = ""
+    cpu: float = 0.0
+    memory: int = 0
+
+
+class Live:
+    """Follows an execution; `tick` writes what it sees."""
+
+    def __init__(self, account: Account, execution: Execution) -> None:
+        self._account = account
+        self._execution = execution
+        self._path = execution.folder / FILE
+        self._since = time.monotonic()
+        self._cell: int | None = None
+        self.client: Client | None = None
+
+    def tick(self) -> None:
+        """Once a second: let the document be written and say where we are."""
+        self._account.document.save()
+        state = self.state()
+        if state is None:
+            return
+        with contextlib.suppress(OSError):
+            temporary = self._path.with_suffix(".new")
+            temporary.write_bytes(msgspec.json.encode(state))
+            temporary.replace(self._path)
+        if self._execution.watch:
+            self._execution.watch(state)
+
+    def announce(self) -> None:
+        """A cell begins."""
+        if self._execution.watch and (state := self.state()):
+            self._execution.watch(state)
+
+    def state(self) -> State | None:
+        """What runs; None between cells."""
+        running = self._account.running
+        if running is None:
+            return None
+        if running != self._cell:
+            self._cell, self._since = running, time.monotonic()
+        cells = self._account.nb.cells
+        code = [index for index, cell in enumerate(cells) if cell.cell_type == "code" and cell.source.strip()]
+        if running not in code:
+            return None
+        cpu, memory = usage(self._pid())
+        return State(
+            cell=code.index(running) + 1, cells=len(code), seconds=time.monotonic() - self._since,
+            line=_last_line(cells[running]), cpu=cpu, memory=memory,
+        )  # fmt: skip
+
+    def death(self) -> str:
+        """How the kernel's process ended, in words."""
+        process = self.client.process if self.client else None
+        status = process.poll() if process is not None else None
+        if status is None:
+            return "the kernel died"
+        if status < 0:
+            return f"the kernel was killed by {signal.Signals(-status).name}"
+        return f"the kernel exited with status {status}"
+
+    def close(self) -> None:
+        """There is nothing more to follow."""
+        self._path.unlink(missing_ok=True)
+
+    def _pid(self) -> int | None:
+        return getattr(self.client.process, "pid", None) if self.client else None
+
+
+def _last_line(cell: Any) -> str:
+    for output in reversed(cell.outputs):
+        if output.output_type == "stream":
+            lines = "".join(output.text).rstrip().splitlines()
+            if lines:
+                return str(lines[-1][-_LONGEST_LINE:])
+    return ""
+
+
+def usage(pid: int | None) -> tuple[float, int]:
+    """The cpu seconds and bytes of memory of a process and those it started; zeros when it is gone."""
+    if pid is None:
+        return 0.0, 0
+    import psutil
+
+    try:
+        family = [psutil.Process(pid)]
+        family += family[0].children(recursive=True)
+    except psutil.Error:
+        return 0.0, 0
+    cpu, memory = 0.0, 0
+    for process in family:
+        with contextlib.suppress(psutil.Error), process.oneshot():
+            times = process.cpu_times()
+            cpu += times.user + times.system
+            memory += process.memory_info().rss
+    return cpu, memory
+
+
+def read(folder: Path) -> State | None:
+    """What the execution of that run folder is doing; None when it does nothing or nobody tells."""
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=State)
+    return None
