@@ -36,7 +36,9 @@ def inside(path: str) -> str:
     # Read as Windows would: it knows both slashes, drives and shares.
     pure = PureWindowsPath(path)
     odd = _UNFIT.search(path) or len(path) > LONGEST_PATH
-    if not pure.parts or pure.anchor or ".." in pure.parts or odd:
+    # Without a leading dot the first part may be a drive.
+    anchor = pure.anchor or PureWindowsPath(pure.as_posix()).anchor
+    if not pure.parts or anchor or ".." in pure.parts or odd:
         raise PathRefused(
             f"{path[:80]!r} cannot be the path of a run's file.",
             hint=f"Give a relative path without '..', such as 'plots/residuals.png', on one line of at most {LONGEST_PATH} characters.",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ from tests.conftest import Project
 
 OUTSIDE = [
     "../secret", "a/../../b", "..", "a/..", "/etc/passwd", "//server/share/x", "\\\\server\\share\\x", "..\\secret", "\\etc\\passwd",
-    "C:\\secret", "C:secret", "c:/secret", "nul\0byte", "two\nlines", "half \udcff name", "", ".", "./", "x" * 501,
+    "C:\\secret", "C:secret", "c:/secret", ".\\c:secret", "nul\0byte", "two\nlines", "half \udcff name", "", ".", "./", "x" * 501,
 ]  # fmt: skip
 
 
@@ -60,6 +60,7 @@ class ConstantModel:
         return rows
 
 
+@settings(max_examples=1000)
 @given(st.text(alphabet="ab./\\: ~-", max_size=12))
 def test_a_path_that_is_taken_stays_inside(path: str) -> None:
     try:
