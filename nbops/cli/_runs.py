@@ -47,13 +47,20 @@ def list_runs(
 
 @runs_group.command("show")
 @click.argument("run")
+@click.option("--follow", is_flag=True, help="While it is being executed, print what it does until it has ended.")
 @json_option
 @here
-def show_run(obj: Here, run: str, as_json: bool) -> None:
+def show_run(obj: Here, run: str, follow: bool, as_json: bool) -> None:
     """Show one run: an id, its last digits, or a name."""
+    from nbops.execution import live
     from nbops.tracking import show as views
 
     found = obj.workspace().run(run)
+    for state in live.follow(obj.store(), found.run_id) if follow else ():
+        usage = f"{state.cpu:.1f} s cpu, {state.memory / 2**20:,.0f} MB"
+        click.echo(
+            f"cell {state.cell}/{state.cells}, {state.seconds:.0f} s, {usage}  {state.line}".rstrip(), err=as_json
+        )
     if as_json:
         import msgspec
 
@@ -75,6 +82,19 @@ def compare(obj: Here, run: tuple[str, ...], everything: bool, as_json: bool) ->
     """Show runs side by side: what differs, the best metrics marked."""
     view = obj.workspace().compare(*run, everything=everything)
     show(view.to_dict() if as_json else None, as_json=as_json, text=view.to_text)
+
+
+@runs_group.command("stop")
+@click.argument("run", nargs=-1, required=True)
+@click.option("--kill", is_flag=True, help="At once; the running cell says nothing more.")
+@here
+def stop(obj: Here, run: tuple[str, ...], kill: bool) -> None:
+    """Stop runs that are being executed on this host, as Ctrl-C would."""
+    from nbops.execution import live
+
+    for item in [obj.workspace().run(text) for text in run]:
+        live.stop(obj.store(), item.run_id, kill=kill)
+        click.echo(f"stopping {item.id}")
 
 
 @runs_group.command("delete")

@@ -89,7 +89,10 @@ class _Telling:
         execution.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         account.notebook_start()
         opening = Opening(
-            run_id=execution.recording.run_id, paths=[str(execution.kept)], notebook=account.document.text()
+            run_id=execution.recording.run_id,
+            pid=os.getpid(),
+            paths=[str(execution.kept)],
+            notebook=account.document.text(),
         )
         account.journal = Journal(execution.journals / f"{execution.recording.run_id}{SUFFIX}", opening)
         account.begins = self._live.announce

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nbops.records import Record
+from nbops.errors import UsageError
+from nbops.execution import saving
+from nbops.execution.execution import journals
+from nbops.records import Record, short
+from nbops.store.client import Store
 
 if TYPE_CHECKING:
     from nbops.execution.account import Account
@@ -133,3 +139,29 @@ def read(folder: Path) -> State | None:
     with contextlib.suppress(OSError, msgspec.DecodeError):
         return msgspec.json.decode((folder / FILE).read_bytes(), type=State)
     return None
+
+
+def stop(store: Store, run_id: str, *, kill: bool = False) -> None:
+    """Ask the runner of an execution on this host to stop it, as Ctrl-C does; `kill` does not let the cell finish its traceback.
+
+    Returns at once. Raises UsageError when no runner of this host executes that run.
+    """
+    runner = saving.runner(journals(store) / f"{run_id}{saving.SUFFIX}")
+    if runner is None:
+        raise UsageError(
+            f"Run {short(run_id)} is not being executed on {store.host}.",
+            hint="`nbops runs list -f \"status = 'running'\"` shows what is, and on which host.",
+        )
+    for _ in range(2 if kill else 1):
+        os.kill(runner, signal.SIGTERM)
+
+
+def follow(store: Store, run_id: str, *, interval: float = 0.5) -> Iterator[State]:
+    """What an execution is doing, each time that something changed, until it has ended."""
+    folder, last = store.places.runs / run_id, None
+    while saving.runner(journals(store) / f"{run_id}{saving.SUFFIX}") is not None:
+        state = read(folder)
+        if state is not None and state != last:
+            last = state
+            yield state
+        time.sleep(interval)

@@ -131,6 +131,7 @@ class Opening(Record, tag="opening"):
     """The journal's first entry: what is executed, as text, and the files that show it."""
 
     run_id: str
+    pid: int
     paths: list[str]
     notebook: str
 
@@ -208,6 +209,17 @@ def entries(path: Path) -> Iterator[Opening | StartEntry | CellEntry]:
             if len(body) < size or zlib.crc32(body) != checksum:
                 return
             yield decoder.decode(body)
+
+
+def runner(path: Path) -> int | None:
+    """The process that writes a journal; None when there is no journal, or its runner is dead."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            first = next(entries(path), None)
+            return first.pid if isinstance(first, Opening) else None
+    return None
 
 
 def repair_dead(folder: Path) -> list[Path]:

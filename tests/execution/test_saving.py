@@ -145,7 +145,8 @@ def dead(tmp_path: Path) -> tuple[Path, Any]:
     path.parent.mkdir()
     document = Document(notebook, lambda words: saving.replace(path, words))
     journal = Journal(
-        tmp_path / "journals" / "x.journal", Opening(run_id="0" * 36, paths=[str(path)], notebook=document.text())
+        tmp_path / "journals" / "x.journal",
+        Opening(run_id="0" * 36, pid=1, paths=[str(path)], notebook=document.text()),
     )
     notebook.cells[1].metadata.papermill["status"] = "running"
     notebook.cells[1].outputs = [v4.new_output("stream", name="stdout", text="half\n")]
@@ -210,7 +211,7 @@ def _entries(folder: Path, data: bytes) -> int:
 
 def test_the_journal_of_a_living_runner_is_left_alone(dead: tuple[Path, Path]) -> None:
     folder, path = dead
-    living = Journal(folder / "y.journal", Opening(run_id="1" * 36, paths=[str(path)], notebook="{}"))
+    living = Journal(folder / "y.journal", Opening(run_id="1" * 36, pid=1, paths=[str(path)], notebook="{}"))
     assert repair_dead(folder) == [path]
     assert [item.name for item in folder.iterdir()] == ["y.journal"]
     living.close()
@@ -218,7 +219,7 @@ def test_the_journal_of_a_living_runner_is_left_alone(dead: tuple[Path, Path]) -
 
 
 def test_a_journal_without_room_stays_whole(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "x.journal", Opening(run_id="0" * 36, paths=[], notebook="{}"))
+    journal = Journal(tmp_path / "x.journal", Opening(run_id="0" * 36, pid=1, paths=[], notebook="{}"))
     journal.cell(0, "a")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
