@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import dateutil.parser
 from papermill.engines import NotebookExecutionManager
 from papermill.log import logger
 
@@ -62,7 +62,7 @@ class Account(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
         now = self.now()
         told["end_time"] = now.isoformat()
         if told.get("start_time"):
-            told["duration"] = (now - dateutil.parser.parse(told["start_time"])).total_seconds()
+            told["duration"] = (now - datetime.fromisoformat(told["start_time"])).total_seconds()
         if told["status"] != self.FAILED:
             told["status"] = self.COMPLETED
         if self.log_output:
