@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from nbops.errors import NbopsError
+    from nbops.records import Input, Output, Secret
     from nbops.workspace._fluent import (
         autolog,
         compare,
@@ -43,8 +44,11 @@ if TYPE_CHECKING:
     from nbops.workspace._workspace import Workspace
 
 __all__ = [
+    "Input",
     "NbopsError",
+    "Output",
     "Run",
+    "Secret",
     "Workspace",
     "__version__",
     "autolog",
@@ -69,7 +73,12 @@ __all__ = [
     "start_run",
 ]
 
-_ELSEWHERE = {"NbopsError": "nbops.errors", "Run": "nbops.workspace._run", "Workspace": "nbops.workspace._workspace"}
+_ELSEWHERE = {
+    "NbopsError": "nbops.errors",
+    "Run": "nbops.workspace._run",
+    "Workspace": "nbops.workspace._workspace",
+    **dict.fromkeys(("Input", "Output", "Secret"), "nbops.records"),
+}
 
 
 def __getattr__(name: str) -> Any:

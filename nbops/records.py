@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from datetime import UTC, datetime
-from typing import Literal, dataclass_transform
+from typing import Annotated, Literal, dataclass_transform
 
 import msgspec
 
@@ -18,6 +18,14 @@ ENDED: frozenset[str] = frozenset({"finished", "failed", "stopped", "lost"})
 
 ParamKind = Literal["none", "bool", "int", "float", "str", "json"]
 Better = Literal["higher", "lower"]
+
+
+Input = Annotated[str, "in"]
+"""A parameter that names what the notebook reads; the quoted "in" says the same without an import."""
+Output = Annotated[str, "out"]
+"""A parameter that names what the notebook writes."""
+Secret = Annotated[str, "secret"]
+"""A parameter whose value is a secret: it is given as `secret://NAME`."""
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))

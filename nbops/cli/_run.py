@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from nbops.cli._base import Here, cli, here, json_option
+from nbops.cli._params import show_interface
 from nbops.errors import EXITS, NotFound, ParameterError
 from nbops.store.client import connect
 
@@ -25,7 +26,7 @@ from nbops.store.client import connect
     nargs=2,
     multiple=True,
     metavar="NAME VALUE",
-    help="Set a parameter; numbers, true/false and null are taken as such.",
+    help="Set a parameter; the value is read as the type that the notebook gives it.",
 )
 @click.option(
     "-r",
@@ -52,6 +53,7 @@ from nbops.store.client import connect
 )
 @click.option("-k", "--kernel", help="Kernel to use (default: the notebook's own).")
 @click.option("--execution-timeout", type=float, metavar="SECONDS", help="Longest time for one cell.")
+@click.option("--help-notebook", is_flag=True, help="Show the parameters that NOTEBOOK takes, and execute nothing.")
 @click.option("--html", "html", type=click.Path(path_type=Path), help="Also render the executed notebook as one page.")
 @json_option
 @here
@@ -66,6 +68,7 @@ def run(
     cwd: Path | None,
     kernel: str | None,
     execution_timeout: float | None,
+    help_notebook: bool,
     html: Path | None,
     as_json: bool,
 ) -> int:
@@ -77,6 +80,9 @@ def run(
     from nbops.records import short
 
     _mind_the_noun(notebook)
+    if help_notebook:
+        show_interface(notebook, as_json=as_json)
+        return 0
     parameters = _parameters(pairs, raw, files, yamls)
     store = connect(obj.settings(start=notebook.expanduser().resolve().parent))
     lively = sys.stderr.isatty() and not as_json
@@ -136,6 +142,8 @@ def _parameters(
 ) -> dict[str, Any]:
     import yaml
 
+    from nbops.execution.parameters import Word
+
     merged: dict[str, Any] = {}
     texts = [(str(path), path.read_text(encoding="utf-8")) for path in files] + [
         ("--parameters-yaml", text) for text in yamls
@@ -152,21 +160,6 @@ def _parameters(
                 f"The parameters in {source} are no mapping.", hint="Write one 'name: value' per line."
             )
         merged.update(loaded or {})
-    merged.update({name: _value(text) for name, text in pairs})
+    merged.update({name: Word(text) for name, text in pairs})
     merged.update(dict(raw))
     return merged
-
-
-_WORDS = {"true": True, "false": False, "null": None, "none": None}
-
-
-def _value(text: str) -> int | float | bool | str | None:
-    """What a word on the command line stands for. YAML would take `no` for false, 0123 for octal and 12:30 for minutes."""
-    if text.lower() in _WORDS:
-        return _WORDS[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbops.errors import StoreFull
-from nbops.execution import metrics
+from nbops.errors import ParameterError, StoreFull
+from nbops.execution import metrics, parameters
 from nbops.execution.execution import Ending, Execution, adopt
+from nbops.execution.parameters.reading import is_python
 from nbops.store.places import make_private
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def execute(  # noqa: PLR0913 - papermill's signature
     from nbops.execution.account import Account
     from nbops.execution.saving import Document
 
+    if execution.given and is_python(execution.given.interface.language):
+        parameters.inject(nb, *execution.given, secret=_unknown)
     document = Document(nb, _writer(execution, output_path))
     account = Account(nb, document, progress_bar=progress_bar, log_output=log_output)
     with _Telling(execution, account) as live:
@@ -70,6 +73,12 @@ def execute(  # noqa: PLR0913 - papermill's signature
         # Papermill would mark and raise the error after us; here what it marks is still written.
         raise_for_execution_errors(nb, None)
     return nb
+
+
+def _unknown(name: str) -> str:
+    raise ParameterError(
+        f"The secret parameter {name!r} cannot be resolved.", hint="Secrets are not supported by this version of nbops."
+    )
 
 
 class _Telling:

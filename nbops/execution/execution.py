@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbops import config
+from nbops.execution import parameters as typed
 from nbops.execution import reading
+from nbops.execution.parameters import Interface
 from nbops.records import Record, RunStatus
 from nbops.store.client import Store, connect
 from nbops.tracking import runs
@@ -23,6 +25,13 @@ class Ending(Record):
     status: RunStatus = "finished"
     cause: str | None = None
     code: str = ""
+
+
+class Given(NamedTuple):
+    """The parameters of an execution: what the notebook takes, and the values that it gets."""
+
+    interface: Interface
+    values: Mapping[str, object]
 
 
 class Execution:
@@ -46,6 +55,7 @@ class Execution:
         self.folder = recording.store.places.runs / recording.run_id
         self.kept = self.folder / (Path(notebook).name or "notebook.ipynb")
         self.journals = journals(recording.store)
+        self.given: Given | None = None
         self.ending = Ending()
         self.trouble = ""
         """What went wrong with the files beside, for a person to know."""
@@ -59,18 +69,20 @@ def journals(store: Store) -> Path:
 def adopt(node: Any, source: str | None, parameters: Mapping[str, object]) -> Execution:
     """The execution of a notebook that papermill was asked to execute with our engine: it becomes a run like any other.
 
-    Raises ParameterError for a parameter that the notebook does not have.
+    Raises ParameterError for parameters that the notebook does not take. Without a parameters cell it takes what papermill gives it.
     """
     path = Path(source) if source else None
     local = path is not None and path.is_file()
-    folder = path.parent if path and local else None
-    store = connect(config.settings(start=folder))
-    language = reading.language_of(node)
-    known, usual = reading.parameters(node, language)
+    store = connect(config.settings(start=path.parent if path and local else None))
     name = path.name if path else "notebook.ipynb"
-    if known:
-        reading.refuse_unknown(parameters, known, Path(name))
+    interface = typed.read(node, reading.language_of(node), name)
+    values: Mapping[str, object] = parameters
+    if interface.cell is not None:
+        values = typed.resolve(interface, parameters)
+        typed.check(node, interface, values)
     recording = runs.begin_headless(
-        store, path if path and local else Path(name), params={**usual, **parameters}, parent=runs.invited()
+        store, path if path and local else Path(name), params=typed.recorded(interface, values), parent=runs.invited()
     )
-    return Execution(recording, str(path) if path and local else source or name)
+    execution = Execution(recording, str(path) if path and local else source or name)
+    execution.given = Given(interface, values) if interface.cell is not None else None
+    return execution

@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from nbops.errors import NotFound, UsageError, nearest
+from nbops.execution import parameters as typed
 from nbops.execution import reading, saving
-from nbops.execution.execution import Ending, Execution, journals
+from nbops.execution.execution import Ending, Execution, Given, journals
 from nbops.execution.live import State
+from nbops.execution.parameters.reading import is_python
 from nbops.records import Record, RunStatus, short
 from nbops.store.client import Store
 from nbops.tracking import runs
@@ -53,23 +55,23 @@ def execute(
 ) -> Outcome:
     """Execute a notebook as a run. A failing notebook is an outcome, not an exception.
 
-    Raises NotFound for a missing notebook, ParameterError for a parameter that it does not have, and UsageError for what is no
+    Raises NotFound for a missing notebook, ParameterError for parameters that it does not take, and UsageError for what is no
     notebook or an output that cannot be written: all before a run begins. `timeout` in seconds is for each cell.
     """
     notebook = notebook.expanduser().resolve()
     if not notebook.is_file():
         raise NotFound(f"There is no notebook {notebook}.", hint=_neighbours(notebook))
     node = reading.read(notebook)
-    given = dict(parameters or {})
     language = reading.language_of(node)
-    known, usual = reading.parameters(node, language)
-    if known is not None:
-        reading.refuse_unknown(given, known, notebook)
+    interface = typed.read(node, language, notebook.name)
+    values = typed.resolve(interface, parameters or {})
+    typed.check(node, interface, values)
     output = _writable(output) if output is not None else None
     saving.repair_dead(journals(store))
-    recording = runs.begin_headless(store, notebook, params={**usual, **given}, parent=runs.invited())
+    recording = runs.begin_headless(store, notebook, params=typed.recorded(interface, values), parent=runs.invited())
     where = (cwd or notebook.parent).resolve()
     execution = Execution(recording, str(notebook), cwd=where, timeout=timeout, watch=_watch(progress))
+    execution.given = Given(interface, values)
     started = time.monotonic()
     kernel = kernel or node.metadata.get("kernelspec", {}).get("name") or "python3"
     missing = _missing(kernel)
@@ -77,7 +79,7 @@ def execute(
         execution.ending = missing
         recording.end(missing.status, missing.cause)
     else:
-        _papermill(execution, given, kernel, language)
+        _papermill(execution, kernel, language)
     ending = execution.ending
     if output is not None and execution.kept.exists():
         _copy(execution.kept, output)
@@ -87,7 +89,7 @@ def execute(
     )  # fmt: skip
 
 
-def _papermill(execution: Execution, parameters: Mapping[str, object], kernel: str, language: str) -> None:
+def _papermill(execution: Execution, kernel: str, language: str) -> None:
     """Have papermill execute; what happened is the execution's ending."""
     with reading.light_imports():
         import papermill
@@ -96,9 +98,11 @@ def _papermill(execution: Execution, parameters: Mapping[str, object], kernel: s
 
     # What it warns of was looked at before, and what goes wrong is the run's ending.
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
+    # What Python takes is written by us, with its type; for other languages papermill knows how.
+    theirs = {} if is_python(language) or execution.given is None else dict(execution.given.values)
     try:
         papermill.execute_notebook(
-            execution.notebook, None, parameters=dict(parameters), cwd=execution.cwd, kernel_name=kernel, language=language,
+            execution.notebook, None, parameters=theirs, cwd=execution.cwd, kernel_name=kernel, language=language,
             progress_bar=False, engine_name="nbops", nbops=execution,
         )  # fmt: skip
     except (
@@ -138,7 +142,7 @@ def executed(store: Store, run_id: str) -> Path:
 def defaults(notebook: Path) -> dict[str, object]:
     """The parameters that a notebook has by default: literals as values, other expressions as their text. Raises UsageError."""
     node = reading.read(notebook)
-    return reading.parameters(node, reading.language_of(node))[1]
+    return typed.recorded(typed.read(node, reading.language_of(node), notebook.name), {})
 
 
 def _missing(kernel: str) -> Ending | None:

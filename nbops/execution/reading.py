@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nbops.errors import ParameterError, UsageError, nearest
+from nbops.errors import UsageError
 
 
 @contextmanager
@@ -46,55 +46,6 @@ def language_of(node: Any) -> str:
     """The language of a notebook, as it says itself; Python when it does not."""
     told = node.metadata.get("language_info", {}).get("name") or node.metadata.get("kernelspec", {}).get("language")
     return told or "python"
-
-
-def parameters(node: Any, language: str) -> tuple[list[str] | None, dict[str, object]]:
-    """The names of the first parameters cell, and the defaults that it gives: literals as values, other expressions as their text.
-
-    None instead of the names when nothing here reads the language.
-    """
-    tagged = [cell for cell in node.cells if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", [])]
-    if not tagged:
-        return [], {}
-    if language.lower() in {"python", "ipython"}:
-        assigned = assignments(tagged[0].source)
-        return list(assigned), {
-            name: _value(expression) for name, expression in assigned.items() if expression is not None
-        }
-    with light_imports():
-        from papermill.exceptions import PapermillException
-        from papermill.translators import papermill_translators
-
-    try:
-        told = papermill_translators.find_translator("", language).inspect(tagged[0])
-    except (NotImplementedError, PapermillException):
-        # Papermill writes parameters of this language at most, it does not read them.
-        return None, {}
-    return [item.name for item in told], {item.name: item.default for item in told}
-
-
-def _value(expression: ast.expr) -> object:
-    try:
-        return ast.literal_eval(expression)
-    except (ValueError, TypeError):
-        return ast.unparse(expression)
-
-
-def refuse_unknown(given: Mapping[str, object], known: Sequence[str], notebook: Path) -> None:
-    """Raise ParameterError for a parameter that a notebook does not have, with the nearest one that it has."""
-    for name in given:
-        if name in known:
-            continue
-        if not known:
-            raise ParameterError(
-                f"{notebook.name} has no parameters, so {name!r} cannot be set.",
-                hint="Put the settings into one cell and give that cell the tag 'parameters'.",
-            )
-        near = nearest(name, known)
-        raise ParameterError(
-            f"Unknown parameter {name!r} for {notebook.name}. Known: {', '.join(known)}.",
-            hint=f"Did you mean {near!r}?" if near else "Use one of the known names, or add it to the parameters cell.",
-        )
 
 
 def assignments(source: str) -> dict[str, ast.expr | None]:

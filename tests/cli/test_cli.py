@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 import nbformat
@@ -345,20 +345,6 @@ def test_parameters_that_cannot_be_read_are_refused_before_anything_runs(
     assert (status, out) == (64, "")
     assert error in err
     assert typed("runs", "list", "parameters").out.splitlines()[1] == "no rows"
-
-
-@pytest.mark.parametrize(
-    ("word", "value"),
-    [
-        ("3", 3), ("-3", -3), ("0.5", 0.5), ("1e-3", 0.001), ("nan", math.nan), ("-inf", -math.inf), ("true", True), ("False", False),
-        ("null", None), ("None", None), ("NO", "NO"), ("yes", "yes"), ("on", "on"), ("12:30", "12:30"), ("2026-01-02", "2026-01-02"),
-        ("1.2.3", "1.2.3"), ("0x1f", "0x1f"), ("", ""), ("a b", "a b"), ("[1]", "[1]"), ("~", "~"),
-    ],
-)  # fmt: skip
-def test_a_word_on_the_command_line_stands_for_a_number_a_truth_value_or_itself(word: str, value: Any) -> None:
-    from nbops.cli._run import _value
-
-    assert repr(_value(word)) == repr(value)
 
 
 def test_a_question_outside_of_any_project_creates_nothing(

@@ -21,9 +21,8 @@ KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 def running(here: Workspace, experiment: str) -> str:
     """The run of a notebook that was just begun."""
-    found: list[str] = []
-    wait_until(lambda: found.extend(here.search_runs(experiment, filter="status = 'running'")["run_id"]) or found, 60)
-    return found[0]
+    wait_until(lambda: len(here.search_runs(experiment, filter="status = 'running'")), 60)
+    return str(here.search_runs(experiment)["run_id"][0])
 
 
 @pytest.mark.filterwarnings("ignore:Nothing has the experiment")

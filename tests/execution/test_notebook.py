@@ -293,7 +293,7 @@ def test_an_unknown_parameter_is_refused_naming_the_nearest(here: Workspace, tmp
     with pytest.raises(
         ParameterError, match=r"Unknown parameter 'alhpa' for known\.ipynb\. Known: alpha, depth, region, a, b\."
     ) as caught:
-        execution.execute(here.store, path, parameters={"alhpa": 2})
+        execution.execute(here.store, path, parameters={"alhpa": 2, "region": "eu"})
     assert caught.value.hint == "Did you mean 'alpha'?"
     bare = write(tmp_path / "bare.ipynb", "x = 1")
     with pytest.raises(ParameterError, match="has no parameters") as none:

@@ -1,0 +1,164 @@
+"""Given values against an interface: each becomes one of its parameter's type and range, or all that is wrong is told together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from nbops.errors import ParameterError, nearest
+from nbops.execution.parameters import typed
+from nbops.execution.parameters.interface import HIDDEN, Interface, Parameter
+from nbops.execution.parameters.kinds import REFUSALS, Misfit, kind_of
+from nbops.execution.parameters.reading import is_reference
+from nbops.execution.parameters.typed import ANY, Type
+from nbops.execution.parameters.values import normal, shown
+from nbops.records import Record
+
+
+class _Problem(Record):
+    what: str
+    remedy: str
+
+
+def resolve(interface: Interface, given: Mapping[str, object]) -> dict[str, object]:
+    """What a run sets: the given values as their parameters take them, and the references of secrets that are set by default.
+
+    Raises ParameterError for names that are unknown, values that do not fit and parameters that need one: before anything runs.
+    """
+    if interface.problem and given:
+        raise ParameterError(
+            f"The parameters of {interface.notebook} cannot be read: {interface.problem}.",
+            hint=f"Mend cell {(interface.cell or 0) + 1} of the notebook; as it is, it would fail when it runs.",
+        )
+    values: dict[str, object] = {}
+    problems: list[_Problem] = []
+    for name, value in given.items():
+        parameter = interface.get(name)
+        if parameter is None and not interface.open:
+            problems.append(_unknown(interface, name))
+            continue
+        try:
+            values[name] = _accepted(value, parameter) if parameter else typed.fit(value, ANY)
+        except Misfit as misfit:
+            problems.append(_misfit(interface, name, parameter, value, str(misfit)))
+    for parameter in interface.parameters:
+        if parameter.name in given:
+            continue
+        if parameter.required or parameter.default == HIDDEN:
+            problems.append(_lacking(interface, parameter))
+        elif parameter.direction == "secret" and is_reference(parameter.default):
+            values[parameter.name] = parameter.default
+    if problems:
+        raise _error(interface, problems)
+    return values
+
+
+def _accepted(value: object, parameter: Parameter) -> object:
+    if parameter.direction == "secret":
+        if not is_reference(value):
+            raise Misfit("is the secret itself, or no reference to one")
+        return str(value)
+    fitted = typed.fit(value, parameter.type)
+    if not _is_within(fitted, parameter):
+        raise Misfit(f"is not within {parameter.range}")
+    # Nobody asked for another type than the library's own, which is as good: its scalars stay what they are.
+    if not parameter.declared and str(kind_of(value)).startswith(("np.", "pd.")):
+        return normal(value)
+    return fitted
+
+
+def _is_within(value: Any, parameter: Parameter) -> bool:
+    """Whether each number and time in it lies within the range: NaN does not, and text need not."""
+    low, high = parameter.low, parameter.high
+    if isinstance(value, list | tuple | set | frozenset | dict):
+        return all(_is_within(item, parameter) for item in (value.values() if isinstance(value, dict) else value))
+    if value is None or isinstance(value, str | bytes | bool) or (low is None and high is None):
+        return True
+    try:
+        if isinstance(low, date) or isinstance(high, date):
+            # The last day of a range belongs to it with all its hours.
+            value = value.date() if isinstance(value, datetime) else typed.fit(value, Type("datetime")).date()
+        return bool((low is None or value >= low) and (high is None or value <= high))
+    except (*REFUSALS, Misfit):
+        return False
+
+
+def _unknown(interface: Interface, name: str) -> _Problem:
+    if not interface.parameters:
+        return _Problem(
+            f"{interface.notebook} has no parameters, so {name!r} cannot be set.",
+            "Put the settings into one cell and give that cell the tag 'parameters'; `nbops params tag` proposes one.",
+        )
+    near = nearest(name, interface.names)
+    return _Problem(
+        f"Unknown parameter {name!r} for {interface.notebook}. Known: {', '.join(interface.names)}.",
+        f"Did you mean {near!r}?" if near else "Use one of the known names, or add it to the parameters cell.",
+    )
+
+
+def _misfit(interface: Interface, name: str, parameter: Parameter | None, value: object, why: str) -> _Problem:
+    told = "a value that is not shown" if parameter and parameter.direction == "secret" else shown(value)
+    takes = f" is {_describe(parameter)};" if parameter and (parameter.type != ANY or parameter.range) else ""
+    return _Problem(
+        f"Parameter {name!r} of {interface.notebook}{takes} given was {told}, which {why}.",
+        _remedy(parameter, value, why),
+    )
+
+
+def _describe(parameter: Parameter) -> str:
+    """The type and range of a parameter, in a few words."""
+    if parameter.direction == "secret":
+        return "a secret"
+    return f"{parameter.type}, {parameter.range}" if parameter.range else str(parameter.type)
+
+
+def _remedy(parameter: Parameter | None, value: object, why: str) -> str:
+    if parameter is None or parameter.type == ANY:
+        return "Give numbers, text, dates, paths or containers of them; anything larger as the path of a file."
+    name = parameter.name
+    if parameter.direction == "secret":
+        return f"Keep the value outside and give its name: -p {name} secret://{name}"
+    if why.startswith("is not within"):
+        return f"Give a value within {parameter.range}, or change the range in the comment behind {name!r}."
+    if parameter.choices:
+        near = nearest(str(value), [str(choice) for choice in parameter.choices])
+        return f"Did you mean {near!r}?" if near else f"Give one of {', '.join(map(repr, parameter.choices))}."
+    if not parameter.declared:
+        return f"Its type is that of its default, {shown(parameter.default)}; if it takes more, annotate it: {name}: float | str = …"
+    example = _EXAMPLES.get(next((leaf for leaf in parameter.type.leaves() if leaf in _EXAMPLES), ""))
+    return f"Give {_article(parameter.type)}, such as {example}." if example else f"Give {_article(parameter.type)}."
+
+
+_EXAMPLES = {
+    "str": "'text' (in YAML between quotes)", "int": "3", "float": "0.5", "bool": "true or false", "Decimal": "0.10",
+    "date": "2013-02-01", "datetime": "2013-02-01T08:30", "time": "08:30", "timedelta": "PT90S or P1D",
+    "pd.Timestamp": "2013-02-01T08:30", "pd.Timedelta": "90s or 1 day",
+}  # fmt: skip
+
+
+def _article(to: Type) -> str:
+    """`an int`, `a date`."""
+    return f"{'an' if str(to)[0] in 'aeiou' else 'a'} {to}"
+
+
+def _lacking(interface: Interface, parameter: Parameter) -> _Problem:
+    if parameter.required:
+        return _Problem(
+            f"Parameter {parameter.name!r} of {interface.notebook} has no default and was not given.",
+            f"Give {_article(parameter.type)}: -p {parameter.name} VALUE",
+        )
+    return _Problem(
+        f"Parameter {parameter.name!r} of {interface.notebook} is a secret, and its value is written in the notebook.",
+        f'Keep the value outside and write its name: {parameter.name}: "secret" = "secret://{parameter.name}"',
+    )
+
+
+def _error(interface: Interface, problems: list[_Problem]) -> ParameterError:
+    if len(problems) == 1:
+        return ParameterError(problems[0].what, hint=problems[0].remedy)
+    lines = "".join(f"\n- {problem.what} {problem.remedy}" for problem in problems)
+    return ParameterError(
+        f"{len(problems)} parameters of {interface.notebook} are refused:{lines}",
+        hint=f"`nbops params show {interface.notebook}` lists what each of them takes.",
+    )
