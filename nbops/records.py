@@ -16,6 +16,19 @@ RunStatus = Literal["running", "finished", "failed", "stopped", "lost"]
 
 ENDED: frozenset[str] = frozenset({"finished", "failed", "stopped", "lost"})
 
+FailureClass = Literal[
+    "transient",
+    "data_access",
+    "schema_change",
+    "dirty_rows",
+    "resource",
+    "kernel_death",
+    "timeout",
+    "code_bug",
+    "environment",
+]
+"""Why something failed; docs/failures.md says what each means."""
+
 ParamKind = Literal["none", "bool", "int", "float", "str", "json"]
 Better = Literal["higher", "lower"]
 

@@ -80,7 +80,8 @@ def test_every_view_is_told_with_its_columns_and_types() -> None:
     for view in views:
         columns = duck.rows(
             con,
-            "select column_name, lower(data_type) from duckdb_columns() where table_name = ? order by column_index",
+            "select column_name, lower(data_type) from duckdb_columns()"
+            " where schema_name = 'main' and table_name = ? order by column_index",
             [view],
         )
         assert re.findall(r"^\| `([a-z_0-9]+)` \| (.+) \|$", told[view], re.MULTILINE) == columns

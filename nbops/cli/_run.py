@@ -12,7 +12,7 @@ import click
 
 from nbops.cli._base import Here, cli, here, json_option
 from nbops.cli._params import show_interface
-from nbops.errors import EXITS, NotFound, ParameterError
+from nbops.errors import NotFound, ParameterError
 from nbops.store.client import connect
 
 
@@ -111,10 +111,10 @@ def run(
 
         html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(run_page.page_of(store, outcome.run_id), encoding="utf-8")
-    status = 130 if outcome.status == "stopped" else EXITS[outcome.code].status if outcome.code else 0
     if as_json:
         document = {
-            "run_id": outcome.run_id, "status": outcome.status, "cause": outcome.cause, "exit": status,
+            "run_id": outcome.run_id, "status": outcome.status, "cause": outcome.cause, "exit": outcome.exit,
+            "failure_class": outcome.failure_class,
             "seconds": round(outcome.seconds, 3), "notebook": str(outcome.notebook) if executed else None,
             "html": str(html) if html and executed else None,
         }  # fmt: skip
@@ -124,7 +124,9 @@ def run(
         click.echo(f"{outcome.status} {short(outcome.run_id)} {notebook.name} in {outcome.seconds:.1f} s{reason}")
         if outcome.cause and executed:
             click.echo(f"Executed notebook: {outcome.notebook}")
-    return status
+    if outcome.trouble:
+        click.echo(outcome.trouble, err=True)
+    return outcome.exit
 
 
 def _mind_the_noun(notebook: Path) -> None:

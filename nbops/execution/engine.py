@@ -14,14 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbops import failures
 from nbops.errors import ParameterError, StoreFull
 from nbops.execution import metrics, parameters
-from nbops.execution.execution import Ending, Execution, adopt
+from nbops.execution.execution import INTERRUPTED, Ending, Execution, adopt, broken
 from nbops.execution.parameters.reading import is_python
 from nbops.store.places import make_private
+from nbops.tracking.recording import Usage
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+    from papermill.exceptions import PapermillExecutionError
 
     from nbops.execution.account import Account
     from nbops.execution.client import Client
@@ -121,7 +124,9 @@ class _Telling:
         if account.journal:
             account.journal.close(keep=not saved)
         self._live.close()
-        execution.recording.end(execution.ending.status, execution.ending.cause)
+        ending = execution.ending
+        usage = Usage(failure_class=ending.failure_class, exit_status=ending.exit)
+        execution.recording.end(ending.status, ending.cause, usage)
 
 
 def _converse(
@@ -206,10 +211,12 @@ def _before(handler: Any) -> Path:
     return Path(folder or ".")
 
 
-def _raised(error: Any) -> Ending:
+def _raised(error: PapermillExecutionError) -> Ending:
+    """A cell's own error."""
     first = str(error.evalue).strip().partition("\n")[0]
     cause = f"{error.ename}: {first}".removesuffix(": ") + f" (cell [{error.exec_count}])"
-    return Ending(status="failed", cause=cause[:500], code="execution")
+    output = {"output_type": "error", "ename": error.ename, "evalue": error.evalue, "traceback": error.traceback}
+    return _failed(cause, "execution", failures.evidence_from_outputs([output], cell=error.cell_index))
 
 
 def _broken(error: BaseException, execution: Execution, live: Live) -> tuple[Ending, str]:
@@ -219,17 +226,26 @@ def _broken(error: BaseException, execution: Execution, live: Live) -> tuple[End
     from nbops.execution.client import Stopped
 
     if isinstance(error, DeadKernelError):
-        return Ending(status="failed", cause=live.death(), code="execution.kernel"), "KernelDied"
+        status, told = live.death()
+        evidence = failures.evidence_from_exit(status) if status is not None else failures.Evidence(signal=9)
+        return _failed(told, "execution.kernel", evidence), "KernelDied"
     if isinstance(error, CellTimeoutError):
-        cause = f"timeout after {execution.timeout or 0:g} s"
-        return Ending(status="failed", cause=cause, code="execution.timeout"), "CellTimeout"
-    if isinstance(error, Stopped):
-        return Ending(status="stopped", cause=str(error), code="execution"), "Stopped"
+        seconds = execution.timeout or 0
+        evidence = failures.Evidence(timed_out=True, seconds=seconds)
+        return _failed(f"timeout after {seconds:g} s", "execution.timeout", evidence), "CellTimeout"
     if isinstance(error, KeyboardInterrupt):
-        return Ending(status="stopped", cause=f"interrupted by {signal.SIGINT.name}", code="execution"), "Stopped"
+        cause = str(error) if isinstance(error, Stopped) else f"interrupted by {signal.SIGINT.name}"
+        return Ending(status="stopped", cause=cause, code="execution", exit=INTERRUPTED), "Stopped"
     # Papermill, nbclient and the kernel's launcher have no one error for what they cannot do.
     cause = f"{type(error).__name__}: {error}"[:500]
-    return Ending(status="failed", cause=cause, code="execution.environment"), type(error).__name__
+    return broken(cause), type(error).__name__
+
+
+def _failed(cause: str, code: str, evidence: failures.Evidence) -> Ending:
+    verdict = failures.classify(evidence)
+    return Ending(
+        status="failed", cause=cause[:500], code=code, failure_class=verdict.failure_class, exit=verdict.exit_status
+    )
 
 
 def _save(document: Document, execution: Execution) -> bool:
@@ -256,7 +272,9 @@ def _save(document: Document, execution: Execution) -> bool:
     execution.trouble = f"The executed notebook cannot be written anywhere ({problem})."
     if execution.ending.status == "finished":
         full = StoreFull(execution.trouble, hint="Free some space and run it again.")
-        execution.ending = Ending(status="failed", cause=full.message, code=full.code)
+        execution.ending = Ending(
+            status="failed", cause=full.message, code=full.code, failure_class="resource", exit=full.exit.status
+        )
     return False
 
 

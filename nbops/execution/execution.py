@@ -10,7 +10,7 @@ from nbops import config
 from nbops.execution import parameters as typed
 from nbops.execution import reading
 from nbops.execution.parameters import Interface
-from nbops.records import Record, RunStatus
+from nbops.records import FailureClass, Record, RunStatus
 from nbops.store.client import Store, connect
 from nbops.tracking import runs
 from nbops.tracking.recording import Recording
@@ -20,11 +20,22 @@ if TYPE_CHECKING:
 
 
 class Ending(Record):
-    """How an execution ended; `code` is the error code for its exit status, empty when it finished."""
+    """How an execution ended; `code` is its error code, empty when it finished, and `exit` the exit status that says so."""
 
     status: RunStatus = "finished"
     cause: str | None = None
     code: str = ""
+    failure_class: FailureClass | None = None
+    exit: int = 0
+
+
+INTERRUPTED = 130
+"""The exit status of what somebody stopped."""
+
+
+def broken(cause: str) -> Ending:
+    """The ending of an execution that the surroundings did not let happen."""
+    return Ending(status="failed", cause=cause, code="execution.environment", failure_class="environment", exit=26)
 
 
 class Given(NamedTuple):

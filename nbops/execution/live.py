@@ -17,6 +17,7 @@ from nbops.execution import saving
 from nbops.execution.execution import journals
 from nbops.records import Record, short
 from nbops.store.client import Store
+from nbops.tracking import runs
 
 if TYPE_CHECKING:
     from nbops.execution.account import Account
@@ -87,15 +88,15 @@ class Live:
             line=_last_line(cells[running]), cpu=cpu, memory=memory,
         )  # fmt: skip
 
-    def death(self) -> str:
-        """How the kernel's process ended, in words."""
+    def death(self) -> tuple[int | None, str]:
+        """How the kernel's process ended: its status as `subprocess` gives it, and in words."""
         process = self.client.process if self.client else None
         status = process.poll() if process is not None else None
         if status is None:
-            return "the kernel died"
+            return None, "the kernel died"
         if status < 0:
-            return f"the kernel was killed by {signal.Signals(-status).name}"
-        return f"the kernel exited with status {status}"
+            return status, f"the kernel was killed by {signal.Signals(-status).name}"
+        return status, f"the kernel exited with status {status}"
 
     def close(self) -> None:
         """There is nothing more to follow."""
@@ -159,7 +160,9 @@ def stop(store: Store, run_id: str, *, kill: bool = False) -> None:
 def follow(store: Store, run_id: str, *, interval: float = 0.5) -> Iterator[State]:
     """What an execution is doing, each time that something changed, until it has ended."""
     folder, last = store.places.runs / run_id, None
-    while saving.runner(journals(store) / f"{run_id}{saving.SUFFIX}") is not None:
+    journal = journals(store) / f"{run_id}{saving.SUFFIX}"
+    # A run begins a moment before its journal, and ends a moment after it.
+    while saving.runner(journal) is not None or runs.info(store, run_id).status == "running":
         state = read(folder)
         if state is not None and state != last:
             last = state

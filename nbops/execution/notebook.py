@@ -14,16 +14,17 @@ from pathlib import Path
 from nbops.errors import NotFound, UsageError, nearest
 from nbops.execution import parameters as typed
 from nbops.execution import reading, saving
-from nbops.execution.execution import Ending, Execution, Given, journals
+from nbops.execution.execution import Ending, Execution, Given, broken, journals
 from nbops.execution.live import State
 from nbops.execution.parameters.reading import is_python
-from nbops.records import Record, RunStatus, short
+from nbops.records import FailureClass, Record, RunStatus, short
 from nbops.store.client import Store
 from nbops.tracking import runs
+from nbops.tracking.recording import Usage
 
 
 class Outcome(Record):
-    """How an execution ended; `code` is the error code for its exit status, empty when it finished."""
+    """How an execution ended; `code` is its error code, empty when it finished, and `exit` the exit status that says so."""
 
     run_id: str
     status: RunStatus
@@ -31,6 +32,8 @@ class Outcome(Record):
     seconds: float
     cause: str | None = None
     code: str = ""
+    failure_class: FailureClass | None = None
+    exit: int = 0
     trouble: str = ""
     """What went wrong with the files beside."""
 
@@ -76,8 +79,7 @@ def execute(
     kernel = kernel or node.metadata.get("kernelspec", {}).get("name") or "python3"
     missing = _missing(kernel)
     if missing:
-        execution.ending = missing
-        recording.end(missing.status, missing.cause)
+        _over(execution, missing)
     else:
         _papermill(execution, kernel, language)
     ending = execution.ending
@@ -85,7 +87,7 @@ def execute(
         _copy(execution.kept, output)
     return Outcome(
         run_id=recording.run_id, status=ending.status, notebook=output or execution.kept, seconds=time.monotonic() - started,
-        cause=ending.cause, code=ending.code, trouble=execution.trouble,
+        cause=ending.cause, code=ending.code, failure_class=ending.failure_class, exit=ending.exit, trouble=execution.trouble,
     )  # fmt: skip
 
 
@@ -117,10 +119,14 @@ def _papermill(execution: Execution, kernel: str, language: str) -> None:
     ) as error:
         # Papermill, nbclient and the kernel's launcher have no one error for what they cannot do.
         if not execution.recording.ended:
-            execution.ending = Ending(
-                status="failed", cause=f"{type(error).__name__}: {error}"[:500], code="execution.environment"
-            )
-            execution.recording.end("failed", execution.ending.cause)
+            _over(execution, broken(f"{type(error).__name__}: {error}"[:500]))
+
+
+def _over(execution: Execution, ending: Ending) -> None:
+    """End an execution that never came to its first cell."""
+    execution.ending = ending
+    usage = Usage(failure_class=ending.failure_class, exit_status=ending.exit)
+    execution.recording.end(ending.status, ending.cause, usage)
 
 
 def _watch(progress: Callable[[Progress], None] | None) -> Callable[[State], None] | None:
@@ -153,11 +159,7 @@ def _missing(kernel: str) -> Ending | None:
         specs.get_kernel_spec(kernel)
     except NoSuchKernel:
         known = ", ".join(sorted(specs.find_kernel_specs())) or "none"
-        return Ending(
-            status="failed",
-            cause=f"there is no kernel {kernel!r} here; there are: {known}",
-            code="execution.environment",
-        )
+        return broken(f"there is no kernel {kernel!r} here; there are: {known}")
     return None
 
 

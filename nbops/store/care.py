@@ -38,6 +38,9 @@ _REFERENCES = {
     "metrics of an unknown run": "select count(*) from core.metrics where run_id not in (select run_id from core.runs)",
     "tags of an unknown run": "select count(*) from core.tags where run_id not in (select run_id from core.runs)",
     "files of an unknown run": "select count(*) from core.artifacts where run_id not in (select run_id from core.runs)",
+    "actions of an unknown run": """
+        select count(*) from core.corrective_actions where run_id is not null and run_id not in (select run_id from core.runs)
+    """,
     "versions of an unknown model": "select count(*) from core.model_versions where model not in (select name from core.models)",
 }
 _NAMED = """

@@ -45,10 +45,13 @@ _FACTS = Bulk(
 # Only a run that goes on can end; what was taken for lost and speaks after all knows better.
 _ENDS = Bulk(
     """
-    update core.runs set status = r.status, ended = r.ended, cause = r.cause
+    update core.runs set
+        status = r.status, ended = r.ended, cause = r.cause, failure_class = r.failure_class, exit_status = r.exit_status,
+        peak_memory = r.peak_memory, cpu_seconds = r.cpu_seconds
     from {rows} r where runs.run_id = r.run_id and runs.status in ('running', 'lost')
     """,
-    run_id="uuid", status="varchar", ended="us", cause="varchar",
+    run_id="uuid", status="varchar", ended="us", cause="varchar", failure_class="varchar", exit_status="smallint",
+    peak_memory="bigint", cpu_seconds="double",
 )  # fmt: skip
 _PARAMS = Bulk.into(
     "core.params", run_id="uuid", key="varchar", value="varchar", kind="varchar", time="us", seq="bigint"
@@ -124,7 +127,10 @@ def end(tx: Transaction, request: EndRun) -> None:
     _known(tx, request.run_id)
     # The statement sees what was committed; of two ends in one group it would take the last.
     if not tx.cached("end", request.run_id, lambda: None):
-        tx.add(_ENDS, request.run_id, request.status, request.ended, request.cause)
+        tx.add(
+            _ENDS, request.run_id, request.status, request.ended, request.cause, request.failure_class, request.exit_status,
+            request.peak_memory, request.cpu_seconds,
+        )  # fmt: skip
         if request.status != "lost":
             tx.remember("end", request.run_id, True)
 
@@ -173,7 +179,7 @@ def close_lost(tx: Transaction, places: Places) -> None:
         "select run_id::varchar, pid from core.runs where status = 'running' and host = ?", here
     ):
         if not _alive(places.alive / run_id, pid):
-            tx.add(_ENDS, run_id, "lost", tx.time, _LOST.format(pid=pid))
+            tx.add(_ENDS, run_id, "lost", tx.time, _LOST.format(pid=pid), "kernel_death", None, None, None)
             tx.event(RunLost(subject=f"run:{run_id}", host=here, pid=pid))
     for marker in places.alive.iterdir() if places.alive.is_dir() else ():
         if not _alive(marker, 0):

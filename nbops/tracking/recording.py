@@ -21,7 +21,20 @@ from typing import Any, NoReturn
 import msgspec
 
 from nbops.errors import NbopsError, ParameterError, StoreError
-from nbops.records import NO_STEP, Artifact, Dataset, Param, RunStatus, Series, Tag, new_id, now_us, short
+from nbops.records import (
+    NO_STEP,
+    Artifact,
+    Dataset,
+    FailureClass,
+    Param,
+    Record,
+    RunStatus,
+    Series,
+    Tag,
+    new_id,
+    now_us,
+    short,
+)
 from nbops.render.values import shorten
 from nbops.store.client import Store
 from nbops.store.wire import Request, encode
@@ -36,6 +49,23 @@ _POINTS_A_REQUEST = 1_000_000
 
 class RevisionWarning(UserWarning):
     """A parameter was logged again with another value; both are kept, the last one counts."""
+
+
+class Usage(Record):
+    """What a runner knows when a run ends: why it failed, the exit status that says so, and what its kernel took.
+
+    Memory in bytes at its peak, processor time in seconds.
+    """
+
+    failure_class: FailureClass | None = None
+    exit_status: int | None = None
+    peak_memory: int | None = None
+    cpu_seconds: float | None = None
+
+    @classmethod
+    def of(cls, end: EndRun) -> Usage:
+        """What an end says of it."""
+        return cls(end.failure_class, end.exit_status, end.peak_memory, end.cpu_seconds)
 
 
 class Recording:
@@ -229,15 +259,13 @@ class Recording:
             raise
         self._unanswered = None
 
-    def end(self, status: RunStatus, cause: str | None = None) -> None:
+    def end(self, status: RunStatus, cause: str | None = None, more: Usage | None = None) -> None:
         """Send everything and close the run; a run ends once. A run that was joined is only flushed: its runner ends it."""
         if self.ended:
             return
-        last = (
-            ()
-            if self.joined or self._foreign
-            else (EndRun(run_id=self.run_id, status=status, ended=now_us(), cause=cause),)
-        )
+        usage = msgspec.structs.asdict(more) if more else {}
+        ended = EndRun(run_id=self.run_id, status=status, ended=now_us(), cause=cause, **usage)
+        last = () if self.joined or self._foreign else (ended,)
         self.flush(*last)
         self.ended = True
         _recordings.pop(self.run_id, None)
@@ -302,7 +330,7 @@ class Recording:
 def _joined(requests: list[Request]) -> list[Request]:
     """A run that begins and ends in the same batch is one row, not a row and its change."""
     first, last = (requests[0], requests[-1]) if requests else (None, None)
-    if isinstance(first, StartRun) and isinstance(last, EndRun):
+    if isinstance(first, StartRun) and isinstance(last, EndRun) and Usage.of(last) == Usage():
         whole = msgspec.structs.replace(first, status=last.status, ended=last.ended, cause=last.cause)
         return [whole, *requests[1:-1]]
     return requests

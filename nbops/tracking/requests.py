@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from nbops.records import Artifact, Better, Dataset, Param, Record, RunStatus, Series, Tag
+from nbops.records import Artifact, Better, Dataset, FailureClass, Param, Record, RunStatus, Series, Tag
 from nbops.store.wire import Request
 
 
@@ -61,7 +61,10 @@ class LogRun(Request, tag="run.log"):
 
 
 class EndRun(Request, tag="run.end"):
-    """A run ends. The first end counts; a later one is ignored, but for the end of a run that was taken for lost."""
+    """A run ends. The first end counts; a later one is ignored, but for the end of a run that was taken for lost.
+
+    What a runner knows besides: the class of the failure, its own exit status, peak memory in bytes, CPU time in seconds.
+    """
 
     spools: ClassVar[bool] = True
 
@@ -69,6 +72,10 @@ class EndRun(Request, tag="run.end"):
     status: RunStatus
     ended: int
     cause: str | None = None
+    failure_class: FailureClass | None = None
+    exit_status: int | None = None
+    peak_memory: int | None = None
+    cpu_seconds: float | None = None
 
 
 class AdoptRun(Request, tag="run.adopt"):

@@ -1,0 +1,36 @@
+"""Why something failed: nine classes, rules as data that tell them apart, and the record of what was done about it."""
+
+from nbops.failures.actions import record_action
+from nbops.failures.classes import EXIT_STATUSES, MEANINGS
+from nbops.failures.evidence import (
+    Evidence,
+    Fault,
+    Frame,
+    evidence_from_error,
+    evidence_from_exit,
+    evidence_from_outputs,
+    evidence_from_text,
+)
+from nbops.failures.requests import CorrectiveAction
+from nbops.failures.rules import RULES, Rule, Verdict, all_rules, classify
+from nbops.records import FailureClass
+
+__all__ = [
+    "EXIT_STATUSES",
+    "MEANINGS",
+    "RULES",
+    "CorrectiveAction",
+    "Evidence",
+    "FailureClass",
+    "Fault",
+    "Frame",
+    "Rule",
+    "Verdict",
+    "all_rules",
+    "classify",
+    "evidence_from_error",
+    "evidence_from_exit",
+    "evidence_from_outputs",
+    "evidence_from_text",
+    "record_action",
+]
