@@ -117,8 +117,9 @@ class Comparison:
     def _note(self) -> str:
         hidden = len(self.rows) - len(self.shown)
         told = [f"{hidden} that are the same in all are not shown"] if hidden else []
-        # Where one has no such input nothing is known; where two have different ones their metrics are of different data.
-        other = [row.key for row in self.rows if row.place == "inputs" and len({*row.cells} - {None}) > 1]
+        # What models were trained on may differ, what they are judged on should not; of a run without such an input nothing is known.
+        inputs = [row for row in self.rows if row.place == "inputs" and not row.key.startswith("train")]
+        other = [row.key for row in inputs if len({*row.cells} - {None}) > 1]
         if other:
             told.append(f"metrics may not compare: the runs read different data as {', '.join(map(repr, other))}")
         return "; ".join(told)
