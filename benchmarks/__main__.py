@@ -13,12 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbops
-from benchmarks import cold, first, imports, runs, saving, search
+from benchmarks import cold, execution, first, imports, runs, saving, search
 from benchmarks.measure import Figures, Party, Report, Size, Worker, parties, table
 
 _MEASURES: dict[str, Callable[[tuple[Party, Party], Size, Path], Report]] = {
     "import": imports.measure,
     "saving": saving.measure,
+    "execution": execution.measure,
     "first": first.measure,
     "cold": cold.measure,
     "runs": runs.measure,

@@ -43,11 +43,38 @@ class TrackingSettings(Record):
     """Longest time a logged metric stays in this process only."""
 
 
+class ExecutionSettings(Record):
+    """How notebooks are executed."""
+
+    fork_server: bool = False
+    """Whether `nbops run` starts a server that kernels are forked from; one that runs is used in any case."""
+    fork_server_minutes: Positive = 10.0
+    """A fork server leaves after this long without a kernel."""
+
+
 class SqlSettings(Record):
     """Bounds of the user's own SQL."""
 
     timeout: Positive = 60.0
     max_rows: Count = 5_000_000
+
+
+SECRETS_PREFIX = "NBOPS_SECRET_"
+SECRETS_VARIABLE = "NBOPS_SECRETS"
+"""In a kernel's environment: the file in the runner's memory from which it reads its secrets."""
+
+
+class SecretsSettings(Record):
+    """Where the secrets of notebooks come from, and which notebook may ask for which. Names only: a value stands in no setting."""
+
+    source: str = "env"
+    """`env`, `file`, or the name of an installed provider."""
+    prefix: str = SECRETS_PREFIX
+    """What precedes the name of a secret in the environment."""
+    file: str = ""
+    """A TOML file outside of the project that nobody else can read."""
+    allow: dict[str, tuple[str, ...]] = {}
+    """The names of secrets by notebook: its path in the project, in which `*` stands for any part of a name."""
 
 
 class Settings(Record):
@@ -56,7 +83,9 @@ class Settings(Record):
     project: Path
     store: StoreSettings = StoreSettings()
     tracking: TrackingSettings = TrackingSettings()
+    execution: ExecutionSettings = ExecutionSettings()
     sql: SqlSettings = SqlSettings()
+    secrets: SecretsSettings = SecretsSettings()
     origins: dict[str, str] = {}
 
     @property
@@ -65,9 +94,15 @@ class Settings(Record):
         return self.project / FOLDER
 
 
-_SECTIONS: dict[str, type[Record]] = {"store": StoreSettings, "tracking": TrackingSettings, "sql": SqlSettings}
+_SECTIONS: dict[str, type[Record]] = {
+    "store": StoreSettings,
+    "tracking": TrackingSettings,
+    "execution": ExecutionSettings,
+    "sql": SqlSettings,
+    "secrets": SecretsSettings,
+}
 KEYS: dict[str, Any] = {
-    f"{section}.{field.name}": field.default
+    f"{section}.{field.name}": getattr(kind(), field.name)
     for section, kind in _SECTIONS.items()
     for field in msgspec.structs.fields(kind)
 }
@@ -75,7 +110,7 @@ KEYS: dict[str, Any] = {
 
 _SPECIAL = {"NBOPS_TRANSPORT": "store.transport"}
 # Names that steer one process and are no settings of a project.
-_NOT_SETTINGS = frozenset({"NBOPS_PROJECT", "NBOPS_RUN", "NBOPS_HEADLESS", "NBOPS_NOTEBOOK"})
+_NOT_SETTINGS = frozenset({"NBOPS_PROJECT", "NBOPS_RUN", "NBOPS_HEADLESS", "NBOPS_NOTEBOOK", SECRETS_VARIABLE})
 
 
 def settings(
@@ -99,7 +134,7 @@ def settings(
             for key, value in entries.items():
                 _put(values, origins, f"{section}.{key}", value, source)
     for name, text in environ.items():
-        if name.startswith("NBOPS_") and name not in _NOT_SETTINGS:
+        if name.startswith("NBOPS_") and name not in _NOT_SETTINGS and not name.startswith(SECRETS_PREFIX):
             section, _, key = name.removeprefix("NBOPS_").lower().partition("_")
             _put(values, origins, _SPECIAL.get(name, f"{section}.{key}"), text, name)
     made = {section: _section(kind, values.get(section, {}), origins) for section, kind in _SECTIONS.items()}
@@ -197,8 +232,10 @@ def _section(kind: type[Record], values: dict[str, Any], origins: dict[str, str]
             made[field.name] = msgspec.convert(value, field.type, strict=not isinstance(value, str))
         except msgspec.ValidationError as error:
             key = next(k for k in KEYS if k.endswith(f".{field.name}") and _SECTIONS[k.split(".")[0]] is kind)
+            # Somebody may have put a secret where its name belongs.
+            told = key if kind is SecretsSettings else f"{key} = {value!r}"
             raise ConfigError(
-                f"The setting {key} = {value!r} in {origins[key]} does not fit: {error}.",
-                hint=f"Its default is {field.default!r}.",
+                f"The setting {told} in {origins[key]} does not fit: {error}.",
+                hint=f"Its default is {KEYS[key]!r}.",
             ) from error
     return kind(**made)

@@ -17,6 +17,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from papermill.clientwrap import PapermillNotebookClient
 
 from nbops.execution.account import Account
+from nbops.security.masking import Filter, Mask
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
@@ -44,15 +45,20 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         km: AsyncKernelManager,
         *,
         kernel_options: dict[str, Any],
+        mask: Mask,
         ready: Callable[[Any, float], Awaitable[None]] | None = None,
         after: Callable[[Client, NotebookNode], Awaitable[None]] | None = None,
         tick: Callable[[], None] | None = None,
         **options: Any,
     ) -> None:
-        """`kernel_options` go to the kernel's start, `after` follows each cell that ended well, `tick` is called each second."""
+        """`kernel_options` go to the kernel's start, `after` follows each cell that ended well, `tick` is called each second.
+
+        What the kernel publishes goes through `mask` before anybody sees it.
+        """
         super().__init__(account, km=km, **options)
         self._account = account
         self._kernel_options = kernel_options
+        self._filter = Filter(mask)
         self._ready = ready
         self._after = after
         self._tick = tick
@@ -190,8 +196,14 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             await ensure_async(self.km.signal_kernel(signal.SIGKILL))
 
     def process_message(self, *args: Any, **options: Any) -> NotebookNode | None:
-        """As nbclient does; the document hears which cells changed."""
-        message, cell = args[0], args[1]
+        """As nbclient does, without secrets."""
+        output = None
+        for message in self._filter(args[0]):
+            output = self._process(message, *args[1:], **options)
+        return output
+
+    def _process(self, message: dict[str, Any], cell: NotebookNode, *args: Any, **options: Any) -> NotebookNode | None:
+        """Let nbclient do it; the document hears which cells changed."""
         self._account.document.touch(cell)
         display = (message["content"].get("transient") or {}).get("display_id")
         if display and message["msg_type"] in _DISPLAYS:
@@ -201,5 +213,5 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
                 self._account.edited(other)
             if message["msg_type"] != "update_display_data" and cell not in shown:
                 shown.append(cell)
-        output: NotebookNode | None = super().process_message(*args, **options)
+        output: NotebookNode | None = super().process_message(message, cell, *args, **options)
         return output

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbops import failures
-from nbops.errors import ParameterError, StoreFull
-from nbops.execution import metrics, parameters
+from nbops.errors import StoreFull
+from nbops.execution import kernel, metrics, parameters, secrets
 from nbops.execution.execution import INTERRUPTED, Ending, Execution, adopt, broken
 from nbops.execution.parameters.reading import is_python
 from nbops.store.places import make_private
@@ -67,21 +67,17 @@ def execute(  # noqa: PLR0913 - papermill's signature
     from nbops.execution.saving import Document
 
     if execution.given and is_python(execution.given.interface.language):
-        parameters.inject(nb, *execution.given, secret=_unknown)
+        parameters.inject(nb, *execution.given, secret=secrets.expression)
     document = Document(nb, _writer(execution, output_path))
     account = Account(nb, document, progress_bar=progress_bar, log_output=log_output)
-    with _Telling(execution, account) as live:
-        _converse(execution, account, live, kernel_name, conversation)
+    with secrets.hand_over(execution.secrets) as handed, _Telling(execution, account) as live:
+        _converse(
+            execution, account, live, kernel_name, {**conversation, "kernel_options": kernel.options(execution, handed)}
+        )
         account.notebook_complete()
         # Papermill would mark and raise the error after us; here what it marks is still written.
         raise_for_execution_errors(nb, None)
     return nb
-
-
-def _unknown(name: str) -> str:
-    raise ParameterError(
-        f"The secret parameter {name!r} cannot be resolved.", hint="Secrets are not supported by this version of nbops."
-    )
 
 
 class _Telling:
@@ -134,12 +130,12 @@ def _converse(
 ) -> None:
     from papermill.log import logger
 
-    from nbops.execution import kernel
     from nbops.execution.client import Client
+    from nbops.security.masking import Mask
 
-    manager = conversation.pop("km", None) or kernel.manager(kernel_name)
+    manager = conversation.pop("km", None) or kernel.manager(kernel_name, execution)
     live.client = client = Client(
-        account, manager, kernel_options=kernel.options(execution), after=_metrics(execution), tick=live.tick,
+        account, manager, mask=Mask(execution.secrets.values()), after=_metrics(execution), tick=live.tick,
         timeout=execution.timeout, kernel_name=kernel_name, log=logger, **conversation,
     )  # fmt: skip
     client.execute()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbops import config
 from nbops.execution import parameters as typed
-from nbops.execution import reading
+from nbops.execution import reading, secrets
 from nbops.execution.parameters import Interface
 from nbops.records import FailureClass, Record, RunStatus
 from nbops.store.client import Store, connect
@@ -56,13 +56,18 @@ class Execution:
         cwd: Path | None = None,
         timeout: float | None = None,
         watch: Callable[[State], None] | None = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
-        """`notebook` is the path or address it came from, `timeout` in seconds is for each cell, `watch` hears of progress."""
+        """`notebook` is the path or address it came from, `timeout` in seconds is for each cell, `watch` hears of progress.
+
+        `secrets` are the values of secret parameters, by parameter.
+        """
         self.recording = recording
         self.notebook = notebook
         self.cwd = cwd
         self.timeout = timeout
         self.watch = watch
+        self.secrets = secrets or {}
         self.folder = recording.store.places.runs / recording.run_id
         self.kept = self.folder / (Path(notebook).name or "notebook.ipynb")
         self.journals = journals(recording.store)
@@ -91,9 +96,11 @@ def adopt(node: Any, source: str | None, parameters: Mapping[str, object]) -> Ex
     if interface.cell is not None:
         values = typed.resolve(interface, parameters)
         typed.check(node, interface, values)
+    hidden = secrets.asked(interface, values) if interface.cell is not None else {}
+    found = secrets.resolve(store.settings, path.resolve() if path and local else name, hidden)
     recording = runs.begin_headless(
         store, path if path and local else Path(name), params=typed.recorded(interface, values), parent=runs.invited()
     )
-    execution = Execution(recording, str(path) if path and local else source or name)
+    execution = Execution(recording, str(path) if path and local else source or name, secrets=found)
     execution.given = Given(interface, values) if interface.cell is not None else None
     return execution

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from nbops.execution import secrets
 from nbops.tracking import runs
 from nbops.tracking.provenance import NOTEBOOK_VARIABLE
 
@@ -14,22 +17,34 @@ if TYPE_CHECKING:
     from nbops.execution.execution import Execution
 
 
-def manager(kernel_name: str) -> AsyncKernelManager:
-    """A kernel that is not started yet."""
-    from jupyter_client.manager import AsyncKernelManager
+def manager(kernel_name: str, execution: Execution) -> AsyncKernelManager:
+    """A kernel that is not started yet: a fork of a server that runs for this project, else an ordinary one."""
+    from nbops.execution.kernels.manager import Kernel
+    from nbops.execution.kernels.servers import server_for
 
-    # Sockets in a private folder: no port can be taken, and nothing crosses the network in clear.
-    return AsyncKernelManager(kernel_name=kernel_name, transport="ipc")
+    folder = execution.recording.store.places.run / "kernels"
+    wanted = execution.recording.store.settings.execution
+    environ = secrets.without_secrets(execution.recording.store.settings, os.environ)
+    server = server_for(folder, start=wanted.fork_server, idle_minutes=wanted.fork_server_minutes, environ=environ)
+    return Kernel(kernel_name=kernel_name, server=server)
 
 
-def options(execution: Execution) -> dict[str, Any]:
-    """What the kernel is started with: its folder, and an environment that names its run. This process's own stays as it is."""
+def options(execution: Execution, handed: Mapping[str, str]) -> dict[str, Any]:
+    """What the kernel is started with: its folder, and an environment that names its run and has what is `handed` over.
+
+    This process's own stays as it is; what holds secrets there is left out.
+    """
     store = execution.recording.store
     environ = {
-        **os.environ,
+        **secrets.without_secrets(store.settings, os.environ),
         runs.RUN_VARIABLE: f"{execution.recording.run_id}@{os.getpid()}",
         NOTEBOOK_VARIABLE: execution.notebook,
         "NBOPS_PROJECT": str(store.settings.project),
         "NBOPS_HEADLESS": "1",
+        **handed,
     }
-    return {"env": environ, **({"cwd": str(execution.cwd)} if execution.cwd else {})}
+    told: dict[str, Any] = {"env": environ, **({"cwd": str(execution.cwd)} if execution.cwd else {})}
+    if execution.secrets:
+        # What the processes of a cell print, ipykernel writes as it is to where it was started, too.
+        told |= {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return told

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nbops.errors import NotFound, UsageError, nearest
 from nbops.execution import parameters as typed
-from nbops.execution import reading, saving
+from nbops.execution import reading, saving, secrets
 from nbops.execution.execution import Ending, Execution, Given, broken, journals
 from nbops.execution.live import State
 from nbops.execution.parameters.reading import is_python
@@ -58,8 +58,9 @@ def execute(
 ) -> Outcome:
     """Execute a notebook as a run. A failing notebook is an outcome, not an exception.
 
-    Raises NotFound for a missing notebook, ParameterError for parameters that it does not take, and UsageError for what is no
-    notebook or an output that cannot be written: all before a run begins. `timeout` in seconds is for each cell.
+    Raises NotFound for a missing notebook or secret, ParameterError for parameters that it does not take and secrets that it may not
+    ask for, and UsageError for what is no notebook or an output that cannot be written: all before a run begins. `timeout` in seconds
+    is for each cell.
     """
     notebook = notebook.expanduser().resolve()
     if not notebook.is_file():
@@ -69,11 +70,12 @@ def execute(
     interface = typed.read(node, language, notebook.name)
     values = typed.resolve(interface, parameters or {})
     typed.check(node, interface, values)
+    hidden = secrets.resolve(store.settings, notebook, secrets.asked(interface, values))
     output = _writable(output) if output is not None else None
     saving.repair_dead(journals(store))
     recording = runs.begin_headless(store, notebook, params=typed.recorded(interface, values), parent=runs.invited())
     where = (cwd or notebook.parent).resolve()
-    execution = Execution(recording, str(notebook), cwd=where, timeout=timeout, watch=_watch(progress))
+    execution = Execution(recording, str(notebook), cwd=where, timeout=timeout, watch=_watch(progress), secrets=hidden)
     execution.given = Given(interface, values)
     started = time.monotonic()
     kernel = kernel or node.metadata.get("kernelspec", {}).get("name") or "python3"

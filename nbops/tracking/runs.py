@@ -233,8 +233,7 @@ def _join(
     tags: list[Tag],
 ) -> Recording | None:
     run_id, _, runner = os.environ.get(RUN_VARIABLE, "").partition("@")
-    # Only the kernel that the runner itself started joins: what the kernel starts inherits the variable too.
-    if not run_id or _joined or _entered.get() or runner != str(os.getppid()) or provenance.shell() is None:
+    if not run_id or _joined or _entered.get() or not _is_kernel_of(runner):
         return None
     request = AdoptRun(run_id=run_id, time=now_us(), experiment=experiment, name=name, cell=where.cell, tags=tags)
     known = store.write(request)[0] or []
@@ -245,6 +244,15 @@ def _join(
     _joined.append(recording)
     in_background(recording.find_facts)
     return recording
+
+
+def _is_kernel_of(runner: str) -> bool:
+    """Whether this process is the kernel that the runner started: what that starts inherits its environment, but leads no session."""
+    if provenance.shell() is None:
+        return False
+    # A kernel that was forked from a server is no child of its runner.
+    forked = os.environ.get("JPY_PARENT_PID") == runner and os.getpid() == os.getsid(0)
+    return runner == str(os.getppid()) or forked
 
 
 def _end_previous(site: str) -> None:

@@ -6,10 +6,12 @@ import contextlib
 import json
 import math
 import numbers
+import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nbops.config import SECRETS_VARIABLE
 from nbops.errors import ParameterError
 from nbops.records import Param, ParamKind, Tag
 
@@ -85,7 +87,14 @@ def run_name(name: str) -> str:
 
 
 def storable(text: str) -> str:
-    """Text with an escape for each half of a character, such as a file name may hold: nothing could store it as it is."""
+    """Text without the secrets that a runner handed to this kernel, and with an escape for each half of a character.
+
+    A file name may hold such a half; nothing could store it as it is.
+    """
+    if SECRETS_VARIABLE in os.environ:
+        from nbops.security.masking import handed
+
+        text = handed().text(text)
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -1,0 +1,229 @@
+"""A kernel in the child of a fork: what was the server's goes, what the kernel was asked with comes, then ipykernel takes over.
+
+The kernel is ipykernel's own application on the usual connection file. Differences: it ends with its server (no thread looks for
+that), subprocess output comes over a socket file beside the others instead of a TCP port, and it leaves in an order that cannot
+lock up.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import gc
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from typing import Any, ClassVar, NamedTuple, NoReturn
+
+import ipykernel.debugger  # noqa: F401 - while debugpy is blocked: a kernel imports it anyway, and finds no debugger
+import zmq
+from ipykernel import ipkernel, kernelapp
+from ipykernel.iostream import IOPubThread
+from zmq.eventloop.zmqstream import ZMQStream
+
+from nbops.execution.kernels.key import from_installed, site_folders
+
+
+class Order(NamedTuple):
+    """What a kernel is asked for with: `argv` after the interpreter's `-m`, its whole environment, its folder."""
+
+    argv: list[str]
+    environ: dict[str, str]
+    cwd: str
+
+
+class Lines(NamedTuple):
+    """The child's descriptors: its standard streams to be, where it reports, and what breaks off when the server is gone."""
+
+    stdio: tuple[int, int, int]
+    report: int
+    life: int
+
+
+def be_kernel(order: Order, lines: Lines) -> NoReturn:
+    """In the child of a fork: be the kernel that was ordered, until it is asked to leave.
+
+    The caller has closed what was its own. What is above on the stack ends with the kernel; `leave` has the last word.
+    """
+    _life.update(pid=os.getpid(), report=lines.report, preloaded=frozenset(sys.modules), status=1)
+    _become(order, lines)
+    # Having a parent keeps it from telling a terminal how to connect.
+    app = IPKernelApp.instance(parent_handle=os.getppid(), kernel_class=IPythonKernel)
+    app.report = lines.report
+    app.initialize(order.argv[1:])
+    app.start()
+    _life["status"] = 0
+    sys.exit()
+
+
+def leave() -> None:
+    """Tell what the kernel imported, and end its process without taking the interpreter apart.
+
+    Registered with atexit before anything is imported, so that it comes after every other handler. Does nothing in the server,
+    nor in processes that a kernel forks.
+    """
+    if os.getpid() != _life["pid"]:
+        return
+    # Backwards: what was needed comes before what needed it.
+    names = from_installed([name for name in reversed(list(sys.modules)) if name not in _life["preloaded"]])
+    with contextlib.suppress(OSError), open(_life["report"], "wb") as report:  # noqa: PTH123 - a descriptor has no path
+        report.write(json.dumps({"imported": names}).encode() + b"\n")
+    for stream in (sys.__stdout__, sys.__stderr__):
+        with contextlib.suppress(OSError, ValueError):
+            if stream is not None:
+                stream.flush()
+    os._exit(_life["status"])
+
+
+_life: dict[str, Any] = {"pid": 0}
+"""What `leave` has to know in a kernel's process."""
+
+
+def _become(order: Order, lines: Lines) -> None:
+    """A session, streams, environment, folder and chance of its own."""
+    os.setsid()
+    _die_with(lines.life)
+    for signum in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_DFL)
+    for number, stream in enumerate(lines.stdio):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(order.environ)
+    time.tzset()
+    os.chdir(order.cwd)
+    sys.argv[:] = order.argv
+    del sys.modules["debugpy"]
+    if not from_installed(["nbops"]):
+        # Under development, so as old as the server: a notebook that imports nbops gets what is there now.
+        for name in [name for name in sys.modules if name.partition(".")[0] == "nbops"]:
+            del sys.modules[name]
+    tempfile.tempdir = None
+    _reseed(order.cwd)
+    gc.enable()
+
+
+def _die_with(life: int) -> None:
+    """Let the system kill this process group when the other end of a pipe is closed, whatever this process is doing then."""
+    fcntl.fcntl(life, F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(life, fcntl.F_SETOWN, -os.getpid())
+    fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        # Empty and open is what it should be; an end means that the server went before the line above.
+        os.read(life, 1)
+        os._exit(1)
+
+
+F_SETSIG = 10
+"""As in Linux's fcntl.h; Python does not name it before 3.12."""
+
+
+def _reseed(cwd: str) -> None:
+    """What was drawn from chance in the server is drawn again; `random` sees to that itself."""
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
+    if "torch" in sys.modules:
+        sys.modules["torch"].seed()
+    if "multiprocessing.process" in sys.modules:
+        process = sys.modules["multiprocessing.process"]
+        process.current_process().authkey = os.urandom(32)
+        process.ORIGINAL_DIR = cwd  # type: ignore[attr-defined]  # where spawned processes look for the main module
+
+
+class IPKernelApp(kernelapp.IPKernelApp):
+    """ipykernel's application, which tells when its sockets are bound, and closes in an order that cannot lock up.
+
+    Of the same name, because its section of the configuration is how libraries tell a notebook from a terminal.
+    """
+
+    report = -1
+
+    def init_poller(self) -> None:
+        """Nothing: see `_die_with`."""
+
+    def init_iopub(self, context: Any) -> None:
+        """As ipykernel does, but for where subprocesses send their output."""
+        if self.transport == "ipc":
+            _FilePipe.path = f"{self.ip}-p"
+            kernelapp.IOPubThread = _FilePipe  # type: ignore[attr-defined]  # what `init_iopub` makes, under its only name
+        super().init_iopub(context)
+
+    def init_sockets(self) -> None:
+        """As ipykernel does; `close` stops the thread that publishes, so nothing else may do it earlier."""
+        super().init_sockets()
+        atexit.unregister(self.iopub_thread.stop)
+
+    def init_heartbeat(self) -> None:
+        """The last socket: from here on a client may connect."""
+        super().init_heartbeat()
+        os.write(self.report, b'{"bound": true}\n')
+
+    def init_path(self) -> None:
+        """As ipykernel does where Python runs without the server's `-P`: the kernel's folder is looked in after Python's own."""
+        super().init_path()
+        if "" not in sys.path and not self.ignore_cwd and not os.environ.get("PYTHONSAFEPATH"):
+            own = [index for index, path in enumerate(sys.path) if path in site_folders()]
+            sys.path.insert(min(own, default=len(sys.path)), "")
+
+    def close(self) -> None:
+        """Bring out what was printed, then end the threads, the publishing one last.
+
+        The other way round, as ipykernel does it, a thread that waits for its output to be published is joined for ever.
+        """
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        self.reset_io()
+        for thread in (self.control_thread, self.shell_channel_thread):
+            if thread and thread.is_alive():
+                thread.stop()
+                thread.join(1)
+        self.iopub_thread.stop()
+        # What still holds a socket keeps this waiting; the messages are on their way long before.
+        end = threading.Thread(target=self._end_context, daemon=True)
+        end.start()
+        end.join(1)
+
+    def _end_context(self) -> None:
+        self.iopub_thread.close()
+        for name in ("shell", "control", "stdin", "debugpy", "debug_shell"):
+            getattr(self, f"{name}_socket").close()
+        if self.context is not None:
+            self.context.term()
+
+
+class IPythonKernel(ipkernel.IPythonKernel):
+    """ipykernel's kernel, under its name; what it leaves running is the server's to end.
+
+    ipykernel itself would try for many seconds to end what ends by itself as soon as the kernel has gone: the resource tracker of
+    multiprocessing and joblib, which ignores signals.
+    """
+
+    async def _progressively_terminate_all_children(self) -> None:
+        pass
+
+
+class _FilePipe(IOPubThread):
+    """Output of processes that a kernel forks comes over a socket file: its own TCP port would listen to everybody here."""
+
+    path: ClassVar[str] = ""
+
+    def _setup_pipe_in(self) -> None:
+        self._pipe_uuid = os.urandom(16)
+        pipe = self.socket.context.socket(zmq.PULL)
+        pipe.linger = 0
+        pipe.bind(f"ipc://{self.path}")
+        self._pipe_in = ZMQStream(pipe, self.io_loop)
+        self._pipe_in.on_recv(self._handle_pipe_msg)
+
+    def _setup_pipe_out(self) -> tuple[zmq.Context[Any], zmq.Socket[Any]]:
+        context: zmq.Context[Any] = zmq.Context()
+        pipe = context.socket(zmq.PUSH)
+        pipe.linger = 3000
+        pipe.connect(f"ipc://{self.path}")
+        return context, pipe

@@ -1,0 +1,108 @@
+"""What must be equal for a forked kernel to be what an ordinary one would have been, as one short text.
+
+It covers what a process cannot change after the fork (interpreter, limits, namespaces, rights) and what imports depend on
+(installed distributions, the environment that they read). Servers are found by it; a difference means another server or an
+ordinary kernel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import resource
+import site
+import sys
+import sysconfig
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+# Read by compiled libraries, or by nearly everything, while they are imported; what Python modules read besides is watched by
+# the server itself. The numbers of threads are among them: pools are sized at import.
+_IMPORTS_READ = re.compile(
+    r"(PYTHON|LD_|LC_|OMP_|GOMP_|KMP_|OPENBLAS|GOTO_|BLIS_|MKL_|VECLIB_|NVPL_|NUMEXPR_|NUMBA_|TBB_|CUDA_|ARROW_|JE_|MPL|MATPLOTLIB|JUPYTER|IPYTHON)\w*"
+    r"|\w+_(NUM|MAX)_THREADS|GLIBC_TUNABLES|MALLOC_\w+|LANG|LANGUAGE|TZ|HOME|PATH|TMPDIR|VIRTUAL_ENV|CONDA_PREFIX"
+)
+_STATUS = re.compile(
+    r"^(?:Umask|Uid|Gid|Groups|CapEff|NoNewPrivs|Seccomp|Cpus_allowed_list|Mems_allowed_list):.*$", re.MULTILINE
+)
+_LIMITS = sorted(getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_"))
+
+
+def key(environ: Mapping[str, str]) -> str:
+    """The key of a kernel that this process would start with `environ`: 16 hex digits. Linux only."""
+    told = hashlib.sha256(repr((_interpreter(), site_key(), _process())).encode())
+    for name in sorted(filter(_IMPORTS_READ.fullmatch, environ)):
+        told.update(os.fsencode(f"{name}={environ[name]}\0"))
+    return told.hexdigest()[:16]
+
+
+def site_key() -> str:
+    """What stands for the installed distributions: their names, versions and the times of their installation."""
+    return hashlib.sha256(repr([_installed(folder) for folder in site_folders()]).encode()).hexdigest()[:16]
+
+
+def site_folders() -> tuple[str, ...]:
+    """The folders that pip installs into, for this interpreter and user."""
+    found = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
+    return tuple(dict.fromkeys(found))
+
+
+def from_installed(names: Iterable[str]) -> list[str]:
+    """Those of the imported modules whose files were installed, or belong to the standard library: never a project's own.
+
+    Nor a debugger's: it is for the kernel that asks for it.
+    """
+    roots = tuple(f"{folder}{os.sep}" for folder in (*site_folders(), *_standard_library()))
+    found = []
+    for name in names:
+        origin = getattr(getattr(sys.modules.get(name), "__spec__", None), "origin", None)
+        if origin in {"built-in", "frozen"} or (
+            isinstance(origin, str) and origin.startswith(roots) and f"{os.sep}debugpy{os.sep}" not in origin
+        ):
+            found.append(name)
+    return found
+
+
+def _standard_library() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    return tuple(dict.fromkeys((paths["stdlib"], paths["platstdlib"])))
+
+
+def _interpreter() -> tuple[str, ...]:
+    return (sys.version, sys.executable, os.path.realpath(sys.executable), sys.prefix, sys.base_prefix)
+
+
+_scanned: dict[str, tuple[int, list[tuple[str, int]]]] = {}
+
+
+def _installed(folder: str) -> list[tuple[str, int]]:
+    """Names and times of what pip writes beside the packages; read again only when something was added or removed."""
+    try:
+        changed = Path(folder).stat().st_mtime_ns
+    except OSError:
+        return []
+    known = _scanned.get(folder)
+    if known is None or known[0] != changed:
+        with os.scandir(folder) as entries:
+            told = [
+                (entry.name, entry.stat().st_mtime_ns)
+                for entry in entries
+                if entry.name.endswith((".dist-info", ".egg-info", ".egg-link", ".pth"))
+            ]
+        _scanned[folder] = known = (changed, sorted(told))
+    return known[1]
+
+
+def _process() -> tuple[object, ...]:
+    """What the system says about this process that its children inherit."""
+    proc = Path("/proc/self")
+    # Another container may see the same folder, and have the same user.
+    spaces = [(proc / "ns" / name).readlink() for name in ("mnt", "pid", "net", "user", "ipc")]
+    return (
+        _STATUS.findall((proc / "status").read_text()),
+        (proc / "cgroup").read_text(),
+        spaces,
+        [resource.getrlimit(limit) for limit in _LIMITS],
+        os.getpriority(os.PRIO_PROCESS, 0),
+    )

@@ -1,0 +1,156 @@
+"""A kernel's start as jupyter_client asks for it, answered by a fork server where that gives the same kernel, else as usual.
+
+Registered as `nbops-fork`: a kernelspec may name it, with the folder of the servers as its configuration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from traitlets import Unicode
+
+from nbops.errors import ExecutionError
+from nbops.execution.kernels import servers
+from nbops.execution.kernels.process import ForkedProcess, OrdinaryProcess, Process, Usage
+
+if TYPE_CHECKING:
+    from jupyter_client.connect import KernelConnectionInfo
+
+_BOUND_SECONDS = 30.0
+# What `ipykernel install` writes; it only makes frozen modules visible to debuggers.
+_NO_MATTER = ("-Xfrozen_modules=off",)
+
+
+class ForkProvisioner(LocalProvisioner):
+    """Starts kernels by a fork server, ordinary ones where that is not possible, and waits for their end by event, not by polling."""
+
+    folder = Unicode("", config=True, help="Where the fork servers of the project meet; empty for ordinary kernels.")
+
+    process: Any = None
+    """A `Process` once started: jupyter_client has `Popen` here, and asks no more of it than this has."""
+    forked = False
+    """Whether the kernel came from a server."""
+    _last: Process | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """How the kernel ended and what it used; None as long as it runs."""
+        if self._last is None or self._last.poll() is None:
+            return None
+        return self._last.usage
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """Start the kernel; when it comes from a server, its sockets are bound on return."""
+        self.forked = False
+        argv = forkable(cmd, kwargs)
+        if self.folder and argv:
+            try:
+                self.process = self._last = await _fork(Path(self.folder), argv, kwargs)
+            except (OSError, ExecutionError) as error:
+                self.log.debug("No forked kernel, an ordinary one: %s", error)
+            else:
+                self.forked = True
+                self.pid = self.pgid = self.process.pid
+                self.cwd = kwargs.get("cwd") or Path.cwd()
+                return self.connection_info
+        info = await super().launch_kernel(cmd, **kwargs)
+        self.process = self._last = OrdinaryProcess(self.process)
+        return info
+
+    async def wait(self) -> int | None:
+        """Wait for the process's end, which is told by an event."""
+        code = await self._last.ended() if self._last else None
+        self.process = None
+        return code
+
+    async def ended(self) -> Usage | None:
+        """Wait for the process's end and tell how it was, while the process still counts as held."""
+        if self._last is not None:
+            await self._last.ended()
+        return self.usage
+
+
+def forkable(cmd: list[str], options: dict[str, Any]) -> list[str]:
+    """The arguments of a kernel that a fork of this very interpreter can be, the launcher's path first; empty for any other."""
+    if not servers.SUPPORTED or not _this_interpreter(cmd[0]):
+        return []
+    rest = [argument for argument in cmd[1:] if argument not in _NO_MATTER]
+    usual = {"env", "cwd", "stdin", "stdout", "stderr", "kernel_id", "extra_arguments", "independent"}
+    if rest[:2] != ["-m", "ipykernel_launcher"] or options.keys() - usual or options.get("independent"):
+        return []
+    if any(options.get(name) == subprocess.PIPE for name in ("stdin", "stdout", "stderr")):
+        return []
+    if not re.fullmatch(r"-f\0[^\0]+(\0--\w+(\.\w+)+=[^\0]*)*", "\0".join(rest[2:])):
+        return []
+    import ipykernel
+
+    launcher = Path(ipykernel.__file__).parent.with_name("ipykernel_launcher.py")
+    return [str(launcher), *(os.path.expanduser(argument) for argument in rest[2:])]  # noqa: PTH111 - arguments, as the launcher does
+
+
+def _this_interpreter(executable: str) -> bool:
+    """Whether it is this process's Python in this process's environment: the same file, reached through the same folder."""
+    given, ours = Path(executable), Path(sys.executable)
+    if given == ours:
+        return True
+    # What a virtual environment is, is told by the folder that the interpreter's link lies in.
+    return (
+        given.is_absolute()
+        and given.exists()
+        and given.parent.resolve() == ours.parent.resolve()
+        and given.samefile(ours)
+    )
+
+
+async def _fork(folder: Path, argv: list[str], options: dict[str, Any]) -> ForkedProcess:
+    cwd = str(options.get("cwd") or "")
+    environ = {**options["env"], "JPY_PARENT_PID": str(os.getpid())}
+    # Joined, not resolved: links in the name stay.
+    asked = servers.request(ask="kernel", argv=argv, environ=environ, cwd=os.path.join(os.getcwd(), cwd))  # noqa: PTH109, PTH118
+    sock = servers.connect(servers.socket_for(folder, environ))
+    process = ForkedProcess(sock)
+    with contextlib.ExitStack() as otherwise:
+        # Also when this is cancelled: the kernel's life ends with the connection.
+        otherwise.callback(process.close)
+        with _Streams(options) as handles:
+            sent = socket.send_fds(sock, [asked], handles)
+        if sent < len(asked):
+            await asyncio.get_running_loop().sock_sendall(sock, asked[sent:])
+        async with asyncio.timeout(_BOUND_SECONDS):
+            await process.bound()
+        otherwise.pop_all()
+    return process
+
+
+class _Streams:
+    """The descriptors of a kernel's standard input, output and error, as Popen understands what was asked for."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        # Nothing can be typed into a kernel.
+        asked = [subprocess.DEVNULL, options.get("stdout"), options.get("stderr")]
+        self._handles = [self._handle(stream, number) for number, stream in enumerate(asked)]
+        if options.get("stderr") == subprocess.STDOUT:
+            self._handles[2] = self._handles[1]
+
+    def __enter__(self) -> list[int]:
+        return self._handles
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._null)
+
+    def _handle(self, stream: Any, number: int) -> int:
+        if stream is None:
+            return number
+        if isinstance(stream, int):
+            return stream if stream >= 0 else self._null
+        return int(stream.fileno())
