@@ -275,7 +275,7 @@ RUNNER = """
 import sys
 from nbops.execution import secrets
 with secrets.hand_over({"token": "hunter22"}) as environ:
-    print(environ[config.SECRETS_VARIABLE], flush=True)
+    print(environ["NBOPS_SECRETS"], flush=True)
     sys.stdin.read()
 """
 
