@@ -31,6 +31,7 @@ class Account(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
         self.document = document
         self.journal: Journal | None = None
         self.begins: Callable[[], None] | None = None
+        self.ends: Callable[[NotebookNode], None] | None = None
         self._edited: list[NotebookNode] = []
         self.running: int | None = None
         """The index of the cell that is being executed."""
@@ -58,6 +59,8 @@ class Account(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
 
     def cell_complete(self, cell: NotebookNode, cell_index: int | None = None, **_: Any) -> None:
         """A cell has ended, well or not: its text is journaled."""
+        if self.ends:
+            self.ends(cell)
         told = cell.metadata.papermill
         now = self.now()
         told["end_time"] = now.isoformat()

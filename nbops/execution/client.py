@@ -17,6 +17,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from papermill.clientwrap import PapermillNotebookClient
 
 from nbops.execution.account import Account
+from nbops.execution.kernels.manager import Kernel
 from nbops.security.masking import Filter, Mask
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _GRACE = 2.0
 _TICK = 1.0
+_LAST_WORDS = 0.1
 _DISPLAYS = ("display_data", "execute_result", "update_display_data")
 
 
@@ -46,7 +48,6 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         *,
         kernel_options: dict[str, Any],
         mask: Mask,
-        ready: Callable[[Any, float], Awaitable[None]] | None = None,
         after: Callable[[Client, NotebookNode], Awaitable[None]] | None = None,
         tick: Callable[[], None] | None = None,
         **options: Any,
@@ -59,15 +60,12 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         self._account = account
         self._kernel_options = kernel_options
         self._filter = Filter(mask)
-        self._ready = ready
         self._after = after
         self._tick = tick
         self._shown: dict[str, list[NotebookNode]] = {}
         self._stop: int | None = None
         self._main: asyncio.Task[None] | None = None
         self._ending = False
-        self.process: Any = None
-        """The kernel's process, also when it is over."""
         self.killed = False
         """Whether the kernel was not given time to leave."""
 
@@ -81,22 +79,24 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
     async def _execute(self) -> None:
         self._main = asyncio.current_task()
         with self._signals():
-            ticking = asyncio.ensure_future(self._ticks())
+            beside = [asyncio.create_task(self._ticks())]
             try:
-                await self._live()
+                await self._live(beside)
             except (asyncio.CancelledError, DeadKernelError):
                 # nbclient takes a cancelled wait for a dead kernel.
                 if self._stop is None:
                     raise
             finally:
-                ticking.cancel()
+                for task in beside:
+                    task.cancel()
         if self._stop is not None:
             raise Stopped(self._stop)
 
-    async def _live(self) -> None:
+    async def _live(self, beside: list[asyncio.Task[None]]) -> None:
         if not self.km.has_kernel:
             await self.async_start_new_kernel(**self._kernel_options)
-        self.process = getattr(self.km.provisioner, "process", None)
+        if isinstance(self.km, Kernel):
+            beside.append(asyncio.create_task(self._death(self.km)))
         try:
             if self.kc is None:
                 await self.async_start_new_kernel_client()
@@ -108,16 +108,6 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         finally:
             self._ending = True
             await asyncio.shield(self._end())
-
-    async def async_start_new_kernel_client(self) -> Any:
-        """A client of the kernel, once it answers."""
-        if self._ready is None:
-            return await super().async_start_new_kernel_client()
-        self.kc = self.km.client()
-        await ensure_async(self.kc.start_channels())
-        await self._ready(self.kc, self.startup_timeout)
-        self.kc.allow_stdin = False
-        return self.kc
 
     async def _cells(self) -> None:
         """Execute one cell after the other until one fails."""
@@ -142,6 +132,13 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             self.kc.stop_channels()
         if self.km is not None and self.km.has_kernel:
             await ensure_async(self.km.shutdown_kernel(now=self.killed))
+
+    async def _death(self, kernel: Kernel) -> None:
+        """Wait for the kernel's end; nbclient itself would look for it once a second. What the kernel sent before is heard first."""
+        await kernel.ended()
+        await asyncio.sleep(_LAST_WORDS)
+        if not self._ending and self.task_poll_for_reply is not None:
+            self.task_poll_for_reply.cancel()
 
     async def _ticks(self) -> None:
         while True:

@@ -103,7 +103,7 @@ class _Telling:
             notebook=account.document.text(),
         )
         account.journal = Journal(execution.journals / f"{execution.recording.run_id}{SUFFIX}", opening)
-        account.begins = self._live.announce
+        account.begins, account.ends = self._live.announce, self._live.sum_up
         return self._live
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -121,7 +121,11 @@ class _Telling:
             account.journal.close(keep=not saved)
         self._live.close()
         ending = execution.ending
-        usage = Usage(failure_class=ending.failure_class, exit_status=ending.exit)
+        used = self._live.usage
+        usage = Usage(
+            failure_class=ending.failure_class, exit_status=ending.exit,
+            peak_memory=used.peak_rss if used else None, cpu_seconds=used.cpu if used else None,
+        )  # fmt: skip
         execution.recording.end(ending.status, ending.cause, usage)
 
 
@@ -222,8 +226,7 @@ def _broken(error: BaseException, execution: Execution, live: Live) -> tuple[End
     from nbops.execution.client import Stopped
 
     if isinstance(error, DeadKernelError):
-        status, told = live.death()
-        evidence = failures.evidence_from_exit(status) if status is not None else failures.Evidence(signal=9)
+        evidence, told = live.death()
         return _failed(told, "execution.kernel", evidence), "KernelDied"
     if isinstance(error, CellTimeoutError):
         seconds = execution.timeout or 0
@@ -256,7 +259,7 @@ def _save(document: Document, execution: Execution) -> bool:
 
     text = document.text()
     for folder in execution.recording.store.places.spools():
-        path = folder / f"{execution.recording.run_id}.ipynb"
+        path = folder / f"{execution.recording.run_id}-{execution.kept.name}"
         try:
             make_private(folder)
             saving.replace(path, text)

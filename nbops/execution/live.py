@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nbops.errors import UsageError
-from nbops.execution import saving
+from nbops.execution import memory, saving
 from nbops.execution.execution import journals
+from nbops.failures import Evidence
 from nbops.records import Record, short
+from nbops.render.values import size
 from nbops.store.client import Store
 from nbops.tracking import runs
 
 if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
     from nbops.execution.account import Account
     from nbops.execution.client import Client
     from nbops.execution.execution import Execution
+    from nbops.execution.kernels.process import Usage
 
 FILE = "live.json"
 _LONGEST_LINE = 200
@@ -31,7 +36,7 @@ _LONGEST_LINE = 200
 class State(Record):
     """Cell `cell` of `cells` runs, counted from 1 over code cells, since `seconds`; `line` is the last that it printed.
 
-    `memory` in bytes and `cpu` in seconds are of the kernel and what it started.
+    `cpu` are the seconds of processor time that this cell took, `memory` the bytes that the kernel and what it started hold.
     """
 
     cell: int
@@ -50,7 +55,9 @@ class Live:
         self._execution = execution
         self._path = execution.folder / FILE
         self._since = time.monotonic()
-        self._cell: int | None = None
+        self._before = 0.0
+        self._most = 0
+        self._kills = memory.kills()
         self.client: Client | None = None
 
     def tick(self) -> None:
@@ -68,42 +75,64 @@ class Live:
 
     def announce(self) -> None:
         """A cell begins."""
+        self._since, self._most = time.monotonic(), 0
+        self._before = usage(self._pid(), children=False)[0]
         if self._execution.watch and (state := self.state()):
             self._execution.watch(state)
+
+    def sum_up(self, cell: NotebookNode) -> None:
+        """A cell has ended: what it took is told in its metadata."""
+        cpu, held = usage(self._pid(), children=False)
+        if held and cell.cell_type == "code" and cell.source.strip():
+            used = {"cpu_seconds": round(max(0.0, cpu - self._before), 3), "memory_bytes": max(held, self._most)}
+            cell.metadata["nbops"] = used
 
     def state(self) -> State | None:
         """What runs; None between cells."""
         running = self._account.running
         if running is None:
             return None
-        if running != self._cell:
-            self._cell, self._since = running, time.monotonic()
         cells = self._account.nb.cells
         code = [index for index, cell in enumerate(cells) if cell.cell_type == "code" and cell.source.strip()]
         if running not in code:
             return None
-        cpu, memory = usage(self._pid())
+        cpu, held = usage(self._pid())
+        self._most = max(self._most, held)
         return State(
             cell=code.index(running) + 1, cells=len(code), seconds=time.monotonic() - self._since,
-            line=_last_line(cells[running]), cpu=cpu, memory=memory,
+            line=_last_line(cells[running]), cpu=max(0.0, cpu - self._before), memory=held,
         )  # fmt: skip
 
-    def death(self) -> tuple[int | None, str]:
-        """How the kernel's process ended: its status as `subprocess` gives it, and in words."""
-        process = self.client.process if self.client else None
-        status = process.poll() if process is not None else None
-        if status is None:
-            return None, "the kernel died"
-        if status < 0:
-            return status, f"the kernel was killed by {signal.Signals(-status).name}"
-        return status, f"the kernel exited with status {status}"
+    def death(self) -> tuple[Evidence, str]:
+        """What is known of a kernel that ended by itself, and the same in words."""
+        used = self.usage
+        if used is None or (used.exit_code is None and used.signal is None):
+            return Evidence(signal=signal.SIGKILL), "the kernel died"
+        evidence = Evidence(
+            exit_code=used.exit_code, signal=used.signal, peak_memory=used.peak_rss, memory_limit=memory.limit(),
+            oom_kills=memory.kills() - self._kills,
+        )  # fmt: skip
+        how = f"was killed by {_signal(used.signal)}" if used.signal else f"exited with status {used.exit_code}"
+        why = " because memory ran out" if evidence.out_of_memory else ""
+        peak = f", {size(used.peak_rss)} of memory at its peak" if used.peak_rss else ""
+        return evidence, f"the kernel {how}{why}{peak}"
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the kernel has used; None as long as it runs and where nobody measured it."""
+        return getattr(self.client.km, "usage", None) if self.client else None
 
     def close(self) -> None:
         """There is nothing more to follow."""
         self._path.unlink(missing_ok=True)
 
     def _pid(self) -> int | None:
-        return getattr(self.client.process, "pid", None) if self.client else None
+        return getattr(self.client.km, "pid", None) if self.client else None
+
+
+def _signal(number: int) -> str:
+    """The name of a signal; those for real time have none."""
+    return signal.Signals(number).name if number in {one.value for one in signal.Signals} else f"signal {number}"
 
 
 def _last_line(cell: Any) -> str:
@@ -115,24 +144,27 @@ def _last_line(cell: Any) -> str:
     return ""
 
 
-def usage(pid: int | None) -> tuple[float, int]:
-    """The cpu seconds and bytes of memory of a process and those it started; zeros when it is gone."""
+def usage(pid: int | None, *, children: bool = True) -> tuple[float, int]:
+    """The cpu seconds and bytes of memory of a process and, if wanted, of those it started; zeros when it is gone.
+
+    The cpu seconds of what it started and waited for count in any case; looking for what runs takes some milliseconds.
+    """
     if pid is None:
         return 0.0, 0
     import psutil
 
     try:
         family = [psutil.Process(pid)]
-        family += family[0].children(recursive=True)
+        family += family[0].children(recursive=True) if children else []
     except psutil.Error:
         return 0.0, 0
-    cpu, memory = 0.0, 0
+    cpu, held = 0.0, 0
     for process in family:
         with contextlib.suppress(psutil.Error), process.oneshot():
             times = process.cpu_times()
-            cpu += times.user + times.system
-            memory += process.memory_info().rss
-    return cpu, memory
+            cpu += times.user + times.system + times.children_user + times.children_system
+            held += process.memory_info().rss
+    return cpu, held
 
 
 def read(folder: Path) -> State | None:

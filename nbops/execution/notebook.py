@@ -5,6 +5,7 @@ The executed notebook lies at `runs/<id>/<name>.ipynb`, also while it is being e
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import tempfile
 import time
@@ -138,6 +139,7 @@ def _watch(progress: Callable[[Progress], None] | None) -> Callable[[State], Non
 def executed(store: Store, run_id: str) -> Path:
     """The executed notebook of a run; that of a dead runner is finished first, from its journal. Raises NotFound."""
     saving.repair_dead(journals(store))
+    _bring_home(store, run_id)
     found = sorted((store.places.runs / run_id).glob("*.ipynb"))
     if not found:
         raise NotFound(
@@ -145,6 +147,14 @@ def executed(store: Store, run_id: str) -> Path:
             hint="Runs of scripts have none: execute a notebook with `nbops run`.",
         )
     return found[0]
+
+
+def _bring_home(store: Store, run_id: str) -> None:
+    """Put the executed notebook, if there was no room for it when the run ended, where it belongs, if there is now."""
+    for path in (path for folder in store.places.spools() for path in folder.glob(f"{run_id}-*.ipynb")):
+        with contextlib.suppress(OSError):
+            saving.replace(store.places.runs / run_id / path.name.removeprefix(f"{run_id}-"), path.read_text("utf-8"))
+            path.unlink()
 
 
 def defaults(notebook: Path) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -239,7 +240,24 @@ def test_a_kernel_that_dies_is_told(here: Workspace, tmp_path: Path) -> None:
     assert (outcome.status, outcome.code) == ("failed", "execution.kernel")
     run = here.run(outcome.run_id)
     assert (run.status, run.metrics) == ("failed", {"m": 1.0})
-    assert run.info.cause == "the kernel exited with status 3"
+    assert re.fullmatch(r"the kernel exited with status 3, \d+\.\d MB of memory at its peak", run.info.cause or "")
+
+
+def test_what_a_kernel_took_is_told_by_the_run_and_by_each_cell(here: Workspace, tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "busy.ipynb",
+        "import time\ntime.sleep(0.2)",
+        "held = bytearray(300_000_000)\nend = time.process_time() + 1\nwhile time.process_time() < end: pass",
+    )
+    outcome = execution.execute(here.store, path)
+    ((peak, cpu),) = here.store.read(
+        f"select peak_memory, cpu_seconds from runs where run_id = '{outcome.run_id}'"
+    ).rows
+    assert peak > 300_000_000
+    assert 1 < cpu < 30
+    cells = [cell.metadata.nbops for cell in nbformat.read(outcome.notebook, as_version=4).cells]
+    assert [cell.cpu_seconds > 0.9 for cell in cells] == [False, True]
+    assert [cell.memory_bytes > 300_000_000 for cell in cells] == [False, True]
 
 
 def test_a_cell_that_takes_too_long_is_stopped(here: Workspace, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,17 @@ from nbops.execution.execution import journals
 from tests.conftest import Project, is_running, wait_until
 
 CELLS = 5
+# What is written stays, so everything that follows finds the disk full too.
+FILLS = """
+with open('fill', 'wb') as file:
+    for size in (1 << 20, 1 << 12, 1):
+        try:
+            while True:
+                file.write(bytes(size)); file.flush()
+        except OSError as error:
+            full = error
+raise full
+"""
 SLEEPS = "open('begun', 'w').close(); import time; time.sleep(60)"
 
 
@@ -42,6 +54,7 @@ WAYS = {
         "import os; os.kill(os.getpid(), 9)", "failed", "the kernel was killed by SIGKILL", "KernelDied", 24
     ),
     "cell timeout": Way(SLEEPS, "failed", "timeout after 1 s", "CellTimeout", 23, options=("--execution-timeout", "1")),
+    "disk full": Way(FILLS, "failed", "OSError: [Errno 28] No space left on device", "OSError", 22),
     "SIGINT": Way(SLEEPS, "stopped", "interrupted by SIGINT", "KeyboardInterrupt", 130, signal.SIGINT),
     "SIGTERM": Way(SLEEPS, "stopped", "interrupted by SIGTERM", "KeyboardInterrupt", 130, signal.SIGTERM),
     "SIGKILL": Way(SLEEPS, "lost", "ended without closing the run", "RunLost", -9, signal.SIGKILL),
@@ -49,12 +62,26 @@ WAYS = {
 
 
 @pytest.fixture(scope="module")
-def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A small disk of its own, where that is possible."""
+    point = tmp_path_factory.mktemp("disk")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(point)]
+    mounted = os.getuid() == 0 and subprocess.run(mount, check=False).returncode == 0
+    yield point
+    if mounted:
+        subprocess.run(["umount", "-l", str(point)], check=True)
+
+
+@pytest.fixture(scope="module")
+def there(disk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project whose owner looks often for dead runners."""
-    made = Project(tmp_path_factory.mktemp("matrix"))
-    made.environ = {"NBOPS_STORE_IDLE_MINUTES": "0.02"}
-    yield made
-    made.close()
+    made = Project(disk / "matrix")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NBOPS_STORE_IDLE_MINUTES", "0.02")
+        # What has no room in the project goes there; this process looks there too.
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield made
+        made.close()
 
 
 def notebook(way: Way, at: int, folder: Path) -> Path:
@@ -70,12 +97,14 @@ def notebook(way: Way, at: int, folder: Path) -> Path:
 
 def die(project: Project, way: Way, at: int) -> tuple[int, float]:
     """Execute the notebook until it is over; the exit status and when that was."""
+    if way.code == FILLS and not project.folder.parent.is_mount():
+        pytest.skip("mounting a small disk needs root")
     path = notebook(way, at, project.folder)
-    for name in ("begun", "pids"):
+    for name in ("begun", "pids", "fill"):
         (project.folder / name).unlink(missing_ok=True)
     runner = subprocess.Popen(
         [sys.executable, "-m", "nbops", "run", str(path), "--json", *way.options],
-        env={**__import__("os").environ, **project.environ}, cwd=project.folder,
+        env={**os.environ, **project.environ}, cwd=project.folder,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     if way.kill:
@@ -88,6 +117,7 @@ def die(project: Project, way: Way, at: int) -> tuple[int, float]:
 def judge(project: Project, way: Way, at: int) -> list[str]:
     """Everything that is not as it must be."""
     status, over = die(project, way, at)
+    (project.folder / "fill").unlink(missing_ok=True)
     store = project.store()
     wrong = [] if status == way.exit else [f"exit {status}"]
     newest = "select run_id::varchar, status, cause, end_time from runs order by start_time desc limit 1"

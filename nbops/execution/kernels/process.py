@@ -38,6 +38,11 @@ class Usage(Record):
     cpu_user: float | None = None
     cpu_system: float | None = None
 
+    @property
+    def cpu(self) -> float | None:
+        """Seconds of cpu altogether."""
+        return None if self.cpu_user is None or self.cpu_system is None else self.cpu_user + self.cpu_system
+
     @classmethod
     def of(cls, code: int, **measured: Any) -> Usage:
         """From a return code as Popen has it: negative for a signal."""
