@@ -251,7 +251,7 @@ def test_what_a_kernel_took_is_told_by_the_run_and_by_each_cell(here: Workspace,
     )
     outcome = execution.execute(here.store, path)
     ((peak, cpu),) = here.store.read(
-        f"select peak_memory, cpu_seconds from runs where run_id = '{outcome.run_id}'"
+        "select peak_memory, cpu_seconds from runs where run_id = ?", [outcome.run_id]
     ).rows
     assert peak > 300_000_000
     assert 1 < cpu < 30
