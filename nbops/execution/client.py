@@ -94,6 +94,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
 
     async def _live(self, beside: list[asyncio.Task[None]]) -> None:
         if not self.km.has_kernel:
+            if self.km.ipykernel:
+                # %history has what this kernel executed; a database for what others did is of no use.
+                self.extra_arguments.append("--HistoryManager.enabled=False")
             await self.async_start_new_kernel(**self._kernel_options)
         if isinstance(self.km, Kernel):
             beside.append(asyncio.create_task(self._death(self.km)))

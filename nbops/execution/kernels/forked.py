@@ -10,20 +10,25 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
+import functools
 import gc
+import itertools
 import json
+import operator
 import os
 import signal
 import sys
 import tempfile
 import threading
 import time
+import types
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import ipykernel.debugger  # noqa: F401 - while debugpy is blocked: a kernel imports it anyway, and finds no debugger
 import zmq
 from ipykernel import ipkernel, kernelapp
 from ipykernel.iostream import IOPubThread
+from traitlets.config.loader import Config, DeferredConfigString
 from zmq.eventloop.zmqstream import ZMQStream
 
 from nbops.execution.kernels.key import from_installed, site_folders
@@ -45,12 +50,24 @@ class Lines(NamedTuple):
     life: int
 
 
+def prepare() -> None:
+    """In the server, when everything is imported: note what the kernels must not look for, because looking would copy memory.
+
+    A page of memory is shared with the server until somebody counts a reference to an object on it. Going through all modules, which
+    lie everywhere, costs a kernel more than a tenth of its start.
+    """
+    _life["preloaded"] = frozenset(sys.modules)
+    # Under development, so as old as the server: a notebook that imports nbops gets what is there now.
+    own = [name for name in sys.modules if name.partition(".")[0] == "nbops"]
+    _life["outdated"] = own if not from_installed(["nbops"]) else []
+
+
 def be_kernel(order: Order, lines: Lines) -> NoReturn:
     """In the child of a fork: be the kernel that was ordered, until it is asked to leave.
 
     The caller has closed what was its own. What is above on the stack ends with the kernel; `leave` has the last word.
     """
-    _life.update(pid=os.getpid(), report=lines.report, preloaded=frozenset(sys.modules), status=1)
+    _life.update(pid=os.getpid(), report=lines.report, status=1)
     _become(order, lines)
     # Having a parent keeps it from telling a terminal how to connect.
     app = IPKernelApp.instance(parent_handle=os.getppid(), kernel_class=IPythonKernel)
@@ -69,8 +86,9 @@ def leave() -> None:
     """
     if os.getpid() != _life["pid"]:
         return
-    # Backwards: what was needed comes before what needed it.
-    names = from_installed([name for name in reversed(list(sys.modules)) if name not in _life["preloaded"]])
+    # Backwards: what was needed comes before what needed it, and what was there before the kernel comes last.
+    news = itertools.takewhile(lambda name: name not in _life["preloaded"], reversed(sys.modules))
+    names = from_installed([*news])
     with contextlib.suppress(OSError), open(_life["report"], "wb") as report:  # noqa: PTH123 - a descriptor has no path
         report.write(json.dumps({"imported": names}).encode() + b"\n")
     for stream in (sys.__stdout__, sys.__stderr__):
@@ -80,7 +98,7 @@ def leave() -> None:
     os._exit(_life["status"])
 
 
-_life: dict[str, Any] = {"pid": 0}
+_life: dict[str, Any] = {"pid": 0, "preloaded": frozenset(), "outdated": []}
 """What `leave` has to know in a kernel's process."""
 
 
@@ -99,10 +117,8 @@ def _become(order: Order, lines: Lines) -> None:
     os.chdir(order.cwd)
     sys.argv[:] = order.argv
     del sys.modules["debugpy"]
-    if not from_installed(["nbops"]):
-        # Under development, so as old as the server: a notebook that imports nbops gets what is there now.
-        for name in [name for name in sys.modules if name.partition(".")[0] == "nbops"]:
-            del sys.modules[name]
+    for name in _life["outdated"]:
+        del sys.modules[name]
     tempfile.tempdir = None
     _reseed(order.cwd)
     gc.enable()
@@ -142,6 +158,17 @@ class IPKernelApp(kernelapp.IPKernelApp):
     """
 
     report = -1
+
+    def parse_command_line(self, argv: Any = None) -> None:
+        """Of the many arguments that traitlets knows, kernels are forked for these alone: see `provisioner.forkable`."""
+        config = Config()
+        config.IPKernelApp.connection_file = argv[1]
+        for argument in argv[2:]:
+            name, _, value = argument.removeprefix("--").partition("=")
+            *sections, trait = name.split(".")
+            functools.reduce(operator.getitem, sections, config)[trait] = DeferredConfigString(value)
+        self.cli_config = config
+        self.update_config(config)
 
     def init_poller(self) -> None:
         """Nothing: see `_die_with`."""
@@ -203,6 +230,14 @@ class IPythonKernel(ipkernel.IPythonKernel):
     ipykernel itself would try for many seconds to end what ends by itself as soon as the kernel has gone: the resource tracker of
     multiprocessing and joblib, which ignores signals.
     """
+
+    def __init__(self, **options: Any) -> None:
+        # For a debugger, which there is not, ipykernel would list every module: see `prepare`.
+        ipkernel.sys = types.SimpleNamespace(**{**vars(sys), "modules": {}})  # type: ignore[assignment, attr-defined]  # its own import
+        try:
+            super().__init__(**options)
+        finally:
+            ipkernel.sys = sys  # type: ignore[attr-defined]  # as above
 
     async def _progressively_terminate_all_children(self) -> None:
         pass

@@ -78,6 +78,7 @@ def main() -> None:
         at_the_end.append(forked.leave)
         memory = Memory(Path(plan.memory))
         _prepare(plan, memory, given)
+    forked.prepare()
     gc.collect()
     gc.freeze()
     _Server(plan, memory, given, variables).serve()
