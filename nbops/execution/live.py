@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 FILE = "live.json"
 _LONGEST_LINE = 200
+_BEGINNING = 2.0
 
 
 class State(Record):
@@ -179,8 +180,13 @@ def stop(store: Store, run_id: str, *, kill: bool = False) -> None:
 
     Returns at once. Raises UsageError when no runner of this host executes that run.
     """
-    runner = saving.runner(journals(store) / f"{run_id}{saving.SUFFIX}")
-    if runner is None:
+    journal = journals(store) / f"{run_id}{saving.SUFFIX}"
+    deadline = time.monotonic() + _BEGINNING
+    # A run begins a moment before its journal.
+    while (runner := saving.runner(journal)) is None:
+        if time.monotonic() < deadline and runs.info(store, run_id).status == "running":
+            time.sleep(0.05)
+            continue
         raise UsageError(
             f"Run {short(run_id)} is not being executed on {store.host}.",
             hint="`nbops runs list -f \"status = 'running'\"` shows what is, and on which host.",
