@@ -56,7 +56,7 @@ def stop(obj: Here, as_json: bool) -> None:
 
 
 def _folder(obj: Here) -> Path:
-    return Places(config.existing(obj.settings()).folder).run / "kernels"
+    return Places(config.existing(obj.settings()).folder).kernels
 
 
 def _packages(names: list[str]) -> str:

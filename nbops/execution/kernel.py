@@ -22,7 +22,7 @@ def manager(kernel_name: str, execution: Execution) -> AsyncKernelManager:
     from nbops.execution.kernels.manager import Kernel
     from nbops.execution.kernels.servers import server_for
 
-    folder = execution.recording.store.places.run / "kernels"
+    folder = execution.recording.store.places.kernels
     wanted = execution.recording.store.settings.execution
     environ = secrets.without_secrets(execution.recording.store.settings, os.environ)
     server = server_for(folder, start=wanted.fork_server, idle_minutes=wanted.fork_server_minutes, environ=environ)

@@ -31,6 +31,7 @@ class Places:
         self.log = folder / "run" / "owner.log"
         self.alive = folder / "run" / "alive"
         self.temporary = folder / "run" / "tmp"
+        self.kernels = folder / "run" / "kernels"
 
     def __repr__(self) -> str:
         return f"Places({str(self.folder)!r})"

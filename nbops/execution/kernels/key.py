@@ -18,9 +18,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 # Read by compiled libraries, or by nearly everything, while they are imported; what Python modules read besides is watched by
-# the server itself. The numbers of threads are among them: pools are sized at import.
+# the server itself. The numbers of threads are among them: pools are sized at import. Two of OpenMP's are not: scikit-learn sets them
+# when it is imported, in whichever process that happens to be.
 _IMPORTS_READ = re.compile(
-    r"(PYTHON|LD_|LC_|OMP_|GOMP_|KMP_|OPENBLAS|GOTO_|BLIS_|MKL_|VECLIB_|NVPL_|NUMEXPR_|NUMBA_|TBB_|CUDA_|ARROW_|JE_|MPL|MATPLOTLIB|JUPYTER|IPYTHON)\w*"
+    r"(PYTHON|LD_|LC_|OMP_|GOMP_|KMP_(?!DUPLICATE_LIB_OK|INIT_AT_FORK)|OPENBLAS|GOTO_|BLIS_|MKL_|VECLIB_|NVPL_|NUMEXPR_|NUMBA_|TBB_|CUDA_|ARROW_|JE_|MPL|MATPLOTLIB|JUPYTER|IPYTHON)\w*"
     r"|\w+_(NUM|MAX)_THREADS|GLIBC_TUNABLES|MALLOC_\w+|LANG|LANGUAGE|TZ|HOME|PATH|TMPDIR|VIRTUAL_ENV|CONDA_PREFIX"
 )
 _STATUS = re.compile(

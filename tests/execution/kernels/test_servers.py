@@ -246,6 +246,14 @@ def test_another_thread_count_is_another_server(server: Server) -> None:
     assert run(server, "import os; os.environ['OMP_NUM_THREADS']", environ=environ)[0].value == "'1'"
 
 
+def test_what_scikit_learn_sets_for_openmp_in_the_runner_does_not_matter(server: Server) -> None:
+    environ = {**ENVIRON, "KMP_DUPLICATE_LIB_OK": "True", "KMP_INIT_AT_FORK": "FALSE"}
+    assert servers.socket_for(server.folder, environ) == servers.socket_for(server.folder, ENVIRON)
+    assert servers.socket_for(server.folder, {**environ, "KMP_BLOCKTIME": "0"}) != servers.socket_for(
+        server.folder, ENVIRON
+    )
+
+
 def test_stopping_waits_for_kernels_that_run(tmp_path: Path) -> None:
     async def stopped_meanwhile(server: Server) -> str:
         async with session(server) as kernel:
