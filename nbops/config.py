@@ -50,6 +50,8 @@ class ExecutionSettings(Record):
     """Whether `nbops run` starts a server that kernels are forked from; one that runs is used in any case."""
     fork_server_minutes: Positive = 10.0
     """A fork server leaves after this long without a kernel."""
+    strict_parameters: bool = True
+    """Whether a parameter is refused that the notebook does not have, or that does not fit; else it is set as it is, as by papermill."""
 
 
 class SqlSettings(Record):

@@ -94,7 +94,7 @@ def adopt(node: Any, source: str | None, parameters: Mapping[str, object]) -> Ex
     interface = typed.read(node, reading.language_of(node), name)
     values: Mapping[str, object] = parameters
     if interface.cell is not None:
-        values = typed.resolve(interface, parameters)
+        values = typed.resolve(interface, parameters, strict=store.settings.execution.strict_parameters)
         typed.check(node, interface, values)
     hidden = secrets.asked(interface, values) if interface.cell is not None else {}
     found = secrets.resolve(store.settings, path.resolve() if path and local else name, hidden)
@@ -102,5 +102,12 @@ def adopt(node: Any, source: str | None, parameters: Mapping[str, object]) -> Ex
         store, path if path and local else Path(name), params=typed.recorded(interface, values), parent=runs.invited()
     )
     execution = Execution(recording, str(path) if path and local else source or name, secrets=found)
-    execution.given = Given(interface, values) if interface.cell is not None else None
+    if interface.cell is not None and (hidden or not _papermill_wrote(values, parameters)):
+        execution.given = Given(interface, values)
     return execution
+
+
+def _papermill_wrote(values: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
+    """Whether the cell that papermill put in sets these very values: it knows texts and plain numbers."""
+    plain = all(type(value) in {str, bool, int, float, type(None)} for value in values.values())
+    return plain and repr(dict(values)) == repr(dict(parameters))

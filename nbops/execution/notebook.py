@@ -69,7 +69,7 @@ def execute(
     node = reading.read(notebook)
     language = reading.language_of(node)
     interface = typed.read(node, language, notebook.name)
-    values = typed.resolve(interface, parameters or {})
+    values = typed.resolve(interface, parameters or {}, strict=store.settings.execution.strict_parameters)
     typed.check(node, interface, values)
     hidden = secrets.resolve(store.settings, notebook, secrets.asked(interface, values))
     output = _writable(output) if output is not None else None

@@ -213,6 +213,14 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     assert "has no parameters" in refusal("pass", x=1).message
 
 
+def test_what_is_unknown_or_does_not_fit_is_set_as_it_is_when_that_is_wanted() -> None:
+    cell = interface("alpha = 1\ntoken: 'secret' = 'secret://db'")
+    given = {"alpha": "one", "beta": [1]}
+    assert parameters.resolve(cell, given, strict=False) == {**given, "token": "secret://db"}
+    with pytest.raises(ParameterError, match="is a secret"):
+        parameters.resolve(cell, {"token": "hunter22"}, strict=False)
+
+
 def test_a_cell_that_cannot_be_read_takes_nothing() -> None:
     broken = interface("x = = 1")
     assert parameters.resolve(broken, {}) == {}

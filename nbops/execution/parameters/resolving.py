@@ -21,8 +21,11 @@ class _Problem(Record):
     remedy: str
 
 
-def resolve(interface: Interface, given: Mapping[str, object]) -> dict[str, object]:
+def resolve(interface: Interface, given: Mapping[str, object], *, strict: bool = True) -> dict[str, object]:
     """What a run sets: the given values as their parameters take them, and the references of secrets that are set by default.
+
+    Not `strict`: names that the notebook does not know are set too, and values that do not fit are set as they are, as papermill
+    does it.
 
     Raises ParameterError for names that are unknown, values that do not fit and parameters that need one: before anything runs.
     """
@@ -35,12 +38,15 @@ def resolve(interface: Interface, given: Mapping[str, object]) -> dict[str, obje
     problems: list[_Problem] = []
     for name, value in given.items():
         parameter = interface.get(name)
-        if parameter is None and not interface.open:
+        if parameter is None and strict and not interface.open:
             problems.append(_unknown(interface, name))
             continue
         try:
             values[name] = _accepted(value, parameter) if parameter else typed.fit(value, ANY)
         except Misfit as misfit:
+            if not strict and (parameter is None or parameter.direction != "secret"):
+                values[name] = value
+                continue
             problems.append(_misfit(interface, name, parameter, value, str(misfit)))
     for parameter in interface.parameters:
         if parameter.name in given:
