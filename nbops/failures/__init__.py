@@ -11,8 +11,10 @@ from nbops.failures.evidence import (
     evidence_from_outputs,
     evidence_from_text,
 )
+from nbops.failures.known import RULES
 from nbops.failures.requests import CorrectiveAction
-from nbops.failures.rules import RULES, Rule, Verdict, all_rules, classify
+from nbops.failures.rule import Rule
+from nbops.failures.rules import Verdict, all_rules, classify
 from nbops.records import FailureClass
 
 __all__ = [

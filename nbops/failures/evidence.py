@@ -5,6 +5,7 @@ Nothing is judged here. Exceptions keep the order in which Python prints them: t
 
 from __future__ import annotations
 
+import builtins
 import re
 import traceback
 from collections.abc import Iterable, Mapping
@@ -13,6 +14,8 @@ from typing import Any, Literal
 from nbops.records import Record
 
 Link = Literal["", "cause", "context"]
+
+_HUMPS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 NEARLY = 0.95
 """A process that was killed with this share of its memory limit in use was killed for it."""
@@ -45,6 +48,12 @@ class Fault(Record):
     def own(self) -> bool | None:
         """Whether it was raised in the user's own code; None when that is not known."""
         return self.frames[-1].own if self.frames else None
+
+    @property
+    def words(self) -> str:
+        """What its name, where somebody chose one, and its message tell."""
+        name = "" if hasattr(builtins, self.ename) else _HUMPS.sub(" ", self.ename)
+        return f"{name}: {self.evalue}"
 
     @property
     def on_purpose(self) -> bool:
@@ -107,7 +116,10 @@ def evidence_from_outputs(
 
 
 def evidence_from_text(text: str) -> Evidence:
-    """What the last traceback in a text, such as a program's error output, tells."""
+    """What the last traceback in a text, such as a program's error output, tells; or that the interpreter died."""
+    died = _FATAL.search(text)
+    if died:
+        return Evidence(signal=_SIGNALS.get(died[1], _ABORTED))
     return Evidence(faults=tuple(fault for fault in _faults(text) if fault.ename))
 
 
@@ -154,14 +166,21 @@ _PLACES = (
     re.compile(r'^\s*File "(?P<file>.+?)", line \d+(?:, in (?P<function>.+))?$'),
     re.compile(r"^File (?P<file>.+?):\d+(?:, in (?P<function>.+))?$"),
 )
+_INNER = re.compile(r"<(list|dict|set)comp>|<genexpr>")
 _ARROW = re.compile(r"^-+> \d+ (.*)$")
 _RAISED = re.compile(r"^([A-Za-z_][\w.]*)(?:: (.*))?$", re.DOTALL)
 _LIBRARY = re.compile(r"(site|dist)-packages/|/lib/python\d|^<frozen |^<__array_function__|\.(pyx|pxi|pxd)$")
 _ERRNO = re.compile(r"\[Errno (-?\d+)\]|Error\((\d+), ")
-# As urllib, requests, httpx, aiohttp and DuckDB put it.
+# As urllib, requests, httpx, aiohttp, DuckDB and urllib3 put it; then as most others do. What is quoted is somebody else's word.
 _HTTP = re.compile(
     r"^HTTP Error (\d{3})\b|^(\d{3}) (?:Client|Server) Error: |^(?:Client|Server) error '(\d{3}) |^(\d{3}), message=|\(HTTP (\d{3})\b"
+    r"|^too many (\d{3}) error responses|^[^'\"]*?\b(?:HTTP|[Ss]tatus(?: ?[Cc]ode)?)[ :=]+([45]\d\d)\b"
+    r"|^[^'\"]*?\b(?:returned|answered|replied|responded)(?: with)? ([45]\d\d)(?=$|[^\w ]| [A-Z])"
 )
+# As Python's faulthandler names a signal; any other fatal error of the interpreter ends in abort().
+_FATAL = re.compile(r"^Fatal Python error: (.*)$", re.MULTILINE)
+_SIGNALS = {"Illegal instruction": 4, "Bus error": 7, "Floating point exception": 8, "Segmentation fault": 11}
+_ABORTED = 6
 
 
 def _faults(text: str) -> list[Fault]:
@@ -193,7 +212,10 @@ def _frames(lines: list[str]) -> tuple[tuple[Frame, ...], int]:
         place = next(filter(None, (pattern.match(line) for pattern in _PLACES)), None)
         if place:
             end = number + 1
-            frames.append(_frame(place["file"], place["function"] or "", _code(lines[end:])))
+            function = place["function"] or ""
+            # IPython shows wrong lines there; what is written around a comprehension stands in the frame before.
+            shown = frames[-1].code if frames and _INNER.match(function) else _code(lines[end:])
+            frames.append(_frame(place["file"], function, shown))
     return tuple(frames), end
 
 

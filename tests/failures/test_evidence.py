@@ -129,6 +129,31 @@ def test_the_error_of_another_process_is_told_as_it_was_there() -> None:
     assert (first.ename, first.errno, first.frames[-1].function) == ("ConnectionResetError", 104, "half")
 
 
+@pytest.mark.parametrize(
+    ("told", "signal"), [("Segmentation fault", 11), ("Bus error", 7), ("Aborted", 6), ("could not acquire lock", 6)]
+)
+def test_what_the_interpreter_says_when_it_dies_goes_before_earlier_tracebacks(told: str, signal: int) -> None:
+    text = f"{failed('len(nothing)')[1]}Fatal Python error: {told}\n\nCurrent thread 0x1 (most recent call first):\n"
+    assert evidence_from_text(text) == Evidence(signal=signal)
+
+
+def test_the_line_of_a_comprehension_is_that_around_it() -> None:
+    lines = [
+        "ValueError   Traceback (most recent call last)",
+        "Cell In[1], line 2\n      1 import json\n----> 2 rows = [read(line) for line in lines]\n",
+        "Cell In[1], line 2, in <listcomp>(.0)\n----> 2 raise SystemExit\n",
+        "ValueError: no",
+    ]
+    output = {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": lines}
+    frames = evidence_from_outputs([output]).faults[0].frames
+    assert [frame.code for frame in frames] == ["rows = [read(line) for line in lines]"] * 2
+
+
+def test_the_words_of_an_error_are_its_message_and_a_name_that_somebody_chose() -> None:
+    assert Fault("StepTimeout", "features").words == "Step Timeout: features"
+    assert Fault("ValueError", "features").words == ": features"
+
+
 @pytest.mark.parametrize(("status", "code", "signal"), [(3, 3, None), (-9, None, 9), (137, 137, 9), (255, 255, None)])
 def test_an_exit_status_is_read_as_subprocess_and_as_shells_give_it(
     status: int, code: int | None, signal: int | None
@@ -153,7 +178,12 @@ def test_memory_ran_out_when_the_system_says_so_or_the_limit_was_nearly_used() -
         ("Server error '502 Bad Gateway' for url 'http://x'", 502),
         ("404, message='Not Found', url='http://x'", 404),
         ("HTTP Error: HTTP GET error on 'http://x' (HTTP 403 Forbidden)", 403),
+        ("Handshake status 502 Bad Gateway", 502),
+        ("too many 503 error responses", 503),
+        ("GET http://x returned 504", 504),
         ("503 rows are missing", None),
+        ("the query returned 503 rows", None),
+        ("invalid literal for int() with base 10: 'status 503'", None),
     ],
 )
 def test_the_status_of_a_reply_is_found_in_the_words_of_every_client(message: str, status: int | None) -> None:

@@ -176,6 +176,36 @@ def test_no_word_in_the_message_of_a_slip_makes_it_transient(ename: str, message
     assert classify(Evidence(faults=(fault,))).failure_class == "code_bug"
 
 
+@given(
+    st.sampled_from(["ValueError", "TypeError", "LookupError"]),
+    st.lists(st.sampled_from([*WORDS[:4], "try again", "busy"])),
+)
+def test_no_word_about_an_argument_makes_it_transient(ename: str, words: list[str]) -> None:
+    frame = Frame("Cell In[1]", "", "raise ValueError(why)", own=True)
+    fault = Fault(ename, ": ".join(["depth", *words]), frames=(frame,))
+    assert classify(Evidence(faults=(fault,))).failure_class == "code_bug"
+
+
+@pytest.mark.parametrize(
+    ("code", "rule"),
+    [
+        ('total += row["price"]', "record.missing"),
+        ('prices = [each["price"] for each in found]', "record.missing"),
+        ('total += factors[row["carrier"]]', "code.other"),
+        ('rate = settings["price"]', "code.other"),
+    ],
+)
+def test_only_a_key_that_is_asked_of_a_record_is_a_field(code: str, rule: str) -> None:
+    fault = Fault("KeyError", "'price'", frames=(Frame("Cell In[1]", "", code, own=True),))
+    assert classify(Evidence(faults=(fault,))).rule == rule
+
+
+def test_a_message_as_long_as_a_table_is_judged_by_its_beginning() -> None:
+    frame = Frame("Cell In[1]", "", "raise LoadError(table)", own=True)
+    long = Evidence(faults=(Fault("LoadError", "missing columns: price" + " columns rows" * 100_000, frames=(frame,)),))
+    assert classify(long).rule == "columns.checked"
+
+
 # Entry points
 
 

@@ -1,0 +1,511 @@
+"""The rules that nbops brings along, as data: by name and number first, by the words of a message last.
+
+A rule is made for a kind of failure that many libraries share, not for one message. What might make a code bug transient is narrow.
+"""
+
+from __future__ import annotations
+
+from nbops.errors import EXITS
+from nbops.failures.rule import Rule
+
+# Every error of nbops ends with its remedy; other libraries have a NotFound and a Conflict too.
+_NBOPS = r"\nHint: "
+
+# Where the libraries of Python that speak with mail and file servers raise.
+_MAIL = r"/(smtplib|imaplib|poplib|ftplib)\.py:"
+# What notebooks say of rows that they refuse.
+_ROWS = r"(row|record|value|id|key|price|amount|quantity|date|timestamp|entr(y|ie))s?"
+_BAD = (
+    r"(missing|nulls?|nans?|empty|blank|negative|duplicate[sd]?|doubled|(not |non-?)unique|invalid|bad|broken|dirty"
+    r"|out of range|outside"
+    r"|outliers?|(im|un)\w+ble|inconsistent|unexpected|wrong)"
+)
+
+_LIMITS = (
+    Rule("limit.time", "timeout", "A limit of time for the cell, step or run was reached.", timed_out=True),
+    Rule("limit.cell", "timeout", "A cell took longer than it may.", ename=("CellTimeoutError", "CellTimeout")),
+    Rule(
+        "limit.query", "timeout", "A query of the store was stopped at its time limit.", ename=("QueryTimeout",), evalue=_NBOPS
+    ),
+    Rule(
+        "limit.program", "timeout", "A program that the code started took longer than it may.", ename=("TimeoutExpired", "TIMEOUT")
+    ),
+    Rule(
+        "limit.wait", "timeout", "The code waited for its own work no longer than it had said.", ename=("TimeoutError",), own=False,
+        last=r"/(concurrent|asyncio|multiprocessing|anyio|joblib)/",
+    ),
+    Rule(
+        "limit.own", "timeout", "The code took longer than it allows itself.", ename=("TimeoutError",), own=True, on_purpose=True,
+        evalue=r"(?i)^(?!.*(connect|host|server|service|respon|answer|request|api\b))",
+    ),
+    Rule("limit.memory", "resource", "The process was killed because memory ran out.", signal=(9,), out_of_memory=True),
+    Rule("limit.signal", "resource", "The process was ended at its limit of CPU time or file size.", signal=(24, 25)),
+)  # fmt: skip
+
+_OURS = (
+    Rule(
+        "contract.violated", "dirty_rows", "The data breaks its contract.", ename=("ContractViolation",), exit_status=21
+    ),
+    Rule(
+        "store.unfit", "environment", "The project's store is damaged, read-only or of another version.",
+        ename=("StoreReadOnly", "StoreCorrupt", "StoreVersion"), evalue=_NBOPS, exit_status=EXITS["store"].status,
+    ),
+    Rule(
+        "store.unavailable", "transient", "The project's store could not be reached at the moment.",
+        ename=("StoreUnavailable", "StoreHeld"), evalue=_NBOPS, exit_status=EXITS["store.unavailable"].status,
+    ),
+    Rule(
+        "store.full", "resource", "The disk of the project's store is full.",
+        ename=("StoreFull",), evalue=_NBOPS, exit_status=EXITS["store.full"].status,
+    ),
+    Rule(
+        "store.failed", "environment", "The project's store failed.",
+        ename=("StoreError",), evalue=_NBOPS, exit_status=EXITS["store"].status,
+    ),
+    Rule(
+        "model.trust", "environment", "Loading the model would run something that nobody vouched for.",
+        ename=("TrustRefused",), evalue=_NBOPS, exit_status=EXITS["model.trust"].status,
+    ),
+    Rule(
+        "model.unfit", "environment", "A model cannot be saved or loaded in this environment.",
+        ename=("ModelError",), evalue=_NBOPS,
+    ),
+    Rule(
+        "nbops.usage", "code_bug", "nbops is called in a way that it refuses.", evalue=_NBOPS,
+        ename=("UsageError", "ConfigError", "FilterError", "ParameterError", "PathRefused", "Ambiguous", "Conflict", "QueryError"),
+    ),
+    Rule(
+        "nbops.missing", "data_access", "The project has no run, model or file of that name.",
+        ename=("NotFound",), evalue=_NBOPS,
+    ),
+)  # fmt: skip
+
+_SURROUNDINGS = (
+    Rule(
+        "import.own", "code_bug", "A module of the project has no such name.", ename=("ImportError",),
+        evalue=r"^cannot import name .+ \((?!unknown location|.*(?:(?:site|dist)-packages/|/lib/python\d))",
+    ),
+    Rule(
+        "import.missing", "environment", "A package, or a part of it, is missing or does not fit.",
+        ename=("ImportError", "ModuleNotFoundError", "PackageNotFoundError", "DistributionNotFound", "VersionConflict"),
+    ),
+    Rule(
+        "binary.unfit", "environment", "A compiled library does not fit this system or another package.",
+        evalue=r"GLIBC|cannot open shared object file|undefined symbol|invalid ELF header|binary incompatibility"
+               r"|compiled using NumPy",
+        on_purpose=False,
+    ),
+    Rule(
+        "library.mismatch", "environment", "A library asks another one for what it does not have: their versions do not fit.",
+        ename=("AttributeError",), evalue=r"^module '.+' has no attribute", own=False,
+    ),
+    Rule(
+        "library.syntax", "environment", "A library is written for another version of Python.",
+        ename=("SyntaxError", "IndentationError"), own=False,
+    ),
+    Rule(
+        "program.missing", "environment", "A program is not installed or cannot be run.",
+        ename=("FileNotFoundError", "PermissionError", "OSError"), errno=(2, 8, 13), last=r"subprocess\.py:.*_execute_child$",
+    ),
+    Rule(
+        "program.unfound", "environment", "A shell did not find the program, or could not run it.",
+        ename=("CalledProcessError",), evalue=r"exit status 12[67]\b",
+    ),
+    Rule(
+        "variable.missing", "environment", "An environment variable is not set.",
+        ename=("KeyError",), last=r"(<frozen os>|/os\.py):(_Environ\.)?__getitem__$",
+    ),
+    Rule(
+        "certificate.missing", "environment", "A file of certificates or keys is missing or cannot be read.", own=False,
+        ename=("OSError", "FileNotFoundError", "SSLError"), evalue=r"(?i)certificate bundle|TLS certificate file|TLS key file"
+               r"|\[SSL\] PEM",
+    ),
+    Rule(
+        "system.lacks", "environment", "The system lacks a font, a locale or a display.",
+        ename=("OSError", "Error", "TclError", "FileNotFoundError"),
+        evalue=r"cannot open resource|unsupported locale|no display name|connect to display|No usable temporary directory",
+    ),
+    Rule(
+        "extension.missing", "environment", "An extension of the database is not installed.",
+        ename=("IOException", "HTTPException", "InvalidInputException", "CatalogException", "OperationalError"),
+        evalue=r"Extension .+ not found|[Ii]nstall it first|download extension|exists in the .+ extension|no such module",
+    ),
+    Rule(
+        "surroundings.checked", "environment", "The code finds that a variable, package or program is missing.", on_purpose=True,
+        words=r"[Ee]nvironment variable|\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b.* (not set|unset|missing|undefined|required|must be set)"
+               r"|in the environment|not installed|(is|are|have|you've|been) installed|[Pp]lease install|pip install"
+               r"|not (found )?(in|on) (the |your )?PATH\b"
+               r"|([Nn]eeds?|[Rr]equires?) (Python|version)\b|[Vv]ersion .*(required|needed|too old|not match)|[Nn]o (GPU"
+               r"|CUDA)\b|\bGPU\b.*(needed|required|found)|CUDA .*not available"
+               r"|not available (on|in) this (machine|system|environment|image|container)",
+    ),
+    Rule("kernel.missing", "environment", "There is no kernel of that name.", ename=("NoSuchKernel",)),
+    Rule(
+        "kernel.start", "environment", "The kernel did not start.",
+        ename=("RuntimeError",), evalue=r"^Kernel (died before replying|didn't respond)",
+    ),
+    Rule(
+        "notebook.unreadable", "environment", "The file is no notebook.",
+        ename=("NotJSONError", "NotebookValidationError"),
+    ),
+    Rule(
+        "system.unfit", "environment", "The file system is read-only, or an address is taken.",
+        ename=("OSError",), errno=(30, 98),
+    ),
+    Rule("timezone.missing", "environment", "The system knows no such time zone.", ename=("ZoneInfoNotFoundError",)),
+)  # fmt: skip
+
+_SLIPS = (
+    Rule(
+        "value.mixed", "dirty_rows", "A column holds values of several kinds.", ename=("TypeError",), last=r"pandas[./]",
+        evalue=r"not supported between instances of",
+    ),
+    Rule(
+        "tuple.missing", "schema_change", "The table lacks a column that the code asks for.", ename=("AttributeError",),
+        evalue=r"^'Pandas' object",
+    ),
+    Rule(
+        "code.slip", "code_bug", "The code is wrong.",
+        ename=(
+            "NameError", "UnboundLocalError", "ZeroDivisionError", "AssertionError", "NotImplementedError", "RecursionError",
+            "SyntaxError", "IndentationError", "TabError",
+        ),
+    ),
+    Rule(
+        "code.type", "code_bug", "The code uses a value as what it is not.", ename=("TypeError", "AttributeError"),
+        evalue=r"^(?![Cc]ould not convert)",
+    ),
+)  # fmt: skip
+
+_RESOURCES = (
+    Rule(
+        "memory.exhausted", "resource", "Memory ran out.",
+        ename=("MemoryError", "_ArrayMemoryError", "ArrowMemoryError", "OutOfMemoryException", "OutOfMemoryError"),
+    ),
+    Rule(
+        "system.exhausted", "resource", "Disk, memory or file handles ran out.",
+        ename=("OSError", "IOException", "ArrowIOError"), errno=(12, 23, 24, 27, 28, 122),
+    ),
+    Rule(
+        "system.processes", "resource", "No more processes may be started.", ename=("OSError", "BlockingIOError"), errno=(11,),
+        last=r"(subprocess|popen_\w+|pty)\.py:|:fork$",
+    ),
+    Rule(
+        "system.told", "resource", "Disk, memory, threads or file handles ran out.", on_purpose=False,
+        ename=("OSError", "IOException", "OperationalError", "RuntimeError", "error", "FatalException"),
+        evalue=r"No space left on device|(disk|database) is full|Disk quota exceeded|can't start new thread|Too many open files"
+               r"|Cannot allocate memory|out of memory|bad_alloc|disk I/O error|^\d+ requested and \d+ written",
+    ),
+    Rule(
+        "pool.memory", "resource", "A worker process was killed because memory ran out.",
+        ename=("BrokenProcessPool", "TerminatedWorkerError"), out_of_memory=True,
+    ),
+    Rule(
+        "pool.died", "kernel_death", "A worker process died.", ename=("BrokenProcessPool", "TerminatedWorkerError")
+    ),
+    Rule(
+        "program.killed", "kernel_death", "A program that the code started was killed.",
+        ename=("CalledProcessError",), evalue=r"died with <Signals|exit status 1(3[4-9]|43)\b",
+    ),
+    Rule("kernel.died", "kernel_death", "The kernel or its runner died.", ename=("DeadKernelError", "KernelDied", "RunLost")),
+    Rule("process.ended", "kernel_death", "The process ended and left no reason.", ended=True),
+)  # fmt: skip
+
+_SOURCES = (
+    Rule(
+        "file.archive", "data_access", "A file is damaged, empty or cut off.",
+        ename=("ReadError",), evalue=r"^(file could not be opened|not an? |empty |truncated |bad )|unexpected end of data"
+               r"|invalid header",
+    ),
+    Rule("file.unpacked", "data_access", "An archive lacks the file.", ename=("KeyError",), last=r"/(zipfile|tarfile)\b"),
+    Rule("http.busy", "transient", "The service is busy or was down for a moment.", http=(408, 425, 429, 502, 503, 504)),
+    Rule("http.refused", "data_access", "The source refuses: who asks is not known or may not.", http=(401, 403, 407)),
+    Rule("http.request", "code_bug", "The request is wrong, says the service.", http=(400, 405, 406, 411, 413, 414, 415, 422)),
+    Rule(
+        "mail.busy", "transient", "The mail or file server is busy, or was down for a moment.", last=_MAIL, on_purpose=True,
+        evalue=r"^\(?4\d\d\b|\bBYE\b|\[(SYS/TEMP|IN-USE|UNAVAILABLE)\]|(?i:try again|too many|unexpectedly closed|socket error)",
+    ),
+    Rule("mail.lost", "transient", "The mail or file server closed the connection.", ename=("EOFError",), last=_MAIL),
+    Rule(
+        "mail.refused", "data_access", "The mail or file server refuses, or does not have it.", last=_MAIL, on_purpose=True,
+        evalue=r"^\(?5[35]\d\b|-ERR|\b(NO|AUTHENTICATIONFAILED)\b|(?i:login|password|denied|no such)",
+    ),
+    Rule("address.wrong", "code_bug", "That is no address.", ename=("URLError",), evalue=r"unknown url type|no host given"),
+    Rule("http.failed", "data_access", "The source does not have it, or failed.", http=(404, 409, 410, 423, 451, 500, 501, 505, 507, 508)),
+    Rule(
+        "source.unreachable", "data_access", "The source cannot be reached: its name is unknown, or nobody answers there.",
+        errno=(-5, -3, -2, 101, 111, 113),
+    ),
+    Rule(
+        "source.unknown", "data_access", "The source cannot be reached: its name is unknown, or nobody answers there.",
+        ename=("ConnectionRefusedError", "gaierror", "NameResolutionError"),
+    ),
+    Rule(
+        "source.untrusted", "data_access", "The source cannot prove who it is.",
+        ename=("SSLCertVerificationError", "SSLError", "URLError", "ConnectError"), evalue=r"CERTIFICATE_VERIFY_FAILED",
+    ),
+    Rule(
+        "lock.held", "transient", "Somebody else works on the database at the moment.",
+        ename=("IOException", "OperationalError", "DatabaseError", "InternalError"),
+        evalue=r"Could not set lock on file|database (table |schema )?is locked|[Dd]eadlock|could not serialize|Lock wait timeout",
+    ),
+    Rule(
+        "lock.lost", "transient", "Somebody else holds the lock, or changed the same rows.",
+        ename=("SerializationFailure", "DeadlockDetected", "LockNotAvailable", "LockException", "AlreadyLocked", "LockTimeout"),
+    ),
+    Rule(
+        "lock.file", "transient", "Somebody else holds the lock of a file.", ename=("BlockingIOError", "OSError", "PermissionError"),
+        errno=(11, 13, 35, 37), code=r"\b(flock|lockf|locking)\(",
+    ),
+    Rule(
+        "lock.conflict", "transient", "Two transactions changed the same rows.", ename=("TransactionException",), evalue=r"[Cc]onflict"
+    ),
+    Rule(
+        "answer.late", "transient", "A service did not answer in time.",
+        ename=(
+            "TimeoutError", "Timeout", "ReadTimeout", "ConnectTimeout", "WriteTimeout", "PoolTimeout", "ReadTimeoutError",
+            "ConnectTimeoutError", "ServerTimeoutError",
+        ),
+    ),
+    Rule("answer.slow", "transient", "A service did not answer in time.", ename=("URLError", "ConnectionError"), evalue=r"timed out"),
+    Rule(
+        "connection.lost", "transient", "The connection was lost.",
+        ename=(
+            "ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError", "RemoteDisconnected", "IncompleteRead",
+            "ContentTooShortError", "ChunkedEncodingError", "ProtocolError", "RemoteProtocolError", "ReadError", "WriteError",
+            "ServerDisconnectedError", "IncompleteReadError", "SSLEOFError", "SSLZeroReturnError", "AutoReconnect",
+            "WebSocketConnectionClosedException",
+        ),
+    ),
+    Rule(
+        "connection.failed", "transient", "The connection was lost.",
+        ename=("ConnectionError", "URLError", "OSError"), errno=(32, 103, 104, 110, 116),
+    ),
+    Rule(
+        "connection.dropped", "transient", "The database closed the connection.",
+        ename=("OperationalError", "InterfaceError"), evalue=r"closed the connection|connection (was |is )?(closed|lost|reset)",
+    ),
+    Rule("source.failed", "data_access", "The source could not be read.", ename=("URLError", "ConnectError", "ConnectionError")),
+    Rule(
+        "file.missing", "data_access", "A file is not there, or may not be read.",
+        ename=("FileNotFoundError", "PermissionError", "IsADirectoryError", "NotADirectoryError"),
+    ),
+    Rule(
+        "device.failed", "data_access", "The disk or device that holds the data does not give it.",
+        ename=("OSError",), errno=(5, 6, 19, 117, 121, 123),
+    ),
+    Rule(
+        "file.foreign", "data_access", "A file is not of the kind that its name says.", own=False,
+        ename=("ValueError", "OSError", "RuntimeError", "Error"),
+        evalue=r"(?i)\b(unknown|unrecogni[sz]ed|invalid|unsupported|bad|not an?) [\w ]*\bfile\b|file (type|format|header"
+               r"|signature)|pickled"
+               r"|does not start with|\bEOF\b|truncated|requires a buffer",
+    ),
+    Rule("file.folder", "data_access", "The folder to write into is not there.", ename=("OSError",), evalue=r"non-existent directory"),
+    Rule(
+        "file.unmatched", "data_access", "A file is not there, or may not be read.",
+        ename=("IOException", "OperationalError", "HTTPException"),
+        evalue=r"No files found|[Cc]annot open (file|database)|unable to open database|[Pp]ermission denied"
+               r"|authentication failed|could not connect",
+    ),
+    Rule(
+        "file.damaged", "data_access", "A file is damaged, empty or cut off.",
+        ename=("EmptyDataError", "BadZipFile", "BadGzipFile", "LZMAError", "UnpicklingError", "UnidentifiedImageError"),
+    ),
+    Rule(
+        "file.torn", "data_access", "A file is damaged, empty or cut off.",
+        ename=("ArrowInvalid", "InvalidInputException", "IOException", "EOFError", "error", "DatabaseError", "OSError"),
+        evalue=r"magic (bytes|number)|not a Parquet file|[Ff]ile size is 0|too small to be a Parquet|Compressed file ended"
+               r"|while decompressing|not a (valid|database)|CRC check failed|[Cc]orrupt|Invalid data stream|Ran out of input"
+               r"|[Nn]ot an? (Feather|Arrow|ORC|Avro|HDF5)|could not be determined|[Uu]nexpected end of (file|data|stream"
+               r"|input)|truncated",
+    ),
+)  # fmt: skip
+
+_SHAPES = (
+    Rule(
+        "column.missing", "schema_change", "The table lacks a column that the code asks for.",
+        ename=("KeyError", "ArrowKeyError"), last=r"(pandas|pyarrow|narwhals|polars|dask)[./]", evalue=r"^(?!-?\d|Timestamp)",
+    ),
+    Rule(
+        "record.missing", "schema_change", "A record lacks a field that the code asks for.", ename=("KeyError",), own=True,
+        # The line itself names the key: that of a table looked up with a record's value is no field.
+        code=r"(?=.*[\[(]['\"](?P<key>[^'\"]+)['\"][\])].*\n'(?P=key)')"
+             r".*(\b(\w+_)?(row|record|rec|item|entry|event|doc|payload|reply|response|line|feature)\w*\[|\.attrib\["
+               r"|\bjson\(\)|\bloads?\("
+             r"|\bitemgetter\(|\b(?P<each>\w+)(\.\w+)?\[.*\bfor (?P=each) in\b)",
+    ),
+    Rule(
+        "field.missing", "schema_change", "The table lacks a column that the code asks for.",
+        ename=("KeyError", "ValueError", "IndexError", "ArrowInvalid", "ArrowKeyError"),
+        evalue=r"does not exist in schema|No match for FieldRef|^no field of name|^No item with that key",
+    ),
+    Rule(
+        "columns.changed", "schema_change", "The columns are not those that were expected.",
+        ename=("ValueError",), own=False,
+        evalue=r"^(?!.*\bmust\b).*(\b([Uu]se)?(columns?|cols|features?)\b.*\b(not|missing|expect\w*|passed|unknown|match"
+               r"|different)\b"
+               r"|\b[Mm]issing column|trying to merge on .+ columns|Length mismatch: Expected axis)",
+    ),
+    Rule(
+        "schema.changed", "schema_change", "Tables that belong together differ in their columns.",
+        ename=("ArrowInvalid", "ArrowTypeError", "InvalidInputException"),
+        evalue=r"Schema at index|Unable to merge: Field|incompatible types|[Ss]chema mismatch|union_by_name",
+    ),
+    Rule(
+        "columns.checked", "schema_change", "The notebook finds that the columns are not those that it expects.", own=True, on_purpose=True,
+        words=r"(?i)\b(missing|unexpected|unknown|required|new|extra|no|lacks?|without)\b.*\b(column|field|table|header|layout)s?\b"
+               r"|\b(column|field|table|header|layout)s?\b.*\b(missing|not found|gone|changed|expected|required|renamed"
+               r"|differ)|\bschema\b",
+    ),
+    Rule(
+        "record.unfit", "schema_change", "Records lack a field that they must have, or have one that nobody knows.",
+        ename=("ValidationError", "SchemaError", "SchemaErrors"),
+        evalue=r"^[^\n]*(required|missing|unknown|unexpected|dditional propert|column)|\n +(Field required|Extra inputs)",
+    ),
+    Rule(
+        "schema.told", "schema_change", "The columns are not those that were expected.",
+        ename=("SchemaError", "SchemaMismatch", "SchemaMismatchError", "SchemaChanged", "SchemaChangedError"),
+    ),
+    Rule(
+        "sql.wrong", "code_bug", "The query makes no sense.", ename=("BinderException",),
+        evalue=r"GROUP BY|aggregate|[Aa]mbiguous|[Ss]ubquer|[Ww]indow|(WHERE|HAVING|LIMIT|ORDER) |lambda|macro|[Pp]arameter",
+    ),
+    Rule("sql.column", "schema_change", "A query names a column that is not there, or is of another type.", ename=("BinderException",)),
+    Rule(
+        "sql.table", "schema_change", "A query names a table that is not there.", ename=("CatalogException",),
+        evalue=r"^(?!.*already exists).*\b(Table|View|Schema)\b",
+    ),
+    Rule(
+        "sql.missing", "schema_change", "A query names a table or column that is not there.",
+        ename=("OperationalError", "ProgrammingError", "DatabaseError"),
+        evalue=r"no such (table|column)|has no column named|has \d+ columns but|(relation|column|table) .+ does(n't"
+               r"| not) exist|Unknown column",
+    ),
+    Rule(
+        "sql.undefined", "schema_change", "A query names a table or column that is not there.",
+        ename=("UndefinedColumn", "UndefinedTable", "NoSuchTableError", "ColumnNotFoundError"),
+    ),
+)  # fmt: skip
+
+_VALUES = (
+    Rule(
+        "value.missing", "dirty_rows", "Values are missing where none may be.", ename=("ValueError", "IntCastingNaNError"),
+        evalue=r"\b(NaNs?|NAs?|infinity|infs?|nulls?|non-finite|not finite|missing values?)\b", own=False,
+    ),
+    Rule(
+        "rows.few", "dirty_rows", "There are no rows, or too few.", ename=("ValueError",), own=False,
+        evalue=r"^Found array with 0 |at least 2 classes",
+    ),
+    Rule(
+        "value.unreadable", "dirty_rows", "A value is not what its column should hold.",
+        ename=("ValueError", "TypeError", "InvalidOperation"), on_purpose=False,
+        evalue=r"[Cc]ould not convert|invalid literal for int|time data .+ match|unconverted data|isoformat string"
+               r"|day is out of range"
+               r"|month must be|cannot convert float|non-hexadecimal|ConversionSyntax|is out of range",
+    ),
+    Rule(
+        "value.refused", "dirty_rows", "A value is not what its column should hold.", ename=("ValueError", "TypeError"), own=False,
+        evalue=r"[Cc]ould not convert|time data .+ match|Unable to parse string|^Expected object or value|unknown categor"
+               r"|unseen labels"
+               r"|[Oo]ut of bounds|duplicate (entries|labels|keys|values)|[Bb]adly formed|[Mm]alformed|does not appear to be"
+               r"|Unexpected character|[Uu]nknown (string )?format|[Ii]nvalid (date|time|number|character|byte|data)\b"
+               r"|not a valid (date|time|number)",
+    ),
+    Rule(
+        "rows.checked", "dirty_rows", "The notebook finds that rows are not as it expects them.", own=True, on_purpose=True,
+        words=rf"(?i)\b{_ROWS}\b.*\b{_BAD}\b|\b{_BAD}\b.*\b{_ROWS}\b",
+    ),
+    Rule(
+        "value.broken", "dirty_rows", "A row cannot be read.",
+        ename=(
+            "UnicodeDecodeError", "JSONDecodeError", "ParserError", "DateParseError", "OutOfBoundsDatetime", "MergeError",
+            "ConversionException", "ConstraintException", "OutOfRangeException", "IntegrityError", "ParseError", "ExpatError",
+            "XMLSyntaxError", "ValidationError", "DataError", "DataQualityError", "DataValidationError",
+        ),
+    ),
+    Rule(
+        "row.broken", "dirty_rows", "A row cannot be read.", ename=("ArrowInvalid", "InvalidInputException", "Error"),
+        evalue=r"[Cc]ould not convert|[Cc]onversion error|CSV [Ee]rror|CSV parse error|JSON parse error|[Ff]ailed to parse"
+               r"|Malformed JSON"
+               r"|[Ii]nvalid unicode|sniffing|out of (range|bounds)|would lose data|line contains NUL|field larger than"
+               r"|padding|[Nn]on-base64",
+    ),
+)  # fmt: skip
+
+# The last to be asked: words that people choose for errors of their own. What they say of arguments is about the code.
+_NO_ARGUMENT = r"(?is)^(?!.*\b(must|should|expected|invalid|unsupported|argument|parameter|option)\b).*"
+
+_ABSENT = (
+    _NO_ARGUMENT
+    + r"(\b(file|export|input|source|feed|data|folder|directory|bucket|partition|snapshot|table|delivery)s?\b"
+    r".*\b(not found|missing|not (yet )?(there|arrived|available|ready)|has not come|does not exist|is empty"
+    r"|unavailable|late|stale"
+    r"|too old|older|outdated|incomplete|truncated|corrupt)|\bno (\w+ ){0,2}(data|files?|input|export|delivery"
+    r"|rows|pages?)\b|(could not|cannot|failed to)"
+    r" (load|read|download|fetch|open)|\b(nothing|none|not) .*\b(delivered|arrived|come|received|uploaded)"
+    r"|\d (days?|hours?) (old|late|behind)"
+    r"|(access|permission) denied|unauthori[sz]ed|forbidden|(login|authentication) failed|expired)"
+)
+
+_WORDS = (
+    Rule(
+        "told.value", "data_access", "The code says that data is not there.", own=True, on_purpose=True, words=_ABSENT,
+        ename=("ValueError", "TypeError", "KeyError", "IndexError", "LookupError"),
+    ),
+    Rule(
+        "told.argument", "code_bug", "The code refuses a value that it was given.", own=True, on_purpose=True,
+        ename=("ValueError", "TypeError", "KeyError", "IndexError", "LookupError"),
+    ),
+    Rule(
+        "told.busy", "transient", "The code says that a service was busy or lost.", own=True, on_purpose=True,
+        words=_NO_ARGUMENT + r"(temporar(il)?y|try again|too many (connections|requests)|rate.?limit|throttl"
+               r"|service unavailable|overloaded"
+               r"|maintenance|shutting down|connection (was )?(lost|reset|dropped|closed|aborted)|(api|server|service|host"
+               r"|connection|request|read)\b.*\btime(d )?out|did not (answer|respond)|no (answer|response) from|\bbusy\b"
+               r"|\b(another|other)\b.*\b(running|active|in progress)\b|(locked|in use|held) by)",
+    ),
+    Rule(
+        "service.busy", "transient", "The service was busy or lost.",
+        ename=(
+            "OperationalError", "InterfaceError", "InternalError", "DatabaseError", "HTTPException", "ClientError", "ServerError",
+            "ApiError", "APIError", "OSError", "ServiceUnavailable", "TooManyRequests", "RateLimitError",
+        ),
+        evalue=_NO_ARGUMENT + r"(temporarily|try again|too many (connections|requests|clients)|rate.?limit|throttl"
+               r"|service unavailable"
+               r"|overloaded|shutting down|starting up|gone away|EOF occurred|timed out|connection .*(lost|reset|dropped|aborted))",
+    ),
+    Rule(
+        "told.late", "timeout", "The code says that something took too long.", own=True, on_purpose=True,
+        words=_NO_ARGUMENT + r"(\btime ?out\b|\btimed out\b|took (longer|too long)|(time ?limit|deadline) (was )?(exceeded"
+               r"|reached)|(exceeded|beyond|over) .*(time ?limit|deadline)"
+               r"|did not (end|finish|complete) (in|within|after)|still running|(used up|spent|over) .*\b(time|minutes|hours"
+               r"|seconds))",
+    ),
+    Rule(
+        "told.died", "kernel_death", "The code says that a process died.", own=True, on_purpose=True,
+        words=r"(?i)exit ?code:? -\d+|(process|worker|child|kernel) .*\b(died|crashed|was killed)\b|killed by signal",
+    ),
+    Rule(
+        "told.full", "resource", "The code says that memory or disk ran out.", own=True, on_purpose=True,
+        words=_NO_ARGUMENT + r"\b((not enough|insufficient|out of|too little|low on|no|only) .*\b(memory|ram|disk|space)\b"
+               r"|disk (is )?(almost )?full)",
+    ),
+    Rule("told.absent", "data_access", "The code says that data is not there.", own=True, on_purpose=True, words=_ABSENT),
+)  # fmt: skip
+
+OTHERWISE = Rule("code.other", "code_bug", "Nothing but the code itself explains it.")
+
+RULES: tuple[Rule, ...] = (
+    *_LIMITS,
+    *_OURS,
+    *_SURROUNDINGS,
+    *_SLIPS,
+    *_RESOURCES,
+    *_SOURCES,
+    *_SHAPES,
+    *_VALUES,
+    *_WORDS,
+    OTHERWISE,
+)
+"""The built-in rules in the order in which they are tried; the last one takes what no other fits."""
