@@ -108,5 +108,5 @@ def adopt(node: Any, source: str | None, parameters: Mapping[str, object], kerne
     execution.given = Given(interface, values) if interface.cell is not None else None
     # Papermill has gone to where the kernel starts.
     made = plan(store, node, interface, values, notebook=execution.notebook, cwd=Path.cwd(), kernel=kernel)
-    execution.standing = Standing(made, forced=True)
+    execution.standing = Standing(made, noted=("papermill executes whatever it is given",))
     return execution

@@ -99,21 +99,29 @@ def find(store: Store, made: Plan, *, declared_only: bool = True) -> Found:
 def finder(
     store: Store, notebook: Path, *, cwd: Path | None = None, kernel: str | None = None, declared_only: bool = True
 ) -> Callable[[Mapping[str, object]], str | None]:
-    """A function from resolved values of the notebook's parameters to the id of a run that can be taken, or None.
+    """A function from values of the notebook's parameters to the id of a run that can be taken, or None; it may raise ParameterError.
 
     The notebook is read once. Raises UsageError for what is no notebook.
     """
+    planned = planner(store, notebook, cwd=cwd, kernel=kernel)
+    return lambda values: find(store, planned(values), declared_only=declared_only).run_id
+
+
+def planner(
+    store: Store, notebook: Path, *, cwd: Path | None = None, kernel: str | None = None
+) -> Callable[[Mapping[str, object]], Plan]:
+    """A function from values of the notebook's parameters to the plan of such a run. Raises as `finder`."""
     path = notebook.expanduser().resolve()
     node = reading.read(path)
     interface = typed.read(node, reading.language_of(node), path.name)
     name = kernel or node.metadata.get("kernelspec", {}).get("name") or "python3"
     folder = (cwd or path.parent).resolve()
 
-    def known(values: Mapping[str, object]) -> str | None:
-        made = plan(store, node, interface, values, notebook=str(path), cwd=folder, kernel=name)
-        return find(store, made, declared_only=declared_only).run_id
+    def planned(values: Mapping[str, object]) -> Plan:
+        resolved = typed.resolve(interface, values)
+        return plan(store, node, interface, resolved, notebook=str(path), cwd=folder, kernel=name)
 
-    return known
+    return planned
 
 
 def kept(store: Store, run_id: str, standing: Standing, node: NotebookNode) -> KeepKey:
