@@ -167,7 +167,7 @@ def test_no_name_is_left_in_the_notebook(here: Workspace, folder: Path) -> None:
         here, folder, DECLARED,
         """
         import sys
-        left = [n for n in dir() if "watch" in n or "hook" in n] + [n for n in sys.modules if "watch" in n]
+        left = [n for n in dir() if "watch" in n or "hook" in n] + [n for n in sys.modules if n == "watch"]
         assert left == [], left
         assert In[1:2] == ['data: "in" = "data.csv"\\nout: "out" = "out.csv"'], In
         """,

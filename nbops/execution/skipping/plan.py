@@ -95,7 +95,11 @@ def plan(
         parameters=dict(_told(interface, values)),
         inputs={name: Input(", ".join(paths or ()), _together(contents[name])) for name, paths in inputs.items()},
     )
-    found = dict(seen.mentioned((cell.source for cell in cells), cwd)) if reading.is_python(interface.language) else {}
+    found = (
+        dict(seen.mentioned((cell.source for cell in cells), cwd, store.settings.project))
+        if reading.is_python(interface.language)
+        else {}
+    )
     return Plan(
         notebook=provenance.relative(notebook, store.settings.project) or "",
         project=store.settings.project,

@@ -9,6 +9,7 @@ import ast
 import glob
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -21,6 +22,7 @@ from nbops.execution.parameters import python
 from nbops.records import Record
 
 _LONGEST = 400
+_SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", f"{sys.prefix}{os.sep}", f"{sys.base_prefix}{os.sep}")
 _QUOTED = re.compile(r"'([^'\n]{3,200})'|\"([^\"\n]{3,200})\"")
 
 
@@ -100,12 +102,17 @@ def undeclared(
     return tuple(found)
 
 
-def mentioned(sources: Iterable[str], folder: Path) -> Iterator[tuple[str, int]]:
-    """The existing files that strings in code cells name, with the cell, counted from 1; in SQL the quoted parts."""
+def mentioned(sources: Iterable[str], folder: Path, project: Path) -> Iterator[tuple[str, int]]:
+    """The existing files that strings in code cells name, with the cell, counted from 1; in SQL the quoted parts.
+
+    What belongs to the system is left out, as the kernel does.
+    """
+    home = (f"{project.resolve()}{os.sep}", f"{folder.resolve()}{os.sep}")
     for number, source in enumerate(sources, 1):
         for text in dict.fromkeys(_strings(source)):
             for path in _existing(text, folder):
-                yield path, number
+                if path.startswith(home) or not path.startswith(_SYSTEM):
+                    yield path, number
 
 
 def inside(path: str, project: Path) -> str:

@@ -56,6 +56,7 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
     ignored = tuple(f"{p}{os.sep}" for p in prefixes if f"{p}{os.sep}".startswith(own)) + site
     ignored += tuple(f"{p}{name}{os.sep}" for p in own for name in (".nbops", ".git"))
     elsewhere = tuple(f"{p}{os.sep}" for p in (*prefixes, *system, *(os.path.join(home, name) for name in caches)))  # noqa: PTH118 - as above
+    compiled = (".pyc", ".so")
     settings = ("nbops.toml", "pyproject.toml")
     reads: dict[str, Any] = {}
     hosts: dict[str, Any] = {}
@@ -84,10 +85,11 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
         return path.startswith(own) and not path.startswith(ignored)
 
     def opened(given: Any, _mode: Any, flags: int) -> None:
-        if isinstance(given, int):
+        # What imports open comes first, by its name alone: there are thousands.
+        if (type(given) is str and given.endswith(compiled)) or isinstance(given, int):
             return
         path = os.fsdecode(given)
-        if path.endswith((".pyc", ".so")) or path.startswith(ignored):
+        if path.startswith(ignored):
             return
         path = os.path.abspath(path)  # noqa: PTH100 - as above
         if path in reads or path.startswith(ignored) or (not path.startswith(own) and path.startswith(elsewhere)):
