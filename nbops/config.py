@@ -50,7 +50,7 @@ class ExecutionSettings(Record):
     """Whether `nbops run` starts a server that kernels are forked from; one that runs is used in any case."""
     fork_server_minutes: Positive = 10.0
     """A fork server leaves after this long without a kernel."""
-    undeclared_reads: tuple[str, ...] = ()
+    undeclared_reads: list[str] = []
     """Files that notebooks may read without declaring them: paths in the project, in which `*` stands for any part of a name."""
 
 

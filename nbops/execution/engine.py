@@ -131,9 +131,11 @@ class _Telling:
             peak_memory=used.peak_rss if used else None, cpu_seconds=used.cpu if used else None,
         )  # fmt: skip
         standing, key = execution.standing, None
-        if standing and ending.status == "finished":
-            key = finding.kept(execution.recording.store, execution.recording.run_id, standing, account.nb)
-        execution.recording.end(ending.status, ending.cause, usage, key=key)
+        try:
+            if standing and ending.status == "finished":
+                key = finding.kept(execution.recording.store, execution.recording.run_id, standing, account.nb)
+        finally:
+            execution.recording.end(ending.status, ending.cause, usage, key=key)
 
 
 def _converse(

@@ -26,6 +26,7 @@ from nbops.execution.skipping.seen import Seen, Undeclared
 from nbops.records import Record, short
 from nbops.store.client import Store
 from nbops.tracking.requests import KeepKey, OutputRow
+from nbops.tracking.values import storable
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -224,7 +225,7 @@ def _changed(made: Plan, digests: Digests) -> list[str]:
 
 def _output(paths: list[str], folder: Path, digests: Digests) -> Input:
     found = [digests.content(text, folder).digest for text in paths]
-    return Input(", ".join(paths), None if None in found else " ".join(map(str, found)))
+    return Input(storable(", ".join(paths)), None if None in found else " ".join(map(str, found)))
 
 
 def _place(made: Plan, path: str) -> str:

@@ -18,6 +18,7 @@ from nbops.execution.skipping.digests import Content, Digests, files
 from nbops.execution.skipping.keys import Input, Parts, cell_digest, static_key
 from nbops.store.client import Store
 from nbops.tracking import provenance
+from nbops.tracking.values import storable
 
 
 class Plan(NamedTuple):
@@ -90,10 +91,12 @@ def plan(
         kernel=kernel,
         language=interface.language.lower(),
         python=_interpreter(kernel),
-        folder=os.path.relpath(cwd, Path(notebook).parent) if Path(notebook).is_absolute() else str(cwd),
+        folder=storable(os.path.relpath(cwd, Path(notebook).parent) if Path(notebook).is_absolute() else str(cwd)),
         cells=tuple(cell_digest(cell.source, cell.metadata.get("tags", [])) for cell in cells),
         parameters=dict(_told(interface, values)),
-        inputs={name: Input(", ".join(paths or ()), _together(contents[name])) for name, paths in inputs.items()},
+        inputs={
+            name: Input(storable(", ".join(paths or ())), _together(contents[name])) for name, paths in inputs.items()
+        },
     )
     found = (
         dict(seen.mentioned((cell.source for cell in cells), cwd, store.settings.project))

@@ -20,6 +20,7 @@ import msgspec
 
 from nbops.execution.parameters import python
 from nbops.records import Record
+from nbops.tracking import provenance
 
 _LONGEST = 400
 _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", f"{sys.prefix}{os.sep}", f"{sys.base_prefix}{os.sep}")
@@ -117,7 +118,7 @@ def mentioned(sources: Iterable[str], folder: Path, project: Path) -> Iterator[t
 
 def inside(path: str, project: Path) -> str:
     """The path as it lies in the project, where it does."""
-    return Path(path).relative_to(project).as_posix() if Path(path).is_relative_to(project) else path
+    return provenance.relative(path, project) or ""
 
 
 @cache

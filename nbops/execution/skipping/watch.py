@@ -67,7 +67,8 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
 
     def note(where: dict[str, Any], name: str) -> None:
         if len(where) < MOST:
-            where.setdefault(name, time.time())
+            # A name that is no text is told as near as text comes to it.
+            where.setdefault(name.encode("utf-8", "replace").decode(), time.time())
 
     def is_tracking() -> bool:
         # Below the cell's own code lies IPython; in a kernel that was forked, nbops lies below that.
