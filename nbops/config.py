@@ -52,6 +52,8 @@ class ExecutionSettings(Record):
     """A fork server leaves after this long without a kernel."""
     strict_parameters: bool = True
     """Whether a parameter is refused that the notebook does not have, or that does not fit; else it is set as it is, as by papermill."""
+    undeclared_reads: list[str] = []
+    """Files that notebooks may read without declaring them: paths in the project, in which `*` stands for any part of a name."""
 
 
 class SqlSettings(Record):

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from nbops.cli._base import Here, cli, here, json_option
 from nbops.cli._params import show_interface
 from nbops.errors import NotFound, ParameterError
+from nbops.records import at, short
 from nbops.store.client import connect
+
+if TYPE_CHECKING:
+    from nbops.execution.skipping.seen import Undeclared
+
+UNCHANGED = 12
+"""The exit status, when asked for, of what was not executed because nothing has changed."""
 
 
 @cli.command("run")
@@ -53,6 +63,8 @@ from nbops.store.client import connect
 )
 @click.option("-k", "--kernel", help="Kernel to use (default: the notebook's own).")
 @click.option("--execution-timeout", type=float, metavar="SECONDS", help="Longest time for one cell.")
+@click.option("--force", is_flag=True, help="Execute it even if that repeats an unchanged run.")
+@click.option("--detailed-exit-code", is_flag=True, help="Exit status 12 when it was unchanged.")
 @click.option("--help-notebook", is_flag=True, help="Show the parameters that NOTEBOOK takes, and execute nothing.")
 @click.option("--html", "html", type=click.Path(path_type=Path), help="Also render the executed notebook as one page.")
 @json_option
@@ -68,16 +80,18 @@ def run(
     cwd: Path | None,
     kernel: str | None,
     execution_timeout: float | None,
+    force: bool,
+    detailed_exit_code: bool,
     help_notebook: bool,
     html: Path | None,
     as_json: bool,
 ) -> int:
     """Execute NOTEBOOK with parameters, as a run; write the executed notebook to OUTPUT if given.
 
-    It runs in its own folder, as in JupyterLab. The exit status says how it ended: see docs/errors.md.
+    It runs in its own folder, as in JupyterLab. A notebook that declares inputs or outputs is not executed again when neither they nor
+    its code, parameters and packages have changed. The exit status says how it ended: see docs/errors.md.
     """
     from nbops.execution import notebook as execution
-    from nbops.records import short
 
     _mind_the_noun(notebook)
     if help_notebook:
@@ -101,6 +115,7 @@ def run(
         cwd=cwd,
         kernel=kernel,
         timeout=execution_timeout,
+        force=force,
         progress=progress,
     )
     if lively:
@@ -116,17 +131,39 @@ def run(
             "run_id": outcome.run_id, "status": outcome.status, "cause": outcome.cause, "exit": outcome.exit,
             "failure_class": outcome.failure_class,
             "seconds": round(outcome.seconds, 3), "notebook": str(outcome.notebook) if executed else None,
-            "html": str(html) if html and executed else None,
+            "html": str(html) if html and executed else None, "unchanged": outcome.unchanged,
+            "undeclared": [msgspec.to_builtins(item) for item in outcome.undeclared],
         }  # fmt: skip
         click.echo(json.dumps(document))
+    elif outcome.unchanged:
+        began = f"{at(outcome.earlier).astimezone():%d %b %H:%M}".lstrip("0")
+        click.echo(
+            f"Unchanged: run {short(outcome.run_id)} of {began} had the same code, parameters and inputs; --force runs it again."
+        )
     else:
+        if outcome.declares and outcome.undeclared:
+            click.echo(_advice(outcome.undeclared, (cwd or notebook.parent).resolve(), store.settings.project))
         reason = f": {outcome.cause}" if outcome.cause else ""
         click.echo(f"{outcome.status} {short(outcome.run_id)} {notebook.name} in {outcome.seconds:.1f} s{reason}")
         if outcome.cause and executed:
             click.echo(f"Executed notebook: {outcome.notebook}")
     if outcome.trouble:
         click.echo(outcome.trouble, err=True)
-    return outcome.exit
+    return UNCHANGED if outcome.unchanged and detailed_exit_code else outcome.exit
+
+
+def _advice(undeclared: tuple[Undeclared, ...], folder: Path, project: Path) -> str:
+    """What an unchanged run lacks to be skipped, in one line."""
+    first = next((item for item in undeclared if item.kind == "read"), undeclared[0])
+    more = f", and {len(undeclared) - 1} more" if len(undeclared) > 1 else ""
+    told = str(first)
+    if first.kind != "read":
+        return f"I{told[1:]}{more}: whether that changed cannot be known, so it is executed each time."
+    path = os.path.relpath(project / first.name, folder)
+    name = re.sub(r"\W+", "_", Path(path).stem).strip("_").lower()
+    name = name if name.isidentifier() else f"data_{name}"
+    remedy = f'add `{name}: "in" = "{path}"` to the parameters cell, and an unchanged run can be skipped.'
+    return f"I{told[1:]}{more}: {remedy}"
 
 
 def _mind_the_noun(notebook: Path) -> None:

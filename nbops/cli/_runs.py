@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from nbops.cli._base import Here, cli, here, json_option, records, show, table
+from nbops.errors import NotFound
 from nbops.records import at
+from nbops.store.client import connect
+from nbops.tracking import runs
 
 
 @cli.group("runs")
@@ -62,8 +67,6 @@ def show_run(obj: Here, run: str, follow: bool, as_json: bool) -> None:
             f"cell {state.cell}/{state.cells}, {state.seconds:.0f} s, {usage}  {state.line}".rstrip(), err=as_json
         )
     if as_json:
-        import msgspec
-
         info = found.info
         times = {"start_time": at(info.start_time), "end_time": at(info.end_time) if info.end_time else None}
         kept = {"params": found.params, "metrics": found.metrics, "tags": found.tags}
@@ -82,6 +85,33 @@ def compare(obj: Here, run: tuple[str, ...], everything: bool, as_json: bool) ->
     """Show runs side by side: what differs, the best metrics marked."""
     view = obj.workspace().compare(*run, everything=everything)
     show(view.to_dict() if as_json else None, as_json=as_json, text=view.to_text)
+
+
+@runs_group.command("why")
+@click.argument("run", required=False, metavar="[RUN|NOTEBOOK]")
+@click.option(
+    "-p", "--parameters", "pairs", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter of NOTEBOOK."
+)
+@json_option
+@here
+def why(obj: Here, run: str | None, pairs: tuple[tuple[str, str], ...], as_json: bool) -> None:
+    """Say why RUN (default: the last) was executed and not skipped, or what `nbops run NOTEBOOK` would do now."""
+    from nbops.execution.parameters import Word
+    from nbops.execution.skipping import why as reasons
+
+    if run and run.endswith(".ipynb"):
+        notebook = Path(run).expanduser().resolve()
+        if not notebook.is_file():
+            raise NotFound(f"There is no notebook {notebook}.", hint="Give the path of an .ipynb file, or a run.")
+        store = connect(obj.settings(start=notebook.parent))
+        found = reasons.of_notebook(store, notebook, {name: Word(text) for name, text in pairs})
+    else:
+        store = obj.store()
+        run_id = runs.find(store, run) if run else reasons.last(store)
+        if run_id is None:
+            raise NotFound("No notebook was executed yet.", hint="Execute one: nbops run NOTEBOOK.ipynb")
+        found = reasons.of_run(store, run_id)
+    show(msgspec.to_builtins(found), as_json=as_json, text=lambda: str(found))
 
 
 @runs_group.command("stop")

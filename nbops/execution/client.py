@@ -48,11 +48,15 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         *,
         kernel_options: dict[str, Any],
         mask: Mask,
+        first: Callable[[Client], None] | None = None,
         after: Callable[[Client, NotebookNode], Awaitable[None]] | None = None,
+        last: Callable[[Client], Awaitable[None]] | None = None,
         tick: Callable[[], None] | None = None,
         **options: Any,
     ) -> None:
-        """`kernel_options` go to the kernel's start, `after` follows each cell that ended well, `tick` is called each second.
+        """`kernel_options` go to the kernel's start, `first` is called before the first cell, `last` when all ended well.
+
+        `after` follows each cell that ended well, `tick` is called each second.
 
         What the kernel publishes goes through `mask` before anybody sees it.
         """
@@ -60,7 +64,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         self._account = account
         self._kernel_options = kernel_options
         self._filter = Filter(mask)
+        self._first = first
         self._after = after
+        self._last = last
         self._tick = tick
         self._shown: dict[str, list[NotebookNode]] = {}
         self._stop: int | None = None
@@ -114,6 +120,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
 
     async def _cells(self) -> None:
         """Execute one cell after the other until one fails."""
+        if self._first:
+            self._first(self)
         for index, cell in enumerate(self.nb.cells):
             self._account.cell_start(cell, index)
             try:
@@ -125,6 +133,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
                 self._account.cell_complete(self.nb.cells[index], cell_index=index)
                 return
             self._account.cell_complete(self.nb.cells[index], cell_index=index)
+        if self._last:
+            await self._last(self)
         message = await self.async_wait_for_reply(await ensure_async(self.kc.kernel_info()))
         if message is not None:
             self.nb.metadata["language_info"] = message["content"]["language_info"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from nbops.errors import StoreFull
 from nbops.execution import kernel, metrics, parameters, secrets
 from nbops.execution.execution import INTERRUPTED, Ending, Execution, adopt, broken
 from nbops.execution.parameters.reading import is_python
+from nbops.execution.skipping import finding, seen
 from nbops.store.places import make_private
 from nbops.tracking.recording import Usage
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from nbops.execution.client import Client
     from nbops.execution.live import Live
     from nbops.execution.saving import Document
+    from nbops.execution.skipping.finding import Standing
 
 
 def execute(  # noqa: PLR0913 - papermill's signature
@@ -51,7 +53,9 @@ def execute(  # noqa: PLR0913 - papermill's signature
 
     Raises PapermillExecutionError for an error in a cell, and nbclient's and our own for what ends an execution otherwise.
     """
-    execution = nbops or adopt(nb, _path(input_path), nb.metadata.papermill.get("parameters") or {})
+    execution = nbops or adopt(
+        nb, _path(input_path), nb.metadata.papermill.get("parameters") or {}, kernel_name or "python3"
+    )
     if execution_timeout:
         execution.timeout = execution_timeout
     conversation = {
@@ -126,7 +130,12 @@ class _Telling:
             failure_class=ending.failure_class, exit_status=ending.exit,
             peak_memory=used.peak_rss if used else None, cpu_seconds=used.cpu if used else None,
         )  # fmt: skip
-        execution.recording.end(ending.status, ending.cause, usage)
+        standing, key = execution.standing, None
+        try:
+            if standing and ending.status == "finished":
+                key = finding.kept(execution.recording.store, execution.recording.run_id, standing, account.nb)
+        finally:
+            execution.recording.end(ending.status, ending.cause, usage, key=key)
 
 
 def _converse(
@@ -138,11 +147,35 @@ def _converse(
     from nbops.security.masking import Mask
 
     manager = conversation.pop("km", None) or kernel.manager(kernel_name, execution)
+    first, last = _watching(execution.standing)
     live.client = client = Client(
-        account, manager, mask=Mask(execution.secrets.values()), after=_metrics(execution), tick=live.tick,
+        account, manager, mask=Mask(execution.secrets.values()), first=first, after=_metrics(execution), last=last,
+        tick=live.tick,
         timeout=execution.timeout, kernel_name=kernel_name, log=logger, **conversation,
     )  # fmt: skip
     client.execute()
+
+
+def _watching(
+    standing: Standing | None,
+) -> tuple[Callable[[Client], None] | None, Callable[[Client], Awaitable[None]] | None]:
+    """Have a Python kernel watch what its cells read, and ask it in the end; nothing of both is seen in the notebook."""
+    if standing is None or not is_python(standing.plan.parts.language):
+        return None, None
+
+    def first(client: Client) -> None:
+        # Nobody waits for the reply: the kernel takes one request after the other.
+        code = seen.request(standing.plan.project, standing.plan.folder)
+        client.kc.execute(code, silent=True, store_history=False, allow_stdin=False)
+
+    async def last(client: Client) -> None:
+        message = await client.async_wait_for_reply(
+            client.kc.execute("", silent=True, store_history=False, user_expressions={"watched": seen.QUESTION})
+        )
+        if message is not None:
+            standing.seen = seen.answer(message["content"].get("user_expressions", {}).get("watched", {}))
+
+    return first, last
 
 
 def _metrics(execution: Execution) -> Callable[[Client, NotebookNode], Any]:

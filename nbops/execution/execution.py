@@ -10,6 +10,8 @@ from nbops import config
 from nbops.execution import parameters as typed
 from nbops.execution import reading, secrets
 from nbops.execution.parameters import Interface
+from nbops.execution.skipping.finding import Standing
+from nbops.execution.skipping.plan import plan
 from nbops.records import FailureClass, Record, RunStatus
 from nbops.store.client import Store, connect
 from nbops.tracking import runs
@@ -72,6 +74,7 @@ class Execution:
         self.kept = self.folder / (Path(notebook).name or "notebook.ipynb")
         self.journals = journals(recording.store)
         self.given: Given | None = None
+        self.standing: Standing | None = None
         self.ending = Ending()
         self.trouble = ""
         """What went wrong with the files beside, for a person to know."""
@@ -82,7 +85,7 @@ def journals(store: Store) -> Path:
     return store.places.run / "journals"
 
 
-def adopt(node: Any, source: str | None, parameters: Mapping[str, object]) -> Execution:
+def adopt(node: Any, source: str | None, parameters: Mapping[str, object], kernel: str) -> Execution:
     """The execution of a notebook that papermill was asked to execute with our engine: it becomes a run like any other.
 
     Raises ParameterError for parameters that the notebook does not take. Without a parameters cell it takes what papermill gives it.
@@ -104,6 +107,9 @@ def adopt(node: Any, source: str | None, parameters: Mapping[str, object]) -> Ex
     execution = Execution(recording, str(path) if path and local else source or name, secrets=found)
     if interface.cell is not None and (hidden or not _papermill_wrote(values, parameters)):
         execution.given = Given(interface, values)
+    # Papermill has gone to where the kernel starts.
+    made = plan(store, node, interface, values, notebook=execution.notebook, cwd=Path.cwd(), kernel=kernel)
+    execution.standing = Standing(made, noted=("papermill executes whatever it is given",))
     return execution
 
 

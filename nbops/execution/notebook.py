@@ -18,6 +18,9 @@ from nbops.execution import reading, saving, secrets
 from nbops.execution.execution import Ending, Execution, Given, broken, journals
 from nbops.execution.live import State
 from nbops.execution.parameters.reading import is_python
+from nbops.execution.skipping.finding import Found, Standing, find
+from nbops.execution.skipping.plan import plan
+from nbops.execution.skipping.seen import Undeclared
 from nbops.records import FailureClass, Record, RunStatus, short
 from nbops.store.client import Store
 from nbops.tracking import runs
@@ -37,6 +40,13 @@ class Outcome(Record):
     exit: int = 0
     trouble: str = ""
     """What went wrong with the files beside."""
+    unchanged: bool = False
+    """Nothing was executed: the run is an earlier one of the same code, parameters and inputs, which began at `earlier`."""
+    earlier: int = 0
+    """UTC microseconds."""
+    declares: bool = False
+    """Whether the notebook declares an input or an output."""
+    undeclared: tuple[Undeclared, ...] = ()
 
 
 class Progress(Record):
@@ -46,7 +56,7 @@ class Progress(Record):
     cells: int
 
 
-def execute(
+def execute(  # noqa: PLR0913 - each is an option of `nbops run`
     store: Store,
     notebook: Path,
     output: Path | None = None,
@@ -55,9 +65,13 @@ def execute(
     cwd: Path | None = None,
     kernel: str | None = None,
     timeout: float | None = None,
+    force: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Outcome:
-    """Execute a notebook as a run. A failing notebook is an outcome, not an exception.
+    """Execute a notebook as a run, unless that would repeat an earlier one. A failing notebook is an outcome, not an exception.
+
+    Only what can be known to be up to date is not executed again: the notebook declares an input or an output, and nothing of what the
+    run depends on has changed. `force` executes it anyway.
 
     Raises NotFound for a missing notebook or secret, ParameterError for parameters that it does not take and secrets that it may not
     ask for, and UsageError for what is no notebook or an output that cannot be written: all before a run begins. `timeout` in seconds
@@ -73,13 +87,18 @@ def execute(
     typed.check(node, interface, values)
     hidden = secrets.resolve(store.settings, notebook, secrets.asked(interface, values))
     output = _writable(output) if output is not None else None
+    where = (cwd or notebook.parent).resolve()
+    kernel = kernel or node.metadata.get("kernelspec", {}).get("name") or "python3"
+    made = plan(store, node, interface, values, notebook=str(notebook), cwd=where, kernel=kernel)
+    started = time.monotonic()
+    found = Found() if force else find(store, made)
+    if found.run_id and (taken := _taken(store, found, output, started)):
+        return taken
     saving.repair_dead(journals(store))
     recording = runs.begin_headless(store, notebook, params=typed.recorded(interface, values), parent=runs.invited())
-    where = (cwd or notebook.parent).resolve()
     execution = Execution(recording, str(notebook), cwd=where, timeout=timeout, watch=_watch(progress), secrets=hidden)
     execution.given = Given(interface, values)
-    started = time.monotonic()
-    kernel = kernel or node.metadata.get("kernelspec", {}).get("name") or "python3"
+    execution.standing = Standing(made, forced=force, noted=found.reasons)
     missing = _missing(kernel)
     if missing:
         _over(execution, missing)
@@ -91,6 +110,21 @@ def execute(
     return Outcome(
         run_id=recording.run_id, status=ending.status, notebook=output or execution.kept, seconds=time.monotonic() - started,
         cause=ending.cause, code=ending.code, failure_class=ending.failure_class, exit=ending.exit, trouble=execution.trouble,
+        declares=made.declares, undeclared=execution.standing.undeclared,
+    )  # fmt: skip
+
+
+def _taken(store: Store, found: Found, output: Path | None, began: float) -> Outcome | None:
+    """The outcome of a run that is taken instead; None when a copy of its notebook is asked for that is not there any more."""
+    run_id = found.run_id or ""
+    kept = next(iter(sorted((store.places.runs / run_id).glob("*.ipynb"))), store.places.runs / run_id)
+    if output is not None:
+        if not kept.is_file():
+            return None
+        _copy(kept, output)
+    return Outcome(
+        run_id=run_id, status="finished", notebook=output or kept, seconds=time.monotonic() - began, unchanged=True,
+        earlier=found.started, declares=True,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from nbops.events import MetricDefined, RunDeleted, RunLost, RunRenamed, RunRest
 from nbops.records import NO_STEP, Param, Series, Tag, new_id
 from nbops.store.commands import Bulk, Transaction, command, patrol
 from nbops.store.places import Places
-from nbops.tracking.requests import AdoptRun, ChangeRun, DefineMetric, EndRun, Facts, LogRun, StartRun
+from nbops.tracking.requests import AdoptRun, ChangeRun, DefineMetric, EndRun, Facts, KeepKey, LogRun, StartRun
 
 _EXPERIMENTS = Bulk.into("core.experiments", experiment_id="uuid", name="varchar", created="us", seq="bigint")
 _RUNS = Bulk.into(
@@ -71,6 +71,11 @@ _DATASETS = Bulk.into(
     "core.datasets", digest="varchar", name="varchar", source="varchar", rows="bigint", columns="varchar", seq="bigint"
 )
 _INPUTS = Bulk.into("core.inputs", run_id="uuid", digest="varchar", name="varchar", seq="bigint")
+_KEYS = Bulk.into(
+    "core.run_keys", run_id="uuid", notebook="varchar", static_key="varchar", key="varchar", skippable="boolean", reason="varchar",
+    parts="varchar", seq="bigint",
+)  # fmt: skip
+_OUTPUTS = Bulk.into("core.outputs", run_id="uuid", name="varchar", path="varchar", digest="varchar", seq="bigint")
 _DEFINITIONS = Bulk.into(
     "core.metric_definitions", key="varchar", better="varchar", unit="varchar", description="varchar", seq="bigint"
 )  # fmt: skip
@@ -133,6 +138,18 @@ def end(tx: Transaction, request: EndRun) -> None:
         )  # fmt: skip
         if request.status != "lost":
             tx.remember("end", request.run_id, True)
+
+
+@command(KeepKey, role="contributor")
+def keep_key(tx: Transaction, request: KeepKey) -> None:
+    """Append the key and what was written."""
+    _known(tx, request.run_id)
+    tx.add(
+        _KEYS, request.run_id, request.notebook, request.static_key, request.key, request.skippable, request.reason, request.parts,
+        tx.next_seq(),
+    )  # fmt: skip
+    for row in request.outputs:
+        tx.add(_OUTPUTS, request.run_id, row.name, row.path, row.digest, tx.next_seq())
 
 
 @command(AdoptRun, role="contributor")

@@ -39,7 +39,7 @@ from nbops.render.values import shorten
 from nbops.store.client import Store
 from nbops.store.wire import Request, encode
 from nbops.tracking import provenance
-from nbops.tracking.requests import EndRun, Facts, InputRow, LogRun, StartRun
+from nbops.tracking.requests import EndRun, Facts, InputRow, KeepKey, LogRun, StartRun
 from nbops.tracking.values import metric_key, number, param, step_number, storable, tag
 
 # A caller who is faster than the store waits here rather than filling the memory.
@@ -259,13 +259,18 @@ class Recording:
             raise
         self._unanswered = None
 
-    def end(self, status: RunStatus, cause: str | None = None, more: Usage | None = None) -> None:
-        """Send everything and close the run; a run ends once. A run that was joined is only flushed: its runner ends it."""
+    def end(
+        self, status: RunStatus, cause: str | None = None, more: Usage | None = None, *, key: KeepKey | None = None
+    ) -> None:
+        """Send everything, with the `key` if there is one, and close the run; a run ends once.
+
+        A run that was joined is only flushed: its runner ends it.
+        """
         if self.ended:
             return
         usage = msgspec.structs.asdict(more) if more else {}
         ended = EndRun(run_id=self.run_id, status=status, ended=now_us(), cause=cause, **usage)
-        last = () if self.joined or self._foreign else (ended,)
+        last = () if self.joined or self._foreign else (key, ended) if key else (ended,)
         self.flush(*last)
         self.ended = True
         _recordings.pop(self.run_id, None)

@@ -78,6 +78,29 @@ class EndRun(Request, tag="run.end"):
     cpu_seconds: float | None = None
 
 
+class OutputRow(Record):
+    """What a run wrote, under the name of the parameter that declares it; `path` as it lies in the project."""
+
+    name: str
+    path: str
+    digest: str
+
+
+class KeepKey(Request, tag="run.key"):
+    """What a finished run of a notebook depended on, as JSON in `parts`; `reason` says why it is not `skippable`."""
+
+    spools: ClassVar[bool] = True
+
+    run_id: str
+    notebook: str
+    static_key: str
+    key: str
+    skippable: bool
+    reason: str | None
+    parts: str
+    outputs: list[OutputRow] = []
+
+
 class AdoptRun(Request, tag="run.adopt"):
     """A kernel joins the run that its runner has started; its experiment and name apply. Answers with the run's params."""
 

@@ -48,6 +48,12 @@ class Workspace:
             config.existing(self.settings)
         return self.store
 
+    @property
+    def _asked(self) -> Store:
+        """The store for a question whose answer a notebook may go on with: the runner that watches its kernel hears of it."""
+        sys.audit("nbops.uses", "the store of nbops")
+        return self._settled
+
     def start_run(
         self,
         experiment: str | None = None,
@@ -65,7 +71,7 @@ class Workspace:
 
     def run(self, run: str | Run) -> Run:
         """The run that a full id, its last digits or a name means. Raises NotFound or Ambiguous."""
-        return run if isinstance(run, Run) else Run(self.store, runs.find(self._settled, run))
+        return run if isinstance(run, Run) else Run(self.store, runs.find(self._asked, run))
 
     def search_runs(
         self,
@@ -84,7 +90,7 @@ class Workspace:
 
         experiments = [experiment] if isinstance(experiment, str) else list(experiment or [])
         return search.search(
-            self._settled, filter, experiments=experiments, order_by=order_by, limit=limit, deleted=deleted
+            self._asked, filter, experiments=experiments, order_by=order_by, limit=limit, deleted=deleted
         )
 
     def compare(self, *chosen: str | Run, model: str | None = None, everything: bool = False) -> Comparison:
@@ -95,15 +101,15 @@ class Workspace:
         ids = [self.run(item).run_id for item in chosen]
         labels: dict[str, str] = {}
         if model is not None:
-            models.version(self._settled, model)  # raises when there is none
+            models.version(self._asked, model)  # raises when there is none
             versions = models.versions(self.store, model)
             ids = [version.run_id for version in versions]
             labels = {version.run_id: f"{model}/{version.version}" for version in versions}
-        return compare.compare(self._settled, ids, labels=labels, everything=everything)
+        return compare.compare(self._asked, ids, labels=labels, everything=everything)
 
     def sql(self, query: str, values: Sequence[object] = ()) -> pd.DataFrame:
         """The rows of one SELECT over the documented views, with bound `?` values. Raises QueryError or QueryTimeout."""
-        return self._settled.frame(query, values)
+        return self._asked.frame(query, values)
 
     def define_metric(
         self, key: str, *, better: Better, unit: str | None = None, description: str | None = None
@@ -133,13 +139,13 @@ class Workspace:
         """
         from nbops.registry import models
 
-        return models.load(self._settled, reference, trust=trust)
+        return models.load(self._asked, reference, trust=trust)
 
     def model_versions(self, name: str | None = None) -> pd.DataFrame:
         """Registered versions, newest first."""
         where = "where model = ?" if name else ""
         sql = f"select model, version, run_id, state, created, actor, description from model_versions {where} order by created desc"  # noqa: S608 - fixed text
-        found = self._settled.frame(sql, [name] if name else [])
+        found = self._asked.frame(sql, [name] if name else [])
         return found.assign(created=found["created"].dt.tz_localize("UTC"))
 
     def __repr__(self) -> str:

@@ -192,7 +192,7 @@ def _train(workspace: Workspace, notebook: Path, wind: str, tell: Callable[[Step
     doing = f"{notebook.name} with wind={wind}"
     with _step(tell, doing) as step:
         outcome = execution.execute(
-            workspace.store, notebook, parameters={"wind": wind},
+            workspace.store, notebook, parameters={"wind": wind}, force=True,
             progress=lambda at: tell(Step(text=f"{doing}: cell {at.cell}/{at.cells}")),
         )  # fmt: skip
         if outcome.code:

@@ -40,7 +40,7 @@ def key(environ: Mapping[str, str]) -> str:
 
 def site_key() -> str:
     """What stands for the installed distributions: their names, versions and the times of their installation."""
-    return hashlib.sha256(repr([_installed(folder) for folder in site_folders()]).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr([installed(folder) for folder in site_folders()]).encode()).hexdigest()[:16]
 
 
 def site_folders() -> tuple[str, ...]:
@@ -77,7 +77,7 @@ def _interpreter() -> tuple[str, ...]:
 _scanned: dict[str, tuple[int, list[tuple[str, int]]]] = {}
 
 
-def _installed(folder: str) -> list[tuple[str, int]]:
+def installed(folder: str) -> list[tuple[str, int]]:
     """Names and times of what pip writes beside the packages; read again only when something was added or removed."""
     try:
         changed = Path(folder).stat().st_mtime_ns

@@ -1,0 +1,244 @@
+"""An earlier run that can be taken instead of a new one; and what is kept of a finished run, so that later ones can ask.
+
+Only what can be known to be up to date is taken: the same run key, nothing read but what is declared, every output as the run left it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nbops.errors import StoreError
+from nbops.execution import parameters as typed
+from nbops.execution import reading
+from nbops.execution.parameters.reading import is_python
+from nbops.execution.skipping import packages, seen
+from nbops.execution.skipping.digests import MISSING, Digests
+from nbops.execution.skipping.keys import Input, Parts, imported, run_key
+from nbops.execution.skipping.plan import Plan, code_cells, memory, plan, stamp
+from nbops.execution.skipping.seen import Seen, Undeclared
+from nbops.records import Record, short
+from nbops.store.client import Store
+from nbops.tracking.requests import KeepKey, OutputRow
+from nbops.tracking.values import storable
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+_CANDIDATES = 5
+NEITHER = "it declares neither inputs nor outputs"
+
+
+class Kept(Record):
+    """What is kept of a finished run beside its key: `site` are the kernel's folders of packages.
+
+    `declares` tells whether it declared anything, `noted` what was said about earlier runs when it began.
+    """
+
+    parts: Parts
+    outputs: dict[str, Input] = {}
+    site: list[str] = []
+    undeclared: tuple[Undeclared, ...] = ()
+    declares: bool = False
+    forced: bool = False
+    noted: tuple[str, ...] = ()
+
+
+class Found(Record):
+    """The run that can be taken, with the time it began at (UTC microseconds); or why none can, a clause for each reason."""
+
+    run_id: str | None = None
+    started: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+class Standing:
+    """How an execution stands to earlier ones: its plan, and what its kernel tells when the last cell has ended."""
+
+    def __init__(self, made: Plan, *, forced: bool = False, noted: tuple[str, ...] = ()) -> None:
+        self.plan = made
+        self.forced = forced
+        self.noted = noted
+        self.seen: Seen | None = None
+        self.undeclared: tuple[Undeclared, ...] = ()
+
+
+def find(store: Store, made: Plan, *, declared_only: bool = True) -> Found:
+    """The newest run that a run of this plan would repeat.
+
+    `declared_only`: only if the notebook declares an input or an output; else it is enough that nothing undeclared was used.
+    """
+    unknown = [*([NEITHER] if declared_only and not made.declares else []), *made.unknown()]
+    if unknown:
+        return Found(reasons=tuple(unknown))
+    try:
+        rows = store.read(
+            "select k.run_id::varchar, epoch_us(r.start_time), k.skippable, k.reason, k.parts from run_keys k join runs r using (run_id)"
+            " where k.static_key = ? and k.notebook = ? and r.status = 'finished' and not r.deleted order by r.start_time desc limit ?",
+            [made.static_key, made.notebook, _CANDIDATES],
+        ).rows
+    except StoreError as error:
+        return Found(reasons=(f"the store could not be asked: {error.message}",))
+    digests = memory(store)
+    reasons: dict[str, None] = {}
+    for run_id, started, skippable, reason, text in rows:
+        kept = msgspec.json.decode(text, type=Kept)
+        against = [reason] if not skippable else _against(store, made, kept, digests)
+        if not against:
+            digests.save()
+            return Found(run_id, started)
+        reasons.update(dict.fromkeys(against))
+    return Found(reasons=tuple(reasons))
+
+
+def finder(
+    store: Store, notebook: Path, *, cwd: Path | None = None, kernel: str | None = None, declared_only: bool = True
+) -> Callable[[Mapping[str, object]], str | None]:
+    """A function from values of the notebook's parameters to the id of a run that can be taken, or None; it may raise ParameterError.
+
+    The notebook is read once. Raises UsageError for what is no notebook.
+    """
+    planned = planner(store, notebook, cwd=cwd, kernel=kernel)
+    return lambda values: find(store, planned(values), declared_only=declared_only).run_id
+
+
+def planner(
+    store: Store, notebook: Path, *, cwd: Path | None = None, kernel: str | None = None
+) -> Callable[[Mapping[str, object]], Plan]:
+    """A function from values of the notebook's parameters to the plan of such a run. Raises as `finder`."""
+    path = notebook.expanduser().resolve()
+    node = reading.read(path)
+    interface = typed.read(node, reading.language_of(node), path.name)
+    name = kernel or node.metadata.get("kernelspec", {}).get("name") or "python3"
+    folder = (cwd or path.parent).resolve()
+
+    def planned(values: Mapping[str, object]) -> Plan:
+        resolved = typed.resolve(interface, values)
+        return plan(store, node, interface, resolved, notebook=str(path), cwd=folder, kernel=name)
+
+    return planned
+
+
+def kept(store: Store, run_id: str, standing: Standing, node: NotebookNode) -> KeepKey:
+    """What to keep of a run that finished; the undeclared reads become the standing's, too. `node` is the executed notebook."""
+    made, told = standing.plan, standing.seen
+    digests = memory(store)
+    reasons = made.unknown()
+    parts = made.parts
+    if told is None:
+        python = is_python(parts.language)
+        reasons.append(
+            "what it read is not known: "
+            + ("its kernel did not tell" if python else f"its language is {parts.language}")
+        )
+    else:
+        installed = packages.versions(told.site)
+        owners = packages.distributions(told.packages, told.site, store.places.run / "packages.json")
+        modules = {seen.inside(path, made.project): _file(digests, path) for path in told.modules}
+        parts = msgspec.structs.replace(
+            parts, distributions={name: installed[name] for name in sorted(owners & installed.keys())}, modules=modules
+        )
+        reasons += [f"{name} was written while it ran" for name in modules if _written_since(made, name)]
+        standing.undeclared = _undeclared(store, standing, told, node)
+        reasons += map(str, standing.undeclared)
+    reasons += _changed(made, digests)
+    outputs = {name: _output(paths or [], made.folder, digests) for name, paths in made.outputs.items()}
+    digests.save()
+    about = Kept(
+        parts, outputs, told.site if told else [], standing.undeclared, made.declares, standing.forced, standing.noted
+    )
+    return KeepKey(
+        run_id=run_id, notebook=made.notebook, static_key=made.static_key, key=run_key(parts), skippable=not reasons,
+        reason=reasons[0] if reasons else None, parts=msgspec.json.encode(about).decode(),
+        outputs=[
+            OutputRow(name=name, path=_place(made, item.path), digest=item.digest)
+            for name, item in outputs.items() if item.digest not in {None, MISSING}
+        ],
+    )  # fmt: skip
+
+
+def _against(store: Store, made: Plan, earlier: Kept, digests: Digests) -> list[str]:
+    """Why a run of the same code, parameters and inputs cannot be taken."""
+    installed = packages.versions(earlier.site)
+    versions = {name: installed[name] for name in earlier.parts.distributions if name in installed}
+    modules = {name: _file(digests, str(made.project / name)) for name in earlier.parts.modules}
+    modules = {name: digest for name, digest in modules.items() if digest != MISSING}
+    against = imported(earlier.parts, versions, modules)
+    for name, item in earlier.outputs.items():
+        now = _output(made.outputs.get(name) or [], made.folder, digests)
+        if MISSING in (item.digest or "").split():
+            against.append(f"output {item.path} was not written")
+        elif MISSING in (now.digest or "").split():
+            against.append(f"output {item.path} is gone")
+        elif now.digest != item.digest:
+            against.append(f"output {item.path} was overwritten{_by(store, made, now)}")
+    return against
+
+
+def _by(store: Store, made: Plan, now: Input) -> str:
+    """Which run wrote an output as it is now, if one is known."""
+    with contextlib.suppress(StoreError):
+        rows = store.read(
+            "select run_id::varchar from run_outputs where path = ? and digest = ? order by run_id desc limit 1",
+            [_place(made, now.path), now.digest],
+        ).rows
+        return f" by run {short(rows[0][0])}" if rows else ""
+    return ""
+
+
+def _undeclared(store: Store, standing: Standing, told: Seen, node: NotebookNode) -> tuple[Undeclared, ...]:
+    made = standing.plan
+    # What the run itself wrote is none of what it depends on.
+    same = {path: cell for path, (cell, before) in made.mentioned.items() if stamp(path) == before}
+    return seen.undeclared(
+        told, declared=made.declared_files(), project=made.project, allowed=store.settings.execution.undeclared_reads, mentioned=same,
+        cell_at=_clock(node),
+    )  # fmt: skip
+
+
+def _clock(node: NotebookNode) -> Callable[[float], int | None]:
+    """Which cell ran when, as the executed notebook tells."""
+    spans = []
+    for number, cell in enumerate(code_cells(node, injected=False), 1):
+        told = cell.metadata.get("papermill", {})
+        if told.get("start_time") and told.get("end_time"):
+            began, ended = (datetime.fromisoformat(told[name]).timestamp() for name in ("start_time", "end_time"))
+            spans.append((began, ended, number))
+    return lambda time: next((number for began, ended, number in spans if began <= time <= ended), None)
+
+
+def _changed(made: Plan, digests: Digests) -> list[str]:
+    """Inputs that are not what they were when the run began: which of both it read nobody knows."""
+    return [
+        f"input {text} changed while it ran"
+        for name, paths in made.inputs.items()
+        for text, before in zip(paths or (), made.contents[name], strict=True)
+        if before.digest is not None and digests.content(text, made.folder) != before
+    ]
+
+
+def _output(paths: list[str], folder: Path, digests: Digests) -> Input:
+    found = [digests.content(text, folder).digest for text in paths]
+    return Input(storable(", ".join(paths)), None if None in found else " ".join(map(str, found)))
+
+
+def _place(made: Plan, path: str) -> str:
+    return seen.inside(os.path.normpath(made.folder / path), made.project)
+
+
+def _file(digests: Digests, path: str) -> str:
+    try:
+        return digests.file(Path(path))
+    except OSError:
+        return MISSING
+
+
+def _written_since(made: Plan, name: str) -> bool:
+    found = stamp(str(made.project / name))
+    return found is None or found[1] >= made.began

@@ -1,0 +1,149 @@
+"""The run key: one digest of everything that a run depends on, from plain records; and in sentences what differs between two of them.
+
+Nothing is read here. The static part is known before a run, the dynamic part, what the notebook imported, only after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+
+import msgspec
+
+from nbops.records import Record
+from nbops.render.values import shorten
+
+ENGINE = 1
+"""Raised when the same notebook with the same inputs would be executed in another way; nbops' own version is not."""
+
+_SHOWN = 60
+_MOST = 3
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+class Input(Record):
+    """What a declared input is: where, as the notebook says it, and the digest of its content; None where that cannot be known."""
+
+    path: str
+    digest: str | None
+
+
+class Parts(Record):
+    """What a run depends on.
+
+    `cells` are digests of the code cells; `parameters` are values as text with their type, but secrets, which are their references.
+    `python` and `folder` say which interpreter the kernel has and where it runs. `distributions` (name -> version) and `modules` (file of
+    the project -> digest) are what the notebook imported, known when it has run.
+    """
+
+    kernel: str
+    language: str
+    python: str
+    folder: str
+    cells: tuple[str, ...]
+    parameters: dict[str, str]
+    inputs: dict[str, Input]
+    engine: int = ENGINE
+    distributions: dict[str, str] = {}
+    modules: dict[str, str] = {}
+
+
+def cell_digest(source: str, tags: Iterable[str]) -> str:
+    """The digest of a code cell: of its code without trailing space, and of its tags."""
+    lines = [line.rstrip() for line in source.split("\n")]
+    return _digest(["\n".join(lines).rstrip(), sorted(set(tags))])[:16]
+
+
+def static_key(parts: Parts) -> str:
+    """SHA-256 (hex) of what is known before a run."""
+    return _digest(msgspec.structs.replace(parts, distributions={}, modules={}))
+
+
+def run_key(parts: Parts) -> str:
+    """SHA-256 (hex) of everything."""
+    return _digest(parts)
+
+
+def differences(before: Parts, now: Parts) -> list[str]:
+    """What differs, a clause for each, most telling first; empty when the keys are equal."""
+    return [
+        *_changed("parameter", before.parameters, now.parameters),
+        *_cells(before.cells, now.cells),
+        *_inputs(before.inputs, now.inputs),
+        *_single("the kernel", before.kernel, now.kernel),
+        *_single("the language", before.language, now.language),
+        *_single("Python", before.python, now.python),
+        *_single("the folder it runs in", before.folder, now.folder),
+        *imported(before, now.distributions, now.modules),
+        *_single("nbops' way of executing", str(before.engine), str(now.engine)),
+    ]
+
+
+def imported(before: Parts, distributions: Mapping[str, str], modules: Mapping[str, str]) -> list[str]:
+    """What differs of what was imported."""
+    versions = [
+        f"{name} {before.distributions.get(name, 'nothing')} -> {distributions.get(name, 'nothing')}"
+        for name in sorted({*before.distributions, *distributions})
+        if before.distributions.get(name) != distributions.get(name)
+    ]
+    return [*_few(versions, "distributions"), *(f"{path} {how}" for path, how in _moved(before.modules, modules))]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(_encoder.encode(value)).hexdigest()
+
+
+def _single(what: str, before: str, now: str) -> list[str]:
+    return [] if before == now else [f"{what} {before} -> {now}"]
+
+
+def _changed(what: str, before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    for name in dict.fromkeys((*now, *before)):
+        if name not in before:
+            yield f"{what} {name} is new"
+        elif name not in now:
+            yield f"{what} {name} is gone"
+        elif before[name] != now[name]:
+            yield f"{what} {name} {_value(before[name], now[name])} -> {_value(now[name], before[name])}"
+
+
+def _value(told: str, other: str) -> str:
+    """The value without its type, unless that alone differs."""
+    kind, _, value = told.partition(" ")
+    return shorten(value if value != other.partition(" ")[2] else f"{value} ({kind})", _SHOWN)
+
+
+def _cells(before: Sequence[str], now: Sequence[str]) -> Iterator[str]:
+    """Cells are counted from 1 over code cells, as they stand in the newer notebook where they are there."""
+    for what, old, old_end, new, new_end in SequenceMatcher(None, before, now, autojunk=False).get_opcodes():
+        both = min(old_end - old, new_end - new)
+        if what == "equal":
+            continue
+        yield from (f"cell {new + index + 1} changed" for index in range(both))
+        yield from (f"cell {index + 1} is new" for index in range(new + both, new_end))
+        yield from (f"what was cell {index + 1} is gone" for index in range(old + both, old_end))
+
+
+def _inputs(before: Mapping[str, Input], now: Mapping[str, Input]) -> Iterator[str]:
+    for name, item in now.items():
+        earlier = before.get(name)
+        if earlier is None or earlier.path != item.path or earlier == item:
+            # What is declared now, and where it lies, is told by cells and parameters.
+            continue
+        digest = f" (sha256 {item.digest[:8]})" if item.digest else ""
+        yield f"input {item.path} changed{digest}"
+
+
+def _moved(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for path in sorted({*before, *now}):
+        if before.get(path) != now.get(path):
+            yield (
+                path,
+                "changed" if path in before and path in now else "is gone" if path in before else "is imported too",
+            )
+
+
+def _few(clauses: Sequence[str], what: str) -> list[str]:
+    more = len(clauses) - _MOST
+    return [*clauses[:_MOST], *([f"{more} more {what} differ"] if more > 0 else [])]

@@ -1,0 +1,87 @@
+"""Which distributions the imported packages belong to, and which versions are installed now. No package is imported.
+
+Versions are in the names of the folders that pip writes, so one look into each folder of packages is enough. Which package is of which
+distribution is read from what pip wrote once, and remembered until something is installed or removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import inspect
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from nbops.execution.kernels.key import installed
+
+_ENVIRONMENTS = 4
+
+
+def versions(folders: Sequence[str]) -> dict[str, str]:
+    """The installed distributions of these folders, the first folder first, by normalised name."""
+    found: dict[str, str] = {}
+    for folder in folders:
+        for name, _ in installed(folder):
+            stem, _, suffix = name.rpartition(".")
+            if suffix in {"dist-info", "egg-info"}:
+                name_of, version = (*stem.split("-", 2), "")[:2]
+                found.setdefault(normalised(name_of), version)
+    return found
+
+
+def distributions(packages: Iterable[str], folders: Sequence[str], memory: Path) -> set[str]:
+    """The distributions that these top-level packages belong to; `memory` is the file that remembers which are whose."""
+    owners = _owners(folders, memory)
+    return {owner for package in packages for owner in owners.get(package, ())}
+
+
+def normalised(name: str) -> str:
+    """The name of a distribution as all spellings of it agree."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _owners(folders: Sequence[str], memory: Path) -> dict[str, list[str]]:
+    """Distributions by top-level package."""
+    key = hashlib.sha256(repr([installed(folder) for folder in folders]).encode()).hexdigest()[:16]
+    try:
+        known: dict[str, dict[str, list[str]]] = json.loads(memory.read_bytes())
+        if key in known:
+            return known[key]
+    except (OSError, ValueError, TypeError):
+        known = {}
+    owners = _look(folders)
+    kept = dict([*known.items(), (key, owners)][-_ENVIRONMENTS:])
+    temporary = memory.with_name(f"{memory.name}.{os.getpid()}")
+    # A full disk costs what was to be remembered, nothing else.
+    with contextlib.suppress(OSError):
+        temporary.write_text(json.dumps(kept))
+        temporary.chmod(0o600)
+        temporary.replace(memory)
+    return owners
+
+
+def _look(folders: Sequence[str]) -> dict[str, list[str]]:
+    owners: dict[str, set[str]] = {}
+    for found in importlib.metadata.distributions(path=list(folders)):
+        # What an uninstallation left behind may have no metadata.
+        with contextlib.suppress(TypeError, KeyError, ValueError, OSError):
+            name = normalised(found.metadata["Name"])
+            for package in _packages(found):
+                owners.setdefault(package, set()).add(name)
+    return {package: sorted(names) for package, names in owners.items()}
+
+
+def _packages(found: importlib.metadata.Distribution) -> set[str]:
+    told = (found.read_text("top_level.txt") or "").split()
+    if told:
+        return set(told)
+    files = found.files or []
+    return {
+        file.parts[0] if len(file.parts) > 1 else inspect.getmodulename(file.name) or ""
+        for file in files
+        if file.suffix in {".py", ".so", ".pyd", ".pyc"}
+    }

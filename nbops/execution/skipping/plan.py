@@ -1,0 +1,189 @@
+"""What a run would depend on, before it is made: code cells, parameters, the content of its inputs, the kernel."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
+
+from nbops.execution.parameters import Expression, Interface, reading, writing
+from nbops.execution.parameters.kinds import Aliases, kind_of
+from nbops.execution.parameters.values import python as written
+from nbops.execution.skipping import seen
+from nbops.execution.skipping.digests import Content, Digests, files
+from nbops.execution.skipping.keys import Input, Parts, cell_digest, static_key
+from nbops.store.client import Store
+from nbops.tracking import provenance
+from nbops.tracking.values import storable
+
+
+class Plan(NamedTuple):
+    """A run that may be made. `notebook` is its name in the store, `folder` where it runs, `began` nanoseconds since 1970.
+
+    `contents` are the inputs as they lie there now, by parameter; `outputs` and `inputs` the paths as the notebook has them, None for
+    a path that only running the cell tells. `mentioned` are the files that the code names: their cell and stamp.
+    """
+
+    notebook: str
+    project: Path
+    folder: Path
+    began: int
+    parts: Parts
+    inputs: dict[str, list[str] | None]
+    outputs: dict[str, list[str] | None]
+    contents: dict[str, list[Content]]
+    mentioned: dict[str, tuple[int, tuple[int, int] | None]]
+
+    @property
+    def declares(self) -> bool:
+        """Whether the notebook declares an input or an output."""
+        return bool(self.inputs or self.outputs)
+
+    @property
+    def static_key(self) -> str:
+        """The part of the run key that is known now."""
+        return static_key(self.parts)
+
+    def unknown(self) -> list[str]:
+        """Why an unchanged run could not be told from a changed one, whatever comes."""
+        untold = [
+            f"the path of {name} is known only when the cell runs" for name, paths in self.declared if paths is None
+        ]
+        return untold + [
+            f"whether {item.path} changed cannot be known"
+            for item in self.parts.inputs.values()
+            if item.digest is None and item.path
+        ]
+
+    @property
+    def declared(self) -> Iterator[tuple[str, list[str] | None]]:
+        """Inputs and outputs."""
+        yield from self.inputs.items()
+        yield from self.outputs.items()
+
+    def declared_files(self) -> set[str]:
+        """The real paths of all files that are declared and exist now."""
+        return {path for _, paths in self.declared for text in paths or () for path in files(text, self.folder)}
+
+
+def plan(
+    store: Store,
+    node: Any,
+    interface: Interface,
+    values: Mapping[str, object],
+    *,
+    notebook: str,
+    cwd: Path,
+    kernel: str,
+) -> Plan:
+    """The plan of a run of the notebook `node`, whose whole path or address is `notebook`, with resolved `values`."""
+    began = time.time_ns()
+    digests = memory(store)
+    inputs = dict(_directed(interface, values, "in"))
+    contents = {name: [digests.content(text, cwd) for text in paths or ()] for name, paths in inputs.items()}
+    digests.save()
+    cells = code_cells(node, injected=not values)
+    parts = Parts(
+        kernel=kernel,
+        language=interface.language.lower(),
+        python=_interpreter(kernel),
+        folder=storable(os.path.relpath(cwd, Path(notebook).parent) if Path(notebook).is_absolute() else str(cwd)),
+        cells=tuple(cell_digest(cell.source, cell.metadata.get("tags", [])) for cell in cells),
+        parameters=dict(_told(interface, values)),
+        inputs={
+            name: Input(storable(", ".join(paths or ())), _together(contents[name])) for name, paths in inputs.items()
+        },
+    )
+    found = (
+        dict(seen.mentioned((cell.source for cell in cells), cwd, store.settings.project))
+        if reading.is_python(interface.language)
+        else {}
+    )
+    return Plan(
+        notebook=provenance.relative(notebook, store.settings.project) or "",
+        project=store.settings.project,
+        folder=cwd,
+        began=began,
+        parts=parts,
+        inputs=inputs,
+        outputs=dict(_directed(interface, values, "out")),
+        contents=contents,
+        mentioned={path: (cell, stamp(path)) for path, cell in found.items()},
+    )
+
+
+def memory(store: Store) -> Digests:
+    """The digests that are remembered for a project."""
+    return Digests(store.places.run / "digests.json")
+
+
+def code_cells(node: Any, *, injected: bool) -> list[Any]:
+    """The code cells that are not empty; `injected`: also what an earlier execution put in."""
+    code = (cell for cell in node.cells if cell.cell_type == "code" and cell.source.strip())
+    return [cell for cell in code if injected or not writing.is_injected(cell)]
+
+
+def stamp(path: str) -> tuple[int, int] | None:
+    """Size and time of a file; None when it is gone."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a name as it came from a kernel
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _told(interface: Interface, values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """All parameters as text with their type."""
+    defaults = {parameter.name: parameter.default for parameter in interface.parameters if not parameter.required}
+    for name, value in sorted({**defaults, **values}.items()):
+        parameter = interface.get(name)
+        if parameter is not None and parameter.direction == "secret":
+            yield name, f"secret {value}"
+        elif isinstance(value, Expression):
+            yield name, f"expression {value.text}"
+        else:
+            yield name, f"{kind_of(value)} {written(value, Aliases(()))}"
+
+
+def _directed(
+    interface: Interface, values: Mapping[str, object], direction: str
+) -> Iterator[tuple[str, list[str] | None]]:
+    for parameter in interface.parameters:
+        if parameter.direction == direction:
+            value = values.get(parameter.name, parameter.default)
+            yield parameter.name, None if isinstance(value, Expression) else [path for path in _paths(value) if path]
+
+
+def _paths(value: object) -> Iterator[str]:
+    if isinstance(value, str | PurePath):
+        yield str(value)
+    elif isinstance(value, Mapping):
+        yield from (path for item in value.values() for path in _paths(item))
+    elif isinstance(value, Iterable):
+        yield from (path for item in value for path in _paths(item))
+
+
+def _together(contents: list[Content]) -> str | None:
+    digests = [content.digest for content in contents]
+    return None if None in digests else " ".join(map(str, digests))
+
+
+def _interpreter(kernel: str) -> str:
+    """What executes the cells: the version of this Python where the kernel has it, else the file that is started."""
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    try:
+        command = KernelSpecManager().get_kernel_spec(kernel).argv
+    except NoSuchKernel:
+        return "none"
+    first = command[0] if command else ""
+    major, minor = sys.version_info[:2]
+    # These jupyter_client takes for the interpreter that it runs in.
+    if first in {"python", f"python{major}", f"python{major}.{minor}", sys.executable}:
+        return platform.python_version()
+    found = stamp(first)
+    return f"{first} {found[0]} {found[1]}" if found else first

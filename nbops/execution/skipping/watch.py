@@ -1,0 +1,178 @@
+"""What a Python kernel reads, reaches and starts while cells run. The text of this module is executed in the kernel, alone.
+
+Nothing of nbops is imported here, no name is left behind: the hook answers when it is asked by an audit event of its own. It never
+raises and looks at the event's name first, because Python tells thousands of events that are none of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+MOST = 1000
+ASKED = "nbops.watched"
+FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+
+
+def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one closure, so that no name is left in the kernel
+    """Note from now on; `project` and `cwd` are the folders whose files matter wherever they lie."""
+    began = time.time()
+    home = os.path.expanduser("~")  # noqa: PTH111 - no module is imported for this that a notebook may not want
+    real = os.path.realpath
+    # A sitecustomize or a notebook may add folders of packages: these are where packages lie now.
+    site = tuple({f"{p}{os.sep}" for e in sys.path if e.endswith("-packages") for p in (e, real(e))})
+    python = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, os.path.dirname(os.__file__)}  # noqa: PTH120 - as above
+    prefixes = {*python, *map(real, python)}
+    caches = (
+        ".cache",
+        ".config",
+        ".ipython",
+        ".jupyter",
+        ".matplotlib",
+        ".fonts",
+        ".local/share/jupyter",
+        ".local/share/fonts",
+    )
+    system = {
+        "/proc",
+        "/sys",
+        "/dev",
+        "/etc",
+        "/usr/share",
+        "/usr/lib",
+        "/usr/local/share",
+        "/var/cache",
+        tempfile.gettempdir(),
+    }
+    own = tuple({f"{p}{os.sep}" for e in (project, cwd) for p in (e, real(e))})
+    # A virtual environment in the project is none of the project's files.
+    ignored = tuple(f"{p}{os.sep}" for p in prefixes if f"{p}{os.sep}".startswith(own)) + site
+    ignored += tuple(f"{p}{name}{os.sep}" for p in own for name in (".nbops", ".git"))
+    elsewhere = tuple(f"{p}{os.sep}" for p in (*prefixes, *system, *(os.path.join(home, name) for name in caches)))  # noqa: PTH118 - as above
+    compiled = (".pyc", ".so")
+    settings = ("nbops.toml", "pyproject.toml")
+    reads: dict[str, Any] = {}
+    hosts: dict[str, Any] = {}
+    processes: dict[str, Any] = {}
+    uses: dict[str, Any] = {}
+    written: set[str] = set()
+    resolved: set[Any] = set()
+
+    def note(where: dict[str, Any], name: str) -> None:
+        if len(where) < MOST:
+            # A name that is no text is told as near as text comes to it.
+            where.setdefault(name.encode("utf-8", "replace").decode(), time.time())
+
+    def is_tracking() -> bool:
+        # Below the cell's own code lies IPython; in a kernel that was forked, nbops lies below that.
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to see who called
+        while frame is not None:
+            name = str(frame.f_globals.get("__name__", ""))
+            if name.startswith("IPython.core."):
+                return False
+            if name.partition(".")[0] == "nbops":
+                return True
+            frame = frame.f_back
+        return False
+
+    def is_ours(path: str) -> bool:
+        return path.startswith(own) and not path.startswith(ignored)
+
+    def opened(given: Any, _mode: Any, flags: int) -> None:
+        # What imports open comes first, by its name alone: there are thousands.
+        if (type(given) is str and given.endswith(compiled)) or isinstance(given, int):
+            return
+        path = os.fsdecode(given)
+        if path.startswith(ignored):
+            return
+        path = os.path.abspath(path)  # noqa: PTH100 - as above
+        if path in reads or path.startswith(ignored) or (not path.startswith(own) and path.startswith(elsewhere)):
+            return
+        changes = flags & (os.O_WRONLY | os.O_RDWR)
+        if flags & os.O_TRUNC or flags & os.O_EXCL or (flags & os.O_CREAT and not os.path.exists(path)):  # noqa: PTH110 - as above
+            if len(written) < MOST:
+                written.add(path)
+        elif changes != os.O_WRONLY and path not in written:
+            try:
+                status = os.stat(path)  # noqa: PTH116 - as above
+            except OSError:
+                return
+            if not stat.S_ISREG(status.st_mode):
+                return
+            # What nbops keeps of a run was often written by the run itself, past Python.
+            by_tracking = path.endswith(settings) or status.st_mtime >= began
+            if not (by_tracking and is_tracking()):
+                note(reads, path)
+
+    def connected(_socket: Any, address: Any) -> None:
+        if isinstance(address, tuple) and address[1] not in resolved and not is_tracking():
+            note(hosts, f"{address[0]}:{address[1]}")
+
+    def looked_up(host: Any, port: Any = None, *_: Any) -> None:
+        name = os.fsdecode(host) if host else ""
+        if name in {"", "localhost"} or ":" in name or name.replace(".", "").isdigit() or is_tracking():
+            return
+        resolved.add(port)
+        note(hosts, f"{name}:{port}" if port else name)
+
+    def started(program: Any, *_: Any) -> None:
+        if not is_tracking():
+            words = program if isinstance(program, (str, bytes)) else os.fspath(program)
+            name = os.path.basename(os.fsdecode(words).split()[0])  # noqa: PTH119 - as above
+            # It is asked how many cores there are, by joblib and others.
+            if name not in {"lscpu", "uname"}:
+                note(processes, name)
+
+    def popened(program: Any, arguments: Any, *_: Any) -> None:
+        first = arguments if isinstance(arguments, (str, bytes)) else next(iter(arguments), program)
+        started(program or first)
+
+    def forked(*_: Any) -> None:
+        if not is_tracking():
+            note(processes, "a fork of itself")
+
+    def used(what: str) -> None:
+        note(uses, what)
+
+    def told(box: list[str]) -> None:
+        packages, modules = set(), []
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__dict__", {}).get("__file__")
+            top = name.partition(".")[0]
+            if type(file) is not str or top == "nbops":
+                continue
+            if file.startswith(site):
+                packages.add(top)
+            elif is_ours(file) or not file.startswith(elsewhere):
+                modules.append(file)
+        answer = {
+            "reads": reads, "hosts": hosts, "processes": processes, "uses": uses,
+            "packages": sorted(packages), "modules": modules, "site": [e for e in sys.path if e.endswith("-packages")],
+            "full": len(reads) >= MOST,
+        }  # fmt: skip
+        box.append(json.dumps(answer))
+
+    handlers: dict[str, Callable[..., None]] = {
+        "open": opened, "socket.connect": connected, "socket.getaddrinfo": looked_up, "socket.gethostbyname": looked_up,
+        "subprocess.Popen": popened, "os.system": started, "os.posix_spawn": started, "os.exec": started, "os.fork": forked,
+        "os.forkpty": forked, "nbops.uses": used, ASKED: told,
+    }  # fmt: skip
+    find = handlers.get
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        handler = find(event)
+        if handler is not None:
+            try:
+                handler(*arguments)
+            except FAULTS:
+                # The notebook's own call goes on.
+                note(uses, f"something that was not understood ({event})")
+
+    sys.addaudithook(hook)
