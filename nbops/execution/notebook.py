@@ -15,7 +15,7 @@ from pathlib import Path
 from nbops.errors import NotFound, UsageError, nearest
 from nbops.execution import parameters as typed
 from nbops.execution import reading, saving, secrets
-from nbops.execution.execution import Ending, Execution, Given, broken, journals
+from nbops.execution.execution import Ending, Execution, Given, Part, broken, journals, stopped
 from nbops.execution.live import State
 from nbops.execution.parameters.reading import is_python
 from nbops.records import FailureClass, Record, RunStatus, short
@@ -56,17 +56,18 @@ def execute(
     kernel: str | None = None,
     timeout: float | None = None,
     progress: Callable[[Progress], None] | None = None,
+    part: Part | None = None,
 ) -> Outcome:
     """Execute a notebook as a run. A failing notebook is an outcome, not an exception.
 
     Raises NotFound for a missing notebook or secret, ParameterError for parameters that it does not take and secrets that it may not
     ask for, and UsageError for what is no notebook or an output that cannot be written: all before a run begins. `timeout` in seconds
-    is for each cell.
+    is for each cell. As a `part` of something larger it executes the notebook that it is given there.
     """
     notebook = notebook.expanduser().resolve()
     if not notebook.is_file():
         raise NotFound(f"There is no notebook {notebook}.", hint=_neighbours(notebook))
-    node = reading.read(notebook)
+    node = part.node if part else reading.read(notebook)
     language = reading.language_of(node)
     interface = typed.read(node, language, notebook.name)
     values = typed.resolve(interface, parameters or {})
@@ -74,10 +75,13 @@ def execute(
     hidden = secrets.resolve(store.settings, notebook, secrets.asked(interface, values))
     output = _writable(output) if output is not None else None
     saving.repair_dead(journals(store))
-    recording = runs.begin_headless(store, notebook, params=typed.recorded(interface, values), parent=runs.invited())
+    recording = runs.begin_headless(
+        store, notebook, params=typed.recorded(interface, values), parent=part.parent if part else runs.invited(),
+        birth=part.birth if part else None,
+    )  # fmt: skip
     where = (cwd or notebook.parent).resolve()
     execution = Execution(recording, str(notebook), cwd=where, timeout=timeout, watch=_watch(progress), secrets=hidden)
-    execution.given = Given(interface, values)
+    execution.given, execution.part = Given(interface, values), part
     started = time.monotonic()
     kernel = kernel or node.metadata.get("kernelspec", {}).get("name") or "python3"
     missing = _missing(kernel)
@@ -105,9 +109,10 @@ def _papermill(execution: Execution, kernel: str, language: str) -> None:
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     # What Python takes is written by us, with its type; for other languages papermill knows how.
     theirs = {} if is_python(language) or execution.given is None else dict(execution.given.values)
+    source = execution.part.node if execution.part else execution.notebook
     try:
         papermill.execute_notebook(
-            execution.notebook, None, parameters=theirs, cwd=execution.cwd, kernel_name=kernel, language=language,
+            source, None, parameters=theirs, cwd=execution.cwd, kernel_name=kernel, language=language,
             progress_bar=False, engine_name="nbops", nbops=execution,
         )  # fmt: skip
     except (
@@ -121,7 +126,11 @@ def _papermill(execution: Execution, kernel: str, language: str) -> None:
         KeyboardInterrupt,
     ) as error:
         # Papermill, nbclient and the kernel's launcher have no one error for what they cannot do.
-        if not execution.recording.ended:
+        if execution.recording.ended:
+            return
+        if isinstance(error, KeyboardInterrupt):
+            _over(execution, stopped((execution.part and execution.part.reason()) or "interrupted before it began"))
+        else:
             _over(execution, broken(f"{type(error).__name__}: {error}"[:500]))
 
 

@@ -15,7 +15,7 @@ from nbops.events import MetricDefined, RunDeleted, RunLost, RunRenamed, RunRest
 from nbops.records import NO_STEP, Param, Series, Tag, new_id
 from nbops.store.commands import Bulk, Transaction, command, patrol
 from nbops.store.places import Places
-from nbops.tracking.requests import AdoptRun, ChangeRun, DefineMetric, EndRun, Facts, LogRun, StartRun
+from nbops.tracking.requests import AdoptRun, ChangeRun, DefineMetric, EndRun, Facts, LogRun, ReopenRun, StartRun
 
 _EXPERIMENTS = Bulk.into("core.experiments", experiment_id="uuid", name="varchar", created="us", seq="bigint")
 _RUNS = Bulk.into(
@@ -133,6 +133,17 @@ def end(tx: Transaction, request: EndRun) -> None:
         )  # fmt: skip
         if request.status != "lost":
             tx.remember("end", request.run_id, True)
+
+
+@command(ReopenRun, role="contributor")
+def reopen(tx: Transaction, request: ReopenRun) -> None:
+    """Let it run again, in another process."""
+    _known(tx, request.run_id)
+    tx.run(
+        "update core.runs set status = 'running', ended = null, cause = null, host = ?, pid = ? where run_id = ?",
+        request.host, request.pid, request.run_id,
+    )  # fmt: skip
+    tx.remember("end", request.run_id, False)
 
 
 @command(AdoptRun, role="contributor")

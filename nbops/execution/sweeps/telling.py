@@ -1,0 +1,109 @@
+"""A sweep in words, tables and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from nbops.execution.sweeps import texts
+from nbops.execution.sweeps.dealing import Ended, resume_hint
+from nbops.execution.sweeps.results import Child, Sweep
+from nbops.records import Better, short
+from nbops.render import html, text, values
+from nbops.render.model import Column, Html
+
+_BEST = 10
+
+
+def outcome(sweep: Sweep, ended: Ended) -> str:
+    """How a sweep ended, for a terminal: the best points if there is a metric, the failed ones, and how to get at the rest."""
+    goal, lines = sweep.specification.goal, []
+    if goal.metric and goal.better:
+        columns, rows = table(sweep, ranked(sweep, goal.better)[:_BEST])
+        lines.append(text.table(columns, rows).rstrip())
+    failures = [told for told in ended.points if told.status in {"failed", "lost"}]
+    lines += [f"failed: {_name(sweep, told.number)}: {told.cause}" for told in failures[:_BEST]]
+    if len(failures) > _BEST:
+        lines.append(f"… and {len(failures) - _BEST} more")
+    if ended.dropped:
+        lines.append(f"{_count(ended.dropped)} asked for twice and left out.")
+    lines.append(summary(ended))
+    hint = resume_hint(ended)
+    lines.append(f"Go on with what is missing: {hint}" if hint else f"All of them: {_listing(ended.run_id)}")
+    return "\n".join(lines)
+
+
+def summary(ended: Ended) -> str:
+    """How a sweep ended, on one line."""
+    finished = sum(told.status == "finished" for told in ended.points)
+    parts = [f"{finished} finished"]
+    failed = sum(told.status in {"failed", "lost"} for told in ended.points)
+    stopped = sum(told.status == "stopped" for told in ended.points)
+    more = (
+        (failed, "failed"),
+        (stopped, "stopped"),
+        (ended.kept, "done before"),
+        (ended.taken, "taken from earlier runs"),
+    )
+    parts += [f"{number} {what}" for number, what in more if number]
+    cause = f": {ended.cause}" if ended.cause and ended.status != "finished" else ""
+    return f"{ended.status} sweep {short(ended.run_id)} in {values.duration(ended.seconds)}: {', '.join(parts)}{cause}"
+
+
+def document(sweep: Sweep, ended: Ended) -> dict[str, Any]:
+    """The outcome as JSON has it."""
+    goal = sweep.specification.goal
+    best = ranked(sweep, goal.better)[:1] if goal.better else []
+    points = [
+        {"point": child.number, "run_id": child.run_id, "name": _name(sweep, child.number), "status": child.status, "cause": child.cause, "value": child.value}
+        for child in sweep.children.values()
+    ]  # fmt: skip
+    return {
+        "sweep_id": ended.run_id, "status": ended.status, "cause": ended.cause, "exit": ended.exit, "seconds": round(ended.seconds, 3),
+        "points": points, "kept": ended.kept, "taken": ended.taken, "dropped": ended.dropped,
+        "metric": goal.metric or None, "best": best[0].run_id if best else None,
+    }  # fmt: skip
+
+
+def ranked(sweep: Sweep, better: Better) -> list[Child]:
+    """The finished points that have the metric, the best first."""
+    found = [child for child in sweep.children.values() if child.status == "finished" and child.value is not None]
+    found = [child for child in found if child.value == child.value]  # noqa: PLR0124 - NaN is the best of nothing
+    return sorted(found, key=lambda child: child.value or 0.0, reverse=better == "higher")
+
+
+def table(sweep: Sweep, children: Iterable[Child]) -> tuple[list[Column | str], list[list[object]]]:
+    """Points in rows: the run, what was varied, the metric and the status."""
+    names, metric = sweep.specification.varied, sweep.specification.goal.metric
+    columns: list[Column | str] = [
+        "run",
+        *names,
+        *([Column(metric, "number")] if metric else []),
+        Column("status", "status"),
+    ]
+    rows = []
+    for child in children:
+        point = sweep.values(child.number)
+        told = [point.get(name) for name in names]
+        rows.append([short(child.run_id), *told, *([child.value] if metric else []), child.status])
+    return columns, rows
+
+
+def to_html(sweep: Sweep) -> Html:
+    """A sweep for a notebook: its best points, or all of them in their order when no metric says which those are."""
+    goal = sweep.specification.goal
+    chosen = ranked(sweep, goal.better)[:_BEST] if goal.better else list(sweep.children.values())[:_BEST]
+    columns, rows = table(sweep, chosen)
+    return html.table(columns, rows, caption=f"Sweep {short(sweep.run_id)}: {len(sweep.children)} points")
+
+
+def _name(sweep: Sweep, number: int) -> str:
+    return texts.label(sweep.values(number)) or f"point {number}"
+
+
+def _count(number: int) -> str:
+    return "1 point was" if number == 1 else f"{number} points were"
+
+
+def _listing(run_id: str) -> str:
+    return f"nbops runs list -f \"parent_run_id = '{run_id}'\""
