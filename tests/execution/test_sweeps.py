@@ -36,8 +36,8 @@ def sweep(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
-def told(*words: object) -> dict[str, Any]:
-    done = sweep(*words, "--json")
+def told(*words: object, **options: Any) -> dict[str, Any]:
+    done = sweep(*words, "--json", **options)
     found: dict[str, Any] = json.loads(done.stdout) if done.stdout else {"error": done.stderr}
     return found
 
@@ -115,7 +115,7 @@ def test_ctrl_c_stops_what_runs_and_resume_runs_exactly_what_is_missing(here: Wo
     assert stopped["cause"].tolist() == ["interrupted by SIGINT"]
     assert here.run(sweep_id).status == "stopped"
     (notebook.parent / "quick").touch()
-    found = told("--resume", sweep_id)
+    found = told("--resume", sweep_id, cwd=here.project)
     assert [point["status"] for point in found["points"]] == ["finished"] * 4
     assert found["kept"] == 2
     assert here.run(sweep_id).status == "finished"

@@ -46,7 +46,7 @@ def sweep(
     running points stop; the sweep can be resumed.
     """
     _import_all()
-    store = connect(settings)
+    store = connect(config.existing(settings) if asked.resume else settings)
     before = results.load(store, asked.resume) if asked.resume else None
     plan = plans.again(before.specification, asked) if before else plans.make(asked)
     _may_use_secrets(store, plan)
