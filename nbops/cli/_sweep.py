@@ -91,7 +91,7 @@ def sweep(obj: Here, notebook: Path | None, **options: Any) -> int:
 
     The exit status is 0 when all points are done, else that of the most frequent failure.
     """
-    from nbops.execution.sweeps import driver
+    from nbops.execution.sweeps import driver, telling
 
     asked = _asked(notebook, options)
     start = Path(asked.notebook).parent if asked.notebook else None
@@ -99,7 +99,7 @@ def sweep(obj: Here, notebook: Path | None, **options: Any) -> int:
 
     def watch(at: Progress) -> None:
         if lively:
-            click.echo(f"\r\033[K{_line(at)}", err=True, nl=False)
+            click.echo(f"\r\033[K{telling.progress(at)}", err=True, nl=False)
 
     ended = driver.sweep(asked, obj.settings(start=start), watch=watch)
     if lively:
@@ -134,15 +134,6 @@ def _asked(notebook: Path | None, options: dict[str, Any]) -> Asked:
         ),
         goal=Goal(options["metric"], options["better"], options["stop_hopeless"]),
     )  # fmt: skip
-
-
-def _line(at: Progress) -> str:
-    """Where a sweep is, on one line."""
-    from nbops.render.values import duration
-
-    failed = f", {at.failed} failed" if at.failed else ""
-    left = f", {duration(at.left)} left" if at.left is not None else ""
-    return f"{at.done}/{at.total} done, {at.running} running{failed}{left}"
 
 
 def _tell(obj: Here, ended: Ended, *, as_json: bool) -> None:

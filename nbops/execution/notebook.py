@@ -46,7 +46,7 @@ class Progress(Record):
     cells: int
 
 
-def execute(
+def execute(  # noqa: PLR0913 - papermill's own options, and what it is a part of
     store: Store,
     notebook: Path,
     output: Path | None = None,

@@ -6,16 +6,21 @@ import json
 import signal
 import subprocess
 import sys
-import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 from nbformat import v4
 
+import nbops
+from nbops.errors import NotFound, UsageError
+from nbops.execution import notebook as execution
 from nbops.workspace._workspace import Workspace
-from tests.conftest import Project, wait_until
+from tests.conftest import wait_until
 
 NBOPS = [sys.executable, "-m", "nbops"]
 
@@ -122,3 +127,144 @@ def test_ctrl_c_stops_what_runs_and_resume_runs_exactly_what_is_missing(here: Wo
     after = here.search_runs("slow", filter="status = 'finished' and name != 'sweep alpha'")
     assert sorted(after["name"]) == ["alpha=1", "alpha=2", "alpha=3", "alpha=30"]
     assert set(before) <= set(after["run_id"])
+
+
+# From Python
+
+
+@pytest.fixture
+def inside(here: Workspace, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project's folder, which is the current one."""
+    monkeypatch.chdir(here.project)
+    return here.project
+
+
+def test_python_gets_a_handle_with_the_best_run_and_all_runs(here: Workspace, plain: Path, inside: Path) -> None:
+    made = nbops.sweep(plain, {"alpha": np.array([3.0, 0.5]), "depth": pd.Series([1, 2])}, metric="mae", better="lower")
+    assert made.runs["name"].tolist() == [f"alpha={alpha} depth={depth}" for alpha in ("3", "0.5") for depth in (1, 2)]
+    assert made.runs["params.depth"].dtype == np.int64
+    assert made.best().params["alpha"] == 0.5
+    assert made.best("mae", "higher").params["alpha"] == 3.0
+    assert len(made.failed) == 0
+    again = nbops.load_sweep(made.id)
+    assert (again.run_id, again.status) == (made.run_id, "finished")
+    assert "alpha" in again._repr_html_()
+    assert "4 points, 4 done" in str(again)
+
+
+def test_the_direction_of_a_metric_is_known_from_the_project(here: Workspace, plain: Path, inside: Path) -> None:
+    made = nbops.sweep(plain, {"alpha": [1, 2]})
+    with pytest.raises(UsageError, match="not known"):
+        made.best("mae")
+    with pytest.raises(UsageError, match="has no metric"):
+        made.best()
+    nbops.define_metric("mae", better="higher")
+    assert made.best("mae").params["alpha"] == 2.0
+    with pytest.raises(NotFound, match="has the metric 'rmse'"):
+        made.best("rmse", "lower")
+    with pytest.raises(NotFound, match="is no sweep"):
+        nbops.load_sweep(made.best("mae").id)
+
+
+def test_values_of_any_kind_reach_the_notebook_as_they_are(here: Workspace, inside: Path) -> None:
+    kinds = [
+        np.float32(0.5),
+        pd.Timestamp("2013-02-01", tz="Europe/Paris"),
+        date(2013, 2, 1),
+        Path("a/b"),
+        [1, (2,)],
+        None,
+    ]
+    notebook = write(
+        inside / "kinds.ipynb", "value = None", "said = repr(value)\nprint(said)", metrics="mae = len(said)"
+    )
+    made = nbops.sweep(notebook, points=[{"value": value} for value in kinds], lanes=2)
+    printed = [
+        nbformat.read(execution.executed(here.store, run_id), as_version=4).cells[-2].outputs[0].text.strip()
+        for run_id in made.runs["run_id"]
+    ]
+    assert printed == [repr(value) for value in kinds]
+
+
+def test_a_notebook_can_sweep_another_one_which_becomes_a_part_of_its_run(here: Workspace, plain: Path) -> None:
+    code = f"import nbops\nmade = nbops.sweep({str(plain)!r}, {{'alpha': [1, 2]}}, metric='mae', better='lower')\nprint(made.id)"
+    outer = write(here.project / "outer.ipynb", "alpha = 1", code, metrics="best = made.best().metrics['mae']")
+    outcome = execution.execute(here.store, outer)
+    assert outcome.status == "finished", outcome.cause
+    assert here.run(outcome.run_id).metrics == {"best": 1.0}
+    inner = here.search_runs(filter=f"parent_run_id = '{outcome.run_id}'")
+    assert inner["name"].tolist() == ["sweep alpha"]
+    shown = [
+        output for cell in nbformat.read(outcome.notebook, as_version=4).cells for output in cell.get("outputs", [])
+    ]
+    last = next(output.data["text/plain"] for output in shown if output.output_type == "display_data")
+    assert "2 finished" in last
+
+
+# What is refused
+
+
+REFUSED = {
+    "unknown parameter": (["--grid", "alhpa", "1"], "Did you mean 'alpha'"),
+    "wrong type": (["--grid", "depth", "1,two"], "'two'"),
+    "out of range": (["--grid", "alpha", "1,1001"], "0..1000"),
+    "empty grid": (["--grid", "alpha", ""], "no values for 'alpha'"),
+    "nothing": ([], "Nothing is varied"),
+    "two kinds": (["--grid", "alpha", "1", "--random", "3", "--range", "alpha", "1..2"], "a grid and ranges"),
+    "fixed and varied": (["--grid", "alpha", "1", "-p", "alpha", "2"], "both fixed and varied"),
+    "a range of words": (["--random", "3", "--range", "kind", "1..2"], "takes no numbers"),
+    "a range that is empty": (["--random", "3", "--range", "alpha", "2..1"], "is empty"),
+    "a range without a logarithm": (["--random", "3", "--range", "alpha", "0..1:log"], "no logarithm"),
+    "a range that leaves the parameter's": (["--random", "3", "--range", "alpha", "1..2000"], "0..1000"),
+    "an unknown sampler": (["--sampler", "randon", "--most", "3", "--range", "alpha", "1..2"], "Did you mean 'random'"),
+    "a sampler without an end": (["--sampler", "random", "--range", "alpha", "1..2"], "--most"),
+    "a metric without direction": (["--grid", "alpha", "1", "--metric", "undefined"], "--minimize"),
+    "hopeless without a metric": (["--grid", "alpha", "1", "--stop-hopeless"], "--metric"),
+    "too many": (["--grid", "alpha", ",".join(["1"] * 400), "--grid", "depth", ",".join(["1"] * 400)], "160,000"),
+}
+
+
+@pytest.mark.parametrize(("words", "expected"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_carried_out_is_refused_before_anything_runs(
+    here: Workspace, words: list[str], expected: str
+) -> None:
+    notebook = write(here.project / "refused.ipynb", "alpha = 1.0  # 0..1000\ndepth = 3\nkind = 'a'")
+    done = sweep(notebook, *words)
+    assert (done.returncode, expected in done.stderr) == (64, True), done.stderr
+    assert here.sql("select 1 from runs where experiment = 'refused'").empty
+
+
+FILES: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "a.csv": ("alpha,depth\n0.5,3\n\n7,\n", [{"alpha": 0.5, "depth": 3}, {"alpha": 7.0, "depth": 3}]),
+    "a.json": ('[{"alpha": 0.5}, {"alpha": 7, "depth": 9}]', [{"alpha": 0.5, "depth": 3}, {"alpha": 7.0, "depth": 9}]),
+    "a.yaml": ("- {alpha: 0.5}\n- alpha: 7\n  kind: no\n".replace("no", "b"), [{"kind": "a"}, {"kind": "b"}]),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_points_come_from_a_file(here: Workspace, plain: Path, name: str) -> None:
+    text, expected = FILES[name]
+    (plain.parent / name).write_text(text)
+    found = told(plain, "--points", plain.parent / name)
+    params = [here.run(point["run_id"]).params for point in found["points"]]
+    assert [{key: row[key] for key in wanted} for row, wanted in zip(params, expected, strict=True)] == expected
+
+
+BROKEN = {
+    "a.csv": ("alpha,depth\n0.5,3\n7\n", "a.csv, line 3: 1 cells under 2 names"),
+    "b.csv": ("alpha\n0.5\n1001\n", "b.csv, line 3: Parameter 'alpha'"),
+    "c.csv": ("alpha,alpha\n1,2\n", "c.csv, line 1: the heading"),
+    "a.json": ('[{"alpha": 0.5},\n {"alpha" 1}]', "a.json, line 2"),
+    "b.json": ("{}", "there is no list"),
+    "a.yaml": ("- alpha: 1\n- 3\n", "a.yaml: item 2 is no mapping"),
+    "b.yaml": ("- alpha: 1\n- [", "b.yaml, line 2"),
+    "d.csv": ("alpha\n", "no points"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_is_told_with_its_line(plain: Path, name: str) -> None:
+    text, expected = BROKEN[name]
+    (plain.parent / name).write_text(text)
+    done = sweep(plain, "--points", plain.parent / name)
+    assert (done.returncode, expected in done.stderr) == (64, True), done.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +54,10 @@ class Asked(Record):
 
 def space(
     grid: Mapping[str, Any] | None = None,
-    points: Sequence[Mapping[str, Any]] | None = None,
+    points: Any = None,
     ranges: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The fields of `Asked` for values as Python has them: lists, arrays, Series, ranges as text or pairs. Raises UsageError."""
+    """The fields of `Asked` for values of Python's: lists, arrays, rows of a DataFrame, ranges as text or pairs. Raises UsageError."""
     made: dict[str, Any] = {"grid": {name: _all(name, values) for name, values in (grid or {}).items()}}
     if points is not None:
         rows = points.to_dict("records") if hasattr(points, "to_dict") else points

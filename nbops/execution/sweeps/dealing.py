@@ -298,8 +298,9 @@ class Dealer:
             status, cause, Usage(failure_class=classes[0][0] if classes else None, exit_status=exit_status)
         )
         return Ended(
-            self._recording.run_id, str(self._plan.path), status, cause, exit_status, sorted(self._told, key=lambda told: told.number), self._kept,
-            self._taken, self._plan.dropped, time.monotonic() - self._began,
+            self._recording.run_id, str(self._plan.path), status, cause, exit_status,
+            sorted(self._told, key=lambda told: told.number), self._kept, self._taken, self._plan.dropped,
+            time.monotonic() - self._began,
         )  # fmt: skip
 
 

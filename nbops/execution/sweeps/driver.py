@@ -90,13 +90,7 @@ def _directed(store: Store, plan: Plan) -> Plan:
     goal = plan.specification.goal
     if not goal.metric or goal.better:
         return plan
-    rows = store.read("select better from metric_definitions where key = ?", [goal.metric]).rows
-    if not rows:
-        raise UsageError(
-            f"Whether a higher or a lower {goal.metric!r} is better is not known.",
-            hint=f"Say --minimize or --maximize, or once for the project: nbops.define_metric({goal.metric!r}, better='lower')",
-        )
-    goal = msgspec.structs.replace(goal, better=rows[0][0])
+    goal = msgspec.structs.replace(goal, better=results.direction(store, goal.metric))
     return plan._replace(specification=msgspec.structs.replace(plan.specification, goal=goal))
 
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from nbops.errors import NotFound, StoreCorrupt
+from nbops.errors import NotFound, StoreCorrupt, UsageError
 from nbops.execution.sweeps import texts
 from nbops.execution.sweeps.lanes import POINT
 from nbops.execution.sweeps.plan import FILE, Specification
-from nbops.records import Param, Record, RunStatus, short
+from nbops.records import Better, Param, Record, RunStatus, short
 from nbops.store.client import Store
 from nbops.tracking import artifacts, runs
 
@@ -111,6 +111,18 @@ def values(store: Store, found: Mapping[int, Child], names: list[str]) -> dict[i
         item = Param(*param)
         made[numbers[run_id]][item.key] = runs.value_of(item)
     return made
+
+
+def direction(store: Store, metric: str) -> Better:
+    """Which values of a metric are better, as the project has defined it. Raises UsageError when it has not."""
+    rows = store.read("select better from metric_definitions where key = ?", [metric]).rows
+    if not rows:
+        raise UsageError(
+            f"Whether a higher or a lower {metric!r} is better is not known.",
+            hint=f"Say --minimize or --maximize (in Python: better=…), or once for the project: nbops.define_metric({metric!r}, better='lower')",
+        )
+    better: Better = rows[0][0]
+    return better
 
 
 def goes_on(store: Store, run_id: str) -> bool:

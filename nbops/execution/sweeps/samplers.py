@@ -72,7 +72,7 @@ class Random:
         self._drawn += 1
         return {name: self._draw(dimension) for name, dimension in self._space.items()}
 
-    def tell(self, number: int, values: Mapping[str, object], result: float | None) -> None:
+    def tell(self, number: int, values: Mapping[str, object], result: float | None) -> None:  # noqa: ARG002 - it learns nothing
         """Nothing is learnt; what was drawn before a sweep was resumed is not drawn again."""
         while self._drawn <= number:
             self.ask()
@@ -88,10 +88,8 @@ class Random:
         if dimension.whole:
             # Each whole number owns the interval around it, so that both ends are as likely as the others.
             low, high = low - 0.5, high + 0.5
-        if dimension.log:
-            drawn = math.exp(self._chance.uniform(math.log(low), math.log(high)))
-        else:
-            drawn = self._chance.uniform(low, high)
+        uniform = self._chance.uniform
+        drawn = math.exp(uniform(math.log(low), math.log(high))) if dimension.log else uniform(low, high)
         drawn = min(max(drawn, dimension.low), dimension.high)
         return round(drawn) if dimension.whole else drawn
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from nbops.execution.sweeps import texts
-from nbops.execution.sweeps.dealing import Ended, resume_hint
+from nbops.execution.sweeps.dealing import Ended, Progress, resume_hint
 from nbops.execution.sweeps.results import Child, Sweep
 from nbops.records import Better, short
 from nbops.render import html, text, values
@@ -19,7 +21,7 @@ def outcome(sweep: Sweep, ended: Ended) -> str:
     """How a sweep ended, for a terminal: the best points if there is a metric, the failed ones, and how to get at the rest."""
     goal, lines = sweep.specification.goal, []
     if goal.metric and goal.better:
-        columns, rows = table(sweep, ranked(sweep, goal.better)[:_BEST])
+        columns, rows = table(sweep, ranked(sweep.children.values(), goal.better)[:_BEST])
         lines.append(text.table(columns, rows).rstrip())
     failures = [told for told in ended.points if told.status in {"failed", "lost"}]
     lines += [f"failed: {_name(sweep, told.number)}: {told.cause}" for told in failures[:_BEST]]
@@ -53,9 +55,12 @@ def summary(ended: Ended) -> str:
 def document(sweep: Sweep, ended: Ended) -> dict[str, Any]:
     """The outcome as JSON has it."""
     goal = sweep.specification.goal
-    best = ranked(sweep, goal.better)[:1] if goal.better else []
+    best = ranked(sweep.children.values(), goal.better)[:1] if goal.better else []
     points = [
-        {"point": child.number, "run_id": child.run_id, "name": _name(sweep, child.number), "status": child.status, "cause": child.cause, "value": child.value}
+        {
+            "point": child.number, "run_id": child.run_id, "name": _name(sweep, child.number), "status": child.status,
+            "cause": child.cause, "value": child.value,
+        }
         for child in sweep.children.values()
     ]  # fmt: skip
     return {
@@ -65,11 +70,19 @@ def document(sweep: Sweep, ended: Ended) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def ranked(sweep: Sweep, better: Better) -> list[Child]:
+def progress(at: Progress) -> str:
+    """Where a sweep is, on one line."""
+    failed = f", {at.failed} failed" if at.failed else ""
+    left = f", {values.duration(at.left)} left" if at.left is not None else ""
+    return f"{at.done}/{at.total} done, {at.running} running{failed}{left}"
+
+
+def ranked(children: Iterable[Child], better: Better) -> list[Child]:
     """The finished points that have the metric, the best first."""
-    found = [child for child in sweep.children.values() if child.status == "finished" and child.value is not None]
-    found = [child for child in found if child.value == child.value]  # noqa: PLR0124 - NaN is the best of nothing
-    return sorted(found, key=lambda child: child.value or 0.0, reverse=better == "higher")
+    found = [(child.value, child) for child in children if child.status == "finished" and child.value is not None]
+    # NaN is the best of nothing.
+    numbers = [pair for pair in found if not math.isnan(pair[0])]
+    return [child for _, child in sorted(numbers, key=lambda pair: pair[0], reverse=better == "higher")]
 
 
 def table(sweep: Sweep, children: Iterable[Child]) -> tuple[list[Column | str], list[list[object]]]:
@@ -89,12 +102,24 @@ def table(sweep: Sweep, children: Iterable[Child]) -> tuple[list[Column | str], 
     return columns, rows
 
 
+def to_text(sweep: Sweep) -> str:
+    """A sweep for a terminal: its best points, or the first ones when no metric says which those are."""
+    return text.table(*_first(sweep), caption=_caption(sweep)).rstrip()
+
+
 def to_html(sweep: Sweep) -> Html:
-    """A sweep for a notebook: its best points, or all of them in their order when no metric says which those are."""
-    goal = sweep.specification.goal
-    chosen = ranked(sweep, goal.better)[:_BEST] if goal.better else list(sweep.children.values())[:_BEST]
-    columns, rows = table(sweep, chosen)
-    return html.table(columns, rows, caption=f"Sweep {short(sweep.run_id)}: {len(sweep.children)} points")
+    """The same for a notebook."""
+    return html.table(*_first(sweep), caption=_caption(sweep))
+
+
+def _first(sweep: Sweep) -> tuple[list[Column | str], list[list[object]]]:
+    goal, children = sweep.specification.goal, sweep.children.values()
+    return table(sweep, (ranked(children, goal.better) if goal.better else list(children))[:_BEST])
+
+
+def _caption(sweep: Sweep) -> str:
+    done = sum(child.done for child in sweep.children.values())
+    return f"Sweep {short(sweep.run_id)} of {Path(sweep.specification.notebook).name}: {len(sweep.children)} points, {done} done"
 
 
 def _name(sweep: Sweep, number: int) -> str:
