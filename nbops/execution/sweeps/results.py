@@ -119,7 +119,7 @@ def direction(store: Store, metric: str) -> Better:
     if not rows:
         raise UsageError(
             f"Whether a higher or a lower {metric!r} is better is not known.",
-            hint=f"Say --minimize or --maximize (in Python: better=…), or once for the project: nbops.define_metric({metric!r}, better='lower')",
+            hint=f"Say --minimize or --maximize (better=…), or once for the project: nbops.define_metric({metric!r}, better='lower')",
         )
     better: Better = rows[0][0]
     return better
