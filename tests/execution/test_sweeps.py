@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,11 +17,15 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from nbformat import v4
 
 import nbops
 from nbops.errors import NotFound, UsageError
 from nbops.execution import notebook as execution
+from nbops.execution.sweeps import hopeless, samplers
+from nbops.store.wire import Table
 from nbops.workspace._workspace import Workspace
 from tests.conftest import wait_until
 
@@ -268,3 +275,160 @@ def test_a_broken_file_is_told_with_its_line(plain: Path, name: str) -> None:
     (plain.parent / name).write_text(text)
     done = sweep(plain, "--points", plain.parent / name)
     assert (done.returncode, expected in done.stderr) == (64, True), done.stderr
+
+
+# Samplers
+
+
+def test_random_points_lie_in_their_ranges_and_are_the_same_for_the_same_seed(plain: Path, inside: Path) -> None:
+    space = {"alpha": "0.001..10:log", "depth": (3, 5), "kind": ["a", "b"]}
+    drawn = [nbops.sweep(plain, ranges=space, random=12, seed=seed, lanes=2).runs for seed in (7, 7, 8)]
+    params = [frame[["params.alpha", "params.depth", "params.kind"]].to_numpy().tolist() for frame in drawn]
+    assert params[0] == params[1] != params[2]
+    alphas = [alpha for alpha, _, _ in params[0] + params[2]]
+    assert all(0.001 <= alpha <= 10 for alpha in alphas)
+    assert sum(alpha < 0.1 for alpha in alphas) > 3
+    assert {depth for _, depth, _ in params[0] + params[2]} == {3, 4, 5}
+    assert {kind for _, _, kind in params[0]} == {"a", "b"}
+
+
+@given(
+    low=st.integers(-50, 50), width=st.integers(1, 50), whole=st.booleans(), seed=st.integers(0, 1000), log=st.booleans()
+)  # fmt: skip
+def test_what_is_drawn_lies_in_its_range(low: int, width: int, whole: bool, seed: int, log: bool) -> None:
+    low = abs(low) + 1 if log else low
+    drawn = samplers.Random({"x": samplers.Range(low=low, high=low + width, whole=whole, log=log)}, None, seed).ask()[
+        "x"
+    ]
+    assert isinstance(drawn, int if whole else float)
+    assert low <= drawn <= low + width
+
+
+def test_a_random_sweep_is_resumed_with_the_points_that_it_would_have_drawn(here: Workspace) -> None:
+    whole = samplers.Random({"x": samplers.Range(low=0, high=1)}, None, 3)
+    expected = [whole.ask() for _ in range(6)]
+    resumed = samplers.Random({"x": samplers.Range(low=0, high=1)}, None, 3)
+    for number in (2, 0, 1):
+        resumed.tell(number, expected[number], 0.0)
+    assert [resumed.ask() for _ in range(3)] == expected[3:]
+
+
+def test_a_sampler_of_ones_own_is_found_by_name_and_learns(here: Workspace, plain: Path, tmp_path: Path) -> None:
+    (tmp_path / "bisecting.py").write_text(
+        "class Bisecting:\n"
+        "    def __init__(self, space, better, seed):\n"
+        "        self.low, self.high = space['alpha'].low, space['alpha'].high\n"
+        "    def ask(self):\n"
+        "        middle = (self.low + self.high) / 2\n"
+        "        return {'alpha': middle} if self.high - self.low > 100 else None\n"
+        "    def tell(self, number, values, result):\n"
+        "        print('told', number, result)\n"
+        "        self.low, self.high = (values['alpha'], self.high) if result < 700 else (self.low, values['alpha'])\n"
+        "    def hopeless(self, number, step, value):\n"
+        "        return False\n"
+    )
+    folder = tmp_path / "bisecting-1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: bisecting\nVersion: 1\n")
+    (folder / "entry_points.txt").write_text("[nbops.samplers]\nbisecting = bisecting:Bisecting\n")
+    words = ["--sampler", "bisecting", "--most", "40", "--range", "alpha", "0..1000", "--metric", "mae", "--minimize"]
+    done = sweep(plain, *words, "--lanes", "1", "--json", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    values = [point["value"] for point in json.loads(done.stdout.splitlines()[-1])["points"]]
+    assert values == [500, 750, 625, 687.5]
+
+
+def test_optuna_learns_where_the_best_points_are(here: Workspace, inside: Path) -> None:
+    pytest.importorskip("optuna", reason="optuna is an extra")
+    notebook = write(
+        inside / "valley.ipynb", "x = 1.0\nn: int = 3\nkind = 'a'", metrics="loss = (x - 2) ** 2 + n + (kind == 'a')"
+    )
+    made = nbops.sweep(
+        notebook, ranges={"x": (-10.0, 10.0), "n": "1..100:log", "kind": ["a", "b"]}, sampler="optuna", most=25, seed=1,
+        metric="loss", better="lower", lanes=2,
+    )  # fmt: skip
+    losses = made.runs["metrics.loss"]
+    assert len(losses) == 25
+    assert losses[15:].median() < losses[:10].median()
+    assert set(made.runs["params.n"].map(type)) == {int}
+
+
+def test_optuna_goes_on_from_what_an_earlier_part_has_found(here: Workspace) -> None:
+    pytest.importorskip("optuna", reason="optuna is an extra")
+    space: samplers.Space = {"x": samplers.Range(low=0, high=1), "kind": samplers.Choices(("a", None))}
+    study = samplers.find("optuna")(space, "higher", 1)
+    for number in range(3):
+        study.tell(number, {"x": number / 3, "kind": None}, float(number))
+    study.tell(3, {"x": 0.5, "kind": "a"}, None)
+    point = study.ask()
+    assert point is not None
+    assert set(point) == {"x", "kind"}
+    assert study.hopeless(4, 1, 0.5) is False
+    study.tell(4, point, 0.1)
+
+
+STEPS = """
+import nbops, time
+run = nbops.start_run()
+for step in range(60 if alpha > 10 else 3):
+    run.log_metric("loss", alpha + 1 / (step + 1), step=step)
+    run.flush()
+    time.sleep(0.2 if alpha > 10 else 0)
+"""
+
+
+def test_a_point_without_hope_is_stopped_and_counts_as_done(here: Workspace, inside: Path) -> None:
+    notebook = write(inside / "steps.ipynb", "alpha = 1.0", STEPS, metrics="done = 1")
+    began = time.monotonic()
+    made = nbops.sweep(
+        notebook, {"alpha": [1, 2, 3, 4, 5, 50]}, lanes=1, metric="loss", better="lower", stop_hopeless=True
+    )
+    assert time.monotonic() - began < 12
+    assert made.runs["status"].tolist() == ["finished"] * 5 + ["stopped"]
+    cause = made.runs["cause"].tolist()[-1]
+    assert re.fullmatch(r"stopped: hopeless at step \d \(loss 5\S+, median \S+\)", cause), cause
+    assert (made.status, len(made.failed), made.best().params["alpha"]) == ("finished", 0, 1.0)
+    made.resume()
+    assert len(made.runs) == 6
+
+
+@given(st.lists(st.floats(0, 100), min_size=3, max_size=3))
+def test_a_point_that_is_not_worse_than_the_median_goes_on(values: list[float]) -> None:
+    rows: list[tuple[str, int, float]] = [(f"r{n}", step, float(n)) for n in range(5) for step in range(3)]
+    rows += [("mine", step, value) for step, value in enumerate(values)]
+    watch = hopeless.Watch(_Rows(rows), "loss", "lower", sampler=None, median=True)  # type: ignore[arg-type]  # a store's `read`
+    for n in range(5):
+        watch.finished(f"r{n}", n)
+    found = watch.look({"mine": 9})
+    worse = [step for step in range(3) if min(values[: step + 1]) > 2]
+    assert bool(found) == bool(worse)
+    if worse:
+        assert f"at step {worse[0]} " in found[9]
+
+
+class _Rows:
+    """A store that has these points of a metric."""
+
+    def __init__(self, rows: list[tuple[str, int, float]]) -> None:
+        self._rows = rows
+
+    def read(self, _: str, values: list[Any]) -> Table:
+        return Table(columns=[], rows=[list(row) for row in self._rows if row[0] in values[0]], truncated=False)
+
+
+def test_secrets_reach_every_point_and_no_file(here: Workspace, monkeypatch: pytest.MonkeyPatch, inside: Path) -> None:
+    notebook = write(
+        inside / "secret.ipynb",
+        'token: "secret" = "secret://crew"\nalpha = 1.0',
+        "print(token, alpha)",
+        metrics="mae = len(token)",
+    )
+    (inside / "nbops.toml").write_text('[secrets.allow]\n"secret.ipynb" = ["crew"]\n')
+    monkeypatch.setenv("NBOPS_SECRET_CREW", "correct horse battery")
+    made = nbops.sweep(notebook, {"alpha": [1, 2]}, lanes=2)
+    assert made.runs["metrics.mae"].tolist() == [21.0, 21.0]
+    kept = [path for path in here.store.places.folder.rglob("*") if path.is_file()]
+    assert [path for path in kept if b"correct horse" in path.read_bytes()] == []
+    monkeypatch.delenv("NBOPS_SECRET_CREW")
+    with pytest.raises(NotFound, match="crew"):
+        nbops.sweep(notebook, {"alpha": [1, 2]})
+    (inside / "nbops.toml").unlink()

@@ -74,7 +74,8 @@ def lanes(driver: int) -> list[psutil.Process]:
     nursery = next(
         one for one in psutil.Process(driver).children() if len(one.cmdline()) > 2 and "sweep" in one.cmdline()
     )
-    return nursery.children()
+    found: list[psutil.Process] = nursery.children()
+    return found
 
 
 def served(there: Project) -> list[int]:

@@ -90,6 +90,7 @@ class Dealer:
         self._next = 0
         self._told: list[Told] = []
         self._kept = self._taken = self._done = self._failed = 0
+        self._hopeless: set[int] = set()
         self._signals: list[int] = []
         self._reason = ""
         self._began = time.monotonic()
@@ -191,8 +192,8 @@ class Dealer:
             data = b""
         *lines, desk.buffer = (desk.buffer + data).split(b"\n")
         for line in lines:
-            desk.order = None
-            self._note(msgspec.json.decode(line, type=Told))
+            order, desk.order = desk.order, None
+            self._note(msgspec.json.decode(line, type=Told), order.values if order else {})
         if data:
             return
         self._selector.unregister(desk.line)
@@ -201,9 +202,11 @@ class Dealer:
         if desk.order:
             cause = "the process that executed it died"
             lost = EXIT_STATUSES["kernel_death"]
-            self._note(Told(desk.order.number, desk.order.run_id, "lost", cause, "", "kernel_death", lost))
+            self._note(
+                Told(desk.order.number, desk.order.run_id, "lost", cause, "", "kernel_death", lost), desk.order.values
+            )
 
-    def _note(self, told: Told) -> None:
+    def _note(self, told: Told, values: Mapping[str, str]) -> None:
         """A point is over."""
         self._told.append(told)
         failed = told.status in {"failed", "lost"}
@@ -212,7 +215,8 @@ class Dealer:
         if told.status == "finished" and self._watch:
             self._watch.finished(told.run_id, told.number)
         if self._sampler:
-            self._sampler.tell(told.number, {}, told.value if told.status == "finished" else None)
+            point = {name: texts.read(text) for name, text in values.items()}
+            self._sampler.tell(told.number, point, told.value if told.status == "finished" else None)
         most = self._plan.specification.ways.max_failures
         if failed and most is not None and self._failed > most and not self._reason:
             self._stop(f"more than {most} points failed")
@@ -224,7 +228,9 @@ class Dealer:
         running = {desk.order.run_id: desk.order.number for desk in self._desks if desk.order}
         causes = self._watch.look(running)
         for desk in self._running:
-            if desk.order and desk.order.number in causes:
+            if desk.order and desk.order.number in causes and desk.order.number not in self._hopeless:
+                # Once: the second time would kill.
+                self._hopeless.add(desk.order.number)
                 desk.send(msgspec.json.encode({"stop": causes[desk.order.number]}))
 
     @contextlib.contextmanager

@@ -57,7 +57,7 @@ def sweep(
         plan = _directed(store, plan)
         dealer = Dealer(store, plan, nursery, lanes=count, known=None if asked.force else known)
         with _open(store, plan, before) as recording:
-            lock = own.start()
+            lock = own.start(plan.node, plan.path.parent)
             if lock >= 0:
                 nursery.entrust(lock)
             return dealer.deal(recording, before, watch, stop)

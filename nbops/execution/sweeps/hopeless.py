@@ -36,7 +36,7 @@ class Watch:
             if number in found:
                 continue
             others = [self._best[other][step] for other in self._finished if step in self._best.get(other, {})]
-            told = f"{HOPELESS} at step {step} ({self._metric} {value:.6g}"
+            told = f"{HOPELESS} at step {step} ({self._metric} {best[step]:.6g}"
             if self._median and len(others) >= _LEAST and self._is_worse(best[step], statistics.median(others)):
                 found[number] = f"{told}, median {statistics.median(others):.6g})"
             elif self._sampler and self._sampler.hopeless(number, step, value):

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import fcntl
+import importlib.util
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
-from nbops.execution import secrets
+from nbops.execution import reading, secrets
+from nbops.execution.parameters import python
+from nbops.execution.parameters.reading import is_python
 from nbops.store.client import Store
 
 
@@ -19,11 +26,17 @@ class Own:
         self._stays = store.settings.execution.fork_server
         self._minutes = store.settings.execution.fork_server_minutes
 
-    def start(self) -> int:
-        """Have it running; gives the descriptor of a lock that `send_away` needs, -1 when there is no server."""
+    def start(self, node: Any, folder: Path) -> int:
+        """Have it running; gives the descriptor of a lock that `send_away` needs, -1 when there is no server.
+
+        It preloads what the notebook `node` in `folder` will import, as far as that can be read, and what earlier ones have imported.
+        """
         # Needs what only POSIX has.
         from nbops.execution.kernels import servers
+        from nbops.execution.kernels.preload import Memory
 
+        if servers.SUPPORTED:
+            Memory(servers.memory_for(self._folder, self._environ)).learn(imported(node, folder))
         server = servers.server_for(self._folder, start=True, idle_minutes=self._minutes, environ=self._environ)
         if server is None:
             return -1
@@ -46,3 +59,27 @@ class Own:
         path.with_suffix(".sweeps").unlink(missing_ok=True)
         server = servers.Server(self._folder, self._environ, started=True)
         server.close()
+
+
+def imported(node: Any, folder: Path) -> list[str]:
+    """The installed modules that a notebook's cells import at their top level, in their order; none that its own folder may have."""
+    names: dict[str, None] = {}
+    for cell in node.cells if is_python(reading.language_of(node)) else ():
+        if cell.cell_type != "code":
+            continue
+        with contextlib.suppress(SyntaxError):
+            for statement in python.parse(cell.source).body:
+                if isinstance(statement, ast.Import):
+                    names |= dict.fromkeys(alias.name for alias in statement.names)
+                elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+                    names[statement.module] = None
+    tops = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+    known = {top for top in tops if not any(folder.glob(f"{top}*")) and _is_installed(top)}
+    return [name for name in names if name.partition(".")[0] in known]
+
+
+def _is_installed(top: str) -> bool:
+    from nbops.execution.kernels.key import site_folders
+
+    found = importlib.util.find_spec(top)
+    return bool(found and found.origin and any(Path(found.origin).is_relative_to(place) for place in site_folders()))
