@@ -23,11 +23,12 @@ from nbformat import v4
 
 import nbops
 from nbops.errors import NotFound, UsageError
+from nbops.execution import live
 from nbops.execution import notebook as execution
 from nbops.execution.sweeps import hopeless, samplers
 from nbops.store.wire import Table
 from nbops.workspace._workspace import Workspace
-from tests.conftest import wait_until
+from tests.conftest import Project, wait_until
 
 NBOPS = [sys.executable, "-m", "nbops"]
 
@@ -432,3 +433,45 @@ def test_secrets_reach_every_point_and_no_file(here: Workspace, monkeypatch: pyt
     with pytest.raises(NotFound, match="crew"):
         nbops.sweep(notebook, {"alpha": [1, 2]})
     (inside / "nbops.toml").unlink()
+
+
+TAKES = """
+import json, sys
+from pathlib import Path
+from nbops import config
+from nbops.execution.sweeps import asked, driver
+
+notebook, run_id = Path(sys.argv[1]), sys.argv[2]
+wanted = asked.Asked(notebook=str(notebook), **asked.space({"alpha": [1.0, 2.0, 3.0]}), force="force" in sys.argv)
+settings = config.settings(start=notebook.parent)
+ended = driver.sweep(wanted, settings, watch=print, known=lambda values: run_id if values["alpha"] == 2 else None)
+print(json.dumps([ended.run_id, ended.taken, len(ended.points)]))
+"""
+
+
+def test_an_earlier_run_that_can_be_taken_stands_for_its_point(here: Workspace, shared: Project, plain: Path) -> None:
+    earlier = execution.execute(here.store, plain, parameters={"alpha": 2}).run_id
+    sweep_id, taken, executed = json.loads(shared.run(TAKES, plain, earlier).splitlines()[-1])
+    assert (taken, executed) == (1, 2)
+    found = here.load_sweep(sweep_id)
+    assert found.runs["run_id"].tolist()[1] == earlier
+    assert found.best("mae", "higher").params["alpha"] == 3.0
+    _, taken, executed = json.loads(shared.run(TAKES, plain, earlier, "force").splitlines()[-1])
+    assert (taken, executed) == (0, 3)
+
+
+def test_a_sweep_is_stopped_from_another_process_by_its_id(here: Workspace) -> None:
+    notebook = write(here.project / "elsewhere.ipynb", "alpha = 1.0", "import time\ntime.sleep(60)")
+    process = subprocess.Popen(
+        [*NBOPS, "sweep", str(notebook), "--grid", "alpha", "1,2,3", "--lanes", "2", "--json"], stdout=subprocess.PIPE, text=True
+    )  # fmt: skip
+    running = (
+        "select p.run_id::varchar from runs r join runs p on p.run_id = r.parent_run_id and p.experiment = 'elsewhere'"
+    )
+    wait_until(lambda: len(here.store.read(running).rows) == 2, 60)
+    live.stop(here.store, here.store.read(running).rows[0][0])
+    found = json.loads(process.communicate(timeout=30)[0])
+    assert (process.returncode, found["status"]) == (130, "stopped")
+    assert [point["status"] for point in found["points"]] == ["stopped", "stopped"]
+    with pytest.raises(UsageError, match="is not being executed"):
+        live.stop(here.store, found["sweep_id"])

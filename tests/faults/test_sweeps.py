@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -228,3 +229,45 @@ def test_the_second_interrupt_kills(there: Project, notebook: Path) -> None:
     found = json.loads(process.communicate(timeout=30)[0])
     assert [point["status"] for point in found["points"]] == ["stopped", "stopped"]
     assert not any(map(is_running, kernels))
+
+
+@pytest.mark.long
+def test_a_thousand_points_in_eight_lanes_leave_no_error_no_port_no_process_and_no_leak(
+    there: Project, notebook: Path
+) -> None:
+    cells = nbformat.read(notebook, as_version=4)
+    cells.cells[1].source = "import numpy as np, pandas as pd\npd.DataFrame(np.ones((100, 3))).sum()"
+    nbformat.write(cells, notebook)
+    began = time.monotonic()
+    process = start(notebook, "--grid", "alpha", ",".join(map(str, range(1000))), "--lanes", "8")
+    ports: set[str] = set()
+    grown: dict[int, list[int]] = {}
+    everything: set[int] = set()
+    while process.poll() is None:
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        told = servers.status(there.places.run / "kernels")
+        for server in told:
+            # The first kernels teach it; from then on it has nothing to learn.
+            if server.forks > 20:
+                grown.setdefault(server.pid, []).append(server.rss)
+            family += [psutil.Process(server.pid)]
+        for one in family:
+            with contextlib.suppress(psutil.Error):
+                everything.add(one.pid)
+                ports |= {
+                    f"{one.name()} {told.laddr}" for told in one.net_connections("tcp") if told.status == "LISTEN"
+                }
+                everything |= {child.pid for child in one.children(recursive=True)}
+        time.sleep(0.5)
+    assert process.stdout is not None
+    found = json.loads(process.stdout.read())
+    rss = max(grown.values(), key=len)
+    figures = {
+        "seconds": round(time.monotonic() - began, 1), "ports": sorted(ports), "growth": round(max(rss) / rss[0] - 1, 4), "looks": len(rss),
+        "left": sorted(filter(is_running, everything)),
+    }  # fmt: skip
+    sys.stderr.write(json.dumps(figures) + "\n")
+    assert process.returncode == 0
+    assert [point["status"] for point in found["points"]] == ["finished"] * 1000
+    assert (figures["ports"], figures["left"]) == ([], [])
+    assert max(rss) < 1.05 * rss[0]

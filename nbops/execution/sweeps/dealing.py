@@ -93,6 +93,8 @@ class Dealer:
         self._hopeless: set[int] = set()
         self._signals: list[int] = []
         self._reason = ""
+        self._interrupted = False
+        self._spent = 0.0
         self._began = time.monotonic()
         goal, judging = plan.specification.goal, self._sampler or plan.specification.goal.stop_hopeless
         self._watch = (
@@ -209,6 +211,7 @@ class Dealer:
     def _note(self, told: Told, values: Mapping[str, str]) -> None:
         """A point is over."""
         self._told.append(told)
+        self._spent += told.seconds
         failed = told.status in {"failed", "lost"}
         self._failed += failed
         self._done += told.status == "finished" or is_hopeless(told)
@@ -271,15 +274,13 @@ class Dealer:
             desk.send(msgspec.json.encode({"stop": reason}))
 
     def _progress(self) -> Progress:
-        seconds = time.monotonic() - self._began
         done = self._done + self._failed
-        ended = [told.seconds for told in self._told if told.seconds]
         left = None
-        if ended:
-            open_points = self._plan.size - done
-            left = sum(ended) / len(ended) * open_points / min(self._lanes, max(open_points, 1))
+        if self._spent:
+            missing = self._plan.size - done
+            left = self._spent / len(self._told) * missing / min(self._lanes, max(missing, 1))
         return Progress(
-            self._recording.run_id, self._plan.size, done, len(self._running), self._failed, seconds, left
+            self._recording.run_id, self._plan.size, done, len(self._running), self._failed, time.monotonic() - self._began, left
         )  # fmt: skip
 
     def _output(self, number: int) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 
@@ -16,6 +17,7 @@ from nbops import config
 from nbops.errors import UsageError
 from nbops.execution import parameters as typed
 from nbops.execution import reading, secrets
+from nbops.execution.live import SWEEP
 from nbops.execution.sweeps import plan as plans
 from nbops.execution.sweeps import results
 from nbops.execution.sweeps.asked import Asked
@@ -45,6 +47,8 @@ def sweep(
     `watch` hears of every change, and once a second. An interrupt, SIGTERM, or the end of what the descriptor `stop` reads lets the
     running points stop; the sweep can be resumed.
     """
+    # A scheduler that gives up sends this signal: the sweep is then stopped as by Ctrl-C, not lost.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _import_all()
     store = connect(config.existing(settings) if asked.resume else settings)
     before = results.load(store, asked.resume) if asked.resume else None
@@ -103,9 +107,9 @@ def _open(store: Store, plan: Plan, before: results.Sweep | None) -> Iterator[Re
             raise UsageError(f"Sweep {short(before.run_id)} is running.", hint="Stop it first, or wait for its end.")
         recording = runs.reopen(store, before.run_id, folder=plan.path.parent)
     else:
-        birth = runs.Birth(new_id(), told.name or f"sweep {', '.join(told.varied)}", {"sweep": plan.kind})
-        fixed = {name: value for name, value in plan.example.items() if name not in told.varied}
-        params = typed.plain(fixed)
+        birth = runs.Birth(new_id(), told.name or f"sweep {', '.join(told.varied)}", {SWEEP: plan.kind})
+        values = typed.resolve(plan.interface, plan.example)
+        params = typed.plain({name: values[name] for name in plan.fixed})
         recording = runs.begin_headless(store, plan.path, params=params, parent=runs.invited(), birth=birth)
         artifacts.add(recording, plans.FILE, msgspec.json.format(msgspec.json.encode(told)), "dict", "application/json")
         recording.flush()

@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from nbops.errors import NbopsError
+from nbops.errors import ExecutionError, NbopsError
 from nbops.execution import notebook
 from nbops.execution.execution import INTERRUPTED, Part
 from nbops.execution.sweeps import texts
@@ -76,10 +76,17 @@ class Nursery:
         theirs.close()
 
     def lane(self) -> socket.socket:
-        """A new lane's socket. Raises OSError when the nursery is gone."""
+        """A new lane's socket. Raises ExecutionError when the nursery is gone."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            socket.send_fds(self._line, [_LANE], [theirs.fileno()])
+        try:
+            with theirs:
+                socket.send_fds(self._line, [_LANE], [theirs.fileno()])
+        except OSError as error:
+            ours.close()
+            raise ExecutionError(
+                "The process that starts the sweep's lanes died.",
+                hint="See that nothing kills it, then resume the sweep.",
+            ) from error
         return ours
 
     def entrust(self, handle: int) -> None:
@@ -163,8 +170,8 @@ class Lane:
 
     def live(self) -> None:
         """Work until the driver has nothing more."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, self._interrupted)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._interrupted)
         threading.Thread(target=self._listen, daemon=True).start()
         while (order := self._orders.get()) is not None:
             self._line.sendall(msgspec.json.encode(self._execute(order)) + b"\n")
@@ -225,7 +232,7 @@ class Lane:
         )  # fmt: skip
 
 
-POINT = "sweep.point"
+POINT = "nbops.point"
 """The tag of a child that says which of the sweep's points it is, counted from 0."""
 
 

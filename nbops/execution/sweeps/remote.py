@@ -59,6 +59,9 @@ def sweep(asked: Asked, project: Path, watch: Callable[[Progress], None]) -> tup
                 interrupted = True
                 process.send_signal(signal.SIGINT)
                 continue
+            if not line and interrupted:
+                # It had not begun.
+                raise KeyboardInterrupt
             if not line:
                 raise ExecutionError(
                     f"The driver of the sweep died: {errors()}.",

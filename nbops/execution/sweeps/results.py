@@ -16,7 +16,7 @@ from nbops.records import Better, Param, Record, RunStatus, short
 from nbops.store.client import Store
 from nbops.tracking import artifacts, runs
 
-TAKEN = "sweep.taken."
+TAKEN = "nbops.taken."
 """Begins a tag of a sweep's run that names the earlier run which stands for a point."""
 HOPELESS = "stopped: hopeless"
 """Begins the cause of a point's end that a sampler has stopped."""

@@ -56,12 +56,15 @@ def document(sweep: Sweep, ended: Ended) -> dict[str, Any]:
     """The outcome as JSON has it."""
     goal = sweep.specification.goal
     best = ranked(sweep.children.values(), goal.better)[:1] if goal.better else []
+    # What failed before its run began has no run.
+    without = [Child(told.number, told.run_id, told.status, told.cause) for told in ended.points]
+    children = {child.number: child for child in without} | sweep.children
     points = [
         {
             "point": child.number, "run_id": child.run_id, "name": _name(sweep, child.number), "status": child.status,
             "cause": child.cause, "value": child.value,
         }
-        for child in sweep.children.values()
+        for _, child in sorted(children.items())
     ]  # fmt: skip
     return {
         "sweep_id": ended.run_id, "status": ended.status, "cause": ended.cause, "exit": ended.exit, "seconds": round(ended.seconds, 3),
