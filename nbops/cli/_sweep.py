@@ -121,6 +121,13 @@ def _asked(notebook: Path | None, options: dict[str, Any]) -> Asked:
         )
     if options["random"] and (options["sampler"] or options["most"]):
         raise UsageError("--random says already how many points are drawn.", hint="Leave out --sampler and --most.")
+    for option in ("grid", "ranges"):
+        names = [name for name, _ in options[option]]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise UsageError(
+                f"Parameter {twice!r} is varied twice.", hint="Put all its values into one option, separated by commas."
+            )
     points, origins = files.read(options["points"]) if options["points"] else (None, [])
     fixed = merged_parameters(options["pairs"], (), options["files"], options["yamls"])
     return Asked(

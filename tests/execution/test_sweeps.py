@@ -228,6 +228,7 @@ REFUSED = {
     "a sampler without an end": (["--sampler", "random", "--range", "alpha", "1..2"], "--most"),
     "a metric without direction": (["--grid", "alpha", "1", "--metric", "undefined"], "--minimize"),
     "hopeless without a metric": (["--grid", "alpha", "1", "--stop-hopeless"], "--metric"),
+    "varied twice": (["--grid", "alpha", "1", "--grid", "alpha", "2"], "varied twice"),
     "too many": (["--grid", "alpha", ",".join(["1"] * 400), "--grid", "depth", ",".join(["1"] * 400)], "160,000"),
 }
 

@@ -54,7 +54,7 @@ def sweep(
     before = results.load(store, asked.resume) if asked.resume else None
     plan = plans.again(before.specification, asked) if before else plans.make(asked)
     _may_use_secrets(store, plan)
-    count = plans.lanes(plan.specification)
+    count = plans.lanes(plan)
     _share_cores(count)
     own = Own(store)
     with contextlib.closing(Nursery(lambda line: Lane(line, store, plan).live(), own.send_away)) as nursery:

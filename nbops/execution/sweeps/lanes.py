@@ -104,10 +104,10 @@ class Nursery:
 
 
 def _nurse(line: socket.socket, live: Callable[[socket.socket], None], at_the_end: Callable[[int], None]) -> None:
-    # A group of its own: Ctrl-C is the driver's to hear.
-    os.setpgid(0, 0)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    # A group of its own: Ctrl-C is the driver's to hear.
+    os.setpgid(0, 0)
     children: set[int] = set()
     trust = -1
     while True:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import random
 from collections.abc import Mapping
@@ -175,10 +174,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def lanes(specification: Specification) -> int:
+def lanes(plan: Plan) -> int:
     """How many lanes there are: as asked, else one for each core, and never more than points."""
-    points = len(specification.points) if specification.points is not None else math.inf
-    return int(max(1, min(specification.ways.lanes or cores(), points)))
+    return min(plan.specification.ways.lanes or cores(), plan.size)
 
 
 def _read(path: Path) -> tuple[Any, Interface]:

@@ -35,14 +35,13 @@ class Own:
         from nbops.execution.kernels import servers
         from nbops.execution.kernels.preload import Memory
 
-        if servers.SUPPORTED:
-            Memory(servers.memory_for(self._folder, self._environ)).learn(imported(node, folder))
-        server = servers.server_for(self._folder, start=True, idle_minutes=self._minutes, environ=self._environ)
-        if server is None:
+        if not servers.SUPPORTED:
             return -1
-        path = servers.socket_for(self._folder, self._environ)
-        lock = os.open(path.with_suffix(".sweeps"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        Memory(servers.memory_for(self._folder, self._environ)).learn(imported(node, folder))
+        lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # Before the server is looked for: from here on nobody sends it away, and who is about to has done so.
         fcntl.flock(lock, fcntl.LOCK_SH)
+        servers.server_for(self._folder, start=True, idle_minutes=self._minutes, environ=self._environ)
         return lock
 
     def send_away(self, lock: int) -> None:
@@ -55,10 +54,13 @@ class Own:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        path: Path = servers.socket_for(self._folder, self._environ)
-        path.with_suffix(".sweeps").unlink(missing_ok=True)
-        server = servers.Server(self._folder, self._environ, started=True)
-        server.close()
+        servers.Server(self._folder, self._environ, started=True).close()
+
+    @property
+    def _lock(self) -> Path:
+        from nbops.execution.kernels import servers
+
+        return servers.socket_for(self._folder, self._environ).with_suffix(".sweeps")
 
 
 def imported(node: Any, folder: Path) -> list[str]:
@@ -74,7 +76,8 @@ def imported(node: Any, folder: Path) -> list[str]:
                 elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
                     names[statement.module] = None
     tops = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
-    known = {top for top in tops if not any(folder.glob(f"{top}*")) and _is_installed(top)}
+    own = {top for top in tops if (folder / f"{top}.py").exists() or (folder / top).is_dir()}
+    known = {top for top in tops - own if _is_installed(top)}
     return [name for name in names if name.partition(".")[0] in known]
 
 
