@@ -18,7 +18,7 @@ frame = pd.DataFrame(rng.normal(size=(500, 5)), columns=list("abcde"))
 train, test = train_test_split(frame, random_state=0)
 model = Ridge(alpha=alpha).fit(train[["a", "b", "c", "d"]], train["e"])
 """
-_CELLS = {
+CELLS = {
     "pandas and scikit-learn": [
         _FIT,
         "mae = (model.predict(test[['a', 'b', 'c', 'd']]) - test['e']).abs().mean()",
@@ -111,12 +111,12 @@ def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
         "nbops, one at a time": ("ours", many, 1), "nbops, two lanes": ("ours", many, 2),
         "the same code in one warm process": ("limit", many, 1),
     }  # fmt: skip
-    for name, cells in _CELLS.items():
-        notebook = _notebook(folder / name.split()[0], cells)
+    for name, cells in CELLS.items():
+        notebook = notebook_of(folder / name.split()[0], cells)
         found: dict[str, list[Figures]] = {way: [] for way in ways}
         for _ in range(size.of(1, 3, 5)):
             for way, (program, count, lanes) in ways.items():
-                found[way].append(_run(parties[0], program, notebook, count, lanes))
+                found[way].append(run(parties[0], program, notebook, count, lanes))
         loop: Figures = {}
         for way, turns in found.items():
             own = {key: median([turn[key] for turn in turns]) for key in ("wall", "cpu")}
@@ -134,7 +134,8 @@ def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
     return report
 
 
-def _notebook(folder: Path, cells: list[str]) -> Path:
+def notebook_of(folder: Path, cells: list[str]) -> Path:
+    """A notebook with the parameter `alpha` and these cells, in a folder of its own."""
     folder.mkdir()
     made = [{"cell_type": "code", "execution_count": None, "id": f"c{n}", "metadata": {}, "outputs": [], "source": cell.strip()}
             for n, cell in enumerate(["alpha = 1.0", *cells])]  # fmt: skip
@@ -147,7 +148,8 @@ def _notebook(folder: Path, cells: list[str]) -> Path:
     return path
 
 
-def _run(party: Party, way: str, notebook: Path, count: int, lanes: int) -> Figures:
+def run(party: Party, way: str, notebook: Path, count: int, lanes: int) -> Figures:
+    """Wall and cpu seconds a notebook of executing it `count` times in one of the ways."""
     command = [str(party.python), "-c", _PROGRAM, way, str(notebook), str(count), str(lanes), "again"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(), cwd=notebook.parent)
     if done.returncode:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         compare,
         define_metric,
         load_model,
+        load_sweep,
         log_artifact,
         log_dict,
         log_figure,
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
         set_tag,
         sql,
         start_run,
+        sweep,
     )  # fmt: skip
     from nbops.workspace._run import Run
+    from nbops.workspace._sweep import Sweep
     from nbops.workspace._workspace import Workspace
 
 __all__ = [
@@ -49,12 +52,14 @@ __all__ = [
     "Output",
     "Run",
     "Secret",
+    "Sweep",
     "Workspace",
     "__version__",
     "autolog",
     "compare",
     "define_metric",
     "load_model",
+    "load_sweep",
     "log_artifact",
     "log_dict",
     "log_figure",
@@ -71,11 +76,13 @@ __all__ = [
     "set_tag",
     "sql",
     "start_run",
+    "sweep",
 ]
 
 _ELSEWHERE = {
     "NbopsError": "nbops.errors",
     "Run": "nbops.workspace._run",
+    "Sweep": "nbops.workspace._sweep",
     "Workspace": "nbops.workspace._workspace",
     **dict.fromkeys(("Input", "Output", "Secret"), "nbops.records"),
 }

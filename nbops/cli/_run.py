@@ -97,7 +97,7 @@ def run(
     if help_notebook:
         show_interface(notebook, as_json=as_json)
         return 0
-    parameters = _parameters(pairs, raw, files, yamls)
+    parameters = merged_parameters(pairs, raw, files, yamls)
     store = connect(obj.settings(start=notebook.expanduser().resolve().parent))
     lively = sys.stderr.isatty() and not as_json
     # A scheduler that gives up sends this signal: the run is then stopped as by Ctrl-C, not lost.
@@ -173,12 +173,13 @@ def _mind_the_noun(notebook: Path) -> None:
         raise NotFound(f"There is no notebook {str(notebook)!r}.", hint=f"Did you mean `nbops runs {notebook} …`?")
 
 
-def _parameters(
+def merged_parameters(
     pairs: tuple[tuple[str, str], ...],
     raw: tuple[tuple[str, str], ...],
     files: tuple[Path, ...],
     yamls: tuple[str, ...],
 ) -> dict[str, Any]:
+    """The parameters that the options of a command give: the later kinds win. Raises ParameterError for what is no mapping."""
     import yaml
 
     from nbops.execution.parameters import Word

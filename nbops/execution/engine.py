@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nbops import failures
 from nbops.errors import StoreFull
 from nbops.execution import kernel, metrics, parameters, secrets
-from nbops.execution.execution import INTERRUPTED, Ending, Execution, adopt, broken
+from nbops.execution.execution import Ending, Execution, adopt, broken, stopped
 from nbops.execution.parameters.reading import is_python
 from nbops.execution.skipping import finding, seen
 from nbops.store.places import make_private
@@ -56,6 +56,9 @@ def execute(  # noqa: PLR0913 - papermill's signature
     execution = nbops or adopt(
         nb, _path(input_path), nb.metadata.papermill.get("parameters") or {}, kernel_name or "python3"
     )
+    if execution.part:
+        # What papermill was given is the notebook itself.
+        nb.metadata.papermill["input_path"] = execution.notebook
     if execution_timeout:
         execution.timeout = execution_timeout
     conversation = {
@@ -267,7 +270,7 @@ def _broken(error: BaseException, execution: Execution, live: Live) -> tuple[End
         return _failed(f"timeout after {seconds:g} s", "execution.timeout", evidence), "CellTimeout"
     if isinstance(error, KeyboardInterrupt):
         cause = str(error) if isinstance(error, Stopped) else f"interrupted by {signal.SIGINT.name}"
-        return Ending(status="stopped", cause=cause, code="execution", exit=INTERRUPTED), "Stopped"
+        return stopped((execution.part and execution.part.reason()) or cause), "Stopped"
     # Papermill, nbclient and the kernel's launcher have no one error for what they cannot do.
     cause = f"{type(error).__name__}: {error}"[:500]
     return broken(cause), type(error).__name__

@@ -35,9 +35,26 @@ INTERRUPTED = 130
 """The exit status of what somebody stopped."""
 
 
+def stopped(cause: str) -> Ending:
+    """The ending of an execution that somebody stopped."""
+    return Ending(status="stopped", cause=cause, code="execution", exit=INTERRUPTED)
+
+
 def broken(cause: str) -> Ending:
     """The ending of an execution that the surroundings did not let happen."""
     return Ending(status="failed", cause=cause, code="execution.environment", failure_class="environment", exit=26)
+
+
+class Part(NamedTuple):
+    """What an execution is told that is a part of something larger: its place in it, and the notebook as that has read it.
+
+    `reason` tells why the execution is stopped, if the larger thing has stopped it.
+    """
+
+    parent: str
+    birth: runs.Birth
+    node: Any
+    reason: Callable[[], str]
 
 
 class Given(NamedTuple):
@@ -75,6 +92,7 @@ class Execution:
         self.journals = journals(recording.store)
         self.given: Given | None = None
         self.standing: Standing | None = None
+        self.part: Part | None = None
         self.ending = Ending()
         self.trouble = ""
         """What went wrong with the files beside, for a person to know."""

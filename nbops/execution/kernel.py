@@ -44,7 +44,8 @@ def options(execution: Execution, handed: Mapping[str, str]) -> dict[str, Any]:
         **handed,
     }
     told: dict[str, Any] = {"env": environ, **({"cwd": str(execution.cwd)} if execution.cwd else {})}
-    if execution.secrets:
-        # What the processes of a cell print, ipykernel writes as it is to where it was started, too.
+    if execution.secrets or execution.part:
+        # What the processes of a cell print, ipykernel writes as it is to where it was started, too; there it would tell a secret, or
+        # get mixed up with that of other kernels.
         told |= {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     return told

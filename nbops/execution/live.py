@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from nbops.execution.kernels.process import Usage
 
 FILE = "live.json"
+SWEEP = "nbops.sweep"
+"""The tag of a run that is a sweep; its value says what chooses the points."""
 _LONGEST_LINE = 200
 _BEGINNING = 2.0
 
@@ -176,14 +178,14 @@ def read(folder: Path) -> State | None:
 
 
 def stop(store: Store, run_id: str, *, kill: bool = False) -> None:
-    """Ask the runner of an execution on this host to stop it, as Ctrl-C does; `kill` does not let the cell finish its traceback.
+    """Ask the runner of an execution or sweep on this host to stop it, as Ctrl-C does; `kill` does not let cells finish their traceback.
 
     Returns at once. Raises UsageError when no runner of this host executes that run.
     """
     journal = journals(store) / f"{run_id}{saving.SUFFIX}"
     deadline = time.monotonic() + _BEGINNING
     # A run begins a moment before its journal.
-    while (runner := saving.runner(journal)) is None:
+    while (runner := saving.runner(journal) or _driver(store, run_id)) is None:
         if time.monotonic() < deadline and runs.info(store, run_id).status == "running":
             time.sleep(0.05)
             continue
@@ -193,6 +195,16 @@ def stop(store: Store, run_id: str, *, kill: bool = False) -> None:
         )
     for _ in range(2 if kill else 1):
         os.kill(runner, signal.SIGTERM)
+
+
+def _driver(store: Store, run_id: str) -> int | None:
+    """The process that drives a sweep on this host; None when there is none."""
+    sql = """
+        select r.pid from core.runs r join core.tags t on t.run_id = r.run_id and t.key = ?
+        where r.run_id = ? and r.host = ? and r.status = 'running'
+        """
+    found = store.read(sql, [SWEEP, run_id, store.host]).rows
+    return int(found[0][0]) if found and (store.places.alive / run_id).exists() else None
 
 
 def follow(store: Store, run_id: str, *, interval: float = 0.5) -> Iterator[State]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from nbops.errors import NotFound, UsageError, nearest
 from nbops.execution import parameters as typed
 from nbops.execution import reading, saving, secrets
-from nbops.execution.execution import Ending, Execution, Given, broken, journals
+from nbops.execution.execution import Ending, Execution, Given, Part, broken, journals, stopped
 from nbops.execution.live import State
 from nbops.execution.parameters.reading import is_python
 from nbops.execution.skipping.finding import Found, Standing, find
@@ -56,7 +56,7 @@ class Progress(Record):
     cells: int
 
 
-def execute(  # noqa: PLR0913 - each is an option of `nbops run`
+def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is a part of
     store: Store,
     notebook: Path,
     output: Path | None = None,
@@ -67,6 +67,7 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`
     timeout: float | None = None,
     force: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    part: Part | None = None,
 ) -> Outcome:
     """Execute a notebook as a run, unless that would repeat an earlier one. A failing notebook is an outcome, not an exception.
 
@@ -75,12 +76,12 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`
 
     Raises NotFound for a missing notebook or secret, ParameterError for parameters that it does not take and secrets that it may not
     ask for, and UsageError for what is no notebook or an output that cannot be written: all before a run begins. `timeout` in seconds
-    is for each cell.
+    is for each cell. As a `part` of something larger it executes the notebook that it is given there.
     """
     notebook = notebook.expanduser().resolve()
     if not notebook.is_file():
         raise NotFound(f"There is no notebook {notebook}.", hint=_neighbours(notebook))
-    node = reading.read(notebook)
+    node = part.node if part else reading.read(notebook)
     language = reading.language_of(node)
     interface = typed.read(node, language, notebook.name)
     values = typed.resolve(interface, parameters or {}, strict=store.settings.execution.strict_parameters)
@@ -91,13 +92,17 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`
     kernel = kernel or node.metadata.get("kernelspec", {}).get("name") or "python3"
     made = plan(store, node, interface, values, notebook=str(notebook), cwd=where, kernel=kernel)
     started = time.monotonic()
-    found = Found() if force else find(store, made)
+    # Whoever it is a part of has looked for an earlier run.
+    found = Found() if force or part else find(store, made)
     if found.run_id and (taken := _taken(store, found, output, started)):
         return taken
     saving.repair_dead(journals(store))
-    recording = runs.begin_headless(store, notebook, params=typed.recorded(interface, values), parent=runs.invited())
+    recording = runs.begin_headless(
+        store, notebook, params=typed.recorded(interface, values), parent=part.parent if part else runs.invited(),
+        birth=part.birth if part else None,
+    )  # fmt: skip
     execution = Execution(recording, str(notebook), cwd=where, timeout=timeout, watch=_watch(progress), secrets=hidden)
-    execution.given = Given(interface, values)
+    execution.given, execution.part = Given(interface, values), part
     execution.standing = Standing(made, forced=force, noted=found.reasons)
     missing = _missing(kernel)
     if missing:
@@ -139,9 +144,10 @@ def _papermill(execution: Execution, kernel: str, language: str) -> None:
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     # What Python takes is written by us, with its type; for other languages papermill knows how.
     theirs = {} if is_python(language) or execution.given is None else dict(execution.given.values)
+    source = execution.part.node if execution.part else execution.notebook
     try:
         papermill.execute_notebook(
-            execution.notebook, None, parameters=theirs, cwd=execution.cwd, kernel_name=kernel, language=language,
+            source, None, parameters=theirs, cwd=execution.cwd, kernel_name=kernel, language=language,
             progress_bar=False, engine_name="nbops", nbops=execution,
         )  # fmt: skip
     except (
@@ -155,7 +161,11 @@ def _papermill(execution: Execution, kernel: str, language: str) -> None:
         KeyboardInterrupt,
     ) as error:
         # Papermill, nbclient and the kernel's launcher have no one error for what they cannot do.
-        if not execution.recording.ended:
+        if execution.recording.ended:
+            return
+        if isinstance(error, KeyboardInterrupt):
+            _over(execution, stopped((execution.part and execution.part.reason()) or "interrupted before it began"))
+        else:
             _over(execution, broken(f"{type(error).__name__}: {error}"[:500]))
 
 

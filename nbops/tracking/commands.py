@@ -15,7 +15,17 @@ from nbops.events import MetricDefined, RunDeleted, RunLost, RunRenamed, RunRest
 from nbops.records import NO_STEP, Param, Series, Tag, new_id
 from nbops.store.commands import Bulk, Transaction, command, patrol
 from nbops.store.places import Places
-from nbops.tracking.requests import AdoptRun, ChangeRun, DefineMetric, EndRun, Facts, KeepKey, LogRun, StartRun
+from nbops.tracking.requests import (
+    AdoptRun,
+    ChangeRun,
+    DefineMetric,
+    EndRun,
+    Facts,
+    KeepKey,
+    LogRun,
+    ReopenRun,
+    StartRun,
+)
 
 _EXPERIMENTS = Bulk.into("core.experiments", experiment_id="uuid", name="varchar", created="us", seq="bigint")
 _RUNS = Bulk.into(
@@ -150,6 +160,17 @@ def keep_key(tx: Transaction, request: KeepKey) -> None:
     )  # fmt: skip
     for row in request.outputs:
         tx.add(_OUTPUTS, request.run_id, row.name, row.path, row.digest, tx.next_seq())
+
+
+@command(ReopenRun, role="contributor")
+def reopen(tx: Transaction, request: ReopenRun) -> None:
+    """Let it run again, in another process."""
+    _known(tx, request.run_id)
+    tx.run(
+        "update core.runs set status = 'running', ended = null, cause = null, host = ?, pid = ? where run_id = ?",
+        request.host, request.pid, request.run_id,
+    )  # fmt: skip
+    tx.remember("end", request.run_id, False)
 
 
 @command(AdoptRun, role="contributor")

@@ -39,7 +39,7 @@ from nbops.render.values import shorten
 from nbops.store.client import Store
 from nbops.store.wire import Request, encode
 from nbops.tracking import provenance
-from nbops.tracking.requests import EndRun, Facts, InputRow, KeepKey, LogRun, StartRun
+from nbops.tracking.requests import EndRun, Facts, InputRow, KeepKey, LogRun, ReopenRun, StartRun
 from nbops.tracking.values import metric_key, number, param, step_number, storable, tag
 
 # A caller who is faster than the store waits here rather than filling the memory.
@@ -129,6 +129,13 @@ class Recording:
                 marker.unlink()
             return False
         return True
+
+    def reopen(self, start: StartRun) -> None:
+        """Let a run that has ended, or whose process died, go on in this one; `start` says by which process and host."""
+        # Before the store calls it running: without its lock that would be a dead process's.
+        self._mark(start)
+        self.store.write(ReopenRun(run_id=self.run_id, host=start.host, pid=start.pid))
+        self.watch()
 
     def watch(self) -> None:
         """Let the background thread send what this run collects."""
@@ -416,6 +423,12 @@ _flusher = _Flusher()
 def in_background(job: Callable[[], None]) -> None:
     """Run something soon, on the flusher's thread."""
     _flusher.wake(job)
+
+
+def finish() -> None:
+    """Do what waits in the background, and send what came of it; for a process that leaves without its exit handlers."""
+    _flusher.finish()
+    flush_all()
 
 
 def open_recordings() -> list[Recording]:

@@ -101,6 +101,14 @@ class KeepKey(Request, tag="run.key"):
     outputs: list[OutputRow] = []
 
 
+class ReopenRun(Request, tag="run.reopen"):
+    """A run that ended goes on in the process that asks."""
+
+    run_id: str
+    host: str
+    pid: int
+
+
 class AdoptRun(Request, tag="run.adopt"):
     """A kernel joins the run that its runner has started; its experiment and name apply. Answers with the run's params."""
 

@@ -88,18 +88,42 @@ def begin(
     return recording
 
 
-def begin_headless(store: Store, notebook: Path, *, params: Mapping[str, object], parent: str | None) -> Recording:
+class Birth(Record):
+    """What is known of a run before it begins: its id, its name and its tags."""
+
+    run_id: str
+    name: str = ""
+    tags: dict[str, str] = {}
+
+
+def begin_headless(
+    store: Store, notebook: Path, *, params: Mapping[str, object], parent: str | None, birth: Birth | None = None
+) -> Recording:
     """Begin the run of a notebook that this process is about to execute; its kernel may join it."""
+    birth = birth or Birth(new_id())
     made = [param(key, value) for key, value in params.items()]
-    recording = Recording(store, new_id(), params=made, folder=notebook.parent)
+    recording = Recording(store, birth.run_id, params=made, folder=notebook.parent)
     source = provenance.relative(str(notebook), store.settings.project)
     request = StartRun(
-        run_id=recording.run_id, experiment=provenance.experiment_of(source), name="", started=now_us(), host=store.host,
-        pid=os.getpid(), parent_id=parent, source=source, params=made,
+        run_id=recording.run_id, experiment=provenance.experiment_of(source), name=birth.name, started=now_us(),
+        host=store.host, pid=os.getpid(), parent_id=parent, source=source, params=made,
+        tags=[tag(key, value) for key, value in birth.tags.items()],
     )  # fmt: skip
     begun(recording, request)
     # The kernel is another process, which is to find it.
     recording.flush()
+    return recording
+
+
+def reopen(store: Store, run_id: str, *, folder: Path) -> Recording:
+    """Go on in this process with a run that has ended, or whose process died."""
+    known = info(store, run_id)
+    recording = Recording(store, run_id, params=stored_params(store, run_id), folder=folder)
+    request = StartRun(
+        run_id=run_id, experiment=known.experiment, name=known.name, started=known.start_time, host=store.host, pid=os.getpid(),
+        parent_id=known.parent_run_id, source=known.source,
+    )  # fmt: skip
+    recording.reopen(request)
     return recording
 
 

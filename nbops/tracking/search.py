@@ -46,6 +46,15 @@ def search(
     found = table(store, query)
     for sentence in unknown(store, query, found.column_names if found.num_rows else ()):
         warnings.warn(sentence, SearchWarning, stacklevel=callers_level())
+    return _to_frame(found)
+
+
+def frame(store: Store, query: Query) -> pd.DataFrame:
+    """The runs that `query` chooses, as `search` gives them."""
+    return _to_frame(table(store, query))
+
+
+def _to_frame(found: pa.Table) -> pd.DataFrame:
     made: pd.DataFrame = found.to_pandas()
     for name in _TIMES:
         made[name] = made[name].dt.tz_localize("UTC")

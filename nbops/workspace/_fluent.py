@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nbops.records import Better
 from nbops.tracking import runs
 from nbops.workspace._run import Run
+from nbops.workspace._sweep import Sweep, sweep
 from nbops.workspace._workspace import Workspace, open_project
 
 if TYPE_CHECKING:
@@ -126,6 +127,11 @@ def load_model(reference: str, *, trust: Collection[str] | bool = ()) -> LoadedM
     return open_project().load_model(reference, trust=trust)
 
 
+def load_sweep(sweep: str) -> Sweep:
+    """A sweep of this project; see Workspace.load_sweep."""
+    return open_project().load_sweep(sweep)
+
+
 def autolog(*, models: bool = True, disable: bool = False) -> None:
     """Record what scikit-learn estimators do from now on: parameters, data, duration, training metrics, scores, searches.
 
@@ -153,11 +159,13 @@ def _run() -> Run:
 
 
 __all__ = [
+    "Sweep",
     "Workspace",
     "autolog",
     "compare",
     "define_metric",
     "load_model",
+    "load_sweep",
     "log_artifact",
     "log_dict",
     "log_figure",
@@ -174,4 +182,5 @@ __all__ = [
     "set_tag",
     "sql",
     "start_run",
+    "sweep",
 ]  # fmt: skip

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nbops.registry.models import LoadedModel, ModelVersion
     from nbops.tracking.compare import Comparison
+    from nbops.workspace._sweep import Sweep
 
 
 class Workspace:
@@ -140,6 +141,13 @@ class Workspace:
         from nbops.registry import models
 
         return models.load(self._asked, reference, trust=trust)
+
+    def load_sweep(self, sweep: str) -> Sweep:
+        """The sweep that a full id, its last digits or a name means. Raises NotFound or Ambiguous."""
+        from nbops.execution.sweeps import results
+        from nbops.workspace._sweep import Sweep
+
+        return Sweep(self.store, results.load(self._settled, sweep).run_id)
 
     def model_versions(self, name: str | None = None) -> pd.DataFrame:
         """Registered versions, newest first."""

@@ -63,6 +63,14 @@ def a_project(run: nbops.Run) -> None:
     assert_type(nbops.compare(run, "4f2a9c1e"), Comparison)
     assert_type(nbops.compare(model="churn", everything=True).frame, pd.DataFrame)
     assert_type(nbops.sql("select * from runs where name = ?", ["deep"]), pd.DataFrame)
+    made = nbops.sweep("train.ipynb", {"alpha": [0.1, 1], "depth": np.arange(3)}, metric="mae", better="lower", lanes=2)
+    assert_type(made, nbops.Sweep)
+    assert_type(made.best(), nbops.Run)
+    assert_type(made.runs, pd.DataFrame)
+    nbops.sweep("train.ipynb", points=pd.DataFrame({"alpha": [1]}), params={"depth": 3})
+    nbops.sweep("train.ipynb", ranges={"alpha": "0.1..10:log", "depth": (3, 12), "kind": ["a", "b"]}, random=30, seed=7)
+    nbops.sweep("train.ipynb", {"alpha": 0.1})  # type: ignore[dict-item]  # a grid has lists of values
+    assert_type(nbops.load_sweep("4f2a9c1e"), nbops.Sweep)
     nbops.define_metric("cost", better="lower", unit="EUR")
     nbops.define_metric("cost", better="less")  # type: ignore[arg-type]  # there are two directions
     run.end("ended")  # type: ignore[arg-type]  # and a few ways to end

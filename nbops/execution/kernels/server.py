@@ -188,6 +188,7 @@ class _Server:
         self._forks = 0
         self._leaving = False
         self._renewal = -1
+        self._successor = 0
         self._idle_since = time.monotonic()
 
     def serve(self) -> None:
@@ -305,6 +306,9 @@ class _Server:
             return
         if request["ask"] == "stop":
             self._stop_listening()
+            if self._successor:
+                # Nobody would know of one that comes later.
+                _kill(self._successor)
         asker.say(**self._status())
         self._gone(asker)
 
@@ -397,12 +401,13 @@ class _Server:
         self._renewal, ready = os.pipe()
         plan = self._plan._replace(ready=ready, attempt=0)
         os.set_inheritable(ready, True)
-        os.posix_spawn(sys.executable, command(plan), self._given, setsid=True)
+        self._successor = os.posix_spawn(sys.executable, command(plan), self._given, setsid=True)
         os.close(ready)
         self._on(self._renewal, self._renewed)
 
     def _renewed(self) -> None:
         self._off(self._renewal)
+        self._successor = 0
         if os.read(self._renewal, 1):
             self._stop_listening()
 

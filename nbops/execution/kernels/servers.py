@@ -115,6 +115,17 @@ def socket_for(folder: Path, environ: Mapping[str, str]) -> Path:
     return _meeting_point(folder) / f"{key(environ)}.sock"
 
 
+def memory_for(folder: Path, environ: Mapping[str, str]) -> Path:
+    """Where servers for kernels with this environment remember what to preload."""
+    path = socket_for(folder, environ)
+    make_private(path.parent)
+    return _memory(path)
+
+
+def _memory(path: Path) -> Path:
+    return path.parent / f"preload-{sys.version_info.major}{sys.version_info.minor}.json"
+
+
 def connect(path: Path) -> socket.socket:
     """A connection to a server of this user's. Raises OSError, also for another user's: it would be told our environment."""
     sock = socket.socket(socket.AF_UNIX)
@@ -185,7 +196,7 @@ def _start(path: Path, idle_minutes: float, environ: Mapping[str, str]) -> bool:
             f"{path.parent} does not belong to this user alone, and whoever reaches it could run code as you.",
             hint=f"chmod 700 {path.parent}",
         )
-    memory = path.parent / f"preload-{sys.version_info.major}{sys.version_info.minor}.json"
+    memory = _memory(path)
     ready, told = os.pipe()
     with open(path.parent / f"{path.stem}.log", "wb", opener=_for_us) as log:
         plan = Plan(str(path), str(memory), path.stem, idle_minutes, told)

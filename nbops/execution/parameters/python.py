@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from nbops.execution.parameters.kinds import CONTAINERS, REFUSALS, Misfit
+from nbops.execution.parameters.kinds import CONTAINERS, REFUSALS, Misfit, kind_of
 from nbops.execution.parameters.libraries import numpy_name
 from nbops.execution.parameters.values import kind
 
@@ -272,6 +272,8 @@ def _call(node: ast.Call, scope: Scope) -> object:
     named = {keyword.arg: literal(keyword.value, scope) for keyword in node.keywords if keyword.arg}
     if len(named) < len(node.keywords):  # `**options`
         raise Unread
+    if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call):
+        return _changed(literal(node.func.value, scope), node.func.attr, arguments)
     if name in _PARSERS and not named and len(arguments) == 1 and isinstance(arguments[0], str):
         return _made(kind(_PARSERS[name]).parse, arguments[0])
     if name and name.startswith("numpy.") and kind_name(name) and not named:
@@ -290,6 +292,13 @@ def _call(node: ast.Call, scope: Scope) -> object:
     if maker is None:
         raise Unread
     return _made(maker, *arguments, **named)
+
+
+def _changed(value: object, method: str, arguments: list[Any]) -> object:
+    """What a method of pandas' times makes of one: those that an injected cell calls."""
+    if method not in {"as_unit", "tz_convert"} or not str(kind_of(value)).startswith("pd."):
+        raise Unread
+    return _made(getattr(value, method), *arguments)
 
 
 def _numpy(attribute: str, arguments: list[Any]) -> object:

@@ -1,0 +1,88 @@
+"""The fork server that a sweep starts for itself and sends away with its end, shared with other sweeps that need the very same one."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import fcntl
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from nbops.execution import reading, secrets
+from nbops.execution.parameters import python
+from nbops.execution.parameters.reading import is_python
+from nbops.store.client import Store
+
+
+class Own:
+    """The server that forks the kernels of a sweep. The environment is taken as it is when this is made."""
+
+    def __init__(self, store: Store) -> None:
+        self._folder = store.places.kernels
+        self._environ = secrets.without_secrets(store.settings, os.environ)
+        self._stays = store.settings.execution.fork_server
+        self._minutes = store.settings.execution.fork_server_minutes
+
+    def start(self, node: Any, folder: Path) -> int:
+        """Have it running; gives the descriptor of a lock that `send_away` needs, -1 when there is no server.
+
+        It preloads what the notebook `node` in `folder` will import, as far as that can be read, and what earlier ones have imported.
+        """
+        # Needs what only POSIX has.
+        from nbops.execution.kernels import servers
+        from nbops.execution.kernels.preload import Memory
+
+        if not servers.SUPPORTED:
+            return -1
+        Memory(servers.memory_for(self._folder, self._environ)).learn(imported(node, folder))
+        lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # Before the server is looked for: from here on nobody sends it away, and who is about to has done so.
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        servers.server_for(self._folder, start=True, idle_minutes=self._minutes, environ=self._environ)
+        return lock
+
+    def send_away(self, lock: int) -> None:
+        """Let it leave, unless another sweep uses it or the settings want it to stay."""
+        from nbops.execution.kernels import servers
+
+        if self._stays:
+            return
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        servers.Server(self._folder, self._environ, started=True).close()
+
+    @property
+    def _lock(self) -> Path:
+        from nbops.execution.kernels import servers
+
+        return servers.socket_for(self._folder, self._environ).with_suffix(".sweeps")
+
+
+def imported(node: Any, folder: Path) -> list[str]:
+    """The installed modules that a notebook's cells import at their top level, in their order; none that its own folder may have."""
+    names: dict[str, None] = {}
+    for cell in node.cells if is_python(reading.language_of(node)) else ():
+        if cell.cell_type != "code":
+            continue
+        with contextlib.suppress(SyntaxError):
+            for statement in python.parse(cell.source).body:
+                if isinstance(statement, ast.Import):
+                    names |= dict.fromkeys(alias.name for alias in statement.names)
+                elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+                    names[statement.module] = None
+    tops = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+    own = {top for top in tops if (folder / f"{top}.py").exists() or (folder / top).is_dir()}
+    known = {top for top in tops - own if _is_installed(top)}
+    return [name for name in names if name.partition(".")[0] in known]
+
+
+def _is_installed(top: str) -> bool:
+    from nbops.execution.kernels.key import site_folders
+
+    found = importlib.util.find_spec(top)
+    return bool(found and found.origin and any(Path(found.origin).is_relative_to(place) for place in site_folders()))

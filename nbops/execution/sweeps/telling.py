@@ -1,0 +1,137 @@
+"""A sweep in words, tables and JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from nbops.execution.sweeps import texts
+from nbops.execution.sweeps.dealing import Ended, Progress, resume_hint
+from nbops.execution.sweeps.results import Child, Sweep
+from nbops.records import Better, short
+from nbops.render import html, text, values
+from nbops.render.model import Column, Html
+
+_BEST = 10
+
+
+def outcome(sweep: Sweep, ended: Ended) -> str:
+    """How a sweep ended, for a terminal: the best points if there is a metric, the failed ones, and how to get at the rest."""
+    goal, lines = sweep.specification.goal, []
+    if goal.metric and goal.better:
+        columns, rows = table(sweep, ranked(sweep.children.values(), goal.better)[:_BEST])
+        lines.append(text.table(columns, rows).rstrip())
+    failures = [told for told in ended.points if told.status in {"failed", "lost"}]
+    lines += [f"failed: {_name(sweep, told.number)}: {told.cause}" for told in failures[:_BEST]]
+    if len(failures) > _BEST:
+        lines.append(f"… and {len(failures) - _BEST} more")
+    if ended.dropped:
+        lines.append(f"{_count(ended.dropped)} asked for twice and left out.")
+    lines.append(summary(ended))
+    hint = resume_hint(ended)
+    lines.append(f"Go on with what is missing: {hint}" if hint else f"All of them: {_listing(ended.run_id)}")
+    return "\n".join(lines)
+
+
+def summary(ended: Ended) -> str:
+    """How a sweep ended, on one line."""
+    finished = sum(told.status == "finished" for told in ended.points)
+    parts = [f"{finished} finished"]
+    failed = sum(told.status in {"failed", "lost"} for told in ended.points)
+    stopped = sum(told.status == "stopped" for told in ended.points)
+    more = (
+        (failed, "failed"),
+        (stopped, "stopped"),
+        (ended.kept, "done before"),
+        (ended.taken, "taken from earlier runs"),
+    )
+    parts += [f"{number} {what}" for number, what in more if number]
+    cause = f": {ended.cause}" if ended.cause and ended.status != "finished" else ""
+    return f"{ended.status} sweep {short(ended.run_id)} in {values.duration(ended.seconds)}: {', '.join(parts)}{cause}"
+
+
+def document(sweep: Sweep, ended: Ended) -> dict[str, Any]:
+    """The outcome as JSON has it."""
+    goal = sweep.specification.goal
+    best = ranked(sweep.children.values(), goal.better)[:1] if goal.better else []
+    # What failed before its run began has no run.
+    without = [Child(told.number, told.run_id, told.status, told.cause) for told in ended.points]
+    children = {child.number: child for child in without} | sweep.children
+    points = [
+        {
+            "point": child.number, "run_id": child.run_id, "name": _name(sweep, child.number), "status": child.status,
+            "cause": child.cause, "value": child.value,
+        }
+        for _, child in sorted(children.items())
+    ]  # fmt: skip
+    return {
+        "sweep_id": ended.run_id, "status": ended.status, "cause": ended.cause, "exit": ended.exit, "seconds": round(ended.seconds, 3),
+        "points": points, "kept": ended.kept, "taken": ended.taken, "dropped": ended.dropped,
+        "metric": goal.metric or None, "best": best[0].run_id if best else None,
+    }  # fmt: skip
+
+
+def progress(at: Progress) -> str:
+    """Where a sweep is, on one line."""
+    failed = f", {at.failed} failed" if at.failed else ""
+    left = f", {values.duration(at.left)} left" if at.left is not None else ""
+    return f"{at.done}/{at.total} done, {at.running} running{failed}{left}"
+
+
+def ranked(children: Iterable[Child], better: Better) -> list[Child]:
+    """The finished points that have the metric, the best first."""
+    found = [(child.value, child) for child in children if child.status == "finished" and child.value is not None]
+    # NaN is the best of nothing.
+    numbers = [pair for pair in found if not math.isnan(pair[0])]
+    return [child for _, child in sorted(numbers, key=lambda pair: pair[0], reverse=better == "higher")]
+
+
+def table(sweep: Sweep, children: Iterable[Child]) -> tuple[list[Column | str], list[list[object]]]:
+    """Points in rows: the run, what was varied, the metric and the status."""
+    names, metric = sweep.specification.varied, sweep.specification.goal.metric
+    columns: list[Column | str] = [
+        "run",
+        *names,
+        *([Column(metric, "number")] if metric else []),
+        Column("status", "status"),
+    ]
+    rows = []
+    for child in children:
+        point = sweep.values(child.number)
+        told = [point.get(name) for name in names]
+        rows.append([short(child.run_id), *told, *([child.value] if metric else []), child.status])
+    return columns, rows
+
+
+def to_text(sweep: Sweep) -> str:
+    """A sweep for a terminal: its best points, or the first ones when no metric says which those are."""
+    return text.table(*_first(sweep), caption=_caption(sweep)).rstrip()
+
+
+def to_html(sweep: Sweep) -> Html:
+    """The same for a notebook."""
+    return html.table(*_first(sweep), caption=_caption(sweep))
+
+
+def _first(sweep: Sweep) -> tuple[list[Column | str], list[list[object]]]:
+    goal, children = sweep.specification.goal, sweep.children.values()
+    return table(sweep, (ranked(children, goal.better) if goal.better else list(children))[:_BEST])
+
+
+def _caption(sweep: Sweep) -> str:
+    done = sum(child.done for child in sweep.children.values())
+    return f"Sweep {short(sweep.run_id)} of {Path(sweep.specification.notebook).name}: {len(sweep.children)} points, {done} done"
+
+
+def _name(sweep: Sweep, number: int) -> str:
+    return texts.label(sweep.values(number)) or f"point {number}"
+
+
+def _count(number: int) -> str:
+    return "1 point was" if number == 1 else f"{number} points were"
+
+
+def _listing(run_id: str) -> str:
+    return f"nbops runs list -f \"parent_run_id = '{run_id}'\""
