@@ -48,7 +48,7 @@ def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
                 "papermill, xargs -P2": lambda: execution.run(party, "command", notebook, few, 2),  # noqa: B023 - the same
                 "nbops sweep, the first in a project": lambda: _sweep(party, first, many),  # noqa: B023 - the same
                 "nbops sweep": lambda: _sweep(party, notebook, many) if turn else _second(party, notebook, many),  # noqa: B023
-                "nbops, engine alone": lambda: execution.run(party, "ours", notebook, many, 1),  # noqa: B023 - the same
+                "nbops' engine alone": lambda: execution.run(party, "engine", notebook, many, 2),  # noqa: B023 - the same
             }
             for way, run in ways.items():
                 found.setdefault(way, []).append(run())
@@ -64,7 +64,7 @@ def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
             )
         beside = [
             one["cpu"] - engine["cpu"]
-            for one, engine in zip(found["nbops sweep"], found["nbops, engine alone"], strict=True)
+            for one, engine in zip(found["nbops sweep"], found["nbops' engine alone"], strict=True)
         ]
         report.notes.append(
             f"{name}: {1000 * median(beside):,.1f} ms of cpu a point beside the engine, all starts included"
@@ -83,7 +83,7 @@ def _second(party: Party, notebook: Path, count: int) -> Figures:
 
 def _sweep(party: Party, notebook: Path, count: int) -> Figures:
     values = ",".join(str(1 + n) for n in range(count))
-    command = [str(party.python), "-c", _PROGRAM, str(notebook), "--grid", "alpha", values, "--lanes", "2"]
+    command = [str(party.python), "-c", _PROGRAM, str(notebook), "--grid", "alpha", values, "--lanes", "2", "--force"]
     surroundings = environment() | {"NBOPS_STORE_IDLE_MINUTES": "0.02"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=surroundings, cwd=notebook.parent)
     if done.returncode:
