@@ -143,6 +143,7 @@ def _converse(
     manager = conversation.pop("km", None) or kernel.manager(kernel_name, execution)
     live.client = client = Client(
         account, manager, mask=Mask(execution.secrets.values()), after=_metrics(execution), tick=live.tick,
+        stopped=execution.part.reason if execution.part else None,
         timeout=execution.timeout, kernel_name=kernel_name, log=logger, **conversation,
     )  # fmt: skip
     client.execute()
