@@ -52,12 +52,14 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         after: Callable[[Client, NotebookNode], Awaitable[None]] | None = None,
         last: Callable[[Client], Awaitable[None]] | None = None,
         tick: Callable[[], None] | None = None,
+        stopped: Callable[[], object] | None = None,
         **options: Any,
     ) -> None:
         """`kernel_options` go to the kernel's start, `first` is called before the first cell, `last` when all ended well.
 
         `after` follows each cell that ended well, `tick` is called each second.
 
+        `stopped` tells whether somebody has stopped the execution before signals were heard here.
         What the kernel publishes goes through `mask` before anybody sees it.
         """
         super().__init__(account, km=km, **options)
@@ -68,6 +70,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         self._after = after
         self._last = last
         self._tick = tick
+        self._stopped = stopped
         self._shown: dict[str, list[NotebookNode]] = {}
         self._stop: int | None = None
         self._main: asyncio.Task[None] | None = None
@@ -85,6 +88,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
     async def _execute(self) -> None:
         self._main = asyncio.current_task()
         with self._signals():
+            if self._stopped and self._stopped():
+                raise Stopped(signal.SIGTERM)
             beside = [asyncio.create_task(self._ticks())]
             try:
                 await self._live(beside)

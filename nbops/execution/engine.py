@@ -154,6 +154,7 @@ def _converse(
     live.client = client = Client(
         account, manager, mask=Mask(execution.secrets.values()), first=first, after=_metrics(execution), last=last,
         tick=live.tick,
+        stopped=execution.part.reason if execution.part else None,
         timeout=execution.timeout, kernel_name=kernel_name, log=logger, **conversation,
     )  # fmt: skip
     client.execute()

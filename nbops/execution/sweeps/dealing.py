@@ -77,7 +77,10 @@ class _Desk:
 class Dealer:
     """Deals until no points are left, too many have failed, or somebody stops it."""
 
-    def __init__(self, store: Store, plan: Plan, nursery: Nursery, *, lanes: int, known: Known | None) -> None:
+    def __init__(
+        self, store: Store, plan: Plan, nursery: Nursery, *, lanes: int, signals: list[int], known: Known | None
+    ) -> None:
+        """`signals` have been heard before."""
         self._store = store
         self._plan = plan
         self._nursery = nursery
@@ -91,7 +94,7 @@ class Dealer:
         self._told: list[Told] = []
         self._kept = self._taken = self._done = self._failed = 0
         self._hopeless: set[int] = set()
-        self._signals: list[int] = []
+        self._signals = signals
         self._reason = ""
         self._interrupted = False
         self._spent = 0.0
@@ -110,6 +113,7 @@ class Dealer:
         self._recording = recording
         self._prepare(before)
         with self._ears(stop):
+            self._heed()
             self._hand_out()
             watch(self._progress())
             while self._running:

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 
@@ -48,8 +49,16 @@ def sweep(
     `watch` hears of every change, and once a second. An interrupt, SIGTERM, or the end of what the descriptor `stop` reads lets the
     running points stop; the sweep can be resumed.
     """
-    # A scheduler that gives up sends this signal: the sweep is then stopped as by Ctrl-C, not lost.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signals: list[int] = []
+
+    def heard(number: int, _: FrameType | None) -> None:
+        # Where what is raised gets lost, in the middle of a fork for example, it is heard later.
+        signals.append(number)
+        raise KeyboardInterrupt
+
+    # A scheduler that gives up sends SIGTERM: the sweep is then stopped as by Ctrl-C, not lost.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, heard)
     _import_all()
     store = connect(config.existing(settings) if asked.resume else settings)
     before = results.load(store, asked.resume) if asked.resume else None
@@ -60,7 +69,8 @@ def sweep(
     own = Own(store)
     with contextlib.closing(Nursery(lambda line: Lane(line, store, plan).live(), own.send_away)) as nursery:
         plan = _directed(store, plan)
-        dealer = Dealer(store, plan, nursery, lanes=count, known=None if asked.force else _known(store, plan))
+        known = None if asked.force else _known(store, plan)
+        dealer = Dealer(store, plan, nursery, lanes=count, signals=signals, known=known)
         with _open(store, plan, before) as recording:
             lock = own.start(plan.node, plan.path.parent)
             if lock >= 0:

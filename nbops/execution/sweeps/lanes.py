@@ -20,14 +20,13 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 import msgspec
 
 from nbops.errors import ExecutionError, NbopsError
 from nbops.execution import notebook
-from nbops.execution.execution import INTERRUPTED, Part
+from nbops.execution.execution import Part
 from nbops.execution.sweeps import texts
 from nbops.execution.sweeps.plan import Plan
 from nbops.records import FailureClass, Record, RunStatus
@@ -171,7 +170,8 @@ class Lane:
     def live(self) -> None:
         """Work until the driver has nothing more."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._interrupted)
+            # While cells are executed the conversation with the kernel hears it; before, it asks for the reason.
+            signal.signal(number, lambda *_: None)
         threading.Thread(target=self._listen, daemon=True).start()
         while (order := self._orders.get()) is not None:
             self._line.sendall(msgspec.json.encode(self._execute(order)) + b"\n")
@@ -182,6 +182,8 @@ class Lane:
             for text in lines:
                 message: dict[str, Any] = json.loads(text)
                 if "stop" not in message:
+                    # Here, where orders and stops come in their order.
+                    self._reason = ""
                     self._orders.put(msgspec.convert(message, Order))
                     continue
                 self._reason = message["stop"]
@@ -191,22 +193,11 @@ class Lane:
             _die()
         self._orders.put(None)
 
-    def _interrupted(self, _: int, __: FrameType | None) -> None:
-        # While cells are executed the conversation with the kernel hears it instead.
-        if self._busy:
-            raise KeyboardInterrupt
-
     def _execute(self, order: Order) -> Told:
-        self._reason = ""
         began = time.monotonic()
+        self._busy = True
         try:
-            self._busy = True
             told = self._outcome(order)
-        except KeyboardInterrupt:
-            self._busy = False
-            told = Told(order.number, order.run_id, "stopped", self._reason, "execution", None, INTERRUPTED)
-            for one in recording.open_recordings():
-                one.end("stopped", self._reason)
         except NbopsError as error:
             told = Told(order.number, "", "failed", error.message, error.code, None, error.exit.status)
         finally:
