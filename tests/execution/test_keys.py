@@ -144,6 +144,17 @@ def test_a_folder_is_its_files_by_name_and_content(tmp_path: Path) -> None:
     assert digests.content("parts/*", tmp_path).digest == digests.content("parts/**/*", tmp_path).digest
 
 
+def test_a_link_to_a_folder_counts_with_what_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "real").mkdir()
+    (tmp_path / "parts" / "link").symlink_to("../real")
+    (tmp_path / "parts" / "loop").symlink_to(".")
+    digests = Digests(tmp_path / "digests.json")
+    before = digests.content("parts", tmp_path).digest
+    (tmp_path / "real" / "a").write_text("1")
+    assert digests.content("parts", tmp_path).digest != before
+
+
 def test_what_is_no_file_is_told_apart_from_what_cannot_be_known(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     digests = Digests(tmp_path / "digests.json")

@@ -195,6 +195,44 @@ def test_nothing_that_a_notebook_does_breaks_its_run(what: str, here: Workspace,
         assert ("read", "?.csv" if "text" in what else "more.csv", 2) in told(outcome, folder)
 
 
+WAYS = {
+    "sqlite": "import sqlite3\nsqlite3.connect('kept' + '.db').execute('select 1')",
+    "folder first": "import os\nfolder = os.open('deep', os.O_RDONLY)\nos.read(os.open('in' + '.csv', os.O_RDONLY, dir_fd=folder), 9)",
+    "spawned": "import tool2, multiprocessing\nwith multiprocessing.get_context('spawn').Pool(1) as p: p.map(len, ['a'])",
+    "joblib": "from joblib import Parallel, delayed\nParallel(n_jobs=2)(delayed(len)('a') for _ in range(2))",
+    "thread": "import threading\nt = threading.Thread(target=lambda: open('more' + '.csv').read())\nt.start()\nt.join()",
+    "shell": "!true",
+    "read and write": "open('more' + '.csv', 'r+').read()",
+    "a link": "import os\nos.link('more' + '.csv', 'own.csv')\nopen('own' + '.csv').read()",
+    "run": "%run script.py",
+}
+
+
+@pytest.mark.parametrize("what", WAYS)
+def test_there_is_no_way_around(what: str, here: Workspace, folder: Path) -> None:
+    (folder / "kept.db").write_text("")
+    (folder / "deep").mkdir()
+    (folder / "deep" / "in.csv").write_text("1")
+    (folder / "tool2.py").write_text("")
+    found = told(run(here, folder, DECLARED, WAYS[what]), folder)
+    assert [cell for _, _, cell in found] == [2] * len(found) != []
+
+
+def test_what_is_written_beside_and_moved_is_its_own(here: Workspace, folder: Path) -> None:
+    code = "import os\nopen('t.tmp', 'w').write('1')\nos.replace('t.tmp', 'fin' + '.csv')\nopen('fin' + '.csv').read()"
+    clean = "import tempfile, os\nwith tempfile.TemporaryDirectory() as d: os.mkdir(d + '/x')"
+    assert told(run(here, folder, DECLARED, code, clean), folder) == []
+
+
+@pytest.mark.parametrize(
+    "code", ["import tool, sys\ndel sys.modules['tool']", "import runpy\nrunpy.run_module('tool')"]
+)
+def test_code_counts_although_the_notebook_forgets_it(code: str, here: Workspace, folder: Path) -> None:
+    subprocess.run([sys.executable, "-m", "compileall", "-q", folder], check=True)
+    outcome = run(here, folder, DECLARED, code)
+    assert {f"{folder.name}/tool.py", f"{folder.name}/inner.py"} <= set(kept(here, outcome).parts.modules)
+
+
 def test_a_kernel_that_does_not_answer_is_not_believed(here: Workspace, folder: Path) -> None:
     outcome = run(here, folder, DECLARED, "import sys\nget_ipython().user_expressions = lambda asked: {}")
     rows = here.store.read("select skippable, reason from run_keys where run_id = ?", [outcome.run_id]).rows

@@ -131,5 +131,15 @@ def _files(text: str, folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _below(folder: Path) -> list[str]:
     """The files in a folder and those below it, by their paths in it, sorted."""
-    found = (Path(place, name) for place, _, names in os.walk(folder) for name in names)
-    return sorted(path.relative_to(folder).as_posix() for path in found if path.is_file())
+    found: list[str] = []
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            # A link to a folder above or beside: its files count once.
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        found += [path.relative_to(folder).as_posix() for name in names if (path := Path(place, name)).is_file()]
+    return sorted(found)

@@ -6,8 +6,10 @@ raises and looks at the event's name first, because Python tells thousands of ev
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import resource
 import stat
 import sys
 import tempfile
@@ -56,13 +58,20 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
     ignored = tuple(f"{p}{os.sep}" for p in prefixes if f"{p}{os.sep}".startswith(own)) + site
     ignored += tuple(f"{p}{name}{os.sep}" for p in own for name in (".nbops", ".git"))
     elsewhere = tuple(f"{p}{os.sep}" for p in (*prefixes, *system, *(os.path.join(home, name) for name in caches)))  # noqa: PTH118 - as above
-    compiled = (".pyc", ".so")
+    # All that no project holds: nothing more is to be known of it.
+    installed = ignored + tuple(e for e in elsewhere if not any(o.startswith(e) for o in own))
+    spawning = {
+        "multiprocessing.popen_spawn_posix", "multiprocessing.popen_forkserver", "joblib.externals.loky.backend.popen_loky_posix",
+        "loky.backend.popen_loky_posix",
+    }  # fmt: skip
     settings = ("nbops.toml", "pyproject.toml")
     reads: dict[str, Any] = {}
     hosts: dict[str, Any] = {}
     processes: dict[str, Any] = {}
     uses: dict[str, Any] = {}
     written: set[str] = set()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    code: set[str] = set()
     resolved: set[Any] = set()
 
     def note(where: dict[str, Any], name: str) -> None:
@@ -85,12 +94,16 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
     def is_ours(path: str) -> bool:
         return path.startswith(own) and not path.startswith(ignored)
 
-    def opened(given: Any, _mode: Any, flags: int) -> None:
+    def opened(given: Any, mode: Any, flags: int) -> None:
         # What imports open comes first, by its name alone: there are thousands.
-        if (type(given) is str and given.endswith(compiled)) or isinstance(given, int):
+        if isinstance(given, int) or (type(given) is str and given.startswith(installed)):
             return
         path = os.fsdecode(given)
-        if path.startswith(ignored):
+        if path.endswith(".pyc"):
+            # Code of the project counts by its source, also when a notebook forgets the module.
+            path = importlib.util.source_from_cache(path)
+            if not path.startswith(elsewhere) or path.startswith(own):
+                code.add(path)
             return
         path = os.path.abspath(path)  # noqa: PTH100 - as above
         if path in reads or path.startswith(ignored) or (not path.startswith(own) and path.startswith(elsewhere)):
@@ -103,6 +116,10 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
             try:
                 status = os.stat(path)  # noqa: PTH116 - as above
             except OSError:
+                # A name in a folder that was opened before; what the standard library looks into while it walks is no file.
+                caller = sys._getframe(2).f_globals.get("__name__")  # noqa: SLF001 - as above
+                if mode is None and caller not in {"shutil", "os"} and not os.fsdecode(given).startswith(os.sep):
+                    note(reads, path)
                 return
             if not stat.S_ISREG(status.st_mode):
                 return
@@ -110,6 +127,19 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
             by_tracking = path.endswith(settings) or status.st_mtime >= began
             if not (by_tracking and is_tracking()):
                 note(reads, path)
+
+    def moved(source: Any, target: Any, *_: Any) -> None:
+        if os.path.abspath(os.fsdecode(source)) in written:  # noqa: PTH100 - as above
+            written.add(os.path.abspath(os.fsdecode(target)))  # noqa: PTH100 - as above
+
+    def database(name: Any) -> None:
+        if not os.fsdecode(name).startswith((":", "file:")):
+            opened(name, "rb+", os.O_RDWR | os.O_CREAT)
+
+    def imported(name: Any, *_: Any) -> None:
+        # These start processes of Python's own, of which it tells nothing.
+        if name in spawning:
+            note(processes, "another Python")
 
     def connected(_socket: Any, address: Any) -> None:
         if isinstance(address, tuple) and address[1] not in resolved and not is_tracking():
@@ -141,8 +171,14 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
     def used(what: str) -> None:
         note(uses, what)
 
+    def find_children() -> None:
+        # A module that was preloaded is not imported any more when it starts a process: then only the process itself tells.
+        if spawning & sys.modules.keys() and resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > before:
+            note(processes, "another Python")
+
     def told(box: list[str]) -> None:
-        packages, modules = set(), []
+        find_children()
+        packages, modules = set(), set(code)
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__dict__", {}).get("__file__")
             top = name.partition(".")[0]
@@ -151,10 +187,10 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
             if file.startswith(site):
                 packages.add(top)
             elif is_ours(file) or not file.startswith(elsewhere):
-                modules.append(file)
+                modules.add(file)
         answer = {
             "reads": reads, "hosts": hosts, "processes": processes, "uses": uses,
-            "packages": sorted(packages), "modules": modules, "site": [e for e in sys.path if e.endswith("-packages")],
+            "packages": sorted(packages), "modules": sorted(modules), "site": [e for e in sys.path if e.endswith("-packages")],
             "full": len(reads) >= MOST,
         }  # fmt: skip
         box.append(json.dumps(answer))
@@ -162,7 +198,7 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
     handlers: dict[str, Callable[..., None]] = {
         "open": opened, "socket.connect": connected, "socket.getaddrinfo": looked_up, "socket.gethostbyname": looked_up,
         "subprocess.Popen": popened, "os.system": started, "os.posix_spawn": started, "os.exec": started, "os.fork": forked,
-        "os.forkpty": forked, "nbops.uses": used, ASKED: told,
+        "os.forkpty": forked, "nbops.uses": used, "os.rename": moved, "sqlite3.connect": database, "import": imported, ASKED: told,
     }  # fmt: skip
     find = handlers.get
 
