@@ -41,7 +41,7 @@ class Stopped(KeyboardInterrupt):
 class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
     """Executes the cells of an account's notebook in a kernel that it starts, unless it gets one, and stops."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a moment of the conversation
         self,
         account: Account,
         km: AsyncKernelManager,
@@ -57,9 +57,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
     ) -> None:
         """`kernel_options` go to the kernel's start, `first` is called before the first cell, `last` when all ended well.
 
-        `after` follows each cell that ended well, `tick` is called each second.
+        `after` follows each cell that ended well, `tick` is called each second, `stopped` tells whether somebody has stopped the
+        execution before signals were heard here.
 
-        `stopped` tells whether somebody has stopped the execution before signals were heard here.
         What the kernel publishes goes through `mask` before anybody sees it.
         """
         super().__init__(account, km=km, **options)

@@ -507,7 +507,9 @@ class _log:  # noqa: N801 - reads as a verb phrase at its one use
 
 def connect(settings: Settings) -> Store:
     """This process's store for a project; the same object for the same folder and settings."""
-    key = (settings.folder, settings.store, settings.sql)
+    # Those two have tables and lists, which have no hash.
+    rest = repr((settings.execution, settings.secrets))
+    key = (settings.folder, settings.store, settings.sql, rest)
     with _opening:
         if key not in _open:
             _open[key] = Store(settings)
