@@ -70,9 +70,10 @@ def sweep(
         plan = _directed(store, plan)
         dealer = Dealer(store, plan, nursery, lanes=count, signals=signals, known=None if asked.force else known)
         with _open(store, plan, before) as recording:
-            lock = own.start(plan.node, plan.path.parent)
+            lock = own.hold()
             if lock >= 0:
                 nursery.entrust(lock)
+            own.start(plan.node, plan.path.parent)
             return dealer.deal(recording, before, watch, stop)
 
 
