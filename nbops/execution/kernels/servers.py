@@ -200,12 +200,17 @@ def _start(path: Path, idle_minutes: float, environ: Mapping[str, str]) -> bool:
     ready, told = os.pipe()
     with open(path.parent / f"{path.stem}.log", "wb", opener=_for_us) as log:
         plan = Plan(str(path), str(memory), path.stem, idle_minutes, told)
-        subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
+        process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
             command(plan), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(environ), cwd=path.parent,
             start_new_session=True, pass_fds=[told],
         )  # fmt: skip
     os.close(told)
-    try:
-        return bool(select.select([ready], [], [], _START_SECONDS)[0] and os.read(ready, 1))
-    finally:
-        os.close(ready)
+    with contextlib.ExitStack() as otherwise:
+        # Whoever is interrupted here never knows of the server.
+        otherwise.callback(process.kill)
+        try:
+            heard = bool(select.select([ready], [], [], _START_SECONDS)[0] and os.read(ready, 1))
+        finally:
+            os.close(ready)
+        otherwise.pop_all()
+    return heard

@@ -72,9 +72,10 @@ def sweep(
         known = None if asked.force else _known(store, plan)
         dealer = Dealer(store, plan, nursery, lanes=count, signals=signals, known=known)
         with _open(store, plan, before) as recording:
-            lock = own.start(plan.node, plan.path.parent)
+            lock = own.hold()
             if lock >= 0:
                 nursery.entrust(lock)
+            own.start(plan.node, plan.path.parent)
             return dealer.deal(recording, before, watch, stop)
 
 

@@ -16,6 +16,8 @@ from nbops.execution.parameters import python
 from nbops.execution.parameters.reading import is_python
 from nbops.store.client import Store
 
+_LONELY_MINUTES = 1.0
+
 
 class Own:
     """The server that forks the kernels of a sweep. The environment is taken as it is when this is made."""
@@ -26,23 +28,33 @@ class Own:
         self._stays = store.settings.execution.fork_server
         self._minutes = store.settings.execution.fork_server_minutes
 
-    def start(self, node: Any, folder: Path) -> int:
-        """Have it running; gives the descriptor of a lock that `send_away` needs, -1 when there is no server.
+    def hold(self) -> int:
+        """From here on nobody else sends the server away; gives the descriptor of the lock that does it, -1 where there are no servers."""
+        # Needs what only POSIX has.
+        from nbops.execution.kernels import servers
+
+        if not servers.SUPPORTED:
+            return -1
+        # Makes the folder, too.
+        servers.memory_for(self._folder, self._environ)
+        lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        return lock
+
+    def start(self, node: Any, folder: Path) -> None:
+        """Have it running, if it can be had here.
 
         It preloads what the notebook `node` in `folder` will import, as far as that can be read, and what earlier ones have imported.
         """
-        # Needs what only POSIX has.
         from nbops.execution.kernels import servers
         from nbops.execution.kernels.preload import Memory
 
         if not servers.SUPPORTED:
-            return -1
+            return
         Memory(servers.memory_for(self._folder, self._environ)).learn(imported(node, folder))
-        lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        # Before the server is looked for: from here on nobody sends it away, and who is about to has done so.
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        servers.server_for(self._folder, start=True, idle_minutes=self._minutes, environ=self._environ)
-        return lock
+        # Should everybody die who is to send it away, it does not stay for long.
+        minutes = self._minutes if self._stays else min(self._minutes, _LONELY_MINUTES)
+        servers.server_for(self._folder, start=True, idle_minutes=minutes, environ=self._environ)
 
     def send_away(self, lock: int) -> None:
         """Let it leave, unless another sweep uses it or the settings want it to stay."""
