@@ -229,7 +229,14 @@ def test_a_secret_counts_by_its_reference(
     assert place.run().unchanged
     assert not place.run(parameters={"key": "secret://two"}).unchanged
     assert place.kept(first).parts.parameters["key"] == "secret secret://one"
+    place.write(
+        'data: "in" = "data.csv"\nkey: "secret" = "secret://two"',
+        "open(key, 'w').close()\nopen(key + '.x', 'a+').close()\nopen(key + '.x').read()",
+    )
+    (place.folder / "value-of-two.x").touch()
+    place.run()
     rows = place.store.read("select * from run_keys").rows
+    assert "without declaring it" in str(rows)
     assert "value-of" not in str(rows)
     settings.write_text("")
 
