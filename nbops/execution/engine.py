@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nbops.execution.live import Live
     from nbops.execution.saving import Document
     from nbops.execution.skipping.finding import Standing
+    from nbops.security.masking import Mask
 
 
 def execute(  # noqa: PLR0913 - papermill's signature
@@ -150,9 +151,10 @@ def _converse(
     from nbops.security.masking import Mask
 
     manager = conversation.pop("km", None) or kernel.manager(kernel_name, execution)
-    first, last = _watching(execution.standing)
+    mask = Mask(execution.secrets.values())
+    first, last = _watching(execution.standing, mask)
     live.client = client = Client(
-        account, manager, mask=Mask(execution.secrets.values()), first=first, after=_metrics(execution), last=last,
+        account, manager, mask=mask, first=first, after=_metrics(execution), last=last,
         tick=live.tick,
         stopped=execution.part.reason if execution.part else None,
         timeout=execution.timeout, kernel_name=kernel_name, log=logger, **conversation,
@@ -161,7 +163,7 @@ def _converse(
 
 
 def _watching(
-    standing: Standing | None,
+    standing: Standing | None, mask: Mask
 ) -> tuple[Callable[[Client], None] | None, Callable[[Client], Awaitable[None]] | None]:
     """Have a Python kernel watch what its cells read, and ask it in the end; nothing of both is seen in the notebook."""
     if standing is None or not is_python(standing.plan.parts.language):
@@ -177,7 +179,7 @@ def _watching(
             client.kc.execute("", silent=True, store_history=False, user_expressions={"watched": seen.QUESTION})
         )
         if message is not None:
-            standing.seen = seen.answer(message["content"].get("user_expressions", {}).get("watched", {}))
+            standing.seen = seen.answer(mask.value(message["content"].get("user_expressions", {}).get("watched", {})))
 
     return first, last
 

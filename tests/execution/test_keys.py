@@ -144,15 +144,17 @@ def test_a_folder_is_its_files_by_name_and_content(tmp_path: Path) -> None:
     assert digests.content("parts/*", tmp_path).digest == digests.content("parts/**/*", tmp_path).digest
 
 
-def test_a_link_to_a_folder_counts_with_what_is_in_it(tmp_path: Path) -> None:
-    (tmp_path / "parts").mkdir()
-    (tmp_path / "real").mkdir()
+def test_a_folder_holds_what_its_links_lead_to(tmp_path: Path) -> None:
+    for name in ("parts", "real"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "real" / "a.csv").write_text("1")
     (tmp_path / "parts" / "link").symlink_to("../real")
-    (tmp_path / "parts" / "loop").symlink_to(".")
+    (tmp_path / "real" / "round").symlink_to("../parts")
     digests = Digests(tmp_path / "digests.json")
-    before = digests.content("parts", tmp_path).digest
-    (tmp_path / "real" / "a").write_text("1")
-    assert digests.content("parts", tmp_path).digest != before
+    before = digests.content("parts", tmp_path)
+    (tmp_path / "real" / "a.csv").write_text("2")
+    assert digests.content("parts", tmp_path).digest != before.digest
+    assert len(before.stamps) == 1
 
 
 def test_what_is_no_file_is_told_apart_from_what_cannot_be_known(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from nbops.execution import notebook as execution
 from nbops.execution.notebook import Outcome
 from nbops.execution.skipping.finding import Kept, finder
 from nbops.store.client import Store
+from nbops.tracking import runs
+from nbops.tracking.recording import Recording
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project
 
@@ -197,6 +199,19 @@ def test_a_module_that_changes_while_it_is_used_is_nothing_to_rely_on(place: Pla
     assert place.why_not(outcome) == f"{place.folder.name}/helper.py was written while it ran"
 
 
+def test_a_notebook_that_is_saved_as_its_run_begins_is_nothing_to_rely_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = runs.begin_headless
+
+    def begin_and_save(*arguments: Any, **options: Any) -> Recording:
+        place.write(PARAMETERS, READS + "\n# more")
+        return begin(*arguments, **options)
+
+    monkeypatch.setattr(runs, "begin_headless", begin_and_save)
+    assert place.why_not(place.run()) == "its notebook was saved as the run began"
+
+
 def test_a_url_is_nothing_to_rely_on(place: Place) -> None:
     place.write('data: "in" = "https://example.org/a.csv"', "1")
     assert place.why_not(place.run()) == "whether https://example.org/a.csv changed cannot be known"
@@ -229,7 +244,11 @@ def test_a_secret_counts_by_its_reference(
     assert place.run().unchanged
     assert not place.run(parameters={"key": "secret://two"}).unchanged
     assert place.kept(first).parts.parameters["key"] == "secret secret://one"
+    place.write('data: "in" = "data.csv"\nkey: "secret" = "secret://two"', "open(key + '.x').read()")
+    (place.folder / "value-of-two.x").touch()
+    place.run()
     rows = place.store.read("select * from run_keys").rows
+    assert "without declaring it" in str(rows)
     assert "value-of" not in str(rows)
     settings.write_text("")
 

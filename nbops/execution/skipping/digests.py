@@ -131,15 +131,17 @@ def _files(text: str, folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _below(folder: Path) -> list[str]:
     """The files in a folder and those below it, by their paths in it, sorted."""
-    found: list[str] = []
-    seen: set[str] = set()
+    found = (Path(place, name) for place, names in _walk(folder) for name in names)
+    return sorted(path.relative_to(folder).as_posix() for path in found if path.is_file())
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Folders with the names of their files, through links too, but each place once."""
+    seen = set()
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
         if real in seen:
-            # A link to a folder above or beside: its files count once.
             folders.clear()
-            continue
-        seen.add(real)
-        folders.sort()
-        found += [path.relative_to(folder).as_posix() for name in names if (path := Path(place, name)).is_file()]
-    return sorted(found)
+        else:
+            seen.add(real)
+            yield place, names

@@ -21,7 +21,7 @@ from nbops.execution.parameters.reading import is_python
 from nbops.execution.skipping import packages, seen
 from nbops.execution.skipping.digests import MISSING, Digests
 from nbops.execution.skipping.keys import Input, Parts, imported, run_key
-from nbops.execution.skipping.plan import Plan, code_cells, memory, plan, stamp
+from nbops.execution.skipping.plan import Plan, by_hand, code_cells, memory, plan, stamp
 from nbops.execution.skipping.seen import Seen, Undeclared
 from nbops.records import Record, short
 from nbops.store.client import Store
@@ -131,6 +131,9 @@ def kept(store: Store, run_id: str, standing: Standing, node: NotebookNode) -> K
     digests = memory(store)
     reasons = made.unknown()
     parts = made.parts
+    if by_hand(node) != made.by_hand:
+        # Papermill has read it once more.
+        reasons.append("its notebook was saved as the run began")
     if told is None:
         python = is_python(parts.language)
         reasons.append(

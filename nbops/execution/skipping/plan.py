@@ -25,7 +25,8 @@ class Plan(NamedTuple):
     """A run that may be made. `notebook` is its name in the store, `folder` where it runs, `began` nanoseconds since 1970.
 
     `contents` are the inputs as they lie there now, by parameter; `outputs` and `inputs` the paths as the notebook has them, None for
-    a path that only running the cell tells. `mentioned` are the files that the code names: their cell and stamp.
+    a path that only running the cell tells. `mentioned` are the files that the code names: their cell and stamp. `by_hand` are the digests
+    of the cells that a person wrote.
     """
 
     notebook: str
@@ -37,6 +38,7 @@ class Plan(NamedTuple):
     outputs: dict[str, list[str] | None]
     contents: dict[str, list[Content]]
     mentioned: dict[str, tuple[int, tuple[int, int] | None]]
+    by_hand: tuple[str, ...]
 
     @property
     def declares(self) -> bool:
@@ -92,7 +94,7 @@ def plan(
         language=interface.language.lower(),
         python=_interpreter(kernel),
         folder=storable(os.path.relpath(cwd, Path(notebook).parent) if Path(notebook).is_absolute() else str(cwd)),
-        cells=tuple(cell_digest(cell.source, cell.metadata.get("tags", [])) for cell in cells),
+        cells=_digests(cells),
         parameters=dict(_told(interface, values)),
         inputs={
             name: Input(storable(", ".join(paths or ())), _together(contents[name])) for name, paths in inputs.items()
@@ -113,6 +115,7 @@ def plan(
         outputs=dict(_directed(interface, values, "out")),
         contents=contents,
         mentioned={path: (cell, stamp(path)) for path, cell in found.items()},
+        by_hand=by_hand(node),
     )
 
 
@@ -127,6 +130,11 @@ def code_cells(node: Any, *, injected: bool) -> list[Any]:
     return [cell for cell in code if injected or not writing.is_injected(cell)]
 
 
+def by_hand(node: Any) -> tuple[str, ...]:
+    """Digests of the code cells without what an execution put in."""
+    return _digests(code_cells(node, injected=False))
+
+
 def stamp(path: str) -> tuple[int, int] | None:
     """Size and time of a file; None when it is gone."""
     try:
@@ -134,6 +142,10 @@ def stamp(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns
+
+
+def _digests(cells: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(cell_digest(cell.source, cell.metadata.get("tags", [])) for cell in cells)
 
 
 def _told(interface: Interface, values: Mapping[str, object]) -> Iterator[tuple[str, str]]:

@@ -6,20 +6,21 @@ raises and looks at the event's name first, because Python tells thousands of ev
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
-import resource
 import stat
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import source_from_cache
 from types import FrameType
 from typing import Any
+from urllib.parse import unquote
 
 MOST = 1000
 ASKED = "nbops.watched"
+FIRST = "count(1)"
 FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 
 
@@ -58,26 +59,24 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
     ignored = tuple(f"{p}{os.sep}" for p in prefixes if f"{p}{os.sep}".startswith(own)) + site
     ignored += tuple(f"{p}{name}{os.sep}" for p in own for name in (".nbops", ".git"))
     elsewhere = tuple(f"{p}{os.sep}" for p in (*prefixes, *system, *(os.path.join(home, name) for name in caches)))  # noqa: PTH118 - as above
-    # All that no project holds: nothing more is to be known of it.
-    installed = ignored + tuple(e for e in elsewhere if not any(o.startswith(e) for o in own))
-    spawning = {
-        "multiprocessing.popen_spawn_posix", "multiprocessing.popen_forkserver", "joblib.externals.loky.backend.popen_loky_posix",
-        "loky.backend.popen_loky_posix",
-    }  # fmt: skip
+    compiled = (".pyc", ".so")
     settings = ("nbops.toml", "pyproject.toml")
     reads: dict[str, Any] = {}
     hosts: dict[str, Any] = {}
     processes: dict[str, Any] = {}
     uses: dict[str, Any] = {}
     written: set[str] = set()
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    code: set[str] = set()
+    imported: set[str] = set()
     resolved: set[Any] = set()
 
     def note(where: dict[str, Any], name: str) -> None:
         if len(where) < MOST:
             # A name that is no text is told as near as text comes to it.
             where.setdefault(name.encode("utf-8", "replace").decode(), time.time())
+
+    def workers() -> Any:
+        # multiprocessing and joblib number the processes that they make.
+        return getattr(sys.modules.get("multiprocessing.process"), "_process_counter", FIRST)
 
     def is_tracking() -> bool:
         # Below the cell's own code lies IPython; in a kernel that was forked, nbops lies below that.
@@ -94,16 +93,20 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
     def is_ours(path: str) -> bool:
         return path.startswith(own) and not path.startswith(ignored)
 
+    def is_code(path: str) -> bool:
+        return is_ours(path) or not path.startswith(elsewhere)
+
     def opened(given: Any, mode: Any, flags: int) -> None:
         # What imports open comes first, by its name alone: there are thousands.
-        if isinstance(given, int) or (type(given) is str and given.startswith(installed)):
+        if type(given) is str and given.endswith(compiled):
+            if "__pycache__" in given and not given.startswith(ignored) and len(imported) < MOST:
+                # Byte code is looked for before the source is, and a module may be gone from `sys.modules` in the end.
+                imported.add(source_from_cache(os.path.abspath(given)))  # noqa: PTH100 - as above
+            return
+        if isinstance(given, int):
             return
         path = os.fsdecode(given)
-        if path.endswith(".pyc"):
-            # Code of the project counts by its source, also when a notebook forgets the module.
-            path = importlib.util.source_from_cache(path)
-            if not path.startswith(elsewhere) or path.startswith(own):
-                code.add(path)
+        if path.startswith(ignored):
             return
         path = os.path.abspath(path)  # noqa: PTH100 - as above
         if path in reads or path.startswith(ignored) or (not path.startswith(own) and path.startswith(elsewhere)):
@@ -128,18 +131,22 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
             if not (by_tracking and is_tracking()):
                 note(reads, path)
 
-    def moved(source: Any, target: Any, *_: Any) -> None:
-        if os.path.abspath(os.fsdecode(source)) in written:  # noqa: PTH100 - as above
-            written.add(os.path.abspath(os.fsdecode(target)))  # noqa: PTH100 - as above
+    def renamed(source: Any, target: Any, *_: Any) -> None:
+        source, target = (os.path.abspath(os.fsdecode(name)) for name in (source, target))  # noqa: PTH100 - as above
+        if source in written and len(written) < MOST:
+            written.add(target)
 
-    def database(name: Any) -> None:
-        if not os.fsdecode(name).startswith((":", "file:")):
-            opened(name, "rb+", os.O_RDWR | os.O_CREAT)
+    def database(given: Any, *_: Any) -> None:
+        name = os.fsdecode(given)
+        if name.startswith("file:"):
+            name = unquote(name.removeprefix("file:").partition("?")[0])
+        if name not in {"", ":memory:"}:
+            opened(name, None, os.O_RDWR | os.O_CREAT)
 
-    def imported(name: Any, *_: Any) -> None:
-        # These start processes of Python's own, of which it tells nothing.
-        if name in spawning:
-            note(processes, "another Python")
+    def library(given: Any, *_: Any) -> None:
+        path = os.path.abspath(os.fsdecode(given)) if given else ""  # noqa: PTH100 - as above
+        if is_ours(path) and os.path.exists(path):  # noqa: PTH110 - as above
+            note(reads, path)
 
     def connected(_socket: Any, address: Any) -> None:
         if isinstance(address, tuple) and address[1] not in resolved and not is_tracking():
@@ -154,8 +161,7 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
 
     def started(program: Any, *_: Any) -> None:
         if not is_tracking():
-            words = program if isinstance(program, (str, bytes)) else os.fspath(program)
-            name = os.path.basename(os.fsdecode(words).split()[0])  # noqa: PTH119 - as above
+            name = os.path.basename(os.fsdecode(program))  # noqa: PTH119 - as above
             # It is asked how many cores there are, by joblib and others.
             if name not in {"lscpu", "uname"}:
                 note(processes, name)
@@ -164,6 +170,10 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
         first = arguments if isinstance(arguments, (str, bytes)) else next(iter(arguments), program)
         started(program or first)
 
+    def commanded(_command: Any) -> None:
+        # The command itself may contain anything, a password too.
+        started("sh")
+
     def forked(*_: Any) -> None:
         if not is_tracking():
             note(processes, "a fork of itself")
@@ -171,14 +181,8 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
     def used(what: str) -> None:
         note(uses, what)
 
-    def find_children() -> None:
-        # A module that was preloaded is not imported any more when it starts a process: then only the process itself tells.
-        if spawning & sys.modules.keys() and resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > before:
-            note(processes, "another Python")
-
     def told(box: list[str]) -> None:
-        find_children()
-        packages, modules = set(), set(code)
+        packages, modules = set(), {path for path in imported if is_code(path)}
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__dict__", {}).get("__file__")
             top = name.partition(".")[0]
@@ -186,8 +190,11 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
                 continue
             if file.startswith(site):
                 packages.add(top)
-            elif is_ours(file) or not file.startswith(elsewhere):
+            elif is_code(file):
                 modules.add(file)
+        if str(workers()) != workers_before:
+            # These start in ways that no event tells.
+            note(processes, "worker processes")
         answer = {
             "reads": reads, "hosts": hosts, "processes": processes, "uses": uses,
             "packages": sorted(packages), "modules": sorted(modules), "site": [e for e in sys.path if e.endswith("-packages")],
@@ -197,10 +204,12 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
 
     handlers: dict[str, Callable[..., None]] = {
         "open": opened, "socket.connect": connected, "socket.getaddrinfo": looked_up, "socket.gethostbyname": looked_up,
-        "subprocess.Popen": popened, "os.system": started, "os.posix_spawn": started, "os.exec": started, "os.fork": forked,
-        "os.forkpty": forked, "nbops.uses": used, "os.rename": moved, "sqlite3.connect": database, "import": imported, ASKED: told,
+        "subprocess.Popen": popened, "os.system": commanded, "os.rename": renamed, "sqlite3.connect": database,
+        "ctypes.dlopen": library, "os.posix_spawn": started, "os.exec": started, "os.fork": forked,
+        "os.forkpty": forked, "nbops.uses": used, ASKED: told,
     }  # fmt: skip
     find = handlers.get
+    workers_before = str(workers())
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         handler = find(event)
