@@ -116,20 +116,23 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
             if len(written) < MOST:
                 written.add(path)
         elif changes != os.O_WRONLY and path not in written:
-            try:
-                status = os.stat(path)  # noqa: PTH116 - as above
-            except OSError:
-                # A name in a folder that was opened before; what the standard library looks into while it walks is no file.
-                caller = sys._getframe(2).f_globals.get("__name__")  # noqa: SLF001 - as above
-                if mode is None and caller not in {"shutil", "os"} and not os.fsdecode(given).startswith(os.sep):
-                    note(reads, path)
-                return
-            if not stat.S_ISREG(status.st_mode):
-                return
-            # What nbops keeps of a run was often written by the run itself, past Python.
-            by_tracking = path.endswith(settings) or status.st_mtime >= began
-            if not (by_tracking and is_tracking()):
+            # `os.open` has no mode, and may be given a folder that the name lies in.
+            read(path, within=mode is None and not os.fsdecode(given).startswith(os.sep))
+
+    def read(path: str, *, within: bool) -> None:
+        try:
+            status = os.stat(path)  # noqa: PTH116 - as above
+        except OSError:
+            # What the standard library looks into while it walks is no file.
+            if within and sys._getframe(3).f_globals.get("__name__") not in {"shutil", "os"}:  # noqa: SLF001 - as above
                 note(reads, path)
+            return
+        if not stat.S_ISREG(status.st_mode):
+            return
+        # What nbops keeps of a run was often written by the run itself, past Python.
+        by_tracking = path.endswith(settings) or status.st_mtime >= began
+        if not (by_tracking and is_tracking()):
+            note(reads, path)
 
     def renamed(source: Any, target: Any, *_: Any) -> None:
         source, target = (os.path.abspath(os.fsdecode(name)) for name in (source, target))  # noqa: PTH100 - as above
