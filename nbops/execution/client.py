@@ -148,7 +148,11 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         """Have the kernel leave; when this returns it is gone."""
         if self.kc is not None:
             self.kc.stop_channels()
-        if self.km is not None and self.km.has_kernel:
+        if self.km is None or not self.km.has_kernel:
+            return
+        if isinstance(self.km, Kernel) and self.km.owns_kernel and not self.killed:
+            await self.km.leave()
+        else:
             await ensure_async(self.km.shutdown_kernel(now=self.killed))
 
     async def _death(self, kernel: Kernel) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nbops.errors import UsageError
+from nbops.errors import NotFound, UsageError
 from nbops.execution import memory, saving
 from nbops.execution.execution import journals
 from nbops.failures import Evidence
@@ -186,7 +186,7 @@ def stop(store: Store, run_id: str, *, kill: bool = False) -> None:
     deadline = time.monotonic() + _BEGINNING
     # A run begins a moment before its journal.
     while (runner := saving.runner(journal) or _driver(store, run_id)) is None:
-        if time.monotonic() < deadline and runs.info(store, run_id).status == "running":
+        if time.monotonic() < deadline and _is_executed(store, run_id):
             time.sleep(0.05)
             continue
         raise UsageError(
@@ -195,6 +195,13 @@ def stop(store: Store, run_id: str, *, kill: bool = False) -> None:
         )
     for _ in range(2 if kill else 1):
         os.kill(runner, signal.SIGTERM)
+
+
+def _is_executed(store: Store, run_id: str) -> bool:
+    """Whether a run of a notebook is going on, as far as the store knows."""
+    with contextlib.suppress(NotFound):
+        return runs.info(store, run_id).status == "running" and (store.places.runs / run_id).is_dir()
+    return False
 
 
 def _driver(store: Store, run_id: str) -> int | None:

@@ -125,6 +125,16 @@ class Kernel(AsyncKernelManager):
         await self._async_wait()
         return None
 
+    async def leave(self) -> None:
+        """Have a kernel that executes nothing leave; when this returns it is gone.
+
+        `shutdown_kernel` would interrupt it first, and an interrupt that hits a kernel while it leaves can keep it for seconds.
+        """
+        self.shutting_down = True
+        await self.request_shutdown()
+        await self.finish_shutdown()
+        await self.cleanup_resources()
+
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:
         if self._environ is not None:
             options["env"] = dict(self._environ)
