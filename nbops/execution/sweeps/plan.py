@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from nbops.errors import NotFound, UsageError
 from nbops.execution import parameters as typed
 from nbops.execution import reading
 from nbops.execution.parameters import Interface
+from nbops.execution.skipping.plan import by_hand
 from nbops.execution.sweeps import samplers, space, texts
 from nbops.execution.sweeps.asked import Asked, Goal, Ways
 from nbops.execution.sweeps.samplers import Choices, Range, Sampler, Space
@@ -161,12 +161,7 @@ def _example(dimensions: Space) -> dict[str, object]:
 
 def digest(node: Any) -> str:
     """What stands for a notebook's code: the same for other outputs, other text and other metadata."""
-    code = [
-        ["".join(cell.source).rstrip(), sorted(cell.metadata.get("tags", []))]
-        for cell in node.cells
-        if cell.cell_type == "code" and "injected-parameters" not in cell.metadata.get("tags", [])
-    ]
-    return hashlib.sha256(json.dumps([reading.language_of(node), code]).encode()).hexdigest()
+    return hashlib.sha256(" ".join(by_hand(node)).encode()).hexdigest()
 
 
 def cores() -> int:
