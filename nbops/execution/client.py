@@ -140,19 +140,25 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             self._account.cell_complete(self.nb.cells[index], cell_index=index)
         if self._last:
             await self._last(self)
+        self.nb.metadata["language_info"] = await self._language()
+
+    async def _language(self) -> Any:
+        """What the kernel says of its language, as nbclient puts it into the notebook."""
+        known = getattr(self.kc, "language_info", None)
+        if known:
+            return known
         message = await self.async_wait_for_reply(await ensure_async(self.kc.kernel_info()))
-        if message is not None:
-            self.nb.metadata["language_info"] = message["content"]["language_info"]
+        return message["content"]["language_info"] if message else {}
 
     async def _end(self) -> None:
         """Have the kernel leave; when this returns it is gone."""
+        alive = self.km is not None and self.km.has_kernel
+        if alive and not self.killed and isinstance(self.km, Kernel) and self.km.owns_kernel and self.kc is not None:
+            await self.km.leave(self.kc)
+            return
         if self.kc is not None:
             self.kc.stop_channels()
-        if self.km is None or not self.km.has_kernel:
-            return
-        if isinstance(self.km, Kernel) and self.km.owns_kernel and not self.killed:
-            await self.km.leave()
-        else:
+        if alive:
             await ensure_async(self.km.shutdown_kernel(now=self.killed))
 
     async def _death(self, kernel: Kernel) -> None:

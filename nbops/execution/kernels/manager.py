@@ -35,11 +35,18 @@ _ORDINARY = "local-provisioner"
 class Client(AsyncKernelClient):
     """A client that is ready when the kernel has answered it, without the silence that jupyter_client waits for."""
 
+    language_info: dict[str, Any] | None = None
+    """What the kernel said of its language when it answered first."""
+
     def start_channels(
         self, shell: bool = True, iopub: bool = True, stdin: bool = True, hb: bool = False, control: bool = True  # noqa: FBT001, FBT002
     ) -> None:  # fmt: skip
         """As jupyter_client does, without the heartbeat: the manager knows whether the process lives."""
         super().start_channels(shell, iopub, stdin, hb, control)
+
+    def _handle_kernel_info_reply(self, msg: dict[str, Any]) -> None:
+        super()._handle_kernel_info_reply(msg)
+        self.language_info = msg["content"].get("language_info")
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - jupyter_client's name
         """Wait until the kernel answers and its output arrives. Raises RuntimeError as jupyter_client does, of nbops' own kind."""
@@ -125,13 +132,18 @@ class Kernel(AsyncKernelManager):
         await self._async_wait()
         return None
 
-    async def leave(self) -> None:
-        """Have a kernel that executes nothing leave; when this returns it is gone.
+    async def leave(self, client: AsyncKernelClient) -> None:
+        """Have a kernel that executes nothing leave; when this returns it is gone, and the client's channels are closed.
 
         `shutdown_kernel` would interrupt it first, and an interrupt that hits a kernel while it leaves can keep it for seconds.
         """
         self.shutting_down = True
-        await self.request_shutdown()
+        if self.ipykernel and not self.forked:
+            # Asked on the control channel, its thread may wait for output to be published by one that the main thread has ended.
+            client.shell_channel.send(client.session.msg("shutdown_request", {"restart": False}))
+        else:
+            await self.request_shutdown()
+        client.stop_channels()
         await self.finish_shutdown()
         await self.cleanup_resources()
 
