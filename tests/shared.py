@@ -44,3 +44,14 @@ def nothing_left() -> Iterator[None]:
     for one in left:
         one.end("stopped")
     assert not left
+
+
+@pytest.fixture(scope="module")
+def quick(shared: Project) -> Iterator[None]:
+    """Kernels of the shared project are forked from a server, which leaves at the end. Ask for it before `here`."""
+    from nbops.execution.kernels import servers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NBOPS_EXECUTION_FORK_SERVER", "true")
+        yield
+    servers.stop(shared.places.kernels)

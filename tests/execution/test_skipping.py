@@ -29,6 +29,8 @@ from nbops.tracking.recording import Recording
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 PARAMETERS = """
 data: "in" = "data.csv"
 alpha: float = 0.1

@@ -25,6 +25,8 @@ from nbops.execution.skipping.finding import Kept
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 FILES = {
     "data.csv": "a\n1\n", "more.csv": "a\n2\n", "settings.json": "{}", "tool.py": "import inner\n", "inner.py": "", "script.py": "x = 1\n",
     "table.parquet": "x", "unused.csv": "",

@@ -17,6 +17,8 @@ from nbops.execution.skipping.why import Why
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 PARAMETERS = 'data: "in" = "data.csv"\nalpha: float = 0.1\nout: "out" = "out.txt"'
 WORK = 'import tool\nopen(out, "w").write(open(data).read())'
 

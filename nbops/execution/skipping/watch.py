@@ -189,7 +189,8 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__dict__", {}).get("__file__")
             top = name.partition(".")[0]
-            if type(file) is not str or top == "nbops":
+            # A kernel brings its debugger along, unless it was forked.
+            if type(file) is not str or top in {"nbops", "debugpy"}:
                 continue
             if file.startswith(site):
                 packages.add(top)
