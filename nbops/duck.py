@@ -143,12 +143,15 @@ def load(
         con.unregister("incoming")
 
 
-def query_error(error: Exception) -> QueryError:
-    """A failure of the user's SQL."""
+def query_error(error: Exception, *, late: bool) -> QueryError:
+    """A failure of the user's SQL; `late` says that it was interrupted at its time limit."""
     import duckdb
 
     first = str(error).strip()
     if isinstance(error, duckdb.InterruptException) or first.startswith("INTERRUPT Error"):
+        if not late:
+            # DuckDB 1.5: one thread failed and the others, which it interrupts, were heard first.
+            return QueryError("The query failed, and DuckDB does not say at what.", hint="Ask again: it may say so then.")
         return QueryTimeout("The query was stopped at its time limit.", hint="Narrow it, or raise sql.timeout.")
     if isinstance(error, duckdb.OutOfMemoryException):
         return QueryError(

@@ -482,7 +482,8 @@ class _ReadOnly:
     def __init__(self, session: Any, seconds: float, reading: set[Any]) -> None:
         self._session = session
         self._reading = reading
-        self._timer = threading.Timer(seconds, session.interrupt)
+        self._late = False
+        self._timer = threading.Timer(seconds, self._interrupt)
         self._timer.daemon = True
 
     def __enter__(self) -> None:
@@ -500,7 +501,11 @@ class _ReadOnly:
             pass
         # Behind an Arrow reader DuckDB's errors come as pyarrow's: OSError or ValueError with DuckDB's text.
         if isinstance(error, (duck.errors(), OSError, ValueError)) and not isinstance(error, NbopsError):
-            raise duck.query_error(error) from error
+            raise duck.query_error(error, late=self._late) from error
+
+    def _interrupt(self) -> None:
+        self._late = True
+        self._session.interrupt()
 
 
 def take_lock(path: Path, patience: float) -> int | None:
