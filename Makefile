@@ -24,7 +24,7 @@ demo: .venv/.demo ## train, compare, score and report on real flights, in a few 
 	@$(BIN)/nbops demo
 
 test: .venv/.test .venv/.oldest ## all tests but the long ones
-	@NBOPS_OLDEST_PYTHON=$(OLDEST) $(BIN)/pytest
+	@OLDEST_DUCKDB_PYTHON=$(OLDEST) $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 check: .venv/.dev ## lint, format, types and layers
 	$(BIN)/ruff check
@@ -33,7 +33,7 @@ check: .venv/.dev ## lint, format, types and layers
 	$(BIN)/lint-imports --no-logo
 
 faults: .venv/.test .venv/.oldest ## kill -9, full disks, corrupt files: with the long ones
-	@NBOPS_OLDEST_PYTHON=$(OLDEST) $(BIN)/pytest tests/faults -m "long or not long"
+	@OLDEST_DUCKDB_PYTHON=$(OLDEST) $(BIN)/pytest tests/faults -m "long or not long"
 
 bench: .venv/.test ## measure nbops beside its peers
 	@$(BIN)/python -m benchmarks

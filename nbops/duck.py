@@ -151,7 +151,9 @@ def query_error(error: Exception, *, late: bool) -> QueryError:
     if isinstance(error, duckdb.InterruptException) or first.startswith("INTERRUPT Error"):
         if not late:
             # DuckDB 1.5: one thread failed and the others, which it interrupts, were heard first.
-            return QueryError("The query failed, and DuckDB does not say at what.", hint="Ask again: it may say so then.")
+            return QueryError(
+                "The query failed, and DuckDB does not say at what.", hint="Ask again: it may say so then."
+            )
         return QueryTimeout("The query was stopped at its time limit.", hint="Narrow it, or raise sql.timeout.")
     if isinstance(error, duckdb.OutOfMemoryException):
         return QueryError(

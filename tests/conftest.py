@@ -21,8 +21,7 @@ from nbops.workspace._workspace import Workspace
 # A job that a shell put into the background ignores SIGINT, and so would every process that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Taken out of the environment before anything reads settings from it: it is the tests' own.
-OLDEST = os.environ.pop("NBOPS_OLDEST_PYTHON", "")
+OLDEST = os.environ.get("OLDEST_DUCKDB_PYTHON", "")
 """An interpreter that has nbops with the oldest supported DuckDB; empty when there is none."""
 
 DUCKDBS = {"this DuckDB": sys.executable, **({"oldest DuckDB": OLDEST} if OLDEST else {})}

@@ -92,7 +92,9 @@ def run(
     its code, parameters and packages have changed. The exit status says how it ended: see docs/errors.md.
     """
     from nbops.execution import notebook as execution
+    from nbops.execution import reading
 
+    reading.only_files()
     _mind_the_noun(notebook)
     if help_notebook:
         show_interface(notebook, as_json=as_json)

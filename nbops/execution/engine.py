@@ -169,7 +169,11 @@ def _watching(
     if standing is None or not is_python(standing.plan.parts.language):
         return None, None
 
+    from nbops.execution.kernels.manager import Kernel
+
     def first(client: Client) -> None:
+        if isinstance(client.km, Kernel) and client.km.forked and client.km.watch:
+            return
         # Nobody waits for the reply: the kernel takes one request after the other.
         code = seen.request(standing.plan.project, standing.plan.folder)
         client.kc.execute(code, silent=True, store_history=False, allow_stdin=False)

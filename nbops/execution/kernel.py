@@ -26,7 +26,10 @@ def manager(kernel_name: str, execution: Execution) -> AsyncKernelManager:
     wanted = execution.recording.store.settings.execution
     environ = secrets.without_secrets(execution.recording.store.settings, os.environ)
     server = server_for(folder, start=wanted.fork_server, idle_minutes=wanted.fork_server_minutes, environ=environ)
-    return Kernel(kernel_name=kernel_name, server=server)
+    made = Kernel(kernel_name=kernel_name, server=server)
+    if execution.standing:
+        made.watch = str(execution.standing.plan.project), str(execution.standing.plan.folder)
+    return made
 
 
 def options(execution: Execution, handed: Mapping[str, str]) -> dict[str, Any]:

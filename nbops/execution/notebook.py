@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbops.errors import NotFound, UsageError, nearest
 from nbops.execution import parameters as typed
@@ -25,6 +26,9 @@ from nbops.records import FailureClass, Record, RunStatus, short
 from nbops.store.client import Store
 from nbops.tracking import runs
 from nbops.tracking.recording import Usage
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 
 class Outcome(Record):
@@ -99,7 +103,7 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     saving.repair_dead(journals(store))
     recording = runs.begin_headless(
         store, notebook, params=typed.recorded(interface, values), parent=part.parent if part else runs.invited(),
-        birth=part.birth if part else None,
+        birth=part.birth if part else None, soon=not part or _may_join(node),
     )  # fmt: skip
     execution = Execution(recording, str(notebook), cwd=where, timeout=timeout, watch=_watch(progress), secrets=hidden)
     execution.given, execution.part = Given(interface, values), part
@@ -117,6 +121,11 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
         cause=ending.cause, code=ending.code, failure_class=ending.failure_class, exit=ending.exit, trouble=execution.trouble,
         declares=made.declares, undeclared=execution.standing.undeclared,
     )  # fmt: skip
+
+
+def _may_join(node: NotebookNode) -> bool:
+    """Whether the notebook itself speaks of nbops: its kernel may then ask for its run any moment."""
+    return any("nbops" in cell.source for cell in node.cells)
 
 
 def _taken(store: Store, found: Found, output: Path | None, began: float) -> Outcome | None:

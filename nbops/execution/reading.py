@@ -18,14 +18,27 @@ def light_imports() -> Iterator[None]:
 
     jsonschema would load it for a format that no notebook schema uses, at about a second of cpu time.
     """
-    if "rfc3987_syntax" in sys.modules or "jsonschema" in sys.modules:
-        yield
-        return
-    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # the documented way to make an import fail
+    formats = () if "jsonschema" in sys.modules else ("rfc3987_syntax", *(_FORMATS if _local else ()))
+    blocked = [name for name in (*formats, *(_REMOTE if _local else ())) if name not in sys.modules]
+    for name in blocked:
+        sys.modules[name] = None  # type: ignore[assignment]  # the documented way to make an import fail
     try:
         yield
     finally:
-        del sys.modules["rfc3987_syntax"]
+        for name in blocked:
+            del sys.modules[name]
+
+
+def only_files() -> None:
+    """In a process of nbops' own, which executes notebooks that are files: from now on nothing is imported for others."""
+    global _local  # noqa: PLW0603 - a process is of one kind from its beginning to its end
+    _local = True
+
+
+_local = False
+# What papermill imports for notebooks on Hadoop, and jsonschema for formats that notebooks do not have.
+_REMOTE = ("pyarrow",)
+_FORMATS = ("rfc3986_validator", "isoduration", "fqdn", "uri_template", "webcolors")
 
 
 def read(notebook: Path) -> Any:

@@ -31,8 +31,8 @@ _EXPERIMENTS = Bulk.into("core.experiments", experiment_id="uuid", name="varchar
 _RUNS = Bulk.into(
     "core.runs", run_id="uuid", experiment_id="uuid", parent_id="uuid", name="varchar", status="varchar", started="us",
     ended="us", cause="varchar", actor="varchar", host="varchar", pid="bigint", source="varchar", cell="varchar",
-    commit_hash="varchar", dirty="boolean", environment="varchar",
-    deleted="boolean", seq="bigint",
+    commit_hash="varchar", dirty="boolean", environment="varchar", failure_class="varchar", exit_status="smallint",
+    peak_memory="bigint", cpu_seconds="double", deleted="boolean", seq="bigint",
 )  # fmt: skip
 _ADOPTIONS = Bulk(
     """
@@ -100,7 +100,7 @@ def start(tx: Transaction, request: StartRun) -> None:
     tx.add(
         _RUNS, request.run_id, _experiment(tx, request.experiment), request.parent_id, request.name, request.status, request.started,
         request.ended, request.cause, tx.actor.name, request.host, request.pid, request.source, request.cell, facts.commit, facts.dirty,
-        facts.environment, False, seq,
+        facts.environment, request.failure_class, request.exit_status, request.peak_memory, request.cpu_seconds, False, seq,
     )  # fmt: skip
     tx.remember("run", request.run_id, True)
     _texts(tx, request.run_id, request.started, request.params, request.tags)

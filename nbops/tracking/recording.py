@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from nbops.errors import NbopsError, ParameterError, StoreError
+from nbops.errors import NbopsError, NotFound, ParameterError, StoreError
 from nbops.records import (
     NO_STEP,
     Artifact,
@@ -61,11 +61,6 @@ class Usage(Record):
     exit_status: int | None = None
     peak_memory: int | None = None
     cpu_seconds: float | None = None
-
-    @classmethod
-    def of(cls, end: EndRun) -> Usage:
-        """What an end says of it."""
-        return cls(end.failure_class, end.exit_status, end.peak_memory, end.cpu_seconds)
 
 
 class Recording:
@@ -342,9 +337,8 @@ class Recording:
 def _joined(requests: list[Request]) -> list[Request]:
     """A run that begins and ends in the same batch is one row, not a row and its change."""
     first, last = (requests[0], requests[-1]) if requests else (None, None)
-    if isinstance(first, StartRun) and isinstance(last, EndRun) and Usage.of(last) == Usage():
-        whole = msgspec.structs.replace(first, status=last.status, ended=last.ended, cause=last.cause)
-        return [whole, *requests[1:-1]]
+    if isinstance(first, StartRun) and isinstance(last, EndRun):
+        return [msgspec.structs.replace(first, **msgspec.structs.asdict(last)), *requests[1:-1]]
     return requests
 
 
@@ -398,7 +392,13 @@ class _Flusher:
         """Do the jobs that are left; on return all are done."""
         with self._working:
             while self._pending:
-                self._pending.pop()()
+                try:
+                    self._pending.pop()()
+                except NotFound:
+                    # The run is gone, as when an older backup was put back: there is nothing to tell about it.
+                    pass
+                except NbopsError as error:
+                    warnings.warn(f"{error.message} {error.hint}", stacklevel=1)
 
     def forget(self) -> None:
         """The thread did not survive a fork."""

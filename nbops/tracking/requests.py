@@ -17,7 +17,10 @@ class Facts(Record):
 
 
 class StartRun(Request, tag="run.start"):
-    """A run begins, or began and ended. The experiment is made if it is new. `started` and `ended` in UTC microseconds."""
+    """A run begins, or began and ended. The experiment is made if it is new. `started` and `ended` in UTC microseconds.
+
+    The rest of its end is as in `EndRun`.
+    """
 
     spools: ClassVar[bool] = True
 
@@ -30,6 +33,10 @@ class StartRun(Request, tag="run.start"):
     status: RunStatus = "running"
     ended: int | None = None
     cause: str | None = None
+    failure_class: FailureClass | None = None
+    exit_status: int | None = None
+    peak_memory: int | None = None
+    cpu_seconds: float | None = None
     parent_id: str | None = None
     source: str | None = None
     cell: str | None = None

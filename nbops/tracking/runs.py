@@ -6,9 +6,11 @@ import contextvars
 import json
 import os
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import msgspec
 
@@ -23,6 +25,8 @@ from nbops.tracking.values import experiment_name, param, run_name, tag
 RUN_VARIABLE = "NBOPS_RUN"
 """Set by a runner for its kernel only: `RUN_ID@PID`, the run to join and the runner's process."""
 _CANDIDATES = 5
+# How late a busy runner may be.
+_RUNNER_SECONDS = 5.0
 
 
 class RunInfo(Record):
@@ -97,9 +101,18 @@ class Birth(Record):
 
 
 def begin_headless(
-    store: Store, notebook: Path, *, params: Mapping[str, object], parent: str | None, birth: Birth | None = None
+    store: Store,
+    notebook: Path,
+    *,
+    params: Mapping[str, object],
+    parent: str | None,
+    birth: Birth | None = None,
+    soon: bool = True,
 ) -> Recording:
-    """Begin the run of a notebook that this process is about to execute; its kernel may join it."""
+    """Begin the run of a notebook that this process is about to execute; its kernel may join it.
+
+    The store knows it on return if it is to know it `soon`, otherwise within `tracking.flush_seconds`.
+    """
     birth = birth or Birth(new_id())
     made = [param(key, value) for key, value in params.items()]
     recording = Recording(store, birth.run_id, params=made, folder=notebook.parent)
@@ -110,8 +123,8 @@ def begin_headless(
         tags=[tag(key, value) for key, value in birth.tags.items()],
     )  # fmt: skip
     begun(recording, request)
-    # The kernel is another process, which is to find it.
-    recording.flush()
+    if soon:
+        recording.flush()
     return recording
 
 
@@ -260,7 +273,7 @@ def _join(
     if not run_id or _joined or _entered.get() or not _is_kernel_of(runner):
         return None
     request = AdoptRun(run_id=run_id, time=now_us(), experiment=experiment, name=name, cell=where.cell, tags=tags)
-    known = store.write(request)[0] or []
+    known = _when_known(store, request)
     folder = provenance.code_folder(where.source, store.settings.project)
     recording = Recording(store, run_id, params=[Param(*row) for row in known], joined=True, folder=folder)
     recording.watch()
@@ -268,6 +281,18 @@ def _join(
     _joined.append(recording)
     in_background(recording.find_facts)
     return recording
+
+
+def _when_known(store: Store, request: AdoptRun) -> list[Any]:
+    """The answer to a request about a run whose runner may not have sent its beginning yet."""
+    deadline = time.monotonic() + store.settings.tracking.flush_seconds + _RUNNER_SECONDS
+    while True:
+        try:
+            return store.write(request)[0] or []
+        except NotFound:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 def _is_kernel_of(runner: str) -> bool:

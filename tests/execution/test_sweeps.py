@@ -209,6 +209,16 @@ def test_a_notebook_can_sweep_another_one_which_becomes_a_part_of_its_run(here: 
     assert "2 finished" in last
 
 
+def test_code_of_a_points_notebook_may_log_to_the_points_run_without_the_notebook_saying_so(here: Workspace) -> None:
+    notebook = write(here.project / "quiet.ipynb", "alpha = 1", "import training\ntraining.fit(alpha)")
+    (here.project / "training.py").write_text(
+        "import nbops\ndef fit(alpha):\n    nbops.start_run('tuning').log_metric('loss', alpha / 2)\n"
+    )
+    made = nbops.sweep(notebook, {"alpha": [1, 2]}, metric="loss", better="lower")
+    assert made.best().metrics == {"loss": 0.5, "mae": 1.0}
+    assert [here.run(run_id).experiment for run_id in made.runs["run_id"]] == ["tuning", "tuning"]
+
+
 # What is refused
 
 

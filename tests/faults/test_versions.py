@@ -23,7 +23,7 @@ from tests.conftest import DUCKDBS, OLDEST, Project, finish, hang_up, wait_until
 from tests.store.inside import start
 
 
-@pytest.mark.skipif(not OLDEST, reason="NBOPS_OLDEST_PYTHON names no interpreter with the oldest DuckDB")
+@pytest.mark.skipif(not OLDEST, reason="OLDEST_DUCKDB_PYTHON names no interpreter with the oldest DuckDB")
 @pytest.mark.parametrize("turns", [2, pytest.param(10, marks=pytest.mark.long)])
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_store_written_in_turn_by_the_oldest_and_the_newest_duckdb_stays_whole(

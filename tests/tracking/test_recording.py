@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nbops.errors import ParameterError
+from nbops.errors import NotFound, ParameterError, UsageError
+from nbops.tracking import recording
 from nbops.tracking.requests import EndRun
 from nbops.workspace._run import Run
 from nbops.workspace._workspace import Workspace
@@ -256,3 +257,20 @@ def test_what_an_uninstallation_left_behind_disturbs_nothing(shared: Project, he
     run = here.run(shared.run(code).strip())
     assert run.status == "finished"
     assert run.info.environment
+
+
+def test_what_fails_in_the_background_stops_nothing_else() -> None:
+    flusher, done = recording._Flusher(), threading.Event()  # noqa: SLF001 - the process's own has a thread that would be faster
+
+    def gone() -> None:
+        raise NotFound("There is no run 1.", hint="")
+
+    def refused() -> None:
+        raise UsageError("It does not fit.", hint="Look at it.")
+
+    # The last one that waits is done first.
+    for job in (done.set, gone, refused):
+        flusher._pending.append(job)  # noqa: SLF001 - `wake` starts a thread
+    with pytest.warns(UserWarning, match="does not fit"):
+        flusher.finish()
+    assert done.is_set()

@@ -153,7 +153,7 @@ def test_a_number_in_the_wrapping_of_a_library_is_a_metric(value: object, expect
     "value",
     ["0.5", None, pd.NA, 1j, np.complex128(1j), np.array([1.0, 2.0]), Several(1.0), [1.0], {"a": 1.0}, object(), float,
      np.datetime64("2026-01-01", "ns"), np.timedelta64(5, "ns"), pd.Timestamp("2026-01-01"), Decimal("sNaN")],
-    ids=repr,
+    ids=lambda value: repr(value).split(" at 0x")[0],
 )  # fmt: skip
 def test_what_is_no_number_is_refused_as_a_metric_naming_the_verb_for_it(value: object) -> None:
     with warnings.catch_warnings():

@@ -32,14 +32,19 @@ from traitlets.config.loader import Config, DeferredConfigString
 from zmq.eventloop.zmqstream import ZMQStream
 
 from nbops.execution.kernels.key import from_installed, site_folders
+from nbops.execution.skipping import watch
 
 
 class Order(NamedTuple):
-    """What a kernel is asked for with: `argv` after the interpreter's `-m`, its whole environment, its folder."""
+    """What a kernel is asked for with: `argv` after the interpreter's `-m`, its whole environment, its folder.
+
+    `watch` are the folders of the project and of the notebook, if what its cells read is to be noted.
+    """
 
     argv: list[str]
     environ: dict[str, str]
     cwd: str
+    watch: tuple[str, str] | None = None
 
 
 class Lines(NamedTuple):
@@ -56,7 +61,8 @@ def prepare() -> None:
     A page of memory is shared with the server until somebody counts a reference to an object on it. Going through all modules, which
     lie everywhere, costs a kernel more than a tenth of its start.
     """
-    _life["preloaded"] = frozenset(sys.modules)
+    _life["watched"] = watch.preloaded()
+    _life["preloaded"] = _life["watched"][0]
     # Under development, so as old as the server: a notebook that imports nbops gets what is there now.
     own = [name for name in sys.modules if name.partition(".")[0] == "nbops"]
     _life["outdated"] = own if not from_installed(["nbops"]) else []
@@ -73,6 +79,8 @@ def be_kernel(order: Order, lines: Lines) -> NoReturn:
     app = IPKernelApp.instance(parent_handle=os.getppid(), kernel_class=IPythonKernel)
     app.report = lines.report
     app.initialize(order.argv[1:])
+    if order.watch:
+        watch.watch(*order.watch, _life["watched"])
     app.start()
     _life["status"] = 0
     sys.exit()
@@ -98,8 +106,8 @@ def leave() -> None:
     os._exit(_life["status"])
 
 
-_life: dict[str, Any] = {"pid": 0, "preloaded": frozenset(), "outdated": []}
-"""What `leave` has to know in a kernel's process."""
+_life: dict[str, Any] = {"pid": 0, "preloaded": frozenset(), "outdated": [], "watched": ()}
+"""What a kernel's process has to know."""
 
 
 def _become(order: Order, lines: Lines) -> None:

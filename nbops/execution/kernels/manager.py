@@ -98,6 +98,8 @@ class Kernel(AsyncKernelManager):
     ) -> None:  # fmt: skip
         super().__init__(**options)
         self.client_factory = Client
+        self.watch: tuple[str, str] | None = None
+        """The folders of the project and of the notebook, if a forked kernel is to note what its cells read: see `watch`."""
         # Half of it for the kernel to leave by itself, half between SIGTERM and SIGKILL.
         self.shutdown_wait_time = 2 * _GRACE_SECONDS
         self._server = server

@@ -33,6 +33,7 @@ class Memory:
         self._site = site_key()
         self._runs: list[list[str]] = []
         self._dropped: dict[str, str] = {}
+        self._proven: list[str] = []
         self._read()
 
     @property
@@ -44,6 +45,17 @@ class Memory:
     def dropped(self) -> dict[str, str]:
         """What is not preloaded, and why."""
         return dict(self._dropped)
+
+    @property
+    def proven(self) -> bool:
+        """Whether a kernel is known to work that has this preloaded, and nothing else."""
+        return self._proven == self.names
+
+    def prove(self) -> None:
+        """A kernel worked that had all of `names`."""
+        if not self.proven:
+            self._proven = self.names
+            self._write()
 
     def learn(self, names: Iterable[str]) -> bool:
         """Remember what a kernel imported that was not preloaded. True when something of it is new."""
@@ -72,14 +84,14 @@ class Memory:
     def _read(self) -> None:
         try:
             told = json.loads(self._path.read_bytes())
-            runs, site, dropped = told["runs"], told["site"], told["dropped"]
+            runs, site, dropped, proven = told["runs"], told["site"], told["dropped"], told["proven"]
         except (OSError, ValueError, KeyError, TypeError):
             return
         self._runs = runs
-        self._dropped = dropped if site == self._site else {}
+        self._dropped, self._proven = (dropped, proven) if site == self._site else ({}, [])
 
     def _write(self) -> None:
-        text = json.dumps({"site": self._site, "runs": self._runs, "dropped": self._dropped})
+        text = json.dumps({"site": self._site, "runs": self._runs, "dropped": self._dropped, "proven": self._proven})
         temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         # A full disk costs what was to be remembered, nothing else.
         with contextlib.suppress(OSError):

@@ -54,7 +54,8 @@ class ForkProvisioner(LocalProvisioner):
         argv = forkable(cmd, kwargs)
         if self.folder and argv:
             try:
-                self.process = self._last = await _fork(Path(self.folder), argv, kwargs)
+                watch = getattr(self.parent, "watch", None)
+                self.process = self._last = await _fork(Path(self.folder), argv, kwargs, watch)
             except (OSError, ExecutionError) as error:
                 self.log.debug("No forked kernel, an ordinary one: %s", error)
             else:
@@ -111,11 +112,11 @@ def _this_interpreter(executable: str) -> bool:
     )
 
 
-async def _fork(folder: Path, argv: list[str], options: dict[str, Any]) -> ForkedProcess:
-    cwd = str(options.get("cwd") or "")
-    environ = {**options["env"], "JPY_PARENT_PID": str(os.getpid())}
+async def _fork(folder: Path, argv: list[str], options: dict[str, Any], watch: tuple[str, str] | None) -> ForkedProcess:
     # Joined, not resolved: links in the name stay.
-    asked = servers.request(ask="kernel", argv=argv, environ=environ, cwd=os.path.join(os.getcwd(), cwd))  # noqa: PTH109, PTH118
+    cwd = os.path.join(os.getcwd(), str(options.get("cwd") or ""))  # noqa: PTH109, PTH118
+    environ = {**options["env"], "JPY_PARENT_PID": str(os.getpid())}
+    asked = servers.request(ask="kernel", argv=argv, environ=environ, cwd=cwd, watch=watch)
     sock = servers.connect(servers.socket_for(folder, environ))
     process = ForkedProcess(sock)
     with contextlib.ExitStack() as otherwise:

@@ -87,12 +87,15 @@ def main() -> None:
 
 
 def _prepare(plan: Plan, memory: Memory, given: dict[str, str]) -> None:
-    """Import everything, with a rehearsal; start over in a fresh process without the modules that turn out not to be fit for it."""
+    """Import everything, with a rehearsal unless there was one of the very same.
+
+    Starts over in a fresh process without the modules that turn out not to be fit for it.
+    """
     from nbops.execution.kernels.preload import preload, shake_off, tasks
     from nbops.execution.kernels.rehearsal import rehearse
 
     faults = preload(memory.names, memory)
-    rehearsed = rehearse(plan.socket.removesuffix(".sock"))
+    rehearsed = [] if memory.proven else rehearse(plan.socket.removesuffix(".sock"))
     faults |= preload(rehearsed, memory)
     shake_off()
     if tasks() > 1 and not faults:
@@ -107,6 +110,7 @@ def _prepare(plan: Plan, memory: Memory, given: dict[str, str]) -> None:
             sys.exit("No set of modules is fit to be preloaded.")
         _start_over(plan._replace(attempt=plan.attempt + 1), given)
     memory.learn(rehearsed)
+    memory.prove()
 
 
 def command(plan: Plan) -> list[str]:
@@ -327,7 +331,8 @@ class _Server:
     def _fork(self, asker: _Asker, request: dict[str, Any]) -> None:
         from nbops.execution.kernels import forked
 
-        order = forked.Order(request["argv"], self._set_by_modules | request["environ"], request["cwd"])
+        environ = self._set_by_modules | request["environ"]
+        order = forked.Order(request["argv"], environ, request["cwd"], request["watch"])
         refusal = self._refusal(order) if len(asker.stdio) == 3 else "three descriptors were expected"
         if refusal:
             asker.say(refused=refusal)

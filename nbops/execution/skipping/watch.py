@@ -1,6 +1,7 @@
-"""What a Python kernel reads, reaches and starts while cells run. The text of this module is executed in the kernel, alone.
+"""What a Python kernel reads, reaches and starts while cells run.
 
-Nothing of nbops is imported here, no name is left behind: the hook answers when it is asked by an audit event of its own. It never
+A forked kernel has this module from its server; an ordinary one is sent the text and executes that, alone. Nothing of nbops is
+imported here, no name is left behind: the hook answers when it is asked by an audit event of its own. It never
 raises and looks at the event's name first, because Python tells thousands of events that are none of ours.
 """
 
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from importlib.util import source_from_cache
+from itertools import takewhile
 from types import FrameType
 from typing import Any
 from urllib.parse import unquote
@@ -21,11 +23,33 @@ from urllib.parse import unquote
 MOST = 1000
 ASKED = "nbops.watched"
 FIRST = "count(1)"
+# A kernel brings its debugger along, unless it was forked.
+OTHERS = {"nbops", "debugpy"}
 FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 
 
-def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one closure, so that no name is left in the kernel
-    """Note from now on; `project` and `cwd` are the folders whose files matter wherever they lie."""
+def preloaded() -> tuple[frozenset[str], frozenset[str], tuple[str, ...]]:
+    """What is imported by now: all names, the packages that are installed, and the files of what else is none of Python's own."""
+    site = tuple(f"{entry}{os.sep}" for entry in sys.path if entry.endswith("-packages"))
+    library = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - no module is imported for this that a notebook may not want
+    modules = [item for item in sys.modules.items() if item[0].partition(".")[0] not in OTHERS]
+    told = {name: getattr(module, "__dict__", {}).get("__file__") for name, module in modules}
+    files = {name: file for name, file in told.items() if type(file) is str}
+    packages = frozenset(name.partition(".")[0] for name, file in files.items() if file.startswith(site))
+    rest = tuple(file for file in files.values() if not file.startswith((*site, library)))
+    return frozenset(sys.modules), packages, rest
+
+
+def watch(  # noqa: C901, PLR0915 - all in one closure, so that no name is left in the kernel
+    project: str,
+    cwd: str,
+    before: tuple[frozenset[str], frozenset[str], tuple[str, ...]] = (frozenset(), frozenset(), ()),
+) -> None:
+    """Note from now on; `project` and `cwd` are the folders whose files matter wherever they lie.
+
+    `before` is what `preloaded` told in the server of a forked kernel: to look at those modules again would copy their memory.
+    """
+    here = globals()
     began = time.time()
     home = os.path.expanduser("~")  # noqa: PTH111 - no module is imported for this that a notebook may not want
     real = os.path.realpath
@@ -82,7 +106,7 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
         # Below the cell's own code lies IPython; in a kernel that was forked, nbops lies below that.
         frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to see who called
         while frame is not None:
-            name = str(frame.f_globals.get("__name__", ""))
+            name = "" if frame.f_globals is here else str(frame.f_globals.get("__name__", ""))
             if name.startswith("IPython.core."):
                 return False
             if name.partition(".")[0] == "nbops":
@@ -185,12 +209,12 @@ def watch(project: str, cwd: str) -> None:  # noqa: C901, PLR0915 - all in one c
         note(uses, what)
 
     def told(box: list[str]) -> None:
-        packages, modules = set(), {path for path in imported if is_code(path)}
-        for name, module in list(sys.modules.items()):
-            file = getattr(module, "__dict__", {}).get("__file__")
+        known, packages, others = before[0], set(before[1]), before[2]
+        modules = {path for path in (*imported, *others) if is_code(path)}
+        for name in list(takewhile(lambda name: name not in known, reversed(sys.modules))):
+            file = getattr(sys.modules.get(name), "__dict__", {}).get("__file__")
             top = name.partition(".")[0]
-            # A kernel brings its debugger along, unless it was forked.
-            if type(file) is not str or top in {"nbops", "debugpy"}:
+            if type(file) is not str or top in OTHERS:
                 continue
             if file.startswith(site):
                 packages.add(top)

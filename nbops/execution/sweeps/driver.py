@@ -88,6 +88,7 @@ def _known(store: Store, plan: Plan) -> Known:
 
 def _import_all() -> None:
     """Everything that a lane needs, which inherits it."""
+    reading.only_files()
     with reading.light_imports():
         import papermill  # noqa: F401 - the import is what counts, here and below
 

@@ -187,6 +187,19 @@ def test_what_is_learnt_is_bounded_and_survives_a_torn_file(tmp_path: Path) -> N
     assert Memory(tmp_path / "memory").names == []
 
 
+def test_only_what_was_rehearsed_need_not_be_rehearsed_again(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "memory")
+    memory.learn(["base"])
+    assert not memory.proven
+    memory.prove()
+    assert Memory(tmp_path / "memory").proven
+    memory.learn(["more"])
+    assert not Memory(tmp_path / "memory").proven
+    memory.prove()
+    memory.drop({"more": "a reason"})
+    assert not Memory(tmp_path / "memory").proven
+
+
 def test_two_who_start_a_server_at_once_share_it(tmp_path: Path) -> None:
     code = (
         "import sys, os; from pathlib import Path; from nbops.execution.kernels import servers\n"
