@@ -13,12 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbops
-from benchmarks import cold, deaths, execution, first, imports, runs, saving, search, sweep
+from benchmarks import cold, deaths, execution, first, imports, kernel, runs, saving, search, sweep
 from benchmarks.measure import Figures, Party, Report, Size, Worker, parties, table
 
 _MEASURES: dict[str, Callable[[tuple[Party, Party], Size, Path], Report]] = {
     "import": imports.measure,
     "saving": saving.measure,
+    "kernel": kernel.measure,
     "execution": execution.measure,
     "sweep": sweep.measure,
     "deaths": deaths.measure,
