@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from nbops.cli._base import cli, json_option, show
+from nbops.errors import UsageError
 
 NOTEBOOK = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -31,6 +32,8 @@ def show_interface(notebook: Path, *, as_json: bool) -> None:
 
     node = reading.read(notebook)
     interface = parameters.read(node, reading.language_of(node), notebook.name)
+    if interface.problem and not as_json:
+        raise UsageError(parameters.help_text(interface), hint=parameters.unreadable(interface))
     show(parameters.to_dict(interface), as_json=as_json, text=lambda: parameters.help_text(interface))
 
 

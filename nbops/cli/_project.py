@@ -51,12 +51,13 @@ def sql(obj: Here, query: str, limit: int, as_json: bool) -> None:
 @here
 def report(obj: Here, run: str, output: Path | None, as_json: bool) -> None:
     """Render RUN's executed notebook as one self-contained page, into OUTPUT (default: report-ID.html)."""
+    from nbops.execution.notebook import writable
     from nbops.reports import run_page
 
     run_id = obj.workspace().run(run).run_id
-    page = run_page.page_of(obj.store(), run_id)
     output = output or Path(run_page.default_path(run_id))
-    output.parent.mkdir(parents=True, exist_ok=True)
+    writable(output)
+    page = run_page.page_of(obj.store(), run_id)
     output.write_text(page, encoding="utf-8")
     show({"report": str(output), "size": len(page.encode())}, as_json=as_json, text=lambda: str(output))
 

@@ -100,6 +100,8 @@ def run(
         show_interface(notebook, as_json=as_json)
         return 0
     parameters = merged_parameters(pairs, raw, files, yamls)
+    if html:
+        execution.writable(html)
     store = connect(obj.settings(start=notebook.expanduser().resolve().parent))
     lively = sys.stderr.isatty() and not as_json
     # A scheduler that gives up sends this signal: the run is then stopped as by Ctrl-C, not lost.
@@ -126,7 +128,6 @@ def run(
     if html is not None and executed:
         from nbops.reports import run_page
 
-        html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(run_page.page_of(store, outcome.run_id), encoding="utf-8")
     if as_json:
         document = {

@@ -16,6 +16,7 @@ from nbops.errors import UsageError
 if TYPE_CHECKING:
     from nbops.execution.sweeps.asked import Asked
     from nbops.execution.sweeps.dealing import Ended, Progress
+    from nbops.records import Better
 
 
 @cli.command("sweep")
@@ -59,8 +60,8 @@ if TYPE_CHECKING:
 )
 @click.option("-y", "--parameters-yaml", "yamls", multiple=True, metavar="YAML", help="Such parameters as YAML.")
 @click.option("--metric", default="", help="The metric that says which point is better.")
-@click.option("--minimize", "better", flag_value="lower", help="Lower values of the metric are better.")
-@click.option("--maximize", "better", flag_value="higher", help="Higher values of the metric are better.")
+@click.option("--minimize", is_flag=True, help="Lower values of the metric are better.")
+@click.option("--maximize", is_flag=True, help="Higher values of the metric are better.")
 @click.option(
     "--stop-hopeless", is_flag=True, help="Stop points that are worse than half of the others at the same step."
 )
@@ -108,6 +109,13 @@ def sweep(obj: Here, notebook: Path | None, **options: Any) -> int:
     return ended.exit
 
 
+# What only a new sweep can be given, by the name of its variable.
+_OF_ITS_OWN = (
+    "grid", "points", "random", "sampler", "ranges", "most", "seed", "pairs", "files", "yamls", "metric", "minimize", "maximize",
+    "stop_hopeless", "execution_timeout", "name", "cwd", "kernel", "output",
+)  # fmt: skip
+
+
 def _asked(notebook: Path | None, options: dict[str, Any]) -> Asked:
     """The options as a record. Raises UsageError for those that contradict each other."""
     from nbops.execution.sweeps import files, space
@@ -119,6 +127,15 @@ def _asked(notebook: Path | None, options: dict[str, Any]) -> Asked:
             "A sweep is of one notebook, or goes on with one.",
             hint="nbops sweep NOTEBOOK …, or nbops sweep --resume SWEEP",
         )
+    lost = [name for name in _OF_ITS_OWN if options[name]] if options["resume"] else []
+    if lost:
+        told = ", ".join(f"--{name.replace('_', '-')}" for name in lost)
+        raise UsageError(
+            f"A sweep that goes on keeps what it was asked for; given was {told}.",
+            hint="Leave that out, or begin a new sweep. --lanes, --max-failures and --force can be given.",
+        )
+    if options["minimize"] and options["maximize"]:
+        raise UsageError("--minimize and --maximize contradict each other.", hint="Give one of them.")
     if options["random"] and (options["sampler"] or options["most"]):
         raise UsageError("--random says already how many points are drawn.", hint="Leave out --sampler and --most.")
     for option in ("grid", "ranges"):
@@ -129,6 +146,7 @@ def _asked(notebook: Path | None, options: dict[str, Any]) -> Asked:
                 f"Parameter {twice!r} is varied twice.", hint="Put all its values into one option, separated by commas."
             )
     points, origins = files.read(options["points"]) if options["points"] else (None, [])
+    better: Better | None = "lower" if options["minimize"] else "higher" if options["maximize"] else None
     fixed = merged_parameters(options["pairs"], (), options["files"], options["yamls"])
     return Asked(
         notebook=absolute(notebook) or "", grid={name: space.words(text) for name, text in options["grid"]}, points=points,
@@ -139,7 +157,7 @@ def _asked(notebook: Path | None, options: dict[str, Any]) -> Asked:
             lanes=options["lanes"] or 0, max_failures=options["max_failures"], timeout=options["execution_timeout"],
             cwd=absolute(options["cwd"]), kernel=options["kernel"], output=absolute(options["output"]),
         ),
-        goal=Goal(options["metric"], options["better"], options["stop_hopeless"]),
+        goal=Goal(options["metric"], better, options["stop_hopeless"]),
     )  # fmt: skip
 
 

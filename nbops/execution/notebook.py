@@ -90,8 +90,9 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     interface = typed.read(node, language, notebook.name)
     values = typed.resolve(interface, parameters or {}, strict=store.settings.execution.strict_parameters)
     typed.check(node, interface, values)
+    secrets.refuse_values(repr(values))
     hidden = secrets.resolve(store.settings, notebook, secrets.asked(interface, values))
-    output = _writable(output) if output is not None else None
+    output = writable(output) if output is not None else None
     where = (cwd or notebook.parent).resolve()
     kernel = kernel or node.metadata.get("kernelspec", {}).get("name") or "python3"
     made = plan(store, node, interface, values, notebook=str(notebook), cwd=where, kernel=kernel)
@@ -128,16 +129,27 @@ def _may_join(node: NotebookNode) -> bool:
     return any("nbops" in cell.source for cell in node.cells)
 
 
+def put(store: Store, run_id: str, output: Path) -> bool:
+    """Put a copy of a run's executed notebook there; False when there is none any more."""
+    kept = _kept(store, run_id)
+    if not kept.is_file():
+        return False
+    output.parent.mkdir(parents=True, exist_ok=True)
+    _copy(kept, output)
+    return True
+
+
+def _kept(store: Store, run_id: str) -> Path:
+    return next(iter(sorted((store.places.runs / run_id).glob("*.ipynb"))), store.places.runs / run_id)
+
+
 def _taken(store: Store, found: Found, output: Path | None, began: float) -> Outcome | None:
     """The outcome of a run that is taken instead; None when a copy of its notebook is asked for that is not there any more."""
     run_id = found.run_id or ""
-    kept = next(iter(sorted((store.places.runs / run_id).glob("*.ipynb"))), store.places.runs / run_id)
-    if output is not None:
-        if not kept.is_file():
-            return None
-        _copy(kept, output)
+    if output is not None and not put(store, run_id, output):
+        return None
     return Outcome(
-        run_id=run_id, status="finished", notebook=output or kept, seconds=time.monotonic() - began, unchanged=True,
+        run_id=run_id, status="finished", notebook=output or _kept(store, run_id), seconds=time.monotonic() - began, unchanged=True,
         earlier=found.started, declares=True,
     )  # fmt: skip
 
@@ -228,7 +240,7 @@ def _missing(kernel: str) -> Ending | None:
     return None
 
 
-def _writable(output: Path) -> Path:
+def writable(output: Path) -> Path:
     """The absolute path, once it is known that a file can be written there. Raises UsageError."""
     output = output.expanduser().resolve()
     try:

@@ -20,7 +20,7 @@ from typing import Any
 from nbops.config import SECRETS_VARIABLE, Settings
 from nbops.errors import ConfigError, NotFound, ParameterError, nearest
 from nbops.execution.parameters import Interface
-from nbops.security.masking import SHORTEST, maskable
+from nbops.security.masking import SHORTEST, handed, maskable
 
 GROUP = "nbops.secrets"
 """The entry points of providers: functions from the name of a secret to its value, which raise LookupError when they have none."""
@@ -58,6 +58,15 @@ def resolve(
                 hint="Use a longer one.",
             )
     return {parameter: found[name] for parameter, name in names.items()}
+
+
+def refuse_values(told: str) -> None:
+    """Raise ParameterError when what is about to be written down holds a secret that a runner handed to this process."""
+    if SECRETS_VARIABLE in os.environ and (mask := handed()) and mask.text(told) != told:
+        raise ParameterError(
+            "What the notebook or the sweep is given holds the value of a secret, which would be written into executed notebooks.",
+            hint="Give the reference, such as secret://name: whoever executes it finds the value itself.",
+        )
 
 
 def without_secrets(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:

@@ -70,10 +70,8 @@ def begin(
     where = provenance.place(frame)
     made = [param(key, value) for key, value in (params or {}).items()]
     labels = [tag(key, value) for key, value in (tags or {}).items()]
-    if experiment is not None:
-        experiment_name(experiment)
-    if name is not None:
-        run_name(name)
+    experiment = None if experiment is None else experiment_name(experiment)
+    name = None if name is None else run_name(name)
     joined = _join(store, experiment, name, where, made, labels)
     if joined is not None:
         return joined

@@ -108,7 +108,7 @@ def _key(what: str, key: object) -> str:
             f"{_shown(key)} cannot be the name of {what}.",
             hint=f"Use 1 to {LONGEST_KEY} characters on one line; quotes, accents and emoji are fine.",
         )
-    return key
+    return storable(key) if SECRETS_VARIABLE in os.environ else key
 
 
 # In this order: a bool is an int too. An enum's member that is a number or text is written as that, not as its name.

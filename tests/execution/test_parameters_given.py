@@ -203,7 +203,7 @@ def test_problems_are_told_together() -> None:
         "- Unknown parameter 'alhpa' for train.ip",
         "- Parameter 'region' of train.ipynb has ",
     ]
-    assert error.hint == "`nbops params show train.ipynb` lists what each of them takes."
+    assert error.hint == "`nbops params show NOTEBOOK` lists what each of them takes."
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:

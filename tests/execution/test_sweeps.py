@@ -238,6 +238,9 @@ REFUSED = {
     "a sampler without an end": (["--sampler", "random", "--range", "alpha", "1..2"], "--most"),
     "a metric without direction": (["--grid", "alpha", "1", "--metric", "undefined"], "--minimize"),
     "hopeless without a metric": (["--grid", "alpha", "1", "--stop-hopeless"], "--metric"),
+    "both directions": (["--grid", "alpha", "1", "--metric", "mae", "--minimize", "--maximize"], "contradict"),
+    "half a range": (["--random", "3", "--range", "alpha", "1.."], "no range"),
+    "a folder that cannot be": (["--grid", "alpha", "1", "--output", "/proc/x"], "cannot be written"),
     "varied twice": (["--grid", "alpha", "1", "--grid", "alpha", "2"], "varied twice"),
     "too many": (["--grid", "alpha", ",".join(["1"] * 400), "--grid", "depth", ",".join(["1"] * 400)], "160,000"),
 }
@@ -444,6 +447,66 @@ def test_secrets_reach_every_point_and_no_file(here: Workspace, monkeypatch: pyt
     with pytest.raises(NotFound, match="crew"):
         nbops.sweep(notebook, {"alpha": [1, 2]})
     (inside / "nbops.toml").unlink()
+
+
+@pytest.mark.parametrize(
+    "begins",
+    [
+        "nbops.sweep('plain.ipynb', {'kind': [token + ' x']})",
+        "nbops.sweep('plain.ipynb', {'alpha': [1]}, name='a ' + token)",
+        """import subprocess, sys
+words = [sys.executable, '-m', 'nbops', 'run', 'plain.ipynb', '-p', 'kind', token]
+done = subprocess.run(words, capture_output=True, text=True)
+assert done.returncode == 64, done
+raise ParameterError(done.stderr, hint='')""",
+    ],
+)
+def test_a_secret_is_no_value_for_what_a_notebook_begins(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch, inside: Path, begins: str
+) -> None:
+    write(inside / "plain.ipynb", "alpha = 1.0\nkind = 'a'")
+    outer = write(
+        inside / "outer.ipynb",
+        'token: "secret" = "secret://crew"',
+        f"import nbops\nfrom nbops.errors import ParameterError\n{begins}",
+    )
+    (inside / "nbops.toml").write_text('[secrets.allow]\n"outer.ipynb" = ["crew"]\n')
+    monkeypatch.setenv("NBOPS_SECRET_CREW", "correct horse battery")
+    outcome = execution.execute(nbops.open(inside).store, outer)
+    assert str(outcome.cause).startswith("ParameterError")
+    kept = [path for path in here.store.places.folder.rglob("*") if path.is_file()]
+    assert [path for path in kept if b"correct horse" in path.read_bytes()] == []
+    (inside / "nbops.toml").unlink()
+
+
+def test_names_that_hold_a_secret_are_masked(here: Workspace, monkeypatch: pytest.MonkeyPatch, inside: Path) -> None:
+    logs = "import nbops\nrun = nbops.start_run('exp ' + token, name='n ' + token)\nrun.log_metric('m ' + token, 1)\n"
+    notebook = write(
+        inside / "names.ipynb", 'token: "secret" = "secret://crew"', logs + "run.log_param('p ' + token, 1); run.set_tag('t ' + token, 1)",
+        metrics="mae = 1",
+    )  # fmt: skip
+    (inside / "nbops.toml").write_text('[secrets.allow]\n"names.ipynb" = ["crew"]\n')
+    monkeypatch.setenv("NBOPS_SECRET_CREW", "correct horse battery")
+    outcome = execution.execute(nbops.open(inside).store, notebook)
+    assert outcome.status == "finished", outcome.cause
+    run = here.run(outcome.run_id)
+    assert (run.experiment, run.name, run.metrics["m •••"], run.params["p •••"]) == ("exp •••", "n •••", 1.0, 1)
+    (inside / "nbops.toml").unlink()
+
+
+def test_a_frame_may_leave_cells_empty(here: Workspace, inside: Path) -> None:
+    notebook = write(inside / "gaps.ipynb", "alpha: float = 0.5\ndepth: int = 3", metrics="mae = alpha + depth")
+    frame = pd.DataFrame({"alpha": [1.5, np.nan], "depth": [np.nan, 2]})
+    assert nbops.sweep(notebook, points=frame).runs["metrics.mae"].tolist() == [4.5, 2.5]
+
+
+def test_the_folder_for_executed_notebooks_gets_those_of_earlier_runs_too(
+    here: Workspace, inside: Path, tmp_path: Path
+) -> None:
+    notebook = write(inside / "copied.ipynb", "alpha: float = 1.0", metrics="mae = alpha")
+    nbops.sweep(notebook, {"alpha": [1, 2]})
+    nbops.sweep(notebook, {"alpha": [1, 2, 3]}, output=tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"copied-{n}.ipynb" for n in (1, 2, 3)]
 
 
 def test_an_earlier_run_of_the_same_values_stands_for_its_point(here: Workspace, inside: Path) -> None:

@@ -81,6 +81,15 @@ def test_modules_and_outputs_are_told(here: Workspace, notebook: Path) -> None:
     assert found.because == expected
 
 
+def test_what_changed_before_the_run_that_it_is_compared_with_is_not_told(here: Workspace, notebook: Path) -> None:
+    run(here, notebook)
+    (notebook.parent / "tool.py").write_text("X = 1")
+    second = run(here, notebook)
+    (notebook.parent / "out.txt").unlink()
+    found = told(here, notebook)
+    assert (found.compared, found.because) == (second, ("output out.txt is gone",))
+
+
 def test_who_overwrote_an_output_is_told(here: Workspace, notebook: Path) -> None:
     run(here, notebook)
     (notebook.parent / "data.csv").write_text("2")

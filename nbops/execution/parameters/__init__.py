@@ -8,7 +8,7 @@ from nbops.execution.parameters.interface import Expression, Interface, Paramete
 from nbops.execution.parameters.proposing import Proposal, propose, tagged
 from nbops.execution.parameters.reading import read
 from nbops.execution.parameters.reassigning import Reassigned, check, reassigned
-from nbops.execution.parameters.resolving import resolve
+from nbops.execution.parameters.resolving import resolve, unreadable
 from nbops.execution.parameters.telling import help_text, to_dict
 from nbops.execution.parameters.typed import Type, Word
 from nbops.execution.parameters.writing import inject, plain, recorded, source
@@ -33,4 +33,5 @@ __all__ = [
     "source",
     "tagged",
     "to_dict",
+    "unreadable",
 ]

@@ -32,7 +32,7 @@ def resolve(interface: Interface, given: Mapping[str, object], *, strict: bool =
     if interface.problem and given:
         raise ParameterError(
             f"The parameters of {interface.notebook} cannot be read: {interface.problem}.",
-            hint=f"Mend cell {(interface.cell or 0) + 1} of the notebook; as it is, it would fail when it runs.",
+            hint=unreadable(interface),
         )
     values: dict[str, object] = {}
     problems: list[_Problem] = []
@@ -160,11 +160,16 @@ def _lacking(interface: Interface, parameter: Parameter) -> _Problem:
     )
 
 
+def unreadable(interface: Interface) -> str:
+    """What to do about a parameters cell that cannot be read."""
+    return f"Mend cell {(interface.cell or 0) + 1} of the notebook; as it is, it would fail when it runs."
+
+
 def _error(interface: Interface, problems: list[_Problem]) -> ParameterError:
     if len(problems) == 1:
         return ParameterError(problems[0].what, hint=problems[0].remedy)
     lines = "".join(f"\n- {problem.what} {problem.remedy}" for problem in problems)
     return ParameterError(
         f"{len(problems)} parameters of {interface.notebook} are refused:{lines}",
-        hint=f"`nbops params show {interface.notebook}` lists what each of them takes.",
+        hint="`nbops params show NOTEBOOK` lists what each of them takes.",
     )

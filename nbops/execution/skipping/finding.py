@@ -86,14 +86,15 @@ def find(store: Store, made: Plan, *, declared_only: bool = True) -> Found:
     except StoreError as error:
         return Found(reasons=(f"the store could not be asked: {error.message}",))
     digests = memory(store)
-    reasons: dict[str, None] = {}
+    reasons: list[str] = []
     for run_id, started, skippable, reason, text in rows:
         kept = msgspec.json.decode(text, type=Kept)
         against = [reason] if not skippable else _against(store, made, kept, digests)
         if not against:
             digests.save()
             return Found(run_id, started)
-        reasons.update(dict.fromkeys(against))
+        # Those of the newest are told: it is the one that people compare with.
+        reasons = reasons or against
     return Found(reasons=tuple(reasons))
 
 

@@ -60,11 +60,22 @@ def space(
     """The fields of `Asked` for values of Python's: lists, arrays, rows of a DataFrame, ranges as text or pairs. Raises UsageError."""
     made: dict[str, Any] = {"grid": {name: _all(name, values) for name, values in (grid or {}).items()}}
     if points is not None:
-        rows = points.to_dict("records") if hasattr(points, "to_dict") else points
+        rows = _rows(points) if hasattr(points, "to_dict") else points
         made["points"] = [_point(number, row) for number, row in enumerate(rows, 1)]
         made["origins"] = [f"Point {number}" for number in range(1, len(made["points"]) + 1)]
     made["ranges"] = {name: _range(name, told) for name, told in (ranges or {}).items()}
     return made
+
+
+def _rows(frame: Any) -> list[dict[str, object]]:
+    """The rows of a DataFrame without the cells that are empty; whole numbers that pandas had to make floats are whole again."""
+    gaps = {name: frame[name].convert_dtypes() for name in frame.columns if frame[name].hasnans}
+    kept = frame.assign(**{str(name): column for name, column in gaps.items()})
+    there = frame.notna().to_dict("records")
+    rows: list[dict[str, object]] = kept.to_dict("records")
+    return [
+        {name: value for name, value in row.items() if present[name]} for row, present in zip(rows, there, strict=True)
+    ]
 
 
 def _point(number: int, row: object) -> dict[str, Given]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from nbops.execution import notebook
 from nbops.execution.execution import INTERRUPTED
 from nbops.execution.sweeps import plan as plans
 from nbops.execution.sweeps import results, space, texts
@@ -180,6 +181,10 @@ class Dealer:
                 return None
             run_id = self._known(self._plan.values(values)) if self._known else None
             if run_id is None:
+                return number, values
+            output = self._output(number)
+            if output is not None and not notebook.put(self._store, run_id, Path(output)):
+                # Its notebook is not there any more.
                 return number, values
             self._recording.tags({f"{results.TAKEN}{number}": run_id})
             self._taken += 1

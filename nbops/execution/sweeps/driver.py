@@ -63,6 +63,7 @@ def sweep(
     store = connect(config.existing(settings) if asked.resume else settings)
     before = results.load(store, asked.resume) if asked.resume else None
     plan = plans.again(before.specification, asked) if before else plans.make(asked)
+    secrets.refuse_values(msgspec.json.encode(plan.specification).decode())
     _may_use_secrets(store, plan)
     count = plans.lanes(plan)
     _share_cores(count)

@@ -14,6 +14,7 @@ import msgspec
 from nbops.errors import NotFound, UsageError
 from nbops.execution import parameters as typed
 from nbops.execution import reading
+from nbops.execution.notebook import writable
 from nbops.execution.parameters import Interface
 from nbops.execution.skipping.plan import by_hand
 from nbops.execution.sweeps import samplers, space, texts
@@ -110,6 +111,8 @@ def make(asked: Asked) -> Plan:
     typed.check(node, interface, [*fixed, *varied])
     if asked.goal.stop_hopeless and not asked.goal.metric:
         raise UsageError("Without a metric no point is hopeless.", hint="Name the metric: --metric mae")
+    if asked.ways.output:
+        writable(Path(asked.ways.output) / "sweep.ipynb")
     specification = Specification(
         notebook=str(path), digest=digest(node), fixed=asked.fixed, varied=varied, points=listed, drawn=drawn, ways=asked.ways,
         goal=asked.goal, name=asked.name,
@@ -196,8 +199,8 @@ def _one_kind(asked: Asked) -> None:
         )
     if not asked.ranges and (asked.sampler or asked.most is not None):
         raise UsageError(
-            "A sampler needs ranges to choose from.",
-            hint="Give --range NAME 0.1..10 for each parameter that it varies.",
+            f"{'A sampler needs' if asked.sampler else 'A number of points to choose needs'} ranges to choose from.",
+            hint="Give --range NAME 0.1..10 for each parameter that is to be varied, or leave out what chooses.",
         )
 
 

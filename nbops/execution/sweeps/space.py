@@ -68,6 +68,10 @@ def dimensions(asked: Asked, interface: Interface, fixed: Point) -> Space:
                 raise UsageError(
                     f"There is nothing to choose from for {name!r}.", hint=f"Write --range {name} 0.1..10, or a,b,c"
                 )
+            if isinstance(told, str) and len(values) == 1:
+                raise UsageError(
+                    f"{told!r} is no range for {name!r}.", hint=f"Write --range {name} 0.1..10, 1..100:log, or a,b,c"
+                )
             made[name] = Choices(tuple(resolve(interface, {name: one.value}, fixed)[name] for one in values))
     return made
 

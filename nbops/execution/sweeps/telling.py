@@ -21,8 +21,13 @@ def outcome(sweep: Sweep, ended: Ended) -> str:
     """How a sweep ended, for a terminal: the best points if there is a metric, the failed ones, and how to get at the rest."""
     goal, lines = sweep.specification.goal, []
     if goal.metric and goal.better:
-        columns, rows = table(sweep, ranked(sweep.children.values(), goal.better)[:_BEST])
-        lines.append(text.table(columns, rows).rstrip())
+        best = ranked(sweep.children.values(), goal.better)[:_BEST]
+        if best or not any(told.status == "finished" for told in ended.points):
+            lines.append(text.table(*table(sweep, best)).rstrip())
+        else:
+            lines.append(
+                f"No point has the metric {goal.metric!r}: `nbops runs show {short(ended.points[0].run_id)}` tells what there is."
+            )
     failures = [told for told in ended.points if told.status in {"failed", "lost"}]
     lines += [f"failed: {_name(sweep, told.number)}: {told.cause}" for told in failures[:_BEST]]
     if len(failures) > _BEST:
@@ -31,7 +36,11 @@ def outcome(sweep: Sweep, ended: Ended) -> str:
         lines.append(f"{_count(ended.dropped)} asked for twice and left out.")
     lines.append(summary(ended))
     hint = resume_hint(ended)
-    lines.append(f"Go on with what is missing: {hint}" if hint else f"All of them: {_listing(ended.run_id)}")
+    lines.append(
+        f"Go on with what is missing: {hint}"
+        if hint
+        else f"{'Those of its own' if ended.taken else 'All of them'}: {_listing(ended.run_id)}"
+    )
     return "\n".join(lines)
 
 
