@@ -28,9 +28,11 @@ import ipykernel.debugger  # noqa: F401 - while debugpy is blocked: a kernel imp
 import zmq
 from ipykernel import ipkernel, kernelapp
 from ipykernel.iostream import IOPubThread
+from IPython.core import shellapp
 from traitlets.config.loader import Config, DeferredConfigString
 from zmq.eventloop.zmqstream import ZMQStream
 
+from nbops.execution.kernels import answers
 from nbops.execution.kernels.key import from_installed, site_folders
 from nbops.execution.skipping import watch
 
@@ -63,6 +65,8 @@ def prepare() -> None:
     """
     _life["watched"] = watch.preloaded()
     _life["preloaded"] = _life["watched"][0]
+    _life["modules"] = set(_life["preloaded"])
+    answers.ask()
     # Under development, so as old as the server: a notebook that imports nbops gets what is there now.
     own = [name for name in sys.modules if name.partition(".")[0] == "nbops"]
     _life["outdated"] = own if not from_installed(["nbops"]) else []
@@ -79,6 +83,9 @@ def be_kernel(order: Order, lines: Lines) -> NoReturn:
     app = IPKernelApp.instance(parent_handle=os.getppid(), kernel_class=IPythonKernel)
     app.report = lines.report
     app.initialize(order.argv[1:])
+    # What was made until here stays for as long as the kernel lives.
+    gc.freeze()
+    gc.enable()
     if order.watch:
         watch.watch(*order.watch, _life["watched"])
     app.start()
@@ -94,9 +101,7 @@ def leave() -> None:
     """
     if os.getpid() != _life["pid"]:
         return
-    # Backwards: what was needed comes before what needed it, and what was there before the kernel comes last.
-    news = itertools.takewhile(lambda name: name not in _life["preloaded"], reversed(sys.modules))
-    names = from_installed([*news])
+    names = from_installed(_news())
     with contextlib.suppress(OSError), open(_life["report"], "wb") as report:  # noqa: PTH123 - a descriptor has no path
         report.write(json.dumps({"imported": names}).encode() + b"\n")
     for stream in (sys.__stdout__, sys.__stderr__):
@@ -106,8 +111,14 @@ def leave() -> None:
     os._exit(_life["status"])
 
 
-_life: dict[str, Any] = {"pid": 0, "preloaded": frozenset(), "outdated": [], "watched": ()}
+_life: dict[str, Any] = {"pid": 0, "preloaded": frozenset(), "modules": set(), "outdated": [], "watched": ()}
 """What a kernel's process has to know."""
+
+
+def _news() -> list[str]:
+    """The modules that this kernel imported, in the order that they need each other."""
+    # Backwards: what was needed comes before what needed it, and what was there before the kernel comes last.
+    return [*itertools.takewhile(lambda name: name not in _life["preloaded"], reversed(sys.modules))]
 
 
 def _become(order: Order, lines: Lines) -> None:
@@ -129,7 +140,6 @@ def _become(order: Order, lines: Lines) -> None:
         del sys.modules[name]
     tempfile.tempdir = None
     _reseed(order.cwd)
-    gc.enable()
 
 
 def _die_with(life: int) -> None:
@@ -204,6 +214,17 @@ class IPKernelApp(kernelapp.IPKernelApp):
         if "" not in sys.path and not self.ignore_cwd and not os.environ.get("PYTHONSAFEPATH"):
             own = [index for index, path in enumerate(sys.path) if path in site_folders()]
             sys.path.insert(min(own, default=len(sys.path)), "")
+
+    def init_code(self) -> None:
+        """As ipykernel does, but for how the modules are listed that `%reset -f` leaves: see `prepare`."""
+        shellapp.sys = types.SimpleNamespace(**{**vars(sys), "modules": {}})  # type: ignore[assignment, attr-defined]  # its own import
+        try:
+            super().init_code()
+        finally:
+            shellapp.sys = sys  # type: ignore[attr-defined]  # as above
+        _life["modules"].update(_news())
+        shell: Any = self.shell
+        shell._sys_modules_keys = _life["modules"]  # noqa: SLF001 - IPython has no other name for it
 
     def close(self) -> None:
         """Bring out what was printed, then end the threads, the publishing one last.

@@ -44,6 +44,10 @@ WORK = {
     "argv": "import sys; print('done' * sys.argv[0].endswith('ipykernel_launcher.py'))",
     "path": "import sys; print('done' * ('' in sys.path))",
     "module": "import __main__; x = 1; print('done' * (__main__.x == 1))",
+    "garbage": "import gc; print('done' * gc.isenabled())",
+    "reset": """
+        import wave; get_ipython().reset(aggressive=True)
+        import sys; print('done' * ('wave' not in sys.modules and 'zmq' in sys.modules and 'logging' in sys.modules))""",
     "fresh": "import sys; print('done' * (not any(name.split('.')[0] == 'nbops' for name in sys.modules)))",
 }
 
@@ -314,7 +318,7 @@ def test_a_variable_that_a_preloaded_module_has_read_makes_the_kernel_ordinary(s
 
     assert asyncio.run(forked("MY_OWN"))
     assert not asyncio.run(forked("PYTHONWARNINGS"))
-    assert not asyncio.run(forked("PSUTIL_DEBUG"))
+    assert not asyncio.run(forked("TORNADO_NO_EXTENSION"))
     assert servers.status(server.folder)
 
 

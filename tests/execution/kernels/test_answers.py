@@ -1,0 +1,21 @@
+"""What is asked ahead need not be asked again."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import narwhals.dependencies
+import numpy as np
+import pytest
+
+from nbops.execution.kernels import answers
+
+
+def test_what_is_no_frame_is_known_without_reading_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers.ask()
+
+    def refuse(**_: object) -> None:
+        pytest.fail("the entry points of all distributions are read")
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", refuse)
+    assert not narwhals.dependencies.is_into_dataframe(np.ones(3))
