@@ -40,6 +40,7 @@ class NbopsExporter(TemplateExporter):
     def __init__(self, config: Config | None = None, **options: Any) -> None:
         ours = {
             "file_extension": ".html",
+            "optimistic_validation": True,  # once, not after each of a dozen preprocessors that are off
             "template_file": "page.html.j2",
             "template_paths": [],
             "extra_loaders": [PackageLoader("nbops.reports")],
