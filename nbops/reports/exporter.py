@@ -44,7 +44,7 @@ class NbopsExporter(TemplateExporter):
             "template_file": "page.html.j2",
             "template_paths": [],
             "extra_loaders": [PackageLoader("nbops.reports")],
-            "filters": {"moment": _moment, "duration": _duration, "number": _number},
+            "filters": {"moment": moment, "duration": _duration, "number": _number},
         }
         super().__init__(config, **{**options, **ours})  # type: ignore[no-untyped-call]  # nbconvert is annotated in part
         self.register_preprocessor(self._tell)  # type: ignore[no-untyped-call]  # the same
@@ -72,6 +72,14 @@ class NbopsExporter(TemplateExporter):
         return of_file(Path(place["path"], f"{place['name']}.ipynb"), notebook)
 
 
+def moment(when: date | datetime) -> str:
+    """`3 Nov 2026, 14:05 (UTC+01:00)`, in the local zone; a date without a time stays a date."""
+    if not isinstance(when, datetime):
+        return f"{when.day} {when:%b %Y}"
+    local = when.astimezone()
+    return f"{local.day} {local:%b %Y, %H:%M} (UTC{local.isoformat()[-6:]})"
+
+
 _ENDINGS = {
     "running": "This run had not ended when the page was made",
     "failed": "This run failed",
@@ -86,14 +94,6 @@ def _ending(run: Provenance | None, failure: Part | None) -> str | None:
         return "A step of this notebook failed." if failure else None
     cause = run.cause or (failure.body.splitlines()[0][:300] if failure else "")
     return f"{_ENDINGS[run.status]}: what follows is incomplete. {cause}".strip()
-
-
-def _moment(when: date | datetime) -> str:
-    """`3 Nov 2026, 14:05 (UTC+01:00)`, in the local zone; a date without a time stays a date."""
-    if not isinstance(when, datetime):
-        return f"{when.day} {when:%b %Y}"
-    local = when.astimezone()
-    return f"{local.day} {local:%b %Y, %H:%M} (UTC{local.isoformat()[-6:]})"
 
 
 def _duration(span: timedelta) -> str:

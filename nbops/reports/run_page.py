@@ -10,11 +10,18 @@ import msgspec
 from nbops.errors import NotFound
 from nbops.execution.notebook import defaults, executed
 from nbops.execution.reading import light_imports
-from nbops.records import short
-from nbops.reports import provenance
+from nbops.records import Record, short
 from nbops.reports.page import Code, page
+from nbops.reports.provenance import Provenance, of_run
 from nbops.store.client import Store
 from nbops.tracking import runs
+
+
+class Made(Record, frozen=True):
+    """A run's page, and what it says about the run."""
+
+    html: str
+    provenance: Provenance
 
 
 def page_of(store: Store, run_id: str, *, code: Code = "hidden") -> str:
@@ -22,10 +29,15 @@ def page_of(store: Store, run_id: str, *, code: Code = "hidden") -> str:
 
     `code` as for `page`. Raises NotFound when the run is of no notebook.
     """
+    return made(store, run_id, code=code).html
+
+
+def made(store: Store, run_id: str, *, code: Code = "hidden") -> Made:
+    """As `page_of`, with what the page says about the run."""
     notebook, saved = _notebook(store, run_id)
-    about = msgspec.structs.replace(provenance.of_run(store, run_id, defaults(notebook)), saved=saved)
+    about = msgspec.structs.replace(of_run(store, run_id, defaults(notebook)), saved=saved)
     with light_imports():
-        return page(notebook, provenance=about, code=code)
+        return Made(html=page(notebook, provenance=about, code=code), provenance=about)
 
 
 def _notebook(store: Store, run_id: str) -> tuple[Path, datetime | None]:

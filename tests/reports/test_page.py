@@ -199,6 +199,7 @@ base-uri 'none'; form-action 'none'">
         <meta name="referrer" content="no-referrer">
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <meta name="color-scheme" content="light dark">
+        <meta name="generator" content="nbops">
         <title>Air time</title>
         <style></style>
         </head>
