@@ -83,22 +83,26 @@ class Comparison:
 
     def to_text(self) -> str:
         """The comparison as lines for a terminal."""
-        return text.table(*self._table(), note=self._note(), along="rows")
+        return text.table(*self._table(), note=self.note, along="rows")
 
     def to_html(self) -> Html:
         """The comparison as HTML and SVG without scripts."""
-        parts: list[str] = [html.table(*self._table(), caption="Comparison of runs", note=self._note(), along="rows")]
+        table = html.table(*self._table(), caption="Comparison of runs", note=self.note, along="rows")
+        return html.stack(table, self.plot())
+
+    def plot(self) -> Html:
+        """Metrics and what differs of the parameters as parallel coordinates; empty where there is too little to draw."""
         drawn = [row for row in self.rows if row.place == "metrics"] + [
             row for row in self.rows if row.place == "params" and not row.same
         ]
-        if len(self.runs) > 2 and len(drawn) > 1:
-            columns: list[Column | str] = [
-                Column(row.key, "number", row.unit) if row.place == "metrics" else row.key for row in drawn[:8]
-            ]
-            lines = list(zip(*(row.cells for row in drawn[:8]), strict=True))
-            winners = best(drawn[0].cells, drawn[0].better) if drawn[0].better else []
-            parts.append(svg.parallel(columns, lines, highlight=winners))
-        return html.stack(*parts)
+        if len(self.runs) < 3 or len(drawn) < 2:
+            return Html("")
+        columns: list[Column | str] = [
+            Column(row.key, "number", row.unit) if row.place == "metrics" else row.key for row in drawn[:8]
+        ]
+        lines = list(zip(*(row.cells for row in drawn[:8]), strict=True))
+        winners = best(drawn[0].cells, drawn[0].better) if drawn[0].better else []
+        return svg.parallel(columns, lines, highlight=winners)
 
     def _table(self) -> tuple[list[Column | str], list[list[object]]]:
         columns: list[Column | str] = [Column(""), *(Column(label, "number") for label in self.runs)]
@@ -114,7 +118,9 @@ class Comparison:
             )
         return columns, lines
 
-    def _note(self) -> str:
+    @property
+    def note(self) -> str:
+        """What a reader should know about the rows: how many are not shown, and whether the metrics compare."""
         hidden = len(self.rows) - len(self.shown)
         told = [f"{hidden} that are the same in all are not shown"] if hidden else []
         # What models were trained on may differ, what they are judged on should not; of a run without such an input nothing is known.
@@ -151,7 +157,7 @@ def compare(
     rows = []
     for column in _order(list(columns)):
         place, _, key = column.partition(".") if "." in column else ("run", "", column)
-        better, unit = defined.get(key, (_direction(key), None)) if place == "metrics" else (None, None)
+        better, unit = defined.get(key, (direction(key), None)) if place == "metrics" else (None, None)
         rows.append(Row(place=place, key=key, cells=tuple(columns[column]), better=better, unit=unit))
     rows += _inputs(store, list(map(str, columns["run_id"])))
     return Comparison(names, rows, everything=everything)
@@ -175,7 +181,8 @@ def _order(columns: list[str]) -> list[str]:
     return [*metrics, *params, *tags, *(c for c in columns if c in _TOLD)]
 
 
-def _direction(key: str) -> Better | None:
+def direction(key: str) -> Better | None:
+    """Which way a metric is better, as far as its name says it."""
     words = key.lower().replace("/", "_").replace("-", "_").replace(".", "_").split("_")
     if key.lower() in _LOWER or any(word in _LOWER for word in words):
         return "lower"

@@ -50,7 +50,7 @@ def run_html(store: Store, info: runs.RunInfo) -> Html:
         if pairs
     ]
     parts.append(html.beside(*tables))
-    parts.append(html.beside(*_curves(store, info.run_id)))
+    parts.append(curves(store, info.run_id))
     return html.stack(*parts)
 
 
@@ -82,7 +82,8 @@ def _sections(store: Store, info: runs.RunInfo) -> list[tuple[str, dict[str, obj
     ]
 
 
-def _curves(store: Store, run_id: str) -> list[Html]:
+def curves(store: Store, run_id: str) -> Html:
+    """The courses of a run's metrics, those that have more than one value."""
     sql = "select key, points from latest_metrics where run_id = ? and points > 1 order by key limit ?"
     thinned = """
         select step, value
@@ -98,7 +99,7 @@ def _curves(store: Store, run_id: str) -> list[Html]:
         drawn.append(
             svg.line([svg.Line(key, [value for _, value in rows], steps)], x_label="step", title=key, width=360)
         )
-    return drawn
+    return html.beside(*drawn)
 
 
 def _local(moment: datetime) -> str:

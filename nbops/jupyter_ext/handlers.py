@@ -1,0 +1,103 @@
+"""Routes as handlers of Jupyter's server: who may ask, JSON in and out, errors as sentences, nothing on the event loop.
+
+This is a process border: what a verb raises, foreseen or not, becomes an answer; the traceback of what was not foreseen is logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+
+import msgspec
+from jupyter_server.base.handlers import APIHandler
+from tornado import web
+
+from nbops.errors import NbopsError, UsageError
+from nbops.jupyter_ext.paths import Root
+from nbops.jupyter_ext.routes import PREFIX, ROUTES, Role, Route
+from nbops.jupyter_ext.verbs import Asked
+
+_RETRY_SECONDS = 2
+_ACTIONS: dict[Role, str] = {"reader": "read", "runner": "execute"}
+"""What Jupyter's authorizer is asked for, on the resource `nbops`."""
+_threads = ThreadPoolExecutor(8, "nbops-api")
+
+
+def handlers(base_url: str) -> list[tuple[str, type[APIHandler]]]:
+    """A handler for each path of the table, with the methods that it has there, and one for every other path."""
+    made = []
+    for path, routes in groupby(ROUTES, lambda route: route.path):
+        verbs = {route.method.lower(): _method(route) for route in routes}
+        handler = type("NbopsHandler", (_Handler,), verbs)
+        made.append((posixpath.join("/", base_url, PREFIX, path) + "/?", handler))
+    return [*made, (posixpath.join("/", base_url, PREFIX) + "(?:/.*)?", _Unknown)]
+
+
+class _Handler(APIHandler):
+    auth_resource = "nbops"
+
+    async def serve(self, route: Route, groups: tuple[str, ...]) -> None:
+        """Answer with what the route's verb says."""
+        if not await self._may(_ACTIONS[route.role]):
+            self._say(403, "You may not do this here.", "Ask whoever runs this Jupyter server.", "forbidden")
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            asked = self._asked(route)
+            answer = await loop.run_in_executor(_threads, lambda: msgspec.json.encode(route.verb(asked, *groups)))
+        except NbopsError as error:
+            if error.exit.http == 503:
+                self.set_header("Retry-After", str(_RETRY_SECONDS))
+            self._say(error.exit.http, error.message, error.hint, error.code)
+        except msgspec.MsgspecError as error:
+            self._say(400, f"The request cannot be read: {error}.", "Reload the page, then try again.", "usage")
+        except Exception:  # the border: the page is told, the log has the traceback
+            self.log.exception("nbops: %s %s", self.request.method, self.request.path)
+            self._say(
+                500, "Something failed that was not foreseen.", "The log of the Jupyter server has more.", "internal"
+            )
+        else:
+            self.set_status(route.status)
+            self.finish(answer)
+
+    def _asked(self, route: Route) -> Asked:
+        folder = self.settings.get("server_root_dir")
+        if not folder:
+            raise UsageError(
+                "This Jupyter server keeps no files of its own.", hint="nbops works on notebooks in folders."
+            )
+        query = {
+            name: [value.decode(errors="replace") for value in values]
+            for name, values in self.request.query_arguments.items()
+        }
+        body = msgspec.json.decode(self.request.body, type=route.body) if route.body else None
+        return Asked(root=Root(folder), query=query, body=body)
+
+    async def _may(self, action: str) -> bool:
+        allowed = self.authorizer.is_authorized(self, self.current_user, action, self.auth_resource)
+        return bool(await allowed if isinstance(allowed, Awaitable) else allowed)
+
+    def _say(self, status: int, message: str, hint: str, code: str) -> None:
+        self.set_status(status)
+        self.finish(msgspec.json.encode({"message": message, "hint": hint, "code": code}))
+
+
+class _Unknown(_Handler):
+    """What no route is for."""
+
+    @web.authenticated
+    def prepare_unknown(self) -> None:
+        self._say(404, "There is no such route.", "The page may be of another version: reload it.", "not-found")
+
+    get = post = prepare_unknown
+
+
+def _method(route: Route) -> Callable[..., Awaitable[None]]:
+    @web.authenticated
+    async def method(self: _Handler, *groups: str) -> None:
+        await self.serve(route, groups)
+
+    return method
