@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
+from typing import Any
 
 import msgspec
 from jupyter_server.base.handlers import APIHandler
@@ -42,7 +43,7 @@ class _Handler(APIHandler):
     async def serve(self, route: Route, groups: tuple[str, ...]) -> None:
         """Answer with what the route's verb says."""
         if not await self._may(_ACTIONS[route.role]):
-            self._say(403, "You may not do this here.", "Ask whoever runs this Jupyter server.", "forbidden")
+            await self._say(403, "You may not do this here.", "Ask whoever runs this Jupyter server.", "forbidden")
             return
         loop = asyncio.get_running_loop()
         try:
@@ -51,17 +52,17 @@ class _Handler(APIHandler):
         except NbopsError as error:
             if error.exit.http == 503:
                 self.set_header("Retry-After", str(_RETRY_SECONDS))
-            self._say(error.exit.http, error.message, error.hint, error.code)
+            await self._say(error.exit.http, error.message, error.hint, error.code)
         except msgspec.MsgspecError as error:
-            self._say(400, f"The request cannot be read: {error}.", "Reload the page, then try again.", "usage")
+            await self._say(400, f"The request cannot be read: {error}.", "Reload the page, then try again.", "usage")
         except Exception:  # the border: the page is told, the log has the traceback
             self.log.exception("nbops: %s %s", self.request.method, self.request.path)
-            self._say(
+            await self._say(
                 500, "Something failed that was not foreseen.", "The log of the Jupyter server has more.", "internal"
             )
         else:
             self.set_status(route.status)
-            self.finish(answer)
+            await self.finish(answer)
 
     def _asked(self, route: Route) -> Asked:
         folder = self.settings.get("server_root_dir")
@@ -80,22 +81,27 @@ class _Handler(APIHandler):
         allowed = self.authorizer.is_authorized(self, self.current_user, action, self.auth_resource)
         return bool(await allowed if isinstance(allowed, Awaitable) else allowed)
 
-    def _say(self, status: int, message: str, hint: str, code: str) -> None:
+    async def _say(self, status: int, message: str, hint: str, code: str) -> None:
         self.set_status(status)
-        self.finish(msgspec.json.encode({"message": message, "hint": hint, "code": code}))
+        await self.finish(msgspec.json.encode({"message": message, "hint": hint, "code": code}))
 
 
 class _Unknown(_Handler):
     """What no route is for."""
 
     @web.authenticated
-    def prepare_unknown(self) -> None:
-        self._say(404, "There is no such route.", "The page may be of another version: reload it.", "not-found")
+    async def get(self) -> None:
+        await self._unknown()
 
-    get = post = prepare_unknown
+    @web.authenticated
+    async def post(self) -> None:
+        await self._unknown()
+
+    async def _unknown(self) -> None:
+        await self._say(404, "There is no such route.", "The page may be of another version: reload it.", "not-found")
 
 
-def _method(route: Route) -> Callable[..., Awaitable[None]]:
+def _method(route: Route) -> Callable[..., Any]:
     @web.authenticated
     async def method(self: _Handler, *groups: str) -> None:
         await self.serve(route, groups)
