@@ -1,6 +1,6 @@
 """Routes as handlers of Jupyter's server: who may ask, JSON in and out, errors as sentences, nothing on the event loop.
 
-This is a process border: what a verb raises, foreseen or not, becomes an answer; the traceback of what was not foreseen is logged.
+What a verb raises becomes an answer; the traceback of what was not foreseen is logged.
 """
 
 from __future__ import annotations
@@ -53,13 +53,6 @@ class _Handler(APIHandler):
             if error.exit.http == 503:
                 self.set_header("Retry-After", str(_RETRY_SECONDS))
             await self._say(error.exit.http, error.message, error.hint, error.code)
-        except msgspec.MsgspecError as error:
-            await self._say(400, f"The request cannot be read: {error}.", "Reload the page, then try again.", "usage")
-        except Exception:  # the border: the page is told, the log has the traceback
-            self.log.exception("nbops: %s %s", self.request.method, self.request.path)
-            await self._say(
-                500, "Something failed that was not foreseen.", "The log of the Jupyter server has more.", "internal"
-            )
         else:
             self.set_status(route.status)
             await self.finish(answer)
@@ -74,16 +67,30 @@ class _Handler(APIHandler):
             name: [value.decode(errors="replace") for value in values]
             for name, values in self.request.query_arguments.items()
         }
-        body = msgspec.json.decode(self.request.body, type=route.body) if route.body else None
+        try:
+            body = msgspec.json.decode(self.request.body, type=route.body) if route.body else None
+        except msgspec.DecodeError as error:
+            raise UsageError(
+                f"The request cannot be read: {error}.", hint="Reload the page, then try again."
+            ) from error
         return Asked(root=Root(folder), query=query, body=body)
 
     async def _may(self, action: str) -> bool:
         allowed = self.authorizer.is_authorized(self, self.current_user, action, self.auth_resource)
         return bool(await allowed if isinstance(allowed, Awaitable) else allowed)
 
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """What tornado calls for what nobody foresaw, once its traceback is in the log; and for who may not ask."""
+        told = "You may not do this here." if status_code in {401, 403} else "Something failed that was not foreseen."
+        self.write(_problem(told, "The log of the Jupyter server has more.", "internal"))
+
     async def _say(self, status: int, message: str, hint: str, code: str) -> None:
         self.set_status(status)
-        await self.finish(msgspec.json.encode({"message": message, "hint": hint, "code": code}))
+        await self.finish(_problem(message, hint, code))
+
+
+def _problem(message: str, hint: str, code: str) -> bytes:
+    return msgspec.json.encode({"message": message, "hint": hint, "code": code})
 
 
 class _Unknown(_Handler):
