@@ -18,14 +18,14 @@ def live(view: RunBoard) -> Live:
     """A filter, a status and a button above the board, which begins as the view was made and is up to date after each change."""
     words = ipywidgets.Text(value=view.text, description="filter", placeholder="notebook, experiment or id", style=WIDE)
     status = ipywidgets.Dropdown(
-        options=[("any", None), *((state, state) for state in STATES)],
-        value=view.status,
+        options=[("any", ""), *((state, state) for state in STATES)],
+        value=view.status or "",
         description="status",
         style=WIDE,
     )
     refresh = ipywidgets.Button(description="Refresh", tooltip="Look again")
 
     def draw() -> Html:
-        return view.look(text=words.value, status=status.value).to_html()
+        return view.look(text=words.value, status=status.value or None).to_html()
 
     return Live(view, [[words], [status], [refresh]], draw)

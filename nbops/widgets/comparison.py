@@ -50,5 +50,5 @@ def live(view: Comparison) -> Live:
 def _all(view: Comparison, place: str, words: str) -> ipywidgets.SelectMultiple:
     keys = [row.key for row in view.rows if row.place == place]
     return ipywidgets.SelectMultiple(
-        options=keys, value=keys, rows=max(2, min(6, len(keys))), description=words, style=WIDE, tooltip="Ctrl and Shift choose several"
+        options=keys, value=keys, rows=max(3, min(6, len(keys))), description=words, style=WIDE, tooltip="Ctrl and Shift choose several"
     )  # fmt: skip

@@ -67,4 +67,8 @@ class Live:
         display({**self.box._repr_mimebundle_(), "text/html": "", "text/plain": ""}, raw=True)
 
     def _still(self, drawn: Html) -> dict[str, str]:
-        return {"text/html": element("div", drawn, **{"class": self._name}), "text/plain": ""}
+        # JupyterLab says of a widget without its kernel that it was not found: one line of text, which nobody needs below this HTML.
+        child = ".jp-OutputArea-child"
+        quiet = f"{child}:has(.{self._name})+{child}>.jp-OutputArea-output.jupyter-widgets:not(:has(*)){{display:none}}"
+        shown = element("div", element("style", Html(quiet)), drawn, **{"class": self._name})
+        return {"text/html": shown, "text/plain": ""}

@@ -73,21 +73,22 @@ class RunBoard(View):
         return html.stack(*parts)
 
     def _runs(self) -> tuple[list[Column | str], list[list[object]]]:
-        columns: list[Column | str] = [
-            Column("run", "code"), "notebook", "experiment", Column("status", "status"), Column("started", "time"), "took", "doing",
-        ]  # fmt: skip
+        rows = self._found.rows
+        named, doing = any(row.name for row in rows), any(map(_doing, rows))
+        columns: list[Column | str] = [Column("run", "code"), "notebook", *(["name"] if named else []), "experiment"]
+        columns += [
+            Column("status", "status"),
+            Column("started", "time"),
+            "took",
+            *(["cell or cause"] if doing else []),
+        ]
         return columns, [
             [
-                row.short,
-                row.title,
-                row.experiment,
-                row.status,
-                _local(row.start),
-                values.duration(row.seconds),
-                _doing(row),
+                row.short, row.title, *([row.name] if named else []), row.experiment, row.status, _local(row.start),
+                values.duration(row.seconds), *([_doing(row)] if doing else []),
             ]
-            for row in self._found.rows
-        ]
+            for row in rows
+        ]  # fmt: skip
 
     def _models(self) -> tuple[list[Column | str], list[list[object]]]:
         columns: list[Column | str] = ["model", Column("versions", "number"), Column("latest", "number")]

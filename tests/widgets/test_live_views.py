@@ -156,7 +156,7 @@ def test_the_board_shows_runs_and_filters_them_by_words_and_status(here: Workspa
     control(live, "status").value = "finished"
     assert "ValueError: no rows" not in live.drawn
     assert "✓" in live.drawn
-    control(live, "status").value = None
+    control(live, "status").value = ""
     control(live, "filter").value = "BROKEN"
     assert "ValueError: no rows" in live.drawn
     assert "live" not in names_of_rows(live.drawn)
