@@ -530,7 +530,14 @@ def test_a_sweep_is_stopped_from_another_process_by_its_id(here: Workspace) -> N
         "select p.run_id::varchar from runs r join runs p on p.run_id = r.parent_run_id and p.experiment = 'elsewhere'"
     )
     wait_until(lambda: len(here.store.read(running).rows) == 2, 60)
-    live.stop(here.store, here.store.read(running).rows[0][0])
+    sweep_id = here.store.read(running).rows[0][0]
+    watched = subprocess.Popen(
+        [*NBOPS, "runs", "show", sweep_id, "--follow"], stdout=subprocess.PIPE, text=True, cwd=here.project
+    )
+    assert watched.stdout is not None
+    assert watched.stdout.readline() == "2 running\n"
+    live.stop(here.store, sweep_id)
+    assert "stopped" in watched.communicate(timeout=30)[0]
     found = json.loads(process.communicate(timeout=30)[0])
     assert (process.returncode, found["status"]) == (130, "stopped")
     assert [point["status"] for point in found["points"]] == ["stopped", "stopped"]
