@@ -541,5 +541,6 @@ def test_a_sweep_is_stopped_from_another_process_by_its_id(here: Workspace) -> N
     found = json.loads(process.communicate(timeout=30)[0])
     assert (process.returncode, found["status"]) == (130, "stopped")
     assert [point["status"] for point in found["points"]] == ["stopped", "stopped"]
+    assert found["unbegun"] == 1
     with pytest.raises(UsageError, match="is not being executed"):
         live.stop(here.store, found["sweep_id"])
