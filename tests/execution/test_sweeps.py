@@ -121,7 +121,7 @@ def test_ctrl_c_stops_what_runs_and_resume_runs_exactly_what_is_missing(here: Wo
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "2 finished, 1 stopped: interrupted by SIGINT" in said
+    assert "2 finished, 1 stopped, 1 never begun: interrupted by SIGINT" in said
     sweep_id = said.split("--resume ")[1].split()[0]
     before = here.search_runs("slow", filter="status = 'finished'")["run_id"].tolist()
     stopped = here.search_runs("slow", filter="status = 'stopped' and name = 'alpha=30'")
