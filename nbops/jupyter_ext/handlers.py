@@ -22,7 +22,7 @@ from nbops.jupyter_ext.routes import PREFIX, ROUTES, Role, Route
 from nbops.jupyter_ext.verbs import Asked
 
 _RETRY_SECONDS = 2
-_ACTIONS: dict[Role, str] = {"reader": "read", "runner": "execute"}
+ACTIONS: dict[Role, str] = {"reader": "read", "runner": "execute"}
 """What Jupyter's authorizer is asked for, on the resource `nbops`."""
 _threads = ThreadPoolExecutor(8, "nbops-api")
 
@@ -42,7 +42,7 @@ class _Handler(APIHandler):
 
     async def serve(self, route: Route, groups: tuple[str, ...]) -> None:
         """Answer with what the route's verb says."""
-        if not await self._may(_ACTIONS[route.role]):
+        if not await self._may(ACTIONS[route.role]):
             await self._say(403, "You may not do this here.", "Ask whoever runs this Jupyter server.", "forbidden")
             return
         loop = asyncio.get_running_loop()
