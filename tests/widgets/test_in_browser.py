@@ -1,4 +1,4 @@
-"""The live forms in a real JupyterLab, operated in a real browser: a choice redraws, and a saved notebook shows it without its kernel."""
+"""The live forms in real front ends, operated in a real browser: a choice redraws, and a saved notebook shows it without its kernel."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 SCREENSHOTS = os.environ.get("SCREENSHOTS_OF_NBOPS", "")
 """A folder for pictures to look at; none are made without it."""
 TOKEN = "views"  # noqa: S105 - of a server that lives for a test
+PATHS = {"jupyterlab": "lab/tree", "notebook": "notebooks"}
+"""The front ends, and where they open a notebook."""
 RUNS = """\
 import nbops
+EVIL = "<img src=x onerror=window.pwned=1>"
 runs = []
 for depth, mae in ((2, 9.0), (4, 7.0), (8, 8.0)):
-    with nbops.start_run("browser", name=f"depth {depth}", params={"depth": depth, "rate": 1 / depth}) as run:
+    with nbops.start_run("browser", name=f"depth {depth}", params={"depth": depth, EVIL: EVIL * depth}) as run:
         for step in range(6):
             run.log_metric("loss", mae / (step + 1), step)
         run.log_metric("mae", mae)
@@ -48,15 +51,16 @@ def browser() -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def server(folder: Path, state: Path, application: str = "jupyterlab") -> Iterator[str]:
-    """The address of a JupyterLab, or of a `notebook`, that serves the folder and knows nothing of the user's own settings."""
+def server(folder: Path, state: Path, application: str) -> Iterator[str]:
+    """Where a front end serves the folder, knowing nothing of the user's own settings."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     own = {f"JUPYTER_{kind}_DIR": str(state / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
     process = subprocess.Popen(
         [sys.executable, "-m", application, "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0",
-         f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"],
+         f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True",
+         "--JupyterNotebookApp.expose_app_in_browser=True"],
         cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, **own, "JUPYTER_PREFER_ENV_PATH": "1", "JUPYTERLAB_WORKSPACES_DIR": str(state / "workspaces")},
     )  # fmt: skip
@@ -69,7 +73,7 @@ def server(folder: Path, state: Path, application: str = "jupyterlab") -> Iterat
 
     try:
         wait_until(answers, 60)
-        yield address
+        yield f"{address}/{PATHS[application]}"
     finally:
         process.terminate()
         process.wait(30)
@@ -81,13 +85,18 @@ def opened(browser: Any, address: str, name: str) -> Any:
     page.told = []
     page.set_default_timeout(15_000)
     page.on("console", lambda message: page.told.append(message.text) if message.type == "error" else None)
-    page.goto(f"{address}/lab/tree/{name}?reset&token={TOKEN}")
+    page.goto(f"{address}/{name}?reset&token={TOKEN}")
+    settle(page)
+    return page
+
+
+def settle(page: Any) -> None:
+    """Wait until the page is there, and its kernel."""
     page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
     # Cells that are run before the kernel is there make JupyterLab ask which one it should be.
     ready = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
     page.wait_for_function(ready, timeout=60_000)
     page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.ready")
-    return page
 
 
 def picture(page: Any, name: str) -> None:
@@ -99,47 +108,55 @@ def visible(page: Any, selector: str) -> Any:
     return page.locator(f".jp-OutputArea {selector}").filter(visible=True)
 
 
+@pytest.mark.parametrize("application", PATHS)
 def test_a_choice_redraws_and_the_saved_notebook_shows_it_without_a_kernel(
-    browser: Any, here: Workspace, tmp_path: Path
+    browser: Any, here: Workspace, tmp_path: Path, application: str
 ) -> None:
-    folder = here.project
+    file = here.project / f"{application}.ipynb"
     kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     cells = [v4.new_code_cell(RUNS), v4.new_code_cell("nbops.board()")]
-    nbformat.write(v4.new_notebook(cells=cells, metadata={"kernelspec": kernelspec}), folder / "views.ipynb")
-    with server(folder, tmp_path) as address:
-        page = opened(browser, address, "views.ipynb")
+    nbformat.write(v4.new_notebook(cells=cells, metadata={"kernelspec": kernelspec}), file)
+    with server(here.project, tmp_path, application) as address:
+        page = opened(browser, address, file.name)
         page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
         page.wait_for_selector("text=Refresh", timeout=60_000)
         assert visible(page, "caption:has-text('Comparison of runs')").count() == 1, "the HTML beside it is hidden"
-        before = visible(page, "svg[role=img]").evaluate_all("all => all.map(one => one.outerHTML)")
-        picture(page, "compare-parallel")
-        page.get_by_label("plot").select_option("scatter")
-        page.get_by_label("x", exact=True).select_option("params.depth")
-        page.get_by_label("y", exact=True).select_option("metrics.mae")
-        wait_until(lambda: visible(page, "svg[role=img] circle").count() == 3)
-        picture(page, "compare-scatter")
-        page.get_by_label("plot").select_option("curves by step")
+        picture(page, f"{application}-parallel")
+        choose(page, "plot", "scatter")
+        choose(page, "x", "params.depth")
+        choose(page, "y", "metrics.mae")
+        wait_until(lambda: visible(page, "svg[aria-label^='mae by depth'] circle").count() == 3)
+        picture(page, f"{application}-scatter")
+        choose(page, "plot", "curves by step")
         wait_until(lambda: visible(page, "svg[aria-label^=loss]").count() == 1)
-        assert visible(page, "svg[role=img]").evaluate_all("all => all.map(one => one.outerHTML)") != before
-        picture(page, "compare-curves")
-        page.get_by_role("textbox", name="filter", exact=True).fill("nothing is called so")
-        page.get_by_role("textbox", name="filter", exact=True).press("Enter")
+        picture(page, f"{application}-curves")
+        words = page.get_by_role("textbox", name="filter", exact=True)
+        words.fill("nothing is called so")
         wait_until(lambda: visible(page, "td:has-text('no rows')").count() == 1)
-        page.get_by_role("textbox", name="filter", exact=True).fill("")
-        page.get_by_role("textbox", name="filter", exact=True).press("Enter")
+        words.fill("")
         wait_until(lambda: visible(page, "td:has-text('finished')").count() >= 3)
-        picture(page, "board")
         page.evaluate("void window.jupyterapp.commands.execute('docmanager:save')")
-        wait_until(lambda: 'aria-label="loss' in saved(folder / "views.ipynb"))
+        wait_until(lambda: 'aria-label="loss' in saved(file))
+
+        page.reload()
+        settle(page)
+        wait_until(lambda: visible(page, "svg[aria-label^=loss]").count() == 1)
+        choose(page, "plot", "parallel coordinates")
+        wait_until(lambda: visible(page, "svg[aria-label^=Parallel]").count() == 1)
+        assert page.evaluate("window.pwned") is None
         assert page.told == []
         page.close()
-    with server(folder, tmp_path) as address:
-        page = opened(browser, address, "views.ipynb")
-        wait_until(lambda: visible(page, "svg[aria-label^=loss]").count() == 1)
+    with server(here.project, tmp_path, application) as address:
+        page = opened(browser, address, file.name)
         page.wait_for_selector("text=model not found", state="attached")
-        picture(page, "without-kernel")
+        assert visible(page, "svg[aria-label^=loss]").count() == 1
         assert visible(page, ":text('model not found')").count() == 0
+        picture(page, f"{application}-without-kernel")
         page.close()
+
+
+def choose(page: Any, control: str, option: str) -> None:
+    page.get_by_label(control, exact=True).select_option(option)
 
 
 def saved(path: Path) -> str:
