@@ -13,8 +13,9 @@ _POINTS = 5_000
 def names(store: Store, run_ids: Sequence[str]) -> list[str]:
     """The metrics of which one of the runs has more than one value."""
     sql = """
-        select distinct key from latest_metrics
-        where points > 1 and run_id in (select unnest(?::uuid[])) order by key
+        select distinct key
+        from (select key from metrics where run_id in (select unnest(?::uuid[])) group by run_id, key having count(*) > 1)
+        order by key
         """
     return [row[0] for row in store.read(sql, [list(run_ids)]).rows]
 

@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat import v4
+from nbformat.reader import NotJSONError
 
 from nbops.workspace._workspace import Workspace
 from tests.conftest import wait_until
@@ -160,6 +161,9 @@ def choose(page: Any, control: str, option: str) -> None:
 
 
 def saved(path: Path) -> str:
-    """The HTML that a notebook keeps of its first cell."""
-    outputs = nbformat.read(path, as_version=4).cells[0].outputs
+    """The HTML that a notebook keeps of its first cell; none while it is being written."""
+    try:
+        outputs = nbformat.read(path, as_version=4).cells[0].outputs
+    except NotJSONError:
+        return ""
     return "".join(output.data["text/html"] for output in outputs if "data" in output)
