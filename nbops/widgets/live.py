@@ -54,7 +54,9 @@ class Live:
             drawn = self._draw()
         except NbopsError as error:
             drawn = html.stack(str(error))
-        self._picture.value = f"<style>.{self._name}{{display:none}}</style>{drawn}"
+        # Without the grid a wide table would widen its surroundings, rather than scroll.
+        fitted = element("div", drawn, style="display:grid;grid-template-columns:minmax(0,1fr)")
+        self._picture.value = f"<style>.{self._name}{{display:none}}</style>{fitted}"
         if self._kept is not None:
             self._kept.update(self._still(drawn), raw=True)
 

@@ -144,6 +144,8 @@ def test_a_choice_redraws_and_the_saved_notebook_shows_it_without_a_kernel(
         wait_until(lambda: visible(page, "svg[aria-label^=loss]").count() == 1)
         choose(page, "plot", "parallel coordinates")
         wait_until(lambda: visible(page, "svg[aria-label^=Parallel]").count() == 1)
+        page.set_viewport_size({"width": 800, "height": 1300})
+        wait_until(lambda: fits(visible(page, "svg[aria-label^=Parallel]"), 800))
         assert page.evaluate("window.pwned") is None
         assert page.told == []
         page.close()
@@ -158,6 +160,12 @@ def test_a_choice_redraws_and_the_saved_notebook_shows_it_without_a_kernel(
 
 def choose(page: Any, control: str, option: str) -> None:
     page.get_by_label(control, exact=True).select_option(option)
+
+
+def fits(drawing: Any, width: int) -> bool:
+    """Whether a drawing shrinks with its place: nothing of it is beyond the page's edge."""
+    box = drawing.bounding_box()
+    return bool(box["x"] + box["width"] < width)
 
 
 def saved(path: Path) -> str:

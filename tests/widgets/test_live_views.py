@@ -17,6 +17,7 @@ from nbconvert import HTMLExporter
 from nbformat import v4
 
 from nbops.errors import NotFound, UsageError
+from nbops.reports import page as pages
 from nbops.tracking.compare import Comparison
 from nbops.widgets import board, comparison
 from nbops.widgets.live import Live
@@ -243,6 +244,9 @@ def test_a_saved_notebook_shows_the_view_in_a_page_of_nbconvert_without_a_kernel
     assert page.count("<svg") >= 2
     assert "Runs of " in page
     assert "application/vnd.jupyter.widget-view+json" not in page
+    report = pages.page(notebook)
+    assert report.count("<svg") == page.count("<svg")
+    assert "jp-OutputArea" not in report
 
 
 def test_a_notebook_that_nbops_executes_holds_no_widget(view: Comparison, here: Workspace) -> None:
