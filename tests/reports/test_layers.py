@@ -160,6 +160,8 @@ ADDRESS = "http://report.test/"
 
 def opened(browser: Browser, pages: list[str]) -> Opened:
     """Open each page, click what can be clicked, and note what ran and what was asked for."""
+    from playwright.sync_api import Error
+
     found = Opened()
     context = browser.new_context()
     context.expose_binding("report", lambda _, number: found.ran.add(number))
@@ -175,7 +177,11 @@ def opened(browser: Browser, pages: list[str]) -> Opened:
     context.route("**/*", answer)
     view = context.new_page()
     for number in range(len(pages)):
-        view.goto(f"{ADDRESS}{number}")
+        try:
+            view.goto(f"{ADDRESS}{number}")
+        except Error:  # an attack was just leading it elsewhere
+            view = context.new_page()
+            view.goto(f"{ADDRESS}{number}")
         found.seen.append(tuple(view.evaluate(LOOK_AND_CLICK)))
         view.wait_for_timeout(20)
     context.close()
@@ -222,28 +228,26 @@ def test_without_the_sanitizer_the_policy_alone_lets_nothing_run_or_be_loaded(
     assert (found.ran, found.asked) == (set(), [])
 
 
-def test_without_sanitizer_and_escaping_the_policy_still_lets_nothing_run(
-    browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither sanitizer nor escaping: whatever a notebook or the store says is markup."""
     monkeypatch.setattr(cells, "clean", lambda html: html)
-    trusting = NbopsExporter._create_environment  # noqa: SLF001 - the one place where escaping is turned on
+    escaping = NbopsExporter._create_environment  # noqa: SLF001 - the one place where it is turned on
 
     def unescaped(self: NbopsExporter) -> Any:
-        environment = trusting(self)
+        environment = escaping(self)
         environment.autoescape = False
         return environment
 
     monkeypatch.setattr(NbopsExporter, "_create_environment", unescaped)
-    found = opened(browser, [rendered(attacks) for attacks in families()])
-
-    assert found.ran == set()
 
 
-def test_with_neither_layer_nearly_every_family_of_attacks_runs(
-    browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cells, "clean", lambda html: html)
+def test_without_sanitizer_and_escaping_the_policy_still_lets_nothing_run(browser: Browser, trusting: None) -> None:
+    assert opened(browser, [rendered(attacks) for attacks in families()]).ran == set()
+
+
+def test_with_no_layer_at_all_nearly_every_family_of_attacks_runs(browser: Browser, trusting: None) -> None:
     found = opened(browser, [POLICY.sub("", rendered(attacks)) for attacks in families()])
 
     # The others wait for a sanitizer that they can fool, or for a browser that is not this one.
-    assert len({attack.family for attack in ATTACKS if attack.number in found.ran}) >= len(FAMILIES) - 4
+    assert len({attack.family for attack in ATTACKS if attack.number in found.ran}) >= len(FAMILIES) * 3 // 4
