@@ -74,7 +74,7 @@ class RunBoard(View):
 
     def _runs(self) -> tuple[list[Column | str], list[list[object]]]:
         rows = self._found.rows
-        named, doing = any(row.name for row in rows), any(map(_doing, rows))
+        named, doing = any(map(_name, rows)), any(map(_doing, rows))
         columns: list[Column | str] = [Column("run", "code"), "notebook", *(["name"] if named else []), "experiment"]
         columns += [
             Column("status", "status"),
@@ -84,7 +84,7 @@ class RunBoard(View):
         ]
         return columns, [
             [
-                row.short, row.title, *([row.name] if named else []), row.experiment, row.status, _local(row.start),
+                row.short, row.title, *([_name(row)] if named else []), row.experiment, row.status, _local(row.start),
                 values.duration(row.seconds), *([_doing(row)] if doing else []),
             ]
             for row in rows
@@ -104,6 +104,11 @@ class RunBoard(View):
         if self.text or self.status:
             told.append(f"only {' '.join(filter(None, (self.status, repr(self.text) if self.text else '')))}")
         return "; ".join(told)
+
+
+def _name(row: Row) -> str:
+    """Its name, where it has one beside its title: a sweep's title is its name."""
+    return "" if row.name == row.title else row.name
 
 
 def _doing(row: Row) -> str:
