@@ -71,6 +71,7 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     timeout: float | None = None,
     force: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    begun: Callable[[str], None] | None = None,
     part: Part | None = None,
 ) -> Outcome:
     """Execute a notebook as a run, unless that would repeat an earlier one. A failing notebook is an outcome, not an exception.
@@ -80,7 +81,8 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
 
     Raises NotFound for a missing notebook or secret, ParameterError for parameters that it does not take and secrets that it may not
     ask for, and UsageError for what is no notebook or an output that cannot be written: all before a run begins. `timeout` in seconds
-    is for each cell. As a `part` of something larger it executes the notebook that it is given there.
+    is for each cell; `begun` hears the id of the run when it begins. As a `part` of something larger it executes the notebook that
+    it is given there.
     """
     notebook = notebook.expanduser().resolve()
     if not notebook.is_file():
@@ -106,6 +108,8 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
         store, notebook, params=typed.recorded(interface, values), parent=part.parent if part else runs.invited(),
         birth=part.birth if part else None, soon=not part or _may_join(node),
     )  # fmt: skip
+    if begun:
+        begun(recording.run_id)
     execution = Execution(recording, str(notebook), cwd=where, timeout=timeout, watch=_watch(progress), secrets=hidden)
     execution.given, execution.part = Given(interface, values), part
     execution.standing = Standing(made, forced=force, noted=found.reasons)

@@ -16,9 +16,19 @@ from nbops.execution.parameters.values import normal, shown
 from nbops.records import Record
 
 
-class _Problem(Record):
+class Problem(Record):
+    """Why a given value, or a parameter that none was given for, is refused; `parameter` is its name."""
+
+    parameter: str
     what: str
     remedy: str
+
+
+def problems(interface: Interface, given: Mapping[str, object]) -> list[Problem]:
+    """All that `resolve` would refuse, for whoever tells it beside each field of a form."""
+    if interface.problem:
+        return [Problem("", f"The parameters cell cannot be read: {interface.problem}.", unreadable(interface))]
+    return _resolved(interface, given, strict=True)[1]
 
 
 def resolve(interface: Interface, given: Mapping[str, object], *, strict: bool = True) -> dict[str, object]:
@@ -34,12 +44,21 @@ def resolve(interface: Interface, given: Mapping[str, object], *, strict: bool =
             f"The parameters of {interface.notebook} cannot be read: {interface.problem}.",
             hint=unreadable(interface),
         )
+    values, refused = _resolved(interface, given, strict=strict)
+    if refused:
+        raise _error(interface, refused)
+    return values
+
+
+def _resolved(
+    interface: Interface, given: Mapping[str, object], *, strict: bool
+) -> tuple[dict[str, object], list[Problem]]:
     values: dict[str, object] = {}
-    problems: list[_Problem] = []
+    refused: list[Problem] = []
     for name, value in given.items():
         parameter = interface.get(name)
         if parameter is None and strict and not interface.open:
-            problems.append(_unknown(interface, name))
+            refused.append(_unknown(interface, name))
             continue
         try:
             values[name] = _accepted(value, parameter) if parameter else typed.fit(value, ANY)
@@ -47,17 +66,15 @@ def resolve(interface: Interface, given: Mapping[str, object], *, strict: bool =
             if not strict and (parameter is None or parameter.direction != "secret"):
                 values[name] = value
                 continue
-            problems.append(_misfit(interface, name, parameter, value, str(misfit)))
+            refused.append(_misfit(interface, name, parameter, value, str(misfit)))
     for parameter in interface.parameters:
         if parameter.name in given:
             continue
         if parameter.required or parameter.default == HIDDEN:
-            problems.append(_lacking(interface, parameter))
+            refused.append(_lacking(interface, parameter))
         elif parameter.direction == "secret" and is_reference(parameter.default):
             values[parameter.name] = parameter.default
-    if problems:
-        raise _error(interface, problems)
-    return values
+    return values, refused
 
 
 def _accepted(value: object, parameter: Parameter) -> object:
@@ -90,23 +107,26 @@ def _is_within(value: Any, parameter: Parameter) -> bool:
         return False
 
 
-def _unknown(interface: Interface, name: str) -> _Problem:
+def _unknown(interface: Interface, name: str) -> Problem:
     if not interface.parameters:
-        return _Problem(
+        return Problem(
+            name,
             f"{interface.notebook} has no parameters, so {name!r} cannot be set.",
             "Put the settings into one cell and give that cell the tag 'parameters'; `nbops params tag` proposes one.",
         )
     near = nearest(name, interface.names)
-    return _Problem(
+    return Problem(
+        name,
         f"Unknown parameter {name!r} for {interface.notebook}. Known: {', '.join(interface.names)}.",
         f"Did you mean {near!r}?" if near else "Use one of the known names, or add it to the parameters cell.",
     )
 
 
-def _misfit(interface: Interface, name: str, parameter: Parameter | None, value: object, why: str) -> _Problem:
+def _misfit(interface: Interface, name: str, parameter: Parameter | None, value: object, why: str) -> Problem:
     told = "a value that is not shown" if parameter and parameter.direction == "secret" else shown(value)
     takes = f" is {_describe(parameter)};" if parameter and (parameter.type != ANY or parameter.range) else ""
-    return _Problem(
+    return Problem(
+        name,
         f"Parameter {name!r} of {interface.notebook}{takes} given was {told}, which {why}.",
         _remedy(parameter, value, why),
     )
@@ -148,13 +168,15 @@ def _article(to: Type) -> str:
     return f"{'an' if str(to)[0] in 'aeiou' else 'a'} {to}"
 
 
-def _lacking(interface: Interface, parameter: Parameter) -> _Problem:
+def _lacking(interface: Interface, parameter: Parameter) -> Problem:
     if parameter.required:
-        return _Problem(
+        return Problem(
+            parameter.name,
             f"Parameter {parameter.name!r} of {interface.notebook} has no default and was not given.",
             f"Give {_article(parameter.type)}: -p {parameter.name} VALUE",
         )
-    return _Problem(
+    return Problem(
+        parameter.name,
         f"Parameter {parameter.name!r} of {interface.notebook} is a secret, and its value is written in the notebook.",
         f'Keep the value outside and write its name: {parameter.name}: "secret" = "secret://{parameter.name}"',
     )
@@ -165,11 +187,11 @@ def unreadable(interface: Interface) -> str:
     return f"Mend cell {(interface.cell or 0) + 1} of the notebook; as it is, it would fail when it runs."
 
 
-def _error(interface: Interface, problems: list[_Problem]) -> ParameterError:
-    if len(problems) == 1:
-        return ParameterError(problems[0].what, hint=problems[0].remedy)
-    lines = "".join(f"\n- {problem.what} {problem.remedy}" for problem in problems)
+def _error(interface: Interface, refused: list[Problem]) -> ParameterError:
+    if len(refused) == 1:
+        return ParameterError(refused[0].what, hint=refused[0].remedy)
+    lines = "".join(f"\n- {problem.what} {problem.remedy}" for problem in refused)
     return ParameterError(
-        f"{len(problems)} parameters of {interface.notebook} are refused:{lines}",
+        f"{len(refused)} parameters of {interface.notebook} are refused:{lines}",
         hint="`nbops params show NOTEBOOK` lists what each of them takes.",
     )

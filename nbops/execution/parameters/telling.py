@@ -19,7 +19,7 @@ def help_text(interface: Interface, *, width: int | None = None) -> str:
         reason = f" that can be read from {interface.language}" if interface.open else ""
         return f"{interface.notebook} has no parameters{reason}."
     rows = [
-        [one.name, one.direction or "", _type(one), default_text(one), one.range, one.help]
+        [one.name, one.direction or "", type_text(one), default_text(one), one.range, one.help]
         for one in interface.parameters
     ]
     heads = ["name", "role", "type", "default", "range", "help"]
@@ -43,7 +43,8 @@ def default_text(parameter: Parameter) -> str:
     return values.python(parameter.default, Aliases(()))
 
 
-def _type(parameter: Parameter) -> str:
+def type_text(parameter: Parameter) -> str:
+    """The type as an annotation has it; empty where any value is taken."""
     return "" if parameter.type == ANY else str(parameter.type)
 
 

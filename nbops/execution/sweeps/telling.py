@@ -11,10 +11,11 @@ from nbops.execution.sweeps import texts
 from nbops.execution.sweeps.dealing import Ended, Progress, resume_hint
 from nbops.execution.sweeps.results import Child, Sweep
 from nbops.records import Better, short
-from nbops.render import html, text, values
+from nbops.render import html, svg, text, values
 from nbops.render.model import Column, Html
 
 _BEST = 10
+_DRAWN = 300
 
 
 def outcome(sweep: Sweep, ended: Ended) -> str:
@@ -53,6 +54,7 @@ def summary(ended: Ended) -> str:
     more = (
         (failed, "failed"),
         (stopped, "stopped"),
+        (ended.unbegun, "never begun"),
         (ended.kept, "done before"),
         (ended.taken, "taken from earlier runs"),
     )
@@ -77,7 +79,7 @@ def document(sweep: Sweep, ended: Ended) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "sweep_id": ended.run_id, "status": ended.status, "cause": ended.cause, "exit": ended.exit, "seconds": round(ended.seconds, 3),
-        "points": points, "kept": ended.kept, "taken": ended.taken, "dropped": ended.dropped,
+        "points": points, "kept": ended.kept, "taken": ended.taken, "dropped": ended.dropped, "unbegun": ended.unbegun,
         "metric": goal.metric or None, "best": best[0].run_id if best else None,
     }  # fmt: skip
 
@@ -120,8 +122,17 @@ def to_text(sweep: Sweep) -> str:
 
 
 def to_html(sweep: Sweep) -> Html:
-    """The same for a notebook."""
-    return html.table(*_first(sweep), caption=_caption(sweep))
+    """The same for a notebook; with a metric the finished points are drawn, too, the best of them thick."""
+    return html.stack(html.table(*_first(sweep), caption=_caption(sweep)), _plot(sweep))
+
+
+def _plot(sweep: Sweep) -> Html:
+    better = sweep.specification.goal.better
+    found = ranked(sweep.children.values(), better)[:_DRAWN] if better else []
+    if len(found) < 3:
+        return Html("")
+    columns, rows = table(sweep, found)
+    return svg.parallel(columns[1:-1], [row[1:-1] for row in rows], highlight=[0])
 
 
 def _first(sweep: Sweep) -> tuple[list[Column | str], list[list[object]]]:

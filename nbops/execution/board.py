@@ -1,0 +1,324 @@
+"""What goes on in a project, at a glance: its latest runs, those that somebody should look at, and one run with all that is known of it.
+
+In flow rows of the store and what runners tell of themselves; out flow records that surfaces place and need not work out.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nbops.errors import NbopsError
+from nbops.execution import live, saving
+from nbops.execution import parameters as typed
+from nbops.execution.execution import journals
+from nbops.execution.notebook import executed
+from nbops.execution.parameters.form import as_typed
+from nbops.records import Better, Record, RunStatus, at, short
+from nbops.registry import models
+from nbops.store.client import Store
+from nbops.tracking import compare, runs
+
+MOST = 200
+"""Rows of a list at most."""
+_ATTENTION = 50
+
+
+class Row(Record):
+    """A run in a list. `seconds` is how long it took, or has taken so far; `cell` of `cells` is what it executes right now.
+
+    `notebook` is the whole path of the notebook that it is of.
+    """
+
+    run_id: str
+    short: str
+    title: str
+    name: str
+    experiment: str
+    status: RunStatus
+    start: datetime
+    seconds: float
+    notebook: str | None = None
+    cause: str | None = None
+    failure_class: str | None = None
+    parent: str | None = None
+    is_sweep: bool = False
+    cell: int | None = None
+    cells: int | None = None
+    line: str = ""
+
+
+class ModelRow(Record):
+    """A model in a list; `champion` and `health` are known once somebody has approved a version and monitors it."""
+
+    name: str
+    versions: int
+    latest: int
+    champion: int | None = None
+    health: str | None = None
+
+
+class Board(Record):
+    """The latest runs that are no part of others, the failed ones that nothing better came after, and the models."""
+
+    rows: list[Row]
+    more: bool
+    attention: list[Row]
+    running: int
+    models: list[ModelRow]
+
+
+class Value(Record):
+    """A parameter of a run, as one types it; `changed` when that is not the notebook's default."""
+
+    name: str
+    type: str
+    value: str
+    default: str | None = None
+    changed: bool = False
+
+
+class Metric(Record):
+    """A metric's last value; `points` says how many there are."""
+
+    name: str
+    value: float
+    unit: str | None
+    better: Better | None
+    points: int
+
+
+class Sheet(Record):
+    """One run with all that is known of it. Memory in bytes; `failed_cell` is a place in the executed notebook, from 0."""
+
+    row: Row
+    info: runs.RunInfo
+    exit_status: int | None
+    peak_memory: int | None
+    cpu_seconds: float | None
+    executed: str | None
+    failed_cell: int | None
+    live: live.State | None
+    params: list[Value]
+    metrics: list[Metric]
+    tags: dict[str, str]
+    files: list[tuple[str, int]]
+    inputs: list[tuple[str, str, str | None, int | None]]
+    models: list[tuple[str, int]]
+    children: list[Row]
+    can_stop: bool
+
+
+class VersionRow(Record):
+    """A version of a model with what it came from; `notebook` is a whole path, `inputs` are names with digests."""
+
+    version: int
+    run: str
+    short: str
+    state: str
+    created: datetime
+    actor: str
+    description: str | None
+    metrics: dict[str, float]
+    inputs: list[tuple[str, str]]
+    notebook: str | None
+
+
+class ModelSheet(Record):
+    """A model with its versions, newest first, and what is known of the metrics that they have."""
+
+    name: str
+    versions: list[VersionRow]
+    metrics: list[Metric]
+
+
+_FIELDS = """
+    r.run_id::varchar, r.name, r.experiment, r.status, r.cause, r.failure_class, r.source, epoch_us(r.start_time), epoch_us(r.end_time),
+    r.parent_run_id::varchar, exists (select 1 from core.tags t where t.run_id = r.run_id and t.key = 'nbops.sweep')
+    """
+
+
+def board(store: Store, *, text: str = "", status: str = "", limit: int = 50) -> Board:
+    """The project at a glance; `text` is looked for in the runs' titles, names, experiments, states and ids, `status` is theirs."""
+    limit = max(1, min(limit, MOST))
+    saving.repair_dead(journals(store))
+    sql = f"""
+        select {_FIELDS} from runs r
+        where not r.deleted and (r.parent_run_id is null or ? <> '') and (? = '' or r.status = ?)
+            and (? = '' or contains(lower(concat_ws(' ', r.name, r.experiment, r.status, r.source, r.run_id::varchar)), ?))
+        order by r.start_time desc limit ?
+        """  # noqa: S608 - fixed text
+    wanted = text.strip().lower()
+    found = store.read(sql, [wanted, status, status, wanted, wanted, limit + 1]).rows
+    return Board(
+        rows=[_row(store, row) for row in found[:limit]],
+        more=len(found) > limit,
+        attention=_attention(store),
+        running=_count(store, "select count(*) from runs where not deleted and status = 'running' and parent_run_id is null"),
+        models=_model_rows(store),
+    )  # fmt: skip
+
+
+def sheet(store: Store, run_id: str) -> Sheet:
+    """One run with all that is known of it. Raises NotFound."""
+    info = runs.info(store, run_id)
+    row = _row(store, store.read(f"select {_FIELDS} from runs r where r.run_id = ?", [run_id]).rows[0])  # noqa: S608 - fixed text
+    used = store.read("select exit_status, peak_memory, cpu_seconds from runs where run_id = ?", [run_id]).rows[0]
+    notebook = _executed(store, run_id)
+    return Sheet(
+        row=row, info=info, exit_status=used[0], peak_memory=used[1], cpu_seconds=used[2],
+        executed=str(notebook) if notebook else None, failed_cell=_failed_cell(notebook) if row.status == "failed" else None,
+        live=now(store, run_id) if row.status == "running" else None,
+        params=_params(store, run_id, notebook), metrics=_metrics(store, run_id), tags=runs.tags(store, run_id),
+        files=_pairs(store, "select path, size from artifacts where run_id = ? order by path", run_id),
+        inputs=_pairs(store, "select name, digest, source, rows from run_inputs where run_id = ? order by name", run_id),
+        models=_pairs(store, "select model, version from model_versions where run_id = ? order by model, version", run_id),
+        children=children(store, run_id), can_stop=row.status == "running" and info.host == store.host,
+    )  # fmt: skip
+
+
+def children(store: Store, run_id: str) -> list[Row]:
+    """The runs that are parts of one, in the order of their beginning."""
+    sql = f"select {_FIELDS} from runs r where r.parent_run_id = ? and not r.deleted order by r.start_time limit ?"  # noqa: S608 - fixed text
+    return [_row(store, row) for row in store.read(sql, [run_id, MOST]).rows]
+
+
+def model(store: Store, name: str) -> ModelSheet:
+    """A model with its versions. Raises NotFound with what exists."""
+    models.version(store, name)  # raises when there is none
+    made = []
+    known: dict[str, Metric] = {}
+    sql = """
+        select v.version, v.run_id::varchar, v.state, epoch_us(v.created), v.actor, v.description, r.source
+        from model_versions v join runs r on r.run_id = v.run_id where v.model = ? order by v.version desc limit ?
+        """
+    for number, run_id, state, created, actor, description, source in store.read(sql, [name, MOST]).rows:
+        path = store.settings.project / source if source else None
+        metrics = _metrics(store, run_id)
+        known |= {metric.name: metric for metric in metrics if metric.name not in known}
+        inputs = _pairs(store, "select name, digest from run_inputs where run_id = ? order by name", run_id)
+        made.append(
+            VersionRow(
+                version=number, run=run_id, short=short(run_id), state=state, created=at(created), actor=actor, description=description,
+                metrics={metric.name: metric.value for metric in metrics}, inputs=inputs,
+                notebook=str(path) if path and path.suffix == ".ipynb" else None,
+            )
+        )  # fmt: skip
+    return ModelSheet(name=name, versions=made, metrics=[*known.values()])
+
+
+def now(store: Store, run_id: str) -> live.State | None:
+    """What a run executes right now; None between cells, and where nobody tells."""
+    return live.read(store.places.runs / run_id)
+
+
+def _attention(store: Store) -> list[Row]:
+    """The latest run of each notebook, where it failed or was lost."""
+    sql = f"""
+        select {_FIELDS} from runs r
+        where not r.deleted and r.parent_run_id is null
+        qualify row_number() over (partition by r.experiment, r.source order by r.start_time desc) = 1
+            and r.status in ('failed', 'lost')
+        order by r.start_time desc limit {_ATTENTION}
+        """  # noqa: S608 - fixed text
+    return [_row(store, row) for row in store.read(sql).rows]
+
+
+def _model_rows(store: Store) -> list[ModelRow]:
+    sql = """
+        select m.name, count(v.version), coalesce(m.latest_version, 0)
+        from models m left join model_versions v on v.model = m.name group by all order by m.name
+        """
+    return [ModelRow(name=name, versions=count, latest=latest) for name, count, latest in store.read(sql).rows]
+
+
+def _row(store: Store, row: Any) -> Row:
+    run_id, name, experiment, status, cause, failure, source, began, ended, parent, sweep = row
+    start = at(began)
+    end = at(ended) if ended else datetime.now(UTC)
+    path = store.settings.project / source if source else None
+    notebook = str(path) if path and path.suffix == ".ipynb" else None
+    state = now(store, run_id) if status == "running" else None
+    return Row(
+        run_id=run_id, short=short(run_id), title=name if sweep else (Path(source).name if source else name or experiment), name=name,
+        experiment=experiment, status=status, start=start, seconds=max(0.0, (end - start).total_seconds()), notebook=notebook,
+        cause=cause, failure_class=failure, parent=parent, is_sweep=bool(sweep),
+        cell=state.cell if state else None, cells=state.cells if state else None, line=state.line if state else "",
+    )  # fmt: skip
+
+
+def _params(store: Store, run_id: str, notebook: Path | None) -> list[Value]:
+    interface = _interface(notebook)
+    made = []
+    for item in runs.stored_params(store, run_id):
+        known = interface.get(item.key) if interface else None
+        default = None
+        if known and not known.required and not isinstance(known.default, typed.Expression):
+            default = as_typed(known.default)
+        value = _typed_again(runs.value_of(item))
+        made.append(
+            Value(
+                name=item.key, type=str(known.type) if known else item.kind, value=value, default=default,
+                changed=default is not None and default != value,
+            )
+        )  # fmt: skip
+    return made
+
+
+def _typed_again(value: object) -> str:
+    try:
+        return as_typed(value)
+    except (TypeError, ValueError):
+        return str(value)
+
+
+def _interface(notebook: Path | None) -> typed.Interface | None:
+    from nbops.execution import reading
+
+    if notebook is None:
+        return None
+    try:
+        node = reading.read(notebook)
+    except NbopsError:
+        return None
+    return typed.read(node, reading.language_of(node), notebook.name)
+
+
+def _metrics(store: Store, run_id: str) -> list[Metric]:
+    defined = {
+        key: (better, unit) for key, better, unit in store.read("select key, better, unit from metric_definitions").rows
+    }
+    sql = "select key, value, points from latest_metrics where run_id = ? order by key"
+    found = []
+    for key, value, points in store.read(sql, [run_id]).rows:
+        better, unit = defined.get(key, (compare.direction(key), None))
+        found.append(Metric(name=key, value=value, unit=unit, better=better, points=points))
+    return found
+
+
+def _executed(store: Store, run_id: str) -> Path | None:
+    try:
+        return executed(store, run_id)
+    except NbopsError:
+        return None
+
+
+def _failed_cell(notebook: Path | None) -> int | None:
+    """The first cell that an error ended which nobody expected."""
+    from nbops.execution import reading
+
+    cells = reading.read(notebook).cells if notebook else []
+    for index, cell in enumerate(cells):
+        papermill = cell.metadata.get("papermill") or {}
+        if cell.cell_type == "code" and papermill.get("exception") is True:
+            return index
+    return None
+
+
+def _pairs(store: Store, sql: str, run_id: str) -> list[Any]:
+    return [tuple(row) for row in store.read(sql, [run_id]).rows]
+
+
+def _count(store: Store, sql: str) -> int:
+    return int(store.read(sql).rows[0][0])

@@ -1,0 +1,162 @@
+"""Executions that outlive whoever asks for them: JupyterLab's server begins one here and goes on.
+
+In flow a notebook and what was typed for its parameters, out flows the id of the run, once that has begun. A process of its own
+executes; it has no terminal, belongs to nobody's process group, and takes SIGTERM as `nbops runs stop` sends it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from nbops.errors import ExecutionError, NbopsError, from_wire
+from nbops.records import Record
+
+_MODULE = "nbops.execution.launching"
+_SECONDS = 120.0
+
+
+class Order(Record):
+    """What to execute: the project, the notebook's whole path, and texts as `-p NAME TEXT` takes them.
+
+    With a `grid` it is a sweep over every combination of its texts.
+    """
+
+    project: str
+    notebook: str
+    values: dict[str, str] = {}
+    grid: dict[str, list[str]] = {}
+    force: bool = False
+
+
+class Begun(Record):
+    """The run of an order. `unchanged`: it is an earlier one, and nothing was executed."""
+
+    run_id: str
+    unchanged: bool = False
+
+
+class _Problem(Record):
+    code: str
+    message: str
+    hint: str
+
+
+class _Said(Record):
+    """The one line of the process: one of the two."""
+
+    begun: Begun | None = None
+    problem: _Problem | None = None
+
+
+def launch(order: Order) -> Begun:
+    """Begin an execution and leave it to itself. Raises what `notebook.execute` and a sweep's driver raise before a run begins."""
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
+            [sys.executable, "-P", "-m", _MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+            cwd=order.project, start_new_session=True,
+        )  # fmt: skip
+        # It ends when it has executed; somebody has to take notice of that.
+        threading.Thread(target=process.wait, daemon=True).start()
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("Popen was asked for pipes")
+        with process.stdin as asking, process.stdout as answer:
+            asking.write(msgspec.json.encode(order) + b"\n")
+            asking.close()
+            line = _line(answer.fileno())
+        if not line:
+            errors.seek(0)
+            last = errors.read().decode(errors="replace").strip().rpartition("\n")[2] or "it said nothing"
+            raise ExecutionError(
+                f"The process that was to execute {Path(order.notebook).name} did not begin: {last}.",
+                hint="`nbops doctor` looks for the reason; `nbops run` in a terminal shows more of it.",
+                code="execution.environment",
+            )
+    said = msgspec.json.decode(line, type=_Said)
+    if said.problem:
+        raise from_wire(said.problem.code, said.problem.message, said.problem.hint)
+    return said.begun or Begun("")
+
+
+def _line(handle: int) -> bytes:
+    """The first line that comes; empty when none does in time."""
+    deadline, data = time.monotonic() + _SECONDS, b""
+    while b"\n" not in data and select.select([handle], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        read = os.read(handle, 1 << 16)
+        if not read:
+            return b""
+        data += read
+    return data.partition(b"\n")[0]
+
+
+def main() -> None:
+    """Be the process that executes."""
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    answer = os.fdopen(os.dup(1), "wb", buffering=0)
+    # Whatever prints here is not to be taken for the answer.
+    os.dup2(2, 1)
+
+    def say(*, begun: Begun | None = None, problem: _Problem | None = None) -> None:
+        if not answer.closed:
+            with answer:
+                answer.write(msgspec.json.encode(_Said(begun, problem)) + b"\n")
+
+    def began(run_id: str, *, unchanged: bool = False) -> None:
+        say(begun=Begun(run_id, unchanged))
+
+    try:
+        if order.grid:
+            _sweep(order, began)
+        else:
+            _run(order, began)
+    except NbopsError as error:
+        say(problem=_Problem(error.code, error.message, error.hint))
+
+
+class _Began(Protocol):
+    def __call__(self, run_id: str, *, unchanged: bool = False) -> None: ...
+
+
+def _run(order: Order, began: _Began) -> None:
+    from nbops import config
+    from nbops.execution import notebook, reading
+    from nbops.execution.parameters import Word
+    from nbops.store.client import connect
+
+    reading.only_files()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    outcome = notebook.execute(
+        connect(config.settings(order.project)), Path(order.notebook), force=order.force, begun=began,
+        parameters={name: Word(text) for name, text in order.values.items()},
+    )  # fmt: skip
+    if outcome.unchanged:
+        began(outcome.run_id, unchanged=True)
+
+
+def _sweep(order: Order, began: _Began) -> None:
+    from nbops import config
+    from nbops.execution.sweeps import driver
+    from nbops.execution.sweeps.asked import Asked
+    from nbops.execution.sweeps.texts import Given
+
+    asked = Asked(
+        notebook=order.notebook,
+        grid={name: [Given(text, word=True) for text in texts] for name, texts in order.grid.items()},
+        fixed={name: Given(text, word=True) for name, text in order.values.items()},
+        force=order.force,
+    )
+    driver.sweep(asked, config.settings(order.project), watch=lambda at: began(at.sweep))
+
+
+if __name__ == "__main__":
+    main()

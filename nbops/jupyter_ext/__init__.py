@@ -1,0 +1,22 @@
+"""The Jupyter server extension: a few routes under `/nbops/api/`, thin over the project's store.
+
+Jupyter imports this at every start, so it imports nothing itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "nbops.jupyter_ext"}]
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "../labextension", "dest": "nbops"}]
+
+
+def _load_jupyter_server_extension(server: Any) -> None:
+    from nbops.jupyter_ext.handlers import handlers
+
+    server.web_app.add_handlers(".*$", handlers(server.web_app.settings["base_url"]))

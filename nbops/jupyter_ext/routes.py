@@ -1,0 +1,44 @@
+"""All routes in one table, and what each takes: whoever wants to know what can be asked reads this, tests included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from nbops.jupyter_ext import verbs
+from nbops.records import Record
+
+PREFIX = "nbops/api"
+
+Role = Literal["reader", "runner"]
+
+
+class Route(NamedTuple):
+    """`path` is a pattern below the prefix, whose groups come first among the verb's arguments; `body` is what a POST brings."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    role: Role
+    verb: Callable[..., Any]
+    body: type[Record] | None = None
+    status: int = 200
+
+
+_RUN = r"([0-9a-f-]{36})"
+
+ROUTES = (
+    Route("GET", "version", "reader", verbs.version),
+    Route("GET", "board", "reader", verbs.board),
+    Route("GET", f"runs/{_RUN}", "reader", verbs.run),
+    Route("GET", f"runs/{_RUN}/live", "reader", verbs.live),
+    Route("GET", f"runs/{_RUN}/notebook", "reader", verbs.notebook),
+    Route("GET", f"runs/{_RUN}/report", "reader", verbs.report),
+    Route("GET", "compare", "reader", verbs.compare),
+    Route("GET", "compare/cells", "reader", verbs.compare_cells),
+    Route("GET", r"models/([^/]+)", "reader", verbs.model),
+    Route("POST", "form", "reader", verbs.form, verbs.Notebook),
+    Route("POST", "check", "reader", verbs.check, verbs.Order),
+    Route("POST", "runs", "runner", verbs.start_run, verbs.Order, 202),
+    Route("POST", "sweeps", "runner", verbs.start_sweep, verbs.Order, 202),
+    Route("POST", f"runs/{_RUN}/stop", "runner", verbs.stop, verbs.Stop),
+)

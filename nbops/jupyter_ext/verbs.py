@@ -1,0 +1,355 @@
+"""What each route does: plain records and dicts from the functions that the command line and Python use too.
+
+A verb gets `Asked` and returns what becomes JSON; what it raises becomes a status and a sentence. It runs on a thread and may wait
+for the store, for seconds at most.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from nbops import __version__, config
+from nbops.errors import NotFound, ParameterError, UsageError
+from nbops.jupyter_ext.paths import Root
+from nbops.records import Record, short
+
+if TYPE_CHECKING:
+    from nbops.execution import parameters as typed
+    from nbops.execution.board import Row
+    from nbops.execution.launching import Begun
+    from nbops.store.client import Store
+    from nbops.tracking.compare import Comparison
+
+PROTOCOL = 1
+"""Counted up when the pages of an older version could not go on with the answers."""
+_PATIENCE = 4.0
+# How long a page waits for the store before it is told that the store is busy.
+_MOST = 4
+
+
+class Notebook(Record):
+    """A notebook, as the file browser shows its path."""
+
+    notebook: str
+
+
+class Order(Record):
+    """What to execute, or to check: texts as `nbops run -p NAME TEXT` takes them; a `grid` makes it a sweep."""
+
+    notebook: str
+    values: dict[str, str] = {}
+    grid: dict[str, list[str]] = {}
+    force: bool = False
+
+
+class Stop(Record):
+    """How to stop a run: `kill` does not let the running cell end."""
+
+    folder: str = ""
+    kill: bool = False
+
+
+class Asked(Record):
+    """A request: the server's root, the query with all values of a name, and the body if there is one."""
+
+    root: Root
+    query: dict[str, list[str]]
+    body: Any = None
+
+    def one(self, name: str, otherwise: str = "") -> str:
+        """The last value of a name in the query."""
+        return self.query.get(name, [otherwise])[-1]
+
+    def number(self, name: str, otherwise: int) -> int:
+        """A whole number of the query. Raises UsageError."""
+        text = self.one(name, str(otherwise))
+        if not text.isdecimal():
+            raise UsageError(f"{name} is {text!r}.", hint="Give a whole number.")
+        return int(text)
+
+    @property
+    def everything(self) -> bool:
+        """Whether also what does not differ is wanted."""
+        return self.one("everything", "0") not in {"0", "", "false"}
+
+    @property
+    def settings(self) -> config.Settings:
+        """The settings of the project that the request's folder lies in."""
+        folder = self.body.folder if isinstance(self.body, Stop) else self.one("folder")
+        return _settings(self.root.file(folder))
+
+    @property
+    def store(self) -> Store:
+        """The store of that project. Raises NotFound when nobody began one."""
+        found = self.settings
+        if not found.folder.is_dir():
+            raise NotFound(
+                f"There are no runs in {found.project.name} yet.", hint="Run a notebook, or start a run in one."
+            )
+        return _connect(found)
+
+
+def version(_: Asked) -> dict[str, object]:
+    """Who answers, without a look at any store."""
+    return {"nbops": __version__, "protocol": PROTOCOL}
+
+
+def board(asked: Asked) -> dict[str, object]:
+    """The sidebar: what needs somebody, the latest runs, the models."""
+    from nbops.execution import board as boards
+
+    found = asked.settings
+    if not found.folder.is_dir():
+        nothing: list[object] = []
+        return {
+            "project": found.project.name, "has_store": False, "as_of": _now(), "needs": nothing, "runs": nothing, "more": False,
+            "models": nothing, "running": 0,
+        }  # fmt: skip
+    seen = boards.board(_connect(found), text=asked.one("text"), limit=asked.number("limit", 50))
+    return {
+        "project": found.project.name, "has_store": True, "as_of": _now(), "more": seen.more, "running": seen.running,
+        "needs": [{"kind": "run", "when": row.start, **_row(asked.root, row)} for row in seen.attention],
+        "runs": [_row(asked.root, row) for row in seen.rows], "models": seen.models,
+    }  # fmt: skip
+
+
+def run(asked: Asked, run_id: str) -> dict[str, object]:
+    """One run with all that is known of it."""
+    from nbops.execution import board as boards
+    from nbops.tracking import show
+
+    store = asked.store
+    sheet = boards.sheet(store, run_id)
+    info = sheet.info
+    return {
+        **_row(asked.root, sheet.row), "exit_status": sheet.exit_status, "actor": info.actor, "host": info.host,
+        "end": datetime.fromtimestamp(info.end_time / 1e6, UTC) if info.end_time else None, "commit": info.commit, "dirty": info.dirty,
+        "source": info.source, "peak_memory": sheet.peak_memory, "cpu_seconds": sheet.cpu_seconds, "executed": sheet.executed is not None,
+        "failed_cell": sheet.failed_cell, "live": sheet.live, "params": sheet.params, "metrics": sheet.metrics, "tags": sheet.tags,
+        "files": [{"path": path, "size": size} for path, size in sheet.files],
+        "inputs": [dict(zip(("name", "digest", "source", "rows"), item, strict=True)) for item in sheet.inputs],
+        "models": [{"name": name, "version": number} for name, number in sheet.models],
+        "children": [_row(asked.root, row) for row in sheet.children], "can_stop": sheet.can_stop,
+        "plots": str(show.curves(store, run_id)),
+    }  # fmt: skip
+
+
+def live(asked: Asked, run_id: str) -> dict[str, object]:
+    """What a run does right now."""
+    from nbops.execution import board as boards
+    from nbops.tracking import runs
+
+    store = asked.store
+    return {"status": runs.info(store, run_id).status, "live": boards.now(store, run_id)}
+
+
+def notebook(asked: Asked, run_id: str) -> dict[str, object]:
+    """The executed notebook of a run, to be read."""
+    from nbops.execution.notebook import executed
+
+    path = executed(asked.store, run_id)
+    content = msgspec.json.decode(path.read_bytes())
+    return {"name": path.name, "content": content, "last_modified": datetime.fromtimestamp(path.stat().st_mtime, UTC)}
+
+
+def report(asked: Asked, run_id: str) -> dict[str, object]:
+    """The page of a run, complete in itself."""
+    from nbops.reports import run_page
+
+    return {"name": run_page.default_path(run_id), "html": run_page.page_of(asked.store, run_id)}
+
+
+def compare(asked: Asked) -> dict[str, object]:
+    """Runs side by side: what differs, the best metrics marked."""
+    store, chosen = _chosen(asked)
+    found = _comparison(store, chosen, everything=asked.everything)
+    states = dict(_status(store, chosen))
+    return {
+        "runs": [
+            {"id": run_id, "short": short(run_id), "label": label, "status": states.get(run_id)}
+            for run_id, label in zip(chosen, found.runs, strict=True)
+        ],
+        "rows": _rows(found), "hidden": len(found.rows) - len(found.shown), "note": found.note, "plot": str(found.plot()),
+    }  # fmt: skip
+
+
+def compare_cells(asked: Asked) -> object:
+    """Executed notebooks side by side: code and outputs, cell by cell."""
+    from nbops.execution import alongside
+
+    store, chosen = _chosen(asked)
+    return alongside.cells(store, chosen, everything=asked.everything)
+
+
+def model(asked: Asked, name: str) -> dict[str, object]:
+    """A model: its versions with what each came from, newest first."""
+    from nbops.execution import board as boards
+
+    store = asked.store
+    found = boards.model(store, name)
+    made = [
+        {**msgspec.to_builtins(version, builtin_types=(datetime,)), "notebook": asked.root.shown(version.notebook)}
+        for version in found.versions
+    ]
+    plot = ""
+    if len(ids := list(dict.fromkeys(version.run for version in found.versions))) > 2:
+        plot = str(_comparison(store, ids[:_WIDEST]).plot())
+    return {"name": found.name, "versions": made, "metrics": found.metrics, "plot": plot}
+
+
+_WIDEST = 50
+
+
+def form(asked: Asked) -> dict[str, object]:
+    """A notebook's parameters as a form."""
+    from nbops.execution import parameters as typed
+
+    path, node, interface = _interface(asked)
+    proposal = typed.propose(node, interface.language, None) if interface.cell is None and not interface.open else None
+    return {
+        "notebook": path.name, "problem": interface.problem or None, "parameters": typed.fields(interface),
+        "has_cell": interface.cell is not None,
+        "proposal": {"cell": proposal.cell, "names": proposal.names} if proposal else None,
+    }  # fmt: skip
+
+
+def check(asked: Asked) -> dict[str, object]:
+    """What of a form's texts is refused, field by field, and the command that does the same."""
+    from nbops.execution import parameters as typed
+
+    order: Order = asked.body
+    path, node, interface = _interface(asked)
+    given = {name: typed.Word(text) for name, text in order.values.items()}
+    found = [*typed.problems(interface, given)]
+    for name, texts in order.grid.items():
+        for text in texts:
+            found += [
+                problem for problem in typed.problems(interface, {**given, name: typed.Word(text)}) if problem.parameter == name
+            ]  # fmt: skip
+    if order.grid:
+        missing = set(order.grid)
+        found = [problem for problem in found if problem.parameter not in missing or order.grid[problem.parameter]]
+    told = [{"name": problem.parameter or None, "message": problem.what, "hint": problem.remedy} for problem in found]
+    if not told:
+        try:
+            typed.check(node, interface, typed.resolve(interface, {**given, **_first(order)}))
+        except ParameterError as error:
+            told = [{"name": None, "message": error.message, "hint": error.hint}]
+    return {"problems": told, "command": _command(path, order)}
+
+
+def start_run(asked: Asked) -> dict[str, object]:
+    """Execute a notebook, and leave it to itself."""
+    return _launched(asked, msgspec.structs.replace(asked.body, grid={}))
+
+
+def start_sweep(asked: Asked) -> dict[str, object]:
+    """Execute a notebook at every combination of the texts of a grid."""
+    if not asked.body.grid:
+        raise UsageError("A sweep needs a parameter with several values.", hint="Give at least one a list of values.")
+    return _launched(asked, asked.body)
+
+
+def stop(asked: Asked, run_id: str) -> dict[str, object]:
+    """Ask a run's runner to stop it."""
+    from nbops.execution import live as lives
+
+    lives.stop(asked.store, run_id, kill=asked.body.kill)
+    return {}
+
+
+def _settings(start: Path) -> config.Settings:
+    found = config.settings(start=start if start.is_dir() else start.parent)
+    return msgspec.structs.replace(found, store=msgspec.structs.replace(found.store, timeout=_PATIENCE))
+
+
+def _connect(settings: config.Settings) -> Store:
+    from nbops.store.client import connect
+
+    return connect(settings)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _row(root: Root, row: Row) -> dict[str, object]:
+    fields = {name: getattr(row, name) for name in row.__struct_fields__ if name not in {"run_id", "notebook"}}
+    return {"id": row.run_id, **fields, "notebook": root.shown(row.notebook)}
+
+
+def _chosen(asked: Asked) -> tuple[Store, list[str]]:
+    chosen = list(dict.fromkeys(asked.query.get("run", [])))
+    if not 2 <= len(chosen) <= _MOST:
+        raise UsageError(f"{len(chosen)} runs were chosen.", hint=f"Choose 2 to {_MOST}.")
+    return asked.store, chosen
+
+
+def _comparison(store: Store, chosen: list[str], *, everything: bool = False) -> Comparison:
+    from nbops.tracking import compare as comparing
+
+    return comparing.compare(store, chosen, everything=everything)
+
+
+def _status(store: Store, chosen: list[str]) -> list[Any]:
+    return store.read(
+        "select run_id::varchar, status from runs where run_id in (select unnest(?::uuid[]))", [chosen]
+    ).rows
+
+
+def _rows(found: Comparison) -> list[dict[str, object]]:
+    from nbops.render.model import best
+
+    return [
+        {
+            "kind": row.place, "name": row.key, "better": row.better, "unit": row.unit, "same": row.same,
+            "values": [value if isinstance(value, int | float | str | None) else str(value) for value in row.cells],
+            "best": best(row.cells, row.better) if row.better else [],
+        }
+        for row in found.shown
+    ]  # fmt: skip
+
+
+def _interface(asked: Asked) -> tuple[Path, Any, typed.Interface]:
+    from nbops.execution import parameters as typed
+    from nbops.execution import reading
+
+    path = asked.root.file(asked.body.notebook)
+    node = reading.read(path)
+    return path, node, typed.read(node, reading.language_of(node), path.name)
+
+
+def _first(order: Order) -> Mapping[str, str]:
+    """A point of the grid."""
+    from nbops.execution.parameters import Word
+
+    return {name: Word(texts[0]) for name, texts in order.grid.items() if texts}
+
+
+def _command(path: Path, order: Order) -> str:
+    """What one types in the notebook's folder to do the same."""
+    words = ["nbops", "sweep" if order.grid else "run", path.name]
+    for name, texts in order.grid.items():
+        words += ["--grid", name, ",".join(texts)]
+    for name, text in order.values.items():
+        words += ["-p", name, text]
+    return shlex.join([*words, *(["--force"] if order.force else [])])
+
+
+def _launched(asked: Asked, order: Order) -> dict[str, object]:
+    from nbops.execution import launching
+
+    path = asked.root.file(order.notebook)
+    project = _settings(path).project
+    begun: Begun = launching.launch(
+        launching.Order(
+            project=str(project), notebook=str(path), values=order.values, grid=order.grid, force=order.force
+        )
+    )
+    return {"id": begun.run_id, "unchanged": begun.unchanged}
