@@ -84,10 +84,14 @@ def _across(row: list[Any]) -> Across:
 
 
 def _told(outputs: list[Any] | None) -> Any:
-    """What of outputs counts when they are compared: not how often a cell ran."""
+    """What of outputs counts when they are compared: not how often a cell ran, nor in how many pieces its text came."""
     if outputs is None:
         return None
-    return [
-        {name: value for name, value in output.items() if name not in {"execution_count", "metadata"}}
-        for output in outputs
-    ]
+    told: list[dict[str, Any]] = []
+    for output in outputs:
+        made = {name: value for name, value in output.items() if name not in {"execution_count", "metadata"}}
+        if told and made["output_type"] == told[-1]["output_type"] == "stream" and made["name"] == told[-1]["name"]:
+            told[-1]["text"] += made["text"]
+        else:
+            told.append(made)
+    return told
