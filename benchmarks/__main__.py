@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbops
-from benchmarks import cold, deaths, execution, first, imports, kernel, runs, saving, search, sweep
+from benchmarks import cold, deaths, dialog, execution, first, imports, jupyter, kernel, runs, saving, search, sweep
 from benchmarks.measure import Figures, Party, Report, Size, Worker, parties, table
 
 _MEASURES: dict[str, Callable[[tuple[Party, Party], Size, Path], Report]] = {
@@ -25,6 +25,8 @@ _MEASURES: dict[str, Callable[[tuple[Party, Party], Size, Path], Report]] = {
     "deaths": deaths.measure,
     "first": first.measure,
     "cold": cold.measure,
+    "jupyter": jupyter.measure,
+    "dialog": dialog.measure,
     "runs": runs.measure,
     "search": search.measure,
 }

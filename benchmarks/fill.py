@@ -100,8 +100,8 @@ _COPIES = (
 )
 
 
-def fill(ours: Path, theirs: Path, runs: int) -> None:
-    """Make nbops' store in the folder `ours`, where no owner may live, and copy its runs into MLflow's, which must exist."""
+def fill(ours: Path, theirs: Path | None, runs: int) -> None:
+    """Make nbops' store in the folder `ours`, where no owner may live, and copy its runs into MLflow's, if there is one."""
     places = Places(ours / config.FOLDER)
     places.create()
     connection = database.open_store(places, config.settings(ours), None).connection
@@ -109,7 +109,8 @@ def fill(ours: Path, theirs: Path, runs: int) -> None:
     connection.execute(_VALUES.format(stride=_STRIDE), [first + 1, runs])
     for sql in _ROWS:
         connection.execute(sql, [first] if "?" in sql else [])
-    _copy(connection, theirs / "mlflow.db")
+    if theirs is not None:
+        _copy(connection, theirs / "mlflow.db")
     connection.execute("checkpoint nbops")
     connection.close()
 

@@ -1,4 +1,4 @@
-"""The peer's own environment: made once in the user's cache folder, outside this repository, and never a dependency of it."""
+"""The peers' own environments: made once in the user's cache folder, outside this repository, and never a dependency of it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ VERSION = "3.17.2"
 
 
 def interpreter() -> Path:
-    """The Python that has MLflow, installed with compiled byte code; the first call takes about a minute."""
+    """The Python that has MLflow."""
+    return environment("mlflow", VERSION)
+
+
+def environment(package: str, version: str, *also: str) -> Path:
+    """The Python that has a package, installed with compiled byte code; the first call takes about a minute."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = caches / "nbops-bench" / f"mlflow-{VERSION}"
+    folder = caches / "nbops-bench" / f"{package}-{version}"
     python, complete = folder / "bin" / "python", folder / "complete"
     if not complete.exists():
-        print(f"Installing MLflow {VERSION} into {folder} (once, about a minute)", file=sys.stderr)
+        print(f"Installing {package} {version} into {folder} (once, about a minute)", file=sys.stderr)
         # What an interrupted installation left is of no use.
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--compile", f"mlflow=={VERSION}"], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", "--compile", f"{package}=={version}", *also], check=True
+        )
         complete.touch()
     return python

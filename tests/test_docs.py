@@ -11,6 +11,8 @@ import pytest
 
 from nbops import config, duck, errors, events
 from nbops.cli import cli, load_commands
+from nbops.jupyter_ext.handlers import ACTIONS
+from nbops.jupyter_ext.routes import ROUTES
 from nbops.store.database import migrations
 
 ROOT = Path(__file__).parent.parent
@@ -60,6 +62,18 @@ def test_every_error_code_is_told_with_its_statuses() -> None:
 def test_every_exit_status_is_told() -> None:
     told = {int(number) for number in re.findall(r"^\| (\d+) \| ", (DOCS / "errors.md").read_text(), re.MULTILINE)}
     assert {found.status for found in errors.EXITS.values()} <= told
+
+
+def test_every_route_is_told_with_its_action() -> None:
+    rows = re.findall(r"^\| `(GET|POST) ([\w/]+)` \| (\w+) \|", (DOCS / "jupyterlab.md").read_text(), re.MULTILINE)
+    names = {r"([0-9a-f-]{36})": "ID", "([^/]+)": "NAME"}
+    found = []
+    for route in ROUTES:
+        path = route.path
+        for pattern, name in names.items():
+            path = path.replace(pattern, name)
+        found.append((route.method, path, ACTIONS[route.role]))
+    assert rows == found
 
 
 def test_every_event_is_told() -> None:

@@ -58,9 +58,13 @@ def list_runs(
 def show_run(obj: Here, run: str, follow: bool, as_json: bool) -> None:
     """Show one run: an id, its last digits, or a name."""
     from nbops.execution import live
+    from nbops.execution.sweeps import results
     from nbops.tracking import show as views
 
     found = obj.workspace().run(run)
+    if follow and live.SWEEP in found.tags:
+        for points in results.follow(obj.store(), found.run_id):
+            click.echo(", ".join(f"{count} {status}" for status, count in points.items()), err=as_json)
     for state in live.follow(obj.store(), found.run_id) if follow else ():
         usage = f"{state.cpu:.1f} s cpu, {state.memory / 2**20:,.0f} MB"
         click.echo(

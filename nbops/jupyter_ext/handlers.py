@@ -1,6 +1,6 @@
 """Routes as handlers of Jupyter's server: who may ask, JSON in and out, errors as sentences, nothing on the event loop.
 
-This is a process border: what a verb raises, foreseen or not, becomes an answer; the traceback of what was not foreseen is logged.
+What a verb raises becomes an answer; the traceback of what was not foreseen is logged.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
+from typing import Any
 
 import msgspec
 from jupyter_server.base.handlers import APIHandler
@@ -21,7 +22,7 @@ from nbops.jupyter_ext.routes import PREFIX, ROUTES, Role, Route
 from nbops.jupyter_ext.verbs import Asked
 
 _RETRY_SECONDS = 2
-_ACTIONS: dict[Role, str] = {"reader": "read", "runner": "execute"}
+ACTIONS: dict[Role, str] = {"reader": "read", "runner": "execute"}
 """What Jupyter's authorizer is asked for, on the resource `nbops`."""
 _threads = ThreadPoolExecutor(8, "nbops-api")
 
@@ -41,8 +42,8 @@ class _Handler(APIHandler):
 
     async def serve(self, route: Route, groups: tuple[str, ...]) -> None:
         """Answer with what the route's verb says."""
-        if not await self._may(_ACTIONS[route.role]):
-            self._say(403, "You may not do this here.", "Ask whoever runs this Jupyter server.", "forbidden")
+        if not await self._may(ACTIONS[route.role]):
+            await self._say(403, "You may not do this here.", "Ask whoever runs this Jupyter server.", "forbidden")
             return
         loop = asyncio.get_running_loop()
         try:
@@ -51,17 +52,10 @@ class _Handler(APIHandler):
         except NbopsError as error:
             if error.exit.http == 503:
                 self.set_header("Retry-After", str(_RETRY_SECONDS))
-            self._say(error.exit.http, error.message, error.hint, error.code)
-        except msgspec.MsgspecError as error:
-            self._say(400, f"The request cannot be read: {error}.", "Reload the page, then try again.", "usage")
-        except Exception:  # the border: the page is told, the log has the traceback
-            self.log.exception("nbops: %s %s", self.request.method, self.request.path)
-            self._say(
-                500, "Something failed that was not foreseen.", "The log of the Jupyter server has more.", "internal"
-            )
+            await self._say(error.exit.http, error.message, error.hint, error.code)
         else:
             self.set_status(route.status)
-            self.finish(answer)
+            await self.finish(answer)
 
     def _asked(self, route: Route) -> Asked:
         folder = self.settings.get("server_root_dir")
@@ -73,29 +67,48 @@ class _Handler(APIHandler):
             name: [value.decode(errors="replace") for value in values]
             for name, values in self.request.query_arguments.items()
         }
-        body = msgspec.json.decode(self.request.body, type=route.body) if route.body else None
+        try:
+            body = msgspec.json.decode(self.request.body, type=route.body) if route.body else None
+        except msgspec.DecodeError as error:
+            raise UsageError(
+                f"The request cannot be read: {error}.", hint="Reload the page, then try again."
+            ) from error
         return Asked(root=Root(folder), query=query, body=body)
 
     async def _may(self, action: str) -> bool:
         allowed = self.authorizer.is_authorized(self, self.current_user, action, self.auth_resource)
         return bool(await allowed if isinstance(allowed, Awaitable) else allowed)
 
-    def _say(self, status: int, message: str, hint: str, code: str) -> None:
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """What tornado calls for what nobody foresaw, once its traceback is in the log; and for who may not ask."""
+        told = "You may not do this here." if status_code in {401, 403} else "Something failed that was not foreseen."
+        self.write(_problem(told, "The log of the Jupyter server has more.", "internal"))
+
+    async def _say(self, status: int, message: str, hint: str, code: str) -> None:
         self.set_status(status)
-        self.finish(msgspec.json.encode({"message": message, "hint": hint, "code": code}))
+        await self.finish(_problem(message, hint, code))
+
+
+def _problem(message: str, hint: str, code: str) -> bytes:
+    return msgspec.json.encode({"message": message, "hint": hint, "code": code})
 
 
 class _Unknown(_Handler):
     """What no route is for."""
 
     @web.authenticated
-    def prepare_unknown(self) -> None:
-        self._say(404, "There is no such route.", "The page may be of another version: reload it.", "not-found")
+    async def get(self) -> None:
+        await self._unknown()
 
-    get = post = prepare_unknown
+    @web.authenticated
+    async def post(self) -> None:
+        await self._unknown()
+
+    async def _unknown(self) -> None:
+        await self._say(404, "There is no such route.", "The page may be of another version: reload it.", "not-found")
 
 
-def _method(route: Route) -> Callable[..., Awaitable[None]]:
+def _method(route: Route) -> Callable[..., Any]:
     @web.authenticated
     async def method(self: _Handler, *groups: str) -> None:
         await self.serve(route, groups)

@@ -136,7 +136,7 @@ def run(asked: Asked, run_id: str) -> dict[str, object]:
         "inputs": [dict(zip(("name", "digest", "source", "rows"), item, strict=True)) for item in sheet.inputs],
         "models": [{"name": name, "version": number} for name, number in sheet.models],
         "children": [_row(asked.root, row) for row in sheet.children], "can_stop": sheet.can_stop,
-        "plots": show.curves(store, run_id),
+        "plots": str(show.curves(store, run_id)),
     }  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def compare(asked: Asked) -> dict[str, object]:
             {"id": run_id, "short": short(run_id), "label": label, "status": states.get(run_id)}
             for run_id, label in zip(chosen, found.runs, strict=True)
         ],
-        "rows": _rows(found), "hidden": len(found.rows) - len(found.shown), "note": found.note, "plot": found.plot(),
+        "rows": _rows(found), "hidden": len(found.rows) - len(found.shown), "note": found.note, "plot": str(found.plot()),
     }  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def model(asked: Asked, name: str) -> dict[str, object]:
     ]
     plot = ""
     if len(ids := list(dict.fromkeys(version.run for version in found.versions))) > 2:
-        plot = _comparison(store, ids[:_WIDEST]).plot()
+        plot = str(_comparison(store, ids[:_WIDEST]).plot())
     return {"name": found.name, "versions": made, "metrics": found.metrics, "plot": plot}
 
 

@@ -121,7 +121,7 @@ def test_ctrl_c_stops_what_runs_and_resume_runs_exactly_what_is_missing(here: Wo
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "2 finished, 1 stopped: interrupted by SIGINT" in said
+    assert "2 finished, 1 stopped, 1 never begun: interrupted by SIGINT" in said
     sweep_id = said.split("--resume ")[1].split()[0]
     before = here.search_runs("slow", filter="status = 'finished'")["run_id"].tolist()
     stopped = here.search_runs("slow", filter="status = 'stopped' and name = 'alpha=30'")
@@ -530,9 +530,17 @@ def test_a_sweep_is_stopped_from_another_process_by_its_id(here: Workspace) -> N
         "select p.run_id::varchar from runs r join runs p on p.run_id = r.parent_run_id and p.experiment = 'elsewhere'"
     )
     wait_until(lambda: len(here.store.read(running).rows) == 2, 60)
-    live.stop(here.store, here.store.read(running).rows[0][0])
+    sweep_id = here.store.read(running).rows[0][0]
+    watched = subprocess.Popen(
+        [*NBOPS, "runs", "show", sweep_id, "--follow"], stdout=subprocess.PIPE, text=True, cwd=here.project
+    )
+    assert watched.stdout is not None
+    assert watched.stdout.readline() == "2 running\n"
+    live.stop(here.store, sweep_id)
+    assert "stopped" in watched.communicate(timeout=30)[0]
     found = json.loads(process.communicate(timeout=30)[0])
     assert (process.returncode, found["status"]) == (130, "stopped")
     assert [point["status"] for point in found["points"]] == ["stopped", "stopped"]
+    assert found["unbegun"] == 1
     with pytest.raises(UsageError, match="is not being executed"):
         live.stop(here.store, found["sweep_id"])

@@ -46,7 +46,7 @@ class Progress(Record):
 class Ended(Record):
     """How a sweep ended; `points` are those of this time, `kept` how many were done before, `taken` how many an earlier run stood for.
 
-    `dropped` were asked for twice.
+    `dropped` were asked for twice, `unbegun` were left when the sweep was given up or stopped.
     """
 
     run_id: str
@@ -59,6 +59,7 @@ class Ended(Record):
     taken: int
     dropped: int
     seconds: float
+    unbegun: int = 0
 
 
 class _Desk:
@@ -316,7 +317,7 @@ class Dealer:
         return Ended(
             self._recording.run_id, str(self._plan.path), status, cause, exit_status,
             sorted(self._told, key=lambda told: told.number), self._kept, self._taken, self._plan.dropped,
-            time.monotonic() - self._began,
+            time.monotonic() - self._began, len(self._left),
         )  # fmt: skip
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -123,6 +124,18 @@ def direction(store: Store, metric: str) -> Better:
         )
     better: Better = rows[0][0]
     return better
+
+
+def follow(store: Store, run_id: str, *, interval: float = 0.5) -> Iterator[dict[str, int]]:
+    """How many points of a sweep there are in each state, each time that this has changed, until its driver is gone."""
+    sql = "select status, count(*) from runs where parent_run_id = ? group by status order by status"
+    last: dict[str, int] = {}
+    while goes_on(store, run_id):
+        now = dict(store.read(sql, [run_id]).rows)
+        if now != last:
+            last = now
+            yield now
+        time.sleep(interval)
 
 
 def goes_on(store: Store, run_id: str) -> bool:

@@ -53,6 +53,7 @@ def summary(ended: Ended) -> str:
     more = (
         (failed, "failed"),
         (stopped, "stopped"),
+        (ended.unbegun, "never begun"),
         (ended.kept, "done before"),
         (ended.taken, "taken from earlier runs"),
     )
@@ -77,7 +78,7 @@ def document(sweep: Sweep, ended: Ended) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "sweep_id": ended.run_id, "status": ended.status, "cause": ended.cause, "exit": ended.exit, "seconds": round(ended.seconds, 3),
-        "points": points, "kept": ended.kept, "taken": ended.taken, "dropped": ended.dropped,
+        "points": points, "kept": ended.kept, "taken": ended.taken, "dropped": ended.dropped, "unbegun": ended.unbegun,
         "metric": goal.metric or None, "best": best[0].run_id if best else None,
     }  # fmt: skip
 
