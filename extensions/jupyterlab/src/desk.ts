@@ -6,6 +6,8 @@ import { Source } from './source';
 /** Rows that are asked for at first, and at most. */
 const FIRST = 50;
 const MOST = 200;
+/** How often, in seconds, the board is asked for at least while something runs. */
+const RUNNING = 3;
 /** How much rarer the board is asked for while the panel is closed and only its count can be seen. */
 const CLOSED = 3;
 
@@ -20,6 +22,7 @@ export class Desk {
 
   constructor(private readonly _api: Api) {
     this.board = new Source(() => this._ask(), this._seconds);
+    this.board.changed.connect(() => this._repace());
   }
 
   get folder(): Folder {
@@ -70,7 +73,9 @@ export class Desk {
   }
 
   private _repace(): void {
-    this.board.every(this._seconds * (this._open ? 1 : CLOSED));
+    const running = this.board.state.value?.running;
+    const open = running ? Math.min(RUNNING, this._seconds) : this._seconds;
+    this.board.every(open * (this._open ? 1 : CLOSED));
   }
 
   private async _ask(): Promise<Board> {

@@ -65,6 +65,14 @@ export function moment(iso: string): string {
   });
 }
 
+/** The time of day of today, the day of what is older. */
+export function shortMoment(iso: string): string {
+  const then = new Date(iso);
+  return then.toDateString() === new Date().toDateString()
+    ? then.toLocaleTimeString(undefined, { timeStyle: 'short' })
+    : then.toLocaleDateString(undefined, { month: 'short', day: 'numeric' });
+}
+
 export function ago(milliseconds: number, trans: TranslationBundle): string {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
   if (seconds < 60) {

@@ -1,6 +1,6 @@
 /** The commands about runs and models. Without arguments they are about what is in front, or ask. */
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { Clipboard, Notification } from '@jupyterlab/apputils';
+import { Clipboard, InputDialog, Notification } from '@jupyterlab/apputils';
 import type { IDocumentManager } from '@jupyterlab/docmanager';
 import { NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
@@ -97,9 +97,8 @@ export function addRunCommands(means: Means): void {
     describedBy: takes('name', 'folder'),
     execute: guarded(trans, async args => {
       const folder = typeof args.folder === 'string' ? args.folder : desk.folder;
-      const name = args.name ?? desk.board.state.value?.models[0]?.name;
+      const name = args.name ?? (await chooseModel(surface, folder));
       if (typeof name !== 'string') {
-        await surface.act('nbops:open-panel');
         return;
       }
       views.show('model', name, name, () => new ModelPage(surface, { name, folder }));
@@ -124,6 +123,17 @@ export function addRunCommands(means: Means): void {
       }
     })
   });
+}
+
+/** The name of a model that somebody chose; null when they leave it, or there is none. */
+async function chooseModel({ api, trans }: Surface, folder: Folder): Promise<string | null> {
+  const { models } = await api.board(folder, '', 1);
+  if (!models.length) {
+    Notification.info(trans.__('No models are registered here yet.'), { autoClose: 5000 });
+    return null;
+  }
+  const items = models.map(model => model.name);
+  return (await InputDialog.getItem({ title: trans.__('Show model'), items })).value;
 }
 
 /** The run on whose line the context menu was opened. */

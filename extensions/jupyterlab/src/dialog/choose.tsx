@@ -66,6 +66,7 @@ function Choose(props: {
       <input
         type="search"
         className="jp-mod-styled nbops-Filter"
+        autoFocus
         placeholder={trans.__('Filter runs')}
         aria-label={trans.__('Filter runs')}
         value={text}

@@ -11,6 +11,8 @@ export interface FieldProps {
   /** Several values may be given. */
   sweep: boolean;
   problem: string | null;
+  /** Has the focus at first. */
+  first: boolean;
   onText: (text: string) => void;
 }
 
@@ -35,7 +37,8 @@ export function FieldLine(props: FieldProps): JSX.Element {
             id,
             'aria-describedby': described,
             'aria-invalid': problem !== null,
-            'aria-required': field.required
+            'aria-required': field.required,
+            autoFocus: props.first
           }}
         />
         {text !== field.default && !field.required && (
@@ -66,6 +69,7 @@ interface Shared {
   'aria-describedby': string;
   'aria-invalid': boolean;
   'aria-required': boolean;
+  autoFocus: boolean;
 }
 
 function Input(props: FieldProps & { shared: Shared }): JSX.Element {

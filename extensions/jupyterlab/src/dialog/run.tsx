@@ -131,9 +131,10 @@ function Filled(props: Props & { form: Form; reload: () => void }): JSX.Element 
             />
           </fieldset>
         )}
-        {form.parameters.map(field => (
+        {form.parameters.map((field, index) => (
           <FieldLine
             key={field.name}
+            first={index === 0}
             field={field}
             sweep={sweep}
             text={texts[field.name] ?? field.default}

@@ -100,11 +100,10 @@ export function Button(props: {
   /** Why it cannot be pressed, told on hovering. */
   refused?: string;
 }): JSX.Element {
-  const kind = props.accent ? 'jp-mod-accept' : 'jp-mod-reject';
   return (
     <button
       type="button"
-      className={`jp-mod-styled ${kind} nbops-Button`}
+      className={`jp-mod-styled nbops-Button ${props.accent ? 'jp-mod-accept' : ''}`}
       aria-disabled={Boolean(props.refused)}
       title={props.refused}
       onClick={() => !props.refused && props.onClick()}

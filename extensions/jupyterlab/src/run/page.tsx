@@ -56,7 +56,8 @@ export class RunPage extends Page<Sheet> {
     }
     const tab = this.parent?.title;
     if (tab) {
-      tab.label = state.value.title;
+      const name = state.value.title.replace(/\.ipynb$/, '');
+      tab.label = `${name} · ${state.value.short}`;
       tab.caption = `${state.value.title} · ${state.value.short}`;
     }
   }
@@ -87,7 +88,7 @@ function RunView(props: {
         {sheet.params.length > 0 && <Params sheet={sheet} />}
         {sheet.metrics.length > 0 && <Metrics sheet={sheet} />}
       </div>
-      {sheet.plots && (
+      {sheet.metrics.some(metric => metric.points > 1) && (
         <Section title={trans.__('Courses of the metrics')}>
           <Drawn html={sheet.plots} />
         </Section>

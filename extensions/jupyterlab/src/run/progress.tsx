@@ -30,10 +30,8 @@ export function Cause(props: { sheet: Sheet; folder: Folder }): JSX.Element {
   return (
     <div className="nbops-Cause" role="note">
       <strong>
-        {cell === null
-          ? trans.__('Why it ended')
-          : trans.__('Failed at cell %1', cell + 1)}
-        {sheet.failure_class && ` · ${sheet.failure_class}`}
+        {trans.__('Why it ended')}
+        {sheet.failure_class && ` · ${sheet.failure_class.replaceAll('_', ' ')}`}
       </strong>
       <pre>{sheet.cause}</pre>
       {cell !== null && sheet.executed && (

@@ -9,17 +9,17 @@ import { bytes, duration, number } from '../words';
 export function Params({ sheet }: { sheet: Sheet }): JSX.Element {
   const { trans } = useSurface();
   const title = trans.__('Parameters');
+  // Before there is an executed notebook nobody knows the defaults.
+  const known = sheet.params.some(param => param.default !== null);
+  const head = [trans.__('Name'), trans.__('Value'), known && trans.__('Default'), trans.__('Type')];
   return (
     <Section title={title} count={sheet.params.length}>
-      <Table
-        label={title}
-        head={[trans.__('Name'), trans.__('Value'), trans.__('Default'), trans.__('Type')]}
-      >
+      <Table label={title} head={head.filter(Boolean)}>
         {sheet.params.map(param => (
           <tr key={param.name}>
             <th scope="row">{param.name}</th>
             <td className={param.changed ? 'nbops-mod-changed' : ''}>{param.value}</td>
-            <td className="nbops-Quiet">{param.default ?? ''}</td>
+            {known && <td className="nbops-Quiet">{param.default ?? ''}</td>}
             <td className="nbops-Quiet">{param.type}</td>
           </tr>
         ))}

@@ -4,7 +4,7 @@ import * as React from 'react';
 import type { ModelRow, Row } from '../api';
 import { StatusMark } from '../parts/small';
 import { useSurface } from '../surface';
-import { duration, moment } from '../words';
+import { duration, moment, shortMoment } from '../words';
 
 export function RunLine({ row }: { row: Row }): JSX.Element {
   const { trans, act } = useSurface();
@@ -30,10 +30,8 @@ export function RunLine({ row }: { row: Row }): JSX.Element {
       >
         <StatusMark status={row.status} />
         <span className="nbops-Line-name">{row.title}</span>
-        {row.is_sweep && (
-          <span className="nbops-Quiet">{trans.__('sweep')}</span>
-        )}
-        <span className="nbops-Line-end">{where}</span>
+        <span className="nbops-Line-end nbops-Quiet">{shortMoment(row.start)}</span>
+        <span className="nbops-Line-end nbops-Line-where">{where}</span>
       </button>
     </li>
   );

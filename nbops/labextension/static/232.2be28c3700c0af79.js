@@ -166,6 +166,8 @@
   width: 100%;
   height: 28px;
   box-sizing: border-box;
+  padding: 0 8px;
+  font-size: var(--jp-ui-font-size1);
 }
 
 .nbops-List summary {
@@ -219,6 +221,11 @@
   white-space: nowrap;
 }
 
+.nbops-Line-where {
+  min-width: 52px;
+  text-align: right;
+}
+
 .nbops-Empty {
   padding: 8px;
   color: var(--jp-ui-font-color1);
@@ -228,11 +235,10 @@
   position: relative;
 }
 
-.lm-TabBar-tab[data-nbops-count]::after {
+.lm-TabBar-tab[data-nbops-count]::before {
   content: attr(data-nbops-count);
   position: absolute;
-  top: 2px;
-  right: 2px;
+  inset: 4px 2px auto auto;
   min-width: 8px;
   padding: 0 3px;
   border-radius: 7px;
@@ -312,6 +318,16 @@
   line-height: 26px;
 }
 
+.nbops-Button.jp-mod-styled:not(.jp-mod-accept) {
+  border: 1px solid var(--jp-border-color0);
+  background: var(--jp-layout-color1);
+  color: var(--jp-ui-font-color0);
+}
+
+.nbops-Button.jp-mod-styled:not(.jp-mod-accept):hover {
+  background: var(--jp-layout-color2);
+}
+
 .nbops-Button.jp-mod-styled:focus-visible {
   outline: 2px solid var(--jp-brand-color1);
   outline-offset: 2px;
@@ -365,7 +381,7 @@
 
 .nbops-Table td {
   max-width: 420px;
-  overflow-wrap: anywhere;
+  overflow-wrap: break-word;
 }
 
 .nbops-Table thead th {
@@ -543,6 +559,7 @@
 .nbops-Modal {
   width: min(640px, 92vw);
   max-height: 88vh;
+  margin: auto;
   padding: 0;
   border: 1px solid var(--jp-border-color1);
   background: var(--jp-layout-color1);
@@ -551,6 +568,10 @@
   font-size: var(--jp-ui-font-size1);
   line-height: 1.4;
   box-shadow: var(--jp-elevation-z24);
+}
+
+.nbops-Modal:focus-visible {
+  outline: none;
 }
 
 .nbops-Modal::backdrop {
@@ -635,6 +656,7 @@
   margin-right: 10px;
   padding: 0 8px;
   border: 1px solid var(--jp-border-color0);
+  vertical-align: middle;
   background: var(--jp-input-background);
   color: var(--jp-ui-font-color0);
   font-family: var(--jp-ui-font-family);
@@ -646,6 +668,10 @@
   min-height: 28px;
   padding: 4px 8px;
   resize: vertical;
+}
+
+.nbops-Field select.jp-mod-styled {
+  appearance: auto;
 }
 
 .nbops-Field input[type='checkbox'] {
