@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,14 +111,14 @@ class Server:
         return done.stdout
 
 
-def notebook(path: Path, sources: list[str]) -> None:
-    """Write a notebook; what begins with # is text, the first code cell has the parameters."""
+def notebook(path: Path, sources: list[str], tags: Sequence[str] = ("parameters",)) -> None:
+    """Write a notebook; what begins with # is text, the first code cell has the tags."""
     node = v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
     for number, source in enumerate(sources):
         cell = v4.new_markdown_cell(source) if source.startswith("# ") else v4.new_code_cell(source)
         cell["id"] = f"cell-{number}"
         node.cells.append(cell)
-    next(cell for cell in node.cells if cell.cell_type == "code").metadata["tags"] = ["parameters"]
+    next(cell for cell in node.cells if cell.cell_type == "code").metadata["tags"] = [*tags]
     write(node, str(path))
 
 
@@ -129,7 +129,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made.flights.mkdir()
     notebook(made.flights / "train.ipynb", TRAIN)
     notebook(made.flights / "broken.ipynb", BROKEN)
-    made.nbops("init")
+    (made.flights / "nbops.toml").touch()
     made.nbops("run", "train.ipynb")
     made.nbops("run", "train.ipynb", "-p", "depth", "6", "-p", "kind", "forest")
     made.start()
@@ -148,16 +148,71 @@ def browser() -> Iterator[Browser]:
         found.close()
 
 
-class Seen:
-    """What a page did beside showing something: errors in its console, and requests that left the machine."""
+class Desk:
+    """A page of JupyterLab or Notebook 7 with what happened in it beside what it shows."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, server: Server) -> None:
+        self.page = page
+        self.server = server
         self.errors: list[str] = []
         self.foreign: list[str] = []
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda message: self._say(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self._say(str(error)))
         page.on("request", self._request)
 
+    def _say(self, text: str) -> None:
+        if not any(known in text for known in NOT_OURS):
+            self.errors.append(text)
+
     def _request(self, request: Any) -> None:
-        if not request.url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:")):
+        if not request.url.startswith((self.server.base, f"ws://127.0.0.1:{self.server.port}", "data:", "blob:", "about:")):
             self.foreign.append(request.url)
+
+    def open(self, address: str) -> None:
+        """Go there, and wait until commands can be given."""
+        self.page.goto(address)
+        self.page.wait_for_function("window.jupyterapp", timeout=60_000)
+        self.page.evaluate("jupyterapp.restored.then(() => 1)")
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+
+    def do(self, command: str, **arguments: object) -> None:
+        """Give a command, and do not wait for its end, which may be somebody's answer."""
+        self.page.evaluate("([id, args]) => void jupyterapp.commands.execute(id, args)", [command, arguments])
+
+    def ask(self, path: str) -> Any:
+        """What the server's API answers."""
+        return self.page.evaluate("path => fetch(path).then(answer => answer.json())", f"/{path}")
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The rows of the project's latest runs."""
+        found: list[dict[str, Any]] = self.ask("nbops/api/board?folder=flights")["runs"]
+        return found
+
+    def violations(self, selector: str) -> list[str]:
+        """What axe finds in our nodes that is serious or critical."""
+        if not self.page.evaluate("Boolean(window.axe)"):
+            self.page.add_script_tag(path=Path(__file__).with_name("axe.min.js"))
+        found = self.page.evaluate("selector => axe.run({include: [[selector]]})", selector)
+        return [
+            f"{one['id']}: {node['target']} {node['failureSummary']}"
+            for one in found["violations"] if one["impact"] in {"serious", "critical"}
+            for node in one["nodes"]
+        ]  # fmt: skip
+
+
+NOT_OURS = (
+    # Notebook 7.6 says these by itself, also where nbops is not installed.
+    "Cannot read properties of undefined (reading 'schema')",
+    "Command 'filebrowser:open-path' not registered.",
+    "Cannot read properties of null (reading 'updateRenderOption')",
+    # JupyterLab takes its splash away twice when the theme changes early.
+    "Failed to execute 'removeChild' on 'Node'",
+)
+
+
+@pytest.fixture
+def desk(server: Server, browser: Browser) -> Iterator[Desk]:
+    context = browser.new_context(viewport={"width": 1300, "height": 850})
+    yield Desk(context.new_page(), server)
+    context.close()

@@ -11,8 +11,11 @@ const RUNNING = 3;
 /** How much rarer the board is asked for while the panel is closed and only its count can be seen. */
 const CLOSED = 3;
 
+/** A board with the folder it was asked for, and the text that its rows were looked for with. */
+export type Filtered = Board & { text: string; folder: Folder };
+
 export class Desk {
-  readonly board: Source<Board>;
+  readonly board: Source<Filtered>;
   private _folder: Folder = '';
   private _text = '';
   private _limit = FIRST;
@@ -31,11 +34,6 @@ export class Desk {
 
   get text(): string {
     return this._text;
-  }
-
-  /** Whether the rows are all that there are, unfiltered. */
-  get whole(): boolean {
-    return this._text === '';
   }
 
   /** Turn to the project of another folder. */
@@ -78,7 +76,7 @@ export class Desk {
     this.board.every(open * (this._open ? 1 : CLOSED));
   }
 
-  private async _ask(): Promise<Board> {
+  private async _ask(): Promise<Filtered> {
     if (!this._known) {
       const { nbops, protocol } = await this._api.version();
       if (protocol !== PROTOCOL) {
@@ -90,7 +88,9 @@ export class Desk {
       this._known = true;
     }
     try {
-      return await this._api.board(this._folder, this._text, this._limit);
+      const text = this._text.trim();
+      const folder = this._folder;
+      return { ...(await this._api.board(folder, text, this._limit)), text, folder };
     } catch (error) {
       // Who comes back may be another: ask for the version again.
       this._known = error instanceof Problem && error.kind === 'busy';

@@ -16,6 +16,11 @@ export function executedPath(folder: Folder, id: string, title: string): string 
   return `${NAME}:${id}/${encodeURIComponent(folder) || '.'}/${name} (${id.slice(-8)}).ipynb`;
 }
 
+/** Whether a path is that of an executed notebook. */
+export function isExecuted(path: string): boolean {
+  return path.startsWith(`${NAME}:`);
+}
+
 export class ExecutedDrive implements Contents.IDrive {
   readonly name = NAME;
   readonly serverSettings: ServerConnection.ISettings;

@@ -7,7 +7,7 @@ import {
 } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { IDocumentManager } from '@jupyterlab/docmanager';
-import { IDefaultFileBrowser, IFileBrowserFactory } from '@jupyterlab/filebrowser';
+import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
@@ -21,7 +21,7 @@ import { addNotebookCommands } from './commands/notebooks';
 import { addRunCommands } from './commands/runs';
 import { takes } from './commands/schemas';
 import { Desk } from './desk';
-import { ExecutedDrive } from './drive';
+import { ExecutedDrive, isExecuted } from './drive';
 import { nbopsIcon } from './icons';
 import { Notifications, type NotifyOn } from './notifications';
 import { Place } from './place';
@@ -31,6 +31,7 @@ import type { Surface } from './surface';
 import { Views } from './views';
 
 const ID = 'nbops:plugin';
+const NO_KERNEL = { shouldStart: false, canStart: false, autoStartDefault: false };
 /** Where the panel stands among the others. */
 const RANK = 650;
 
@@ -45,7 +46,6 @@ const plugin: JupyterFrontEndPlugin<void> = {
     ICommandPalette,
     ILabShell,
     ILayoutRestorer,
-    IDefaultFileBrowser,
     IFileBrowserFactory,
     ILauncher,
     IStatusBar
@@ -63,7 +63,6 @@ function activate(
   palette: ICommandPalette | null,
   labShell: ILabShell | null,
   restorer: ILayoutRestorer | null,
-  browser: IDefaultFileBrowser | null,
   browsers: IFileBrowserFactory | null,
   launcher: ILauncher | null,
   statusBar: IStatusBar | null
@@ -77,12 +76,19 @@ function activate(
     act: (command, args) => app.commands.execute(command, args)
   };
   const desk = new Desk(api);
-  const place = new Place(notebooks, browser, browsers);
+  const place = new Place(notebooks, browsers);
   const notifications = new Notifications(surface);
   // Notebook 7 keeps its main area for one document; below it there is room.
   const views = new Views(app.shell, labShell ? 'main' : 'down');
   const add = adding(app.commands, palette);
   app.serviceManager.contents.addDrive(new ExecutedDrive(api));
+  // However an executed notebook comes to be opened, after a reload too: it is there to be read and needs no kernel.
+  notebooks.widgetAdded.connect((_, { context }) => {
+    if (isExecuted(context.path)) {
+      const { sessionContext } = context;
+      sessionContext.kernelPreference = { ...sessionContext.kernelPreference, ...NO_KERNEL };
+    }
+  });
 
   const panel = new Panel(surface, desk);
   app.shell.add(panel, 'left', { rank: RANK, type: 'nbops' });
@@ -114,7 +120,7 @@ function activate(
     views.restore(restorer, 'compare', 'nbops:compare');
     views.restore(restorer, 'report', 'nbops:render-report');
   }
-  desk.board.changed.connect((_, { value }) => value && notifications.seen(value, desk.folder));
+  desk.board.changed.connect((_, { value }) => value && notifications.seen(value, value.folder));
   place.watch(() => desk.moveTo(place.folder));
   void follow(settings, desk, notifications);
   void app.restored.then(() => {

@@ -1,6 +1,6 @@
 /** Where the reader is: the notebook in front, else the folder that the file browser shows. */
 import { PathExt } from '@jupyterlab/coreutils';
-import type { IDefaultFileBrowser, IFileBrowserFactory } from '@jupyterlab/filebrowser';
+import type { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 
 import type { Folder } from './api';
@@ -8,14 +8,13 @@ import type { Folder } from './api';
 export class Place {
   constructor(
     private readonly _notebooks: INotebookTracker,
-    private readonly _browser: IDefaultFileBrowser | null,
     private readonly _browsers: IFileBrowserFactory | null
   ) {}
 
   /** The folder that decides on the project. */
   get folder(): Folder {
     const path = this.notebook?.context.path;
-    return path === undefined ? local(this._browser?.model.path ?? '') : PathExt.dirname(path);
+    return path === undefined ? local(this._browsers?.tracker.currentWidget?.model.path ?? '') : PathExt.dirname(path);
   }
 
   /** The notebook in front, if it is a file. */
@@ -26,8 +25,8 @@ export class Place {
 
   /** The notebook that is selected in the file browser. */
   get selected(): string | null {
-    const items = this._browsers?.tracker.currentWidget ?? this._browser;
-    const found = [...(items?.selectedItems() ?? [])].find(item => item.type === 'notebook');
+    const items = this._browsers?.tracker.currentWidget?.selectedItems() ?? [];
+    const found = [...items].find(item => item.type === 'notebook');
     return found ? local(found.path) : null;
   }
 
@@ -39,7 +38,10 @@ export class Place {
   /** Have `moved` called whenever the folder may be another. */
   watch(moved: () => void): void {
     this._notebooks.currentChanged.connect(moved);
-    this._browser?.model.pathChanged.connect(moved);
+    const browsers = this._browsers?.tracker;
+    browsers?.forEach(browser => browser.model.pathChanged.connect(moved));
+    browsers?.widgetAdded.connect((_, browser) => browser.model.pathChanged.connect(moved));
+    browsers?.currentChanged.connect(moved);
   }
 }
 

@@ -2,7 +2,7 @@
 import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
 import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
-import type { Widget } from '@lumino/widgets';
+import { SplitPanel, type Widget } from '@lumino/widgets';
 
 import { nbopsIcon } from './icons';
 
@@ -38,6 +38,7 @@ export class Views {
       widget.title.closable = true;
       widget.toolbar.hide();
       this._shell.add(widget, this._area, { type: 'nbops' });
+      makeRoom(widget);
       void tracker.add(widget);
     }
     this._shell.activateById(id);
@@ -68,5 +69,16 @@ export class Views {
       this._trackers.set(kind, tracker);
     }
     return tracker;
+  }
+}
+
+/** Notebook 7 opens the area below its notebook as a mere strip: give it half of the window. */
+function makeRoom(widget: Widget): void {
+  let outer = widget.parent;
+  while (outer && !(outer instanceof SplitPanel)) {
+    outer = outer.parent;
+  }
+  if (outer?.orientation === 'vertical' && (outer.relativeSizes()[1] ?? 1) < 0.2) {
+    outer.setRelativeSizes([1, 1]);
   }
 }

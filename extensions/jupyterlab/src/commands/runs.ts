@@ -154,8 +154,7 @@ function changed(sheet: Sheet): Record<string, string> {
 
 /** Open an executed notebook without a kernel, at a cell if one is told. */
 function openExecuted(means: Means, path: string, cell: unknown): void {
-  const noKernel = { shouldStart: false, canStart: false, shutdownOnDispose: false };
-  const found = means.documents.openOrReveal(path, 'Notebook', undefined, {}, noKernel);
+  const found = means.documents.openOrReveal(path, 'Notebook');
   if (typeof cell === 'number' && found instanceof NotebookPanel) {
     void found.context.ready.then(async () => {
       await found.revealed;

@@ -1,13 +1,14 @@
 /** One line for a run or a model, as narrow as a sidebar. */
 import * as React from 'react';
 
-import type { ModelRow, Row } from '../api';
+import type { Folder, ModelRow, Row } from '../api';
 import { StatusMark } from '../parts/small';
 import { useSurface } from '../surface';
 import { duration, moment, shortMoment } from '../words';
 
-export function RunLine({ row }: { row: Row }): JSX.Element {
+export function RunLine(props: { row: Row; folder: Folder }): JSX.Element {
   const { trans, act } = useSurface();
+  const { row, folder } = props;
   const where =
     row.status === 'running' && row.cell !== null && row.cells !== null
       ? trans.__('cell %1/%2', row.cell, row.cells)
@@ -26,7 +27,7 @@ export function RunLine({ row }: { row: Row }): JSX.Element {
         className="nbops-Line"
         data-nbops-run={row.id}
         title={about.filter(Boolean).join('\n')}
-        onClick={() => void act('nbops:open-run', { id: row.id })}
+        onClick={() => void act('nbops:open-run', { id: row.id, folder })}
       >
         <StatusMark status={row.status} />
         <span className="nbops-Line-name">{row.title}</span>
@@ -37,8 +38,9 @@ export function RunLine({ row }: { row: Row }): JSX.Element {
   );
 }
 
-export function ModelLine({ model }: { model: ModelRow }): JSX.Element {
+export function ModelLine(props: { model: ModelRow; folder: Folder }): JSX.Element {
   const { trans, act } = useSurface();
+  const { model, folder } = props;
   const version =
     model.champion === null
       ? trans.__('version %1', model.latest)
@@ -49,7 +51,7 @@ export function ModelLine({ model }: { model: ModelRow }): JSX.Element {
         type="button"
         className="nbops-Line"
         data-nbops-model={model.name}
-        onClick={() => void act('nbops:open-model', { name: model.name })}
+        onClick={() => void act('nbops:open-model', { name: model.name, folder })}
       >
         <span className="nbops-Status" aria-hidden="true">
           ◆

@@ -3,8 +3,7 @@ import { ReactWidget } from '@jupyterlab/apputils';
 import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 
-import type { Board } from '../api';
-import type { Desk } from '../desk';
+import type { Desk, Filtered } from '../desk';
 import { nbopsIcon } from '../icons';
 import { Notice, ProblemNotice, Skeleton } from '../parts/notice';
 import { Button, Link } from '../parts/small';
@@ -128,10 +127,10 @@ function Filter({ desk }: { desk: Desk }): JSX.Element {
   );
 }
 
-function Lists(props: { board: Board; desk: Desk }): JSX.Element {
+function Lists(props: { board: Filtered; desk: Desk }): JSX.Element {
   const { trans, act } = useSurface();
   const { board, desk } = props;
-  const wanted = desk.text.trim().toLowerCase();
+  const wanted = board.text.toLowerCase();
   const models = board.models.filter(model =>
     model.name.toLowerCase().includes(wanted)
   );
@@ -156,18 +155,18 @@ function Lists(props: { board: Board; desk: Desk }): JSX.Element {
       {board.needs.length > 0 && (
         <List title={trans.__('Needs you')} count={board.needs.length} urgent>
           {board.needs.map(row => (
-            <RunLine key={row.id} row={row} />
+            <RunLine key={row.id} row={row} folder={board.folder} />
           ))}
         </List>
       )}
       <List title={trans.__('Runs')} count={board.runs.length} more={board.more}>
         {board.runs.map(row => (
-          <RunLine key={row.id} row={row} />
+          <RunLine key={row.id} row={row} folder={board.folder} />
         ))}
         {!board.runs.length && (
           <li className="nbops-Empty">
             {wanted
-              ? trans.__('No run matches “%1”.', desk.text.trim())
+              ? trans.__('No run matches “%1”.', board.text)
               : trans.__('No runs yet.')}
           </li>
         )}
@@ -179,12 +178,12 @@ function Lists(props: { board: Board; desk: Desk }): JSX.Element {
       </List>
       <List title={trans.__('Models')} count={models.length}>
         {models.map(model => (
-          <ModelLine key={model.name} model={model} />
+          <ModelLine key={model.name} model={model} folder={board.folder} />
         ))}
         {!models.length && (
           <li className="nbops-Empty">
             {wanted && board.models.length
-              ? trans.__('No model matches “%1”.', desk.text.trim())
+              ? trans.__('No model matches “%1”.', board.text)
               : trans.__('No models registered yet.')}
           </li>
         )}
