@@ -174,7 +174,7 @@ class Desk:
         self.page.wait_for_function("window.jupyterapp", timeout=60_000)
         self.page.evaluate("jupyterapp.restored.then(() => 1)")
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", state="attached")
 
     def do(self, command: str, **arguments: object) -> None:
         """Give a command, and do not wait for its end, which may be somebody's answer."""
@@ -206,6 +206,8 @@ NOT_OURS = (
     "Cannot read properties of undefined (reading 'schema')",
     "Command 'filebrowser:open-path' not registered.",
     "Cannot read properties of null (reading 'updateRenderOption')",
+    # ipywidgets' manager expects a kernel of every notebook.
+    "Cannot read properties of null (reading 'kernel')",
     # JupyterLab takes its splash away twice when the theme changes early.
     "Failed to execute 'removeChild' on 'Node'",
 )
@@ -214,5 +216,6 @@ NOT_OURS = (
 @pytest.fixture
 def desk(server: Server, browser: Browser) -> Iterator[Desk]:
     context = browser.new_context(viewport={"width": 1300, "height": 850})
+    context.set_default_timeout(15_000)
     yield Desk(context.new_page(), server)
     context.close()

@@ -2,7 +2,7 @@
 import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
 import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
-import { SplitPanel, type Widget } from '@lumino/widgets';
+import { SplitPanel, TabPanel, type Widget } from '@lumino/widgets';
 
 import { nbopsIcon } from './icons';
 
@@ -38,10 +38,10 @@ export class Views {
       widget.title.closable = true;
       widget.toolbar.hide();
       this._shell.add(widget, this._area, { type: 'nbops' });
-      makeRoom(widget);
       void tracker.add(widget);
     }
     this._shell.activateById(id);
+    reveal(widget);
     return widget;
   }
 
@@ -72,10 +72,13 @@ export class Views {
   }
 }
 
-/** Notebook 7 opens the area below its notebook as a mere strip: give it half of the window. */
-function makeRoom(widget: Widget): void {
+/** Notebook 7 leaves new tabs below its notebook behind others, in a mere strip: bring it in front, on half of the window. */
+function reveal(widget: Widget): void {
   let outer = widget.parent;
   while (outer && !(outer instanceof SplitPanel)) {
+    if (outer instanceof TabPanel) {
+      outer.currentWidget = widget;
+    }
     outer = outer.parent;
   }
   if (outer?.orientation === 'vertical' && (outer.relativeSizes()[1] ?? 1) < 0.2) {
