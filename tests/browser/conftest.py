@@ -165,7 +165,9 @@ class Desk:
             self.errors.append(text)
 
     def _request(self, request: Any) -> None:
-        if not request.url.startswith((self.server.base, f"ws://127.0.0.1:{self.server.port}", "data:", "blob:", "about:")):
+        if not request.url.startswith(
+            (self.server.base, f"ws://127.0.0.1:{self.server.port}", "data:", "blob:", "about:")
+        ):
             self.foreign.append(request.url)
 
     def open(self, address: str) -> None:

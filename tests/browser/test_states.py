@@ -146,7 +146,9 @@ def test_nothing_of_ours_is_hard_to_reach_or_to_read(desk: Desk, server: Server,
     ):
         desk.do(command, folder="flights", **arguments)
         page.wait_for_selector(".nbops-Page:visible :is(.nbops-Section, .nbops-Frame, .nbops-Cause)")
-        page.evaluate("document.querySelectorAll('.nbops-looked').forEach(node => node.classList.remove('nbops-looked'))")
+        page.evaluate(
+            "document.querySelectorAll('.nbops-looked').forEach(node => node.classList.remove('nbops-looked'))"
+        )
         page.locator(".nbops-Page:visible").evaluate("node => node.classList.add('nbops-looked')")
         found += desk.violations(".nbops-looked")
     desk.do("nbops:run-notebook", path="flights/train.ipynb", texts={"depth": "99"})

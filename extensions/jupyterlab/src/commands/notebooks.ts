@@ -39,7 +39,7 @@ export function addNotebookCommands(means: Means): void {
   const { trans } = surface;
 
   add('nbops:run-notebook', {
-    label: args => (args.selected ? trans.__('Run with nbops…') : trans.__('Run Notebook…')),
+    label: trans.__('Run as Pipeline…'),
     caption: trans.__('Run this notebook from top to bottom, with values of your choice'),
     icon: args => (args.toolbar || args.selected ? nbopsIcon : undefined),
     describedBy: takes('path', 'texts', 'selected'),
