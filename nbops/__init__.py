@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nbops.records import Input, Output, Secret
     from nbops.workspace._fluent import (
         autolog,
+        board,
         compare,
         define_metric,
         load_model,
@@ -56,6 +57,7 @@ __all__ = [
     "Workspace",
     "__version__",
     "autolog",
+    "board",
     "compare",
     "define_metric",
     "load_model",

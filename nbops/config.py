@@ -81,6 +81,21 @@ class SecretsSettings(Record):
     """The names of secrets by notebook: its path in the project, in which `*` stands for any part of a name."""
 
 
+class MailSettings(Record):
+    """How reports are sent."""
+
+    host: str = ""
+    """The SMTP server."""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """0 is the usual one: 587 with `starttls`, 465 with `tls`, 25 with `none`."""
+    sender: str = ""
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    user: str = ""
+    """Empty where the server asks for no password."""
+    password: Annotated[str, msgspec.Meta(pattern=r"^(secret://[A-Za-z0-9._/-]+)?$")] = ""
+    """A reference, such as `secret://mail`."""
+
+
 class Settings(Record):
     """Everything a project may set, with the project's folder; `origins` says where each value came from."""
 
@@ -90,6 +105,7 @@ class Settings(Record):
     execution: ExecutionSettings = ExecutionSettings()
     sql: SqlSettings = SqlSettings()
     secrets: SecretsSettings = SecretsSettings()
+    mail: MailSettings = MailSettings()
     origins: dict[str, str] = {}
 
     @property
@@ -104,6 +120,7 @@ _SECTIONS: dict[str, type[Record]] = {
     "execution": ExecutionSettings,
     "sql": SqlSettings,
     "secrets": SecretsSettings,
+    "mail": MailSettings,
 }
 KEYS: dict[str, Any] = {
     f"{section}.{field.name}": getattr(kind(), field.name)
@@ -114,7 +131,9 @@ KEYS: dict[str, Any] = {
 
 _SPECIAL = {"NBOPS_TRANSPORT": "store.transport"}
 # Names that steer one process and are no settings of a project.
-_NOT_SETTINGS = frozenset({"NBOPS_PROJECT", "NBOPS_RUN", "NBOPS_HEADLESS", "NBOPS_NOTEBOOK", SECRETS_VARIABLE})
+_NOT_SETTINGS = frozenset(
+    {"NBOPS_PROJECT", "NBOPS_RUN", "NBOPS_HEADLESS", "NBOPS_NOTEBOOK", "NBOPS_BROWSER", SECRETS_VARIABLE}
+)
 
 
 def settings(
@@ -237,7 +256,7 @@ def _section(kind: type[Record], values: dict[str, Any], origins: dict[str, str]
         except msgspec.ValidationError as error:
             key = next(k for k in KEYS if k.endswith(f".{field.name}") and _SECTIONS[k.split(".")[0]] is kind)
             # Somebody may have put a secret where its name belongs.
-            told = key if kind is SecretsSettings else f"{key} = {value!r}"
+            told = key if kind in {SecretsSettings, MailSettings} else f"{key} = {value!r}"
             raise ConfigError(
                 f"The setting {told} in {origins[key]} does not fit: {error}.",
                 hint=f"Its default is {KEYS[key]!r}.",

@@ -62,7 +62,7 @@ def test_no_module_below_the_edges_loads_anything_heavy() -> None:
     # These are loaded by Jupyter or papermill, or by the tool they integrate, and derive from what they find there.
     edges = (
         "nbops.jupyter_ext", "nbops.widgets", "nbops.integrations", "nbops.execution.account", "nbops.execution.client",
-        "nbops.execution.kernels.",
+        "nbops.execution.kernels.", "nbops.reports.exporter",
     )  # fmt: skip
     names = [module.name for module in pkgutil.walk_packages([str(PACKAGE)], "nbops.")]
     inner = [name for name in names if not name.startswith(edges) and not name.endswith("__main__")]

@@ -8,7 +8,19 @@ import sys
 from nbops.cli._base import cli
 from nbops.errors import NbopsError
 
-_MODULES = ("_db", "_demo", "_failures", "_init", "_kernels", "_params", "_project", "_run", "_runs", "_sweep")
+_MODULES = (
+    "_db",
+    "_demo",
+    "_failures",
+    "_init",
+    "_kernels",
+    "_params",
+    "_project",
+    "_report",
+    "_run",
+    "_runs",
+    "_sweep",
+)
 
 
 def main() -> None:

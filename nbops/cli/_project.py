@@ -1,8 +1,6 @@
-"""Commands about the project as a whole: its settings, its health, SQL and reports."""
+"""Commands about the project as a whole: its settings, its health and SQL."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import click
 import msgspec
@@ -42,24 +40,6 @@ def sql(obj: Here, query: str, limit: int, as_json: bool) -> None:
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     note = f"cut at {limit} rows" if found.truncated else ""
     show(rows, as_json=as_json, text=lambda: table(found.columns, found.rows) + note)
-
-
-@cli.command("report")
-@click.argument("run")
-@click.argument("output", required=False, type=click.Path(dir_okay=False, path_type=Path))
-@json_option
-@here
-def report(obj: Here, run: str, output: Path | None, as_json: bool) -> None:
-    """Render RUN's executed notebook as one self-contained page, into OUTPUT (default: report-ID.html)."""
-    from nbops.execution.notebook import writable
-    from nbops.reports import run_page
-
-    run_id = obj.workspace().run(run).run_id
-    output = output or Path(run_page.default_path(run_id))
-    writable(output)
-    page = run_page.page_of(obj.store(), run_id)
-    output.write_text(page, encoding="utf-8")
-    show({"report": str(output), "size": len(page.encode())}, as_json=as_json, text=lambda: str(output))
 
 
 @cli.command("doctor")

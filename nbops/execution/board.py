@@ -139,18 +139,18 @@ _FIELDS = """
     """
 
 
-def board(store: Store, *, text: str = "", limit: int = 50) -> Board:
-    """The project at a glance; `text` is looked for in the runs' titles, names, experiments, states and ids."""
+def board(store: Store, *, text: str = "", status: str = "", limit: int = 50) -> Board:
+    """The project at a glance; `text` is looked for in the runs' titles, names, experiments, states and ids, `status` is theirs."""
     limit = max(1, min(limit, MOST))
     saving.repair_dead(journals(store))
     sql = f"""
         select {_FIELDS} from runs r
-        where not r.deleted and (r.parent_run_id is null or ? <> '')
+        where not r.deleted and (r.parent_run_id is null or ? <> '') and (? = '' or r.status = ?)
             and (? = '' or contains(lower(concat_ws(' ', r.name, r.experiment, r.status, r.source, r.run_id::varchar)), ?))
         order by r.start_time desc limit ?
         """  # noqa: S608 - fixed text
     wanted = text.strip().lower()
-    found = store.read(sql, [wanted, wanted, wanted, limit + 1]).rows
+    found = store.read(sql, [wanted, status, status, wanted, wanted, limit + 1]).rows
     return Board(
         rows=[_row(store, row) for row in found[:limit]],
         more=len(found) > limit,

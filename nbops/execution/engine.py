@@ -76,6 +76,9 @@ def execute(  # noqa: PLR0913 - papermill's signature
 
     if execution.given and is_python(execution.given.interface.language):
         parameters.inject(nb, *execution.given, secret=secrets.expression)
+    # A copy of the executed notebook still says where it comes from.
+    told = nb.metadata.get("nbops")
+    nb.metadata["nbops"] = {**(told if isinstance(told, dict) else {}), "run_id": execution.recording.run_id}
     document = Document(nb, _writer(execution, output_path))
     account = Account(nb, document, progress_bar=progress_bar, log_output=log_output)
     with secrets.hand_over(execution.secrets) as handed, _Telling(execution, account) as live:

@@ -60,6 +60,14 @@ def resolve(
     return {parameter: found[name] for parameter, name in names.items()}
 
 
+def of_setting(settings: Settings, key: str, reference: str, *, environ: Mapping[str, str] | None = None) -> str:
+    """The value that the setting `key` refers to: whoever writes the settings decides on it, and no notebook asks.
+
+    Raises as `resolve` does, with the setting in the parameter's place.
+    """
+    return _found(settings, _name(key, reference), os.environ if environ is None else environ)
+
+
 def refuse_values(told: str) -> None:
     """Raise ParameterError when what is about to be written down holds a secret that a runner handed to this process."""
     if SECRETS_VARIABLE in os.environ and (mask := handed()) and mask.text(told) != told:

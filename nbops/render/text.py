@@ -146,9 +146,10 @@ def _lines(parts: Sequence[RenderableType], width: int | None, *, styled: bool) 
     from rich.console import Console
 
     colours: Literal["standard"] | None = "standard" if styled else None
+    # In a notebook rich would display what it prints, and leave an empty output beside it.
     console = Console(
-        file=io.StringIO(), width=width or _UNLIMITED, force_terminal=styled, color_system=colours, emoji=False
-    )
+        file=io.StringIO(), width=width or _UNLIMITED, force_terminal=styled, force_jupyter=False, color_system=colours, emoji=False
+    )  # fmt: skip
     with console.capture() as captured:
         for part in parts:
             console.print(part)

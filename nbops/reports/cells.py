@@ -1,6 +1,6 @@
 """What of a notebook a reader gets to see, in order: prose, tables, pictures, printed text, failures.
 
-In flow cells as nbformat has them; out flow parts that a template only has to place. Code is never a part, a failure always is.
+In flow cells as nbformat has them; out flow parts that a template only has to place. A failure is always one, code when asked for.
 Whatever is HTML here went through `sanitize.clean`; everything else is plain text that the template escapes.
 """
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class Part(Record, frozen=True):
     """One thing to show. `body` is clean HTML for prose and html, a data: address for a picture, else plain text.
 
-    `about` is a picture's description or a failure's traceback, `width` a picture's in CSS pixels.
+    `about` is a picture's description, a failure's traceback or the word for code that is shown open; `width` a picture's in CSS pixels.
     """
 
-    kind: Literal["prose", "html", "picture", "text", "messages", "failure", "notice"]
+    kind: Literal["prose", "code", "html", "picture", "text", "messages", "failure", "notice"]
     body: str
     about: str = ""
     width: int | None = None
@@ -44,15 +44,18 @@ class Story:
     """The notebook as its reader meets it: `cells` holds the parts of every cell that has any.
 
     A first-level heading that opens the notebook becomes the `title` when none is given. `failure` is the first that nobody
-    expected (tag `raises-exception`).
+    expected (tag `raises-exception`). Code is a part where it is tagged `show-code`, and everywhere when `folded`; `coded` says
+    whether there is any.
     """
 
-    def __init__(self, notebook: NotebookNode, title: str | None) -> None:
+    def __init__(self, notebook: NotebookNode, title: str | None, *, folded: bool = False) -> None:
         self.title = title
+        self._folded = folded
         self.headings: list[Heading] = []
         self.failure: Part | None = None
         self._anchors: set[str] = set()
         self.cells = [parts for cell in notebook.cells if (parts := list(self._parts(cell)))]
+        self.coded = any(part.kind == "code" for parts in self.cells for part in parts)
 
     def _parts(self, cell: NotebookNode) -> Iterator[Part]:
         tags = {tag.lower().replace("_", "-") for tag in cell.metadata.get("tags", [])}
@@ -64,9 +67,16 @@ class Story:
         failures = list(_failures(cell, hidden=hidden))
         if failures and "raises-exception" not in tags:
             self.failure = self.failure or failures[0]
+        if not hidden:
+            yield from self._code(cell.source, tags)
         if not hidden and tags.isdisjoint(_SILENT):
             yield from self._outputs(cell)
         yield from failures
+
+    def _code(self, source: str, tags: set[str]) -> Iterator[Part]:
+        shown = "show-code" in tags
+        if (shown or self._folded) and tags.isdisjoint(_CLOSED) and source.strip():
+            yield Part(kind="code", body=_terminal(source.strip("\n")), about="open" if shown else "")
 
     def _prose(self, markdown: str, attachments: dict[str, dict[str, str]]) -> Iterator[Part]:
         html = clean(_html(markdown, attachments)).strip()
@@ -149,6 +159,7 @@ _LEFT_OUT = frozenset(
     {"parameters", "injected-parameters", "hide", "hide-cell", "remove-cell", "papermill-error-cell-tag"}
 )
 _SILENT = frozenset({"hide-output", "hide-outputs", "remove-output", "remove-outputs"})
+_CLOSED = frozenset({"hide-input", "remove-input", "hide-code", "remove-code"})
 _PICTURES = ("image/svg+xml", "image/png", "image/jpeg", "image/webp", "image/gif")
 _LIVE = re.compile(r"application/(?:javascript|vnd\.)")
 # What Python prints for an object without a text of its own; beside its picture it tells nothing.

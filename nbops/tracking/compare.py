@@ -5,20 +5,22 @@ A row that is the same in every run is left out unless everything is asked for; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nbops.errors import UsageError
+from nbops.errors import NotFound, UsageError
 from nbops.records import Better, Record, short
 from nbops.render import html, svg, text
 from nbops.render.model import Cell, Column, Html, best
 from nbops.store.client import Store
-from nbops.tracking import search, search_sql
+from nbops.tracking import courses, search, search_sql
+from nbops.tracking.view import View
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST = 100
+_CURVES = 6
 _TOLD = ("experiment", "status", "commit", "source")
 # A metric without a definition still has a direction when its name says it.
 _LOWER = ("loss", "error", "mae", "mse", "rmse", "mape", "logloss", "log_loss", "brier", "deviance")
@@ -41,18 +43,26 @@ class Row(Record):
         return all(value == first or (value != value and first != first) for value in self.cells)  # noqa: PLR0124 - NaN
 
 
-class Comparison:
-    """What `compare` gives: `runs` are labels in order, `rows` what is compared; `frame` has it as a DataFrame."""
+class Comparison(View):
+    """What `compare` gives: `runs` are labels in order, `rows` what is compared; `frame` has it as a DataFrame.
 
-    def __init__(self, runs: Sequence[str], rows: Sequence[Row], *, everything: bool) -> None:
+    `everything` shows what is the same in all runs, too; `source` is where metrics can be read by step: the store and the runs' full ids.
+    """
+
+    kind = "comparison"
+
+    def __init__(
+        self, runs: Sequence[str], rows: Sequence[Row], *, everything: bool, source: tuple[Store, Sequence[str]]
+    ) -> None:
         self.runs = tuple(runs)
         self.rows = tuple(rows)
-        self._everything = everything
+        self.everything = everything
+        self._source = source
 
     @property
     def shown(self) -> tuple[Row, ...]:
         """The rows that are shown: what differs, and the metrics; all when everything was asked for."""
-        return tuple(row for row in self.rows if self._everything or row.place == "metrics" or not row.same)
+        return tuple(row for row in self.rows if self.everything or row.place == "metrics" or not row.same)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -87,8 +97,18 @@ class Comparison:
 
     def to_html(self) -> Html:
         """The comparison as HTML and SVG without scripts."""
-        table = html.table(*self._table(), caption="Comparison of runs", note=self.note, along="rows")
-        return html.stack(table, self.plot())
+        curves = html.beside(*(self.curves(metric, width=360) for metric in self.courses[:_CURVES]))
+        return html.stack(self.table(), self.plot(), curves if self.courses else "")
+
+    def only(self, metrics: Collection[str], params: Collection[str], *, everything: bool) -> Comparison:
+        """The comparison without the other metrics and parameters."""
+        chosen = {"metrics": metrics, "params": params}
+        rows = [row for row in self.rows if row.place not in chosen or row.key in chosen[row.place]]
+        return Comparison(self.runs, rows, everything=everything, source=self._source)
+
+    def table(self) -> Html:
+        """What is shown, one row for each value and one column for each run."""
+        return html.table(*self._table(), caption="Comparison of runs", note=self.note, along="rows")
 
     def plot(self) -> Html:
         """Metrics and what differs of the parameters as parallel coordinates; empty where there is too little to draw."""
@@ -103,6 +123,35 @@ class Comparison:
         lines = list(zip(*(row.cells for row in drawn[:8]), strict=True))
         winners = best(drawn[0].cells, drawn[0].better) if drawn[0].better else []
         return svg.parallel(columns, lines, highlight=winners)
+
+    def scatter(self, x: str, y: str) -> Html:
+        """One mark for each run at two of its values, which are called as the columns of `search_runs`; the best `y` is named.
+
+        Raises NotFound for a value that no run has.
+        """
+        across, up = self._row(x), self._row(y)
+        winners = best(up.cells, up.better) if up.better else []
+        points = [
+            svg.Point(*point, highlight=index in winners)
+            for index, point in enumerate(zip(self.runs, across.cells, up.cells, strict=True))
+        ]
+        return svg.scatter(points, x_label=across.key, y_label=up.key)
+
+    @property
+    def courses(self) -> list[str]:
+        """The metrics that have more than one value in one of the runs."""
+        return courses.names(*self._source)
+
+    def curves(self, metric: str, *, width: int = 560) -> Html:
+        """The course of a metric in each of the runs, by step."""
+        store, run_ids = self._source
+        return svg.line(courses.lines(store, run_ids, self.runs, metric), x_label="step", title=metric, width=width)
+
+    def _row(self, column: str) -> Row:
+        known = {f"{row.place}.{row.key}": row for row in self.rows}
+        if column not in known:
+            raise NotFound.of("column", column, known, otherwise=f"There are: {', '.join(known)}.")
+        return known[column]
 
     def _table(self) -> tuple[list[Column | str], list[list[object]]]:
         columns: list[Column | str] = [Column(""), *(Column(label, "number") for label in self.runs)]
@@ -130,12 +179,6 @@ class Comparison:
             told.append(f"metrics may not compare: the runs read different data as {', '.join(map(repr, other))}")
         return "; ".join(told)
 
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-    def __repr__(self) -> str:
-        return self.to_text()
-
 
 def compare(
     store: Store, run_ids: Sequence[str], *, labels: Mapping[str, str] | None = None, everything: bool = False
@@ -159,8 +202,9 @@ def compare(
         place, _, key = column.partition(".") if "." in column else ("run", "", column)
         better, unit = defined.get(key, (direction(key), None)) if place == "metrics" else (None, None)
         rows.append(Row(place=place, key=key, cells=tuple(columns[column]), better=better, unit=unit))
-    rows += _inputs(store, list(map(str, columns["run_id"])))
-    return Comparison(names, rows, everything=everything)
+    found = list(map(str, columns["run_id"]))
+    rows += _inputs(store, found)
+    return Comparison(names, rows, everything=everything, source=(store, found))
 
 
 def _inputs(store: Store, run_ids: list[str]) -> list[Row]:

@@ -10,10 +10,9 @@ from nbops.records import at, short
 from nbops.render import html, svg, text, values
 from nbops.render.model import Column, Html
 from nbops.store.client import Store
-from nbops.tracking import runs
+from nbops.tracking import courses, runs
 
 _CURVES = 6
-_POINTS = 5_000
 
 
 def runs_text(found: Sequence[Mapping[str, Any]]) -> str:
@@ -84,21 +83,10 @@ def _sections(store: Store, info: runs.RunInfo) -> list[tuple[str, dict[str, obj
 
 def curves(store: Store, run_id: str) -> Html:
     """The courses of a run's metrics, those that have more than one value."""
-    sql = "select key, points from latest_metrics where run_id = ? and points > 1 order by key limit ?"
-    thinned = """
-        select step, value
-        from (select step, value, row_number() over (order by seq) - 1 as place from metrics where run_id = ? and key = ?)
-        where place % ? = 0
-        order by place
-        """
-    drawn = []
-    for key, points in store.read(sql, [run_id, _CURVES]).rows:
-        every = -(-points // _POINTS)
-        rows = store.read(thinned, [run_id, key, every]).rows
-        steps = [i * every if step is None else step for i, (step, _) in enumerate(rows)]
-        drawn.append(
-            svg.line([svg.Line(key, [value for _, value in rows], steps)], x_label="step", title=key, width=360)
-        )
+    drawn = [
+        svg.line(courses.lines(store, [run_id], [key], key), x_label="step", title=key, width=360)
+        for key in courses.names(store, [run_id])[:_CURVES]
+    ]
     return html.beside(*drawn)
 
 

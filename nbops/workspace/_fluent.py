@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nbops.registry.models import LoadedModel, ModelVersion
     from nbops.tracking.compare import Comparison
     from nbops.tracking.recording import Recording
+    from nbops.workspace._board import RunBoard
 
 open = open_project
 
@@ -105,6 +106,11 @@ def compare(*chosen: str | Run, model: str | None = None, everything: bool = Fal
     return open_project().compare(*chosen, model=model, everything=everything)
 
 
+def board(*, text: str = "", status: str | None = None, limit: int = 50) -> RunBoard:
+    """The latest runs and the models of this project; see Workspace.board."""
+    return open_project().board(text=text, status=status, limit=limit)
+
+
 def sql(query: str, values: Sequence[object] = ()) -> pd.DataFrame:
     """The rows of one SELECT over this project's views; see Workspace.sql."""
     return open_project().sql(query, values)
@@ -162,6 +168,7 @@ __all__ = [
     "Sweep",
     "Workspace",
     "autolog",
+    "board",
     "compare",
     "define_metric",
     "load_model",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nbops.registry.models import LoadedModel, ModelVersion
     from nbops.tracking.compare import Comparison
+    from nbops.workspace._board import RunBoard
     from nbops.workspace._sweep import Sweep
 
 
@@ -107,6 +108,15 @@ class Workspace:
             ids = [version.run_id for version in versions]
             labels = {version.run_id: f"{model}/{version.version}" for version in versions}
         return compare.compare(self._asked, ids, labels=labels, everything=everything)
+
+    def board(self, *, text: str = "", status: str | None = None, limit: int = 50) -> RunBoard:
+        """The latest runs and the models at a glance; shows itself in a notebook, where it can be filtered and refreshed.
+
+        `text` is looked for in notebooks, names, experiments, states and ids; at most 200 runs. Raises UsageError for an unknown status.
+        """
+        from nbops.workspace._board import RunBoard
+
+        return RunBoard(self._asked, text=text, status=status, limit=limit)
 
     def sql(self, query: str, values: Sequence[object] = ()) -> pd.DataFrame:
         """The rows of one SELECT over the documented views, with bound `?` values. Raises QueryError or QueryTimeout."""

@@ -186,6 +186,13 @@ def test_a_page_of_an_executed_notebook_is_written(typed: Type, here: Workspace)
     assert re.findall(r"<dt>(\w+)</dt><dd><code>(\w+)</code> <small>changed", page) == [("depth", "8")]
     document = json.loads(typed("report", run.id, "pages/churn.html", "--json").out)
     assert document == {"report": "pages/churn.html", "size": Path("pages/churn.html").stat().st_size}
+    status, out, _ = typed("report", run.id, "pages/folded.html", "--code", "folded", "--index", "pages")
+    assert (status, out) == (0, "pages/folded.html\npages/index.html\n")
+    assert "<summary>Code</summary>" in Path("pages/folded.html").read_text(encoding="utf-8")
+    assert Path("pages/index.html").read_text(encoding="utf-8").count("<tr><td>") == 2
+    status, _, err = typed("report", run.id, "--to", "anna@example.org")
+    assert (status, Path("pages/anna@example.org").exists()) == (64, False)
+    assert "mail.host is empty" in err
 
 
 def test_a_run_of_a_notebook_that_a_person_executed_has_a_page_of_what_was_saved(typed: Type, here: Workspace) -> None:
@@ -307,6 +314,9 @@ def test_settings_are_shown_with_where_they_come_from(
         (["runs", "tag", "good", "=x"], "cannot be the name of a tag"),
         (["runs", "open", "good"], "has no executed notebook"),
         (["report", "good"], "has no executed notebook"),
+        (["report"], "No run is named."),
+        (["report", "--pdf", "x.pdf", "--index"], "No run is named."),
+        (["report", "--index", "gone"], "There is no folder gone."),
         (["run", "list"], "Did you mean `nbops runs list …`?"),
         (["run", "missing.ipynb"], "There is no notebook"),
         (["models", "register", "good", "x"], "has no logged model 'model'"),

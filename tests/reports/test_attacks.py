@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from nbformat import v4
 
 from nbops.records import Dataset
-from nbops.reports.page import KeyMetric, Parameter, Provenance, page
+from nbops.reports.page import page
+from nbops.reports.provenance import KeyMetric, Parameter, Provenance
 from nbops.reports.sanitize import clean
 
 RUN = "document.title='ran'"

@@ -27,7 +27,8 @@ from nbops.records import Dataset, RunStatus
 from nbops.render import svg
 from nbops.render.html import table
 from nbops.render.model import Column
-from nbops.reports.page import KeyMetric, Parameter, Provenance, page
+from nbops.reports.page import page
+from nbops.reports.provenance import KeyMetric, Parameter, Provenance
 
 PLOT = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 90" width="320" role="img" aria-label="Error by week">'
@@ -198,6 +199,7 @@ base-uri 'none'; form-action 'none'">
         <meta name="referrer" content="no-referrer">
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <meta name="color-scheme" content="light dark">
+        <meta name="generator" content="nbops">
         <title>Air time</title>
         <style></style>
         </head>

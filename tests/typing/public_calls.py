@@ -13,6 +13,7 @@ from sklearn.linear_model import Ridge
 import nbops
 from nbops.registry.models import LoadedModel, LoggedModel, ModelVersion
 from nbops.tracking.compare import Comparison
+from nbops.workspace._board import RunBoard
 
 
 def a_run(frame: pd.DataFrame, figure: object) -> None:
@@ -61,6 +62,7 @@ def the_one_open_run(frame: pd.DataFrame) -> None:
 def a_project(run: nbops.Run) -> None:
     assert_type(nbops.search_runs(["churn"], filter="metrics.mae < 9", order_by="metrics.mae", limit=5), pd.DataFrame)
     assert_type(nbops.compare(run, "4f2a9c1e"), Comparison)
+    assert_type(nbops.board(text="churn", status="failed"), RunBoard)
     assert_type(nbops.compare(model="churn", everything=True).frame, pd.DataFrame)
     assert_type(nbops.sql("select * from runs where name = ?", ["deep"]), pd.DataFrame)
     made = nbops.sweep("train.ipynb", {"alpha": [0.1, 1], "depth": np.arange(3)}, metric="mae", better="lower", lanes=2)

@@ -11,10 +11,11 @@ from nbops.execution.sweeps import texts
 from nbops.execution.sweeps.dealing import Ended, Progress, resume_hint
 from nbops.execution.sweeps.results import Child, Sweep
 from nbops.records import Better, short
-from nbops.render import html, text, values
+from nbops.render import html, svg, text, values
 from nbops.render.model import Column, Html
 
 _BEST = 10
+_DRAWN = 300
 
 
 def outcome(sweep: Sweep, ended: Ended) -> str:
@@ -121,8 +122,17 @@ def to_text(sweep: Sweep) -> str:
 
 
 def to_html(sweep: Sweep) -> Html:
-    """The same for a notebook."""
-    return html.table(*_first(sweep), caption=_caption(sweep))
+    """The same for a notebook; with a metric the finished points are drawn, too, the best of them thick."""
+    return html.stack(html.table(*_first(sweep), caption=_caption(sweep)), _plot(sweep))
+
+
+def _plot(sweep: Sweep) -> Html:
+    better = sweep.specification.goal.better
+    found = ranked(sweep.children.values(), better)[:_DRAWN] if better else []
+    if len(found) < 3:
+        return Html("")
+    columns, rows = table(sweep, found)
+    return svg.parallel(columns[1:-1], [row[1:-1] for row in rows], highlight=[0])
 
 
 def _first(sweep: Sweep) -> tuple[list[Column | str], list[list[object]]]:

@@ -1,0 +1,5 @@
+"""Views are tested on a project that the tests of a module share."""
+
+from tests.shared import here, nothing_left, run, shared
+
+__all__ = ["here", "nothing_left", "run", "shared"]
