@@ -103,6 +103,22 @@ def test_views_are_there_again_after_a_reload(desk: Desk, server: Server) -> Non
     assert [one["path"] for one in desk.ask("api/sessions") if one["path"].startswith("nbops:")] == []
 
 
+def test_a_run_is_stopped_and_run_again_with_its_values(desk: Desk, server: Server) -> None:
+    reach(desk, server, "lab")
+    page = desk.page
+    desk.do("nbops:run-notebook", path="flights/train.ipynb", texts={"seconds": "20", "depth": "7"})
+    page.wait_for_selector(".nbops-Command pre:has-text('-p depth 7 -p seconds 20')")
+    page.get_by_role("button", name="Run now").click()
+    page.wait_for_selector(".nbops-Progress pre:has-text('step 0')", timeout=60_000)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.wait_for_selector(f"{RUN} .nbops-mod-stopped", timeout=30_000)
+    page.wait_for_selector("text=train.ipynb was stopped.")
+    page.get_by_role("button", name="Run again with changes…").click()
+    page.wait_for_selector(".nbops-Command pre:has-text('-p depth 7')")
+    assert page.get_by_label("depth", exact=True).input_value() == "7"
+    assert desk.errors == []
+
+
 def test_a_sweep_is_begun_with_several_values(desk: Desk, server: Server) -> None:
     reach(desk, server, "lab")
     page = desk.page

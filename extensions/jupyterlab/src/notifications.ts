@@ -1,7 +1,7 @@
 /** Tells of runs that were started here while they go on, and of all runs when they end, as far as the reader wants. */
 import { Notification } from '@jupyterlab/apputils';
 
-import type { Board, Folder, Live, Row, Status } from './api';
+import type { Board, Folder, Live, ProblemKind, Row, Status } from './api';
 import { Source } from './source';
 import type { Surface } from './surface';
 
@@ -10,6 +10,7 @@ export type NotifyOn = 'every end' | 'failures' | 'nothing';
 /** How long, in milliseconds, a success is shown. */
 const SHOWN = 8000;
 const BAD: Status[] = ['failed', 'lost'];
+const PASSING: ProblemKind[] = ['busy', 'offline'];
 
 export class Notifications {
   notifyOn: NotifyOn = 'every end';
@@ -31,8 +32,12 @@ export class Notifications {
       () => api.live(folder, id),
       1
     );
-    source.changed.connect((_, { value }) => {
-      if (!value) {
+    source.changed.connect((_, { value, problem }) => {
+      if (problem && !PASSING.includes(problem.kind)) {
+        source.dispose();
+        Notification.dismiss(name);
+      }
+      if (!value || problem) {
         return;
       }
       if (value.status !== 'running') {

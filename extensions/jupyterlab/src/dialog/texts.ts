@@ -1,11 +1,6 @@
 /** From what stands in a form's fields to the texts of an order, and back. */
 import type { Field, Order } from '../api';
 
-/** What a field holds when nobody has touched it. */
-export function initial(field: Field): string {
-  return field.default;
-}
-
 /**
  * The several values of a field: one per line, or in one line between commas. JSON keeps its commas.
  */
@@ -28,11 +23,11 @@ export function order(
 ): Order {
   const made: Order = { notebook, values: {}, grid: {}, force };
   for (const field of fields) {
-    const text = texts[field.name] ?? initial(field);
+    const text = texts[field.name] ?? field.default;
     const found = sweep && field.widget !== 'secret' ? several(text) : [text];
     if (found.length > 1) {
       made.grid[field.name] = found;
-    } else if (text !== initial(field)) {
+    } else if (text !== field.default) {
       made.values[field.name] = found[0] ?? text;
     }
   }
