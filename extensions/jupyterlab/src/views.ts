@@ -26,7 +26,7 @@ export class Views {
   ) {}
 
   /** Show a view, the one that is there already if it has the same key. */
-  show(kind: Kind, key: string, title: string, make: () => View): Widget {
+  show(kind: Kind, key: string, title: string, make: () => View): void {
     const id = `nbops-${kind}-${key}`;
     const tracker = this._tracker(kind);
     let widget = tracker.find(one => one.id === id);
@@ -42,7 +42,6 @@ export class Views {
     }
     this._shell.activateById(id);
     reveal(widget);
-    return widget;
   }
 
   /** What the view in front is of, if it is one of ours. */
