@@ -67,10 +67,14 @@ def _browser(environ: Mapping[str, str]) -> str:
 
 
 def _run(command: list[str], seconds: float) -> str:
-    """What a browser says until it ends; it takes the processes that it began with it."""
-    with subprocess.Popen(  # noqa: S603 - a browser that was found by its name, or that the user named
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
-    ) as process:
+    """What a browser says until it ends; the processes that it began end with it."""
+    try:
+        process = subprocess.Popen(  # noqa: S603 - a browser that was found by its name, or that the user named
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+        )
+    except OSError as error:
+        raise _failed(f"{command[0]} cannot be started: {error.strerror}.") from error
+    with process:
         try:
             _, said = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:

@@ -89,6 +89,13 @@ def test_a_browser_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["browser", "page.pdf"]
 
 
+def test_a_program_that_is_none_is_told(tmp_path: Path) -> None:
+    environ = program(tmp_path, "")
+    (tmp_path / "browser").write_bytes(b"\x7fELF")
+    with pytest.raises(ExecutionError, match="cannot be started: Exec format error"):
+        pdf.write(PAGE, tmp_path / "page.pdf", environ=environ)
+
+
 def test_a_browser_that_hangs_is_ended_with_all_it_began(tmp_path: Path) -> None:
     environ = program(tmp_path, f"sleep 60 & echo $! > {tmp_path}/child; wait")
     began = time.monotonic()
