@@ -40,18 +40,25 @@ export function Head(props: { sheet: Sheet; folder: Folder }): JSX.Element {
           />
         )}
         {!sheet.is_sweep && (
-          <Button
-            accent
-            label={trans.__('Executed notebook')}
-            refused={unreadable}
-            onClick={() => void act('nbops:open-executed', args)}
-          />
+          <>
+            <Button
+              accent
+              label={trans.__('Executed notebook')}
+              refused={unreadable}
+              onClick={() => void act('nbops:open-executed', args)}
+            />
+            <Button
+              label={trans.__('Run again with changes…')}
+              refused={unreachable}
+              onClick={() => void act('nbops:rerun', args)}
+            />
+            <Button
+              label={trans.__('Copy command')}
+              refused={unreachable}
+              onClick={() => void act('nbops:copy-command', args)}
+            />
+          </>
         )}
-        <Button
-          label={trans.__('Run again with changes…')}
-          refused={unreachable}
-          onClick={() => void act('nbops:rerun', args)}
-        />
         <Button
           label={trans.__('Compare with…')}
           onClick={() => void act('nbops:compare', { runs: [sheet.id], folder })}
@@ -64,11 +71,6 @@ export function Head(props: { sheet: Sheet; folder: Folder }): JSX.Element {
               : undefined
           }
           onClick={() => void act('nbops:render-report', args)}
-        />
-        <Button
-          label={trans.__('Copy command')}
-          refused={unreachable}
-          onClick={() => void act('nbops:copy-command', args)}
         />
       </div>
     </header>
