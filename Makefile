@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults bench lock clean
+.PHONY: help demo test check faults bench labextension lock clean
 
 # Kernels and owners start many times: they start faster when their byte code is kept.
 unexport PYTHONDONTWRITEBYTECODE
@@ -18,7 +18,7 @@ INSTALL := $(PIP) install --require-hashes --no-build-isolation --use-pep517 --o
 BRIEFLY := awk '/^Collecting/ {print "  " $$2} /^Installing/ {print "  unpacking them"} {fflush()}'
 
 help: ## what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/.demo ## train, compare, score and report on real flights, in a few minutes
 	@$(BIN)/nbops demo
@@ -37,6 +37,9 @@ faults: .venv/.test .venv/.oldest ## kill -9, full disks, corrupt files, a new e
 
 bench: .venv/.test ## measure nbops beside its peers
 	@$(BIN)/python -m benchmarks
+
+labextension: .venv/.dev ## build JupyterLab's extension from TypeScript; this alone needs node
+	cd extensions/jupyterlab && npm ci --ignore-scripts && PATH="$(CURDIR)/$(BIN):$$PATH" npm run build
 
 lock: .venv-lock/bin/uv ## choose the newest versions anew and write requirements/*.txt
 	compile() { .venv-lock/bin/uv --no-config pip compile --quiet --upgrade --universal --python-version 3.11 \

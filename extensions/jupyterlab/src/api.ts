@@ -1,0 +1,360 @@
+/**
+ * What nbops' server extension answers, and how it is asked. All requests of the pages go through here; a request that
+ * fails becomes a `Problem`, whose kind decides what a page shows.
+ */
+import { URLExt } from '@jupyterlab/coreutils';
+import type { IOutput } from '@jupyterlab/nbformat';
+import { ServerConnection } from '@jupyterlab/services';
+
+/** What these pages were built for; another number of the server means that one of the two is out of date. */
+export const PROTOCOL = 1;
+
+export type Status = 'running' | 'finished' | 'failed' | 'stopped' | 'lost';
+
+export interface Row {
+  id: string;
+  short: string;
+  name: string;
+  experiment: string;
+  status: Status;
+  notebook: string | null;
+  title: string;
+  start: string;
+  seconds: number | null;
+  cause: string | null;
+  failure_class: string | null;
+  cell: number | null;
+  cells: number | null;
+  line: string;
+  parent: string | null;
+  is_sweep: boolean;
+}
+
+export interface ModelRow {
+  name: string;
+  versions: number;
+  latest: number;
+  champion: number | null;
+  health: string | null;
+}
+
+export interface Board {
+  project: string | null;
+  has_store: boolean;
+  as_of: string;
+  needs: Row[];
+  runs: Row[];
+  more: boolean;
+  models: ModelRow[];
+  running: number;
+}
+
+export interface Live {
+  cell: number;
+  cells: number;
+  seconds: number;
+  line: string;
+  cpu: number;
+  memory: number;
+}
+
+export interface Metric {
+  name: string;
+  value: number | null;
+  unit: string | null;
+  better: 'lower' | 'higher' | null;
+  points: number;
+}
+
+export interface Sheet extends Row {
+  exit_status: number | null;
+  actor: string | null;
+  host: string | null;
+  end: string | null;
+  commit: string | null;
+  dirty: boolean | null;
+  source: string | null;
+  peak_memory: number | null;
+  cpu_seconds: number | null;
+  executed: boolean;
+  failed_cell: number | null;
+  live: Live | null;
+  params: {
+    name: string;
+    type: string;
+    value: string;
+    default: string | null;
+    changed: boolean;
+  }[];
+  metrics: Metric[];
+  tags: Record<string, string>;
+  files: { path: string; size: number }[];
+  inputs: {
+    name: string;
+    digest: string;
+    source: string | null;
+    rows: number | null;
+  }[];
+  models: { name: string; version: number }[];
+  children: Row[];
+  can_stop: boolean;
+  plots: string;
+}
+
+export interface Comparison {
+  runs: { id: string; short: string; label: string; status: Status | null }[];
+  rows: {
+    kind: 'metrics' | 'params' | 'tags' | 'run' | 'inputs';
+    name: string;
+    better: 'lower' | 'higher' | null;
+    unit: string | null;
+    same: boolean;
+    values: (string | number | boolean | null)[];
+    best: number[];
+  }[];
+  hidden: number;
+  note: string;
+  plot: string;
+}
+
+export interface ComparedCell {
+  kind: 'code' | 'markdown' | 'raw';
+  source_same: boolean;
+  outputs_same: boolean;
+  sources: (string | null)[];
+  outputs: (IOutput[] | null)[];
+}
+
+export interface ComparedCells {
+  cells: ComparedCell[];
+  hidden: number;
+  missing: string[];
+}
+
+export interface Version {
+  version: number;
+  run: string;
+  short: string;
+  state: string;
+  created: string;
+  actor: string;
+  description: string | null;
+  metrics: Record<string, number | null>;
+  inputs: [string, string][];
+  notebook: string | null;
+}
+
+export interface ModelSheet {
+  name: string;
+  versions: Version[];
+  metrics: Metric[];
+  plot: string;
+}
+
+export interface Field {
+  name: string;
+  type: string;
+  widget:
+    | 'checkbox'
+    | 'number'
+    | 'select'
+    | 'date'
+    | 'datetime'
+    | 'text'
+    | 'secret';
+  default: string;
+  required: boolean;
+  choices: string[];
+  low: string | null;
+  high: string | null;
+  step: string | null;
+  help: string;
+  direction: string | null;
+}
+
+export interface Form {
+  notebook: string;
+  problem: string | null;
+  parameters: Field[];
+  has_cell: boolean;
+  proposal: { cell: number; names: string[] } | null;
+}
+
+/** Texts for parameters; a grid holds several for one and makes a sweep. */
+export interface Order {
+  notebook: string;
+  values: Record<string, string>;
+  grid: Record<string, string[]>;
+  force: boolean;
+}
+
+export interface Check {
+  problems: { name: string | null; message: string; hint: string }[];
+  command: string;
+}
+
+export type ProblemKind =
+  | 'busy'
+  | 'missing'
+  | 'mismatch'
+  | 'forbidden'
+  | 'offline'
+  | 'failed';
+
+/** Why a request has no answer, as a sentence and what to do about it. */
+export class Problem extends Error {
+  constructor(
+    readonly kind: ProblemKind,
+    message: string,
+    readonly hint = '',
+    readonly code = ''
+  ) {
+    super(message);
+  }
+}
+
+/** Where a run, a model or a notebook belongs: a folder as the file browser shows it. */
+export type Folder = string;
+
+type Query = Record<string, string | string[]>;
+
+export class Api {
+  readonly settings = ServerConnection.makeSettings();
+
+  version(): Promise<{ nbops: string; protocol: number }> {
+    return this._get('version');
+  }
+
+  board(folder: Folder, text: string, limit: number): Promise<Board> {
+    return this._get('board', { folder, text, limit: String(limit) });
+  }
+
+  run(folder: Folder, id: string): Promise<Sheet> {
+    return this._get(`runs/${id}`, { folder });
+  }
+
+  live(
+    folder: Folder,
+    id: string
+  ): Promise<{ status: Status; live: Live | null }> {
+    return this._get(`runs/${id}/live`, { folder });
+  }
+
+  notebook(
+    folder: Folder,
+    id: string
+  ): Promise<{ name: string; content: unknown; last_modified: string }> {
+    return this._get(`runs/${id}/notebook`, { folder });
+  }
+
+  report(folder: Folder, id: string): Promise<{ name: string; html: string }> {
+    return this._get(`runs/${id}/report`, { folder });
+  }
+
+  stop(folder: Folder, id: string): Promise<unknown> {
+    return this._post(`runs/${id}/stop`, { folder, kill: false });
+  }
+
+  compare(
+    folder: Folder,
+    run: string[],
+    everything: boolean
+  ): Promise<Comparison> {
+    return this._get('compare', { folder, run, everything: flag(everything) });
+  }
+
+  compareCells(
+    folder: Folder,
+    run: string[],
+    everything: boolean
+  ): Promise<ComparedCells> {
+    return this._get('compare/cells', {
+      folder,
+      run,
+      everything: flag(everything)
+    });
+  }
+
+  model(folder: Folder, name: string): Promise<ModelSheet> {
+    return this._get(`models/${encodeURIComponent(name)}`, { folder });
+  }
+
+  form(notebook: string): Promise<Form> {
+    return this._post('form', { notebook });
+  }
+
+  check(order: Order): Promise<Check> {
+    return this._post('check', order);
+  }
+
+  start(order: Order): Promise<{ id: string; unchanged: boolean }> {
+    const sweep = Object.keys(order.grid).length > 0;
+    return this._post(sweep ? 'sweeps' : 'runs', order);
+  }
+
+  private _get<T>(path: string, query: Query = {}): Promise<T> {
+    const words = new URLSearchParams();
+    for (const [name, values] of Object.entries(query)) {
+      for (const value of [values].flat()) {
+        words.append(name, value);
+      }
+    }
+    return this._ask(`${path}?${words}`, { method: 'GET' });
+  }
+
+  private _post<T>(path: string, body: object): Promise<T> {
+    return this._ask(path, { method: 'POST', body: JSON.stringify(body) });
+  }
+
+  private async _ask<T>(path: string, init: RequestInit): Promise<T> {
+    const url = URLExt.join(this.settings.baseUrl, 'nbops/api/') + path;
+    let response: Response;
+    try {
+      response = await ServerConnection.makeRequest(url, init, this.settings);
+    } catch (error) {
+      throw new Problem('offline', String(error));
+    }
+    const text = await response.text();
+    const answer = parsed(text);
+    if (response.ok && answer) {
+      return answer as T;
+    }
+    throw problem(response.status, answer);
+  }
+}
+
+/** JSON of an object, or nothing where something else answered. */
+function parsed(text: string): Record<string, unknown> | null {
+  try {
+    const found = JSON.parse(text);
+    return typeof found === 'object' ? found : null;
+  } catch {
+    return null;
+  }
+}
+
+function problem(
+  status: number,
+  answer: Record<string, unknown> | null
+): Problem {
+  const message = String(answer?.message ?? `HTTP ${status}`);
+  const hint = String(answer?.hint ?? '');
+  const code = String(answer?.code ?? '');
+  // Our own answers carry a code; a 404 without one is Jupyter's, who knows no nbops.
+  if (status === 404 && !code) {
+    return new Problem('missing', message);
+  }
+  const kinds: Record<number, ProblemKind> = {
+    401: 'forbidden',
+    403: 'forbidden',
+    426: 'mismatch',
+    502: 'offline',
+    503: 'busy',
+    504: 'offline'
+  };
+  return new Problem(kinds[status] ?? 'failed', message, hint, code);
+}
+
+function flag(value: boolean): string {
+  return value ? '1' : '0';
+}

@@ -1,0 +1,166 @@
+/** The commands about runs and models. Without arguments they are about what is in front, or ask. */
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { Clipboard, InputDialog, Notification } from '@jupyterlab/apputils';
+import type { IDocumentManager } from '@jupyterlab/docmanager';
+import { NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+
+import type { Folder, Sheet } from '../api';
+import { ComparePage } from '../compare/page';
+import type { Desk } from '../desk';
+import { chooseRuns } from '../dialog/choose';
+import { executedPath } from '../drive';
+import { ModelPage } from '../model/page';
+import { ReportPage } from '../report/page';
+import { RunPage } from '../run/page';
+import type { Surface } from '../surface';
+import type { Views } from '../views';
+import { type Add, guarded } from './add';
+import { takes } from './schemas';
+
+type Args = ReadonlyPartialJSONObject;
+type Subject = { id: string; folder: Folder };
+
+export interface Means {
+  app: JupyterFrontEnd;
+  surface: Surface;
+  desk: Desk;
+  views: Views;
+  documents: IDocumentManager;
+  add: Add;
+}
+
+export function addRunCommands(means: Means): void {
+  const { surface, desk, views, add } = means;
+  const { trans, api } = surface;
+
+  const about = async (args: Args, title: string): Promise<Subject | null> => {
+    const folder = typeof args.folder === 'string' ? args.folder : desk.folder;
+    const id = args.id ?? pointedAt(means) ?? (views.current('run') ?? views.current('report'))?.id;
+    if (typeof id === 'string') {
+      return { id, folder };
+    }
+    const chosen = await chooseRuns(surface, { folder, title, least: 1, most: 1 });
+    return chosen?.[0] ? { id: chosen[0], folder } : null;
+  };
+  const onRun = (
+    id: string,
+    label: string,
+    execute: (subject: Subject, args: Args) => unknown,
+    ...more: string[]
+  ): void =>
+    add(id, {
+      label,
+      describedBy: takes('id', 'folder', ...more),
+      execute: guarded(trans, async args => {
+        const subject = await about(args, label);
+        return subject && execute(subject, args);
+      })
+    });
+
+  onRun('nbops:open-run', trans.__('Show Run…'), subject => {
+    views.show('run', subject.id, trans.__('Run'), () => new RunPage(surface, subject));
+  });
+  onRun('nbops:render-report', trans.__('Show Report of Run…'), subject => {
+    const title = trans.__('Report %1', subject.id.slice(-8));
+    views.show('report', subject.id, title, () => new ReportPage(surface, subject));
+  });
+  onRun('nbops:stop-run', trans.__('Stop Run…'), async ({ folder, id }) => {
+    await api.stop(folder, id);
+    Notification.info(trans.__('The run is asked to stop.'), { autoClose: 4000 });
+    desk.board.refresh();
+  });
+  onRun('nbops:rerun', trans.__('Run Again with Changes…'), async ({ folder, id }) => {
+    const sheet = await api.run(folder, id);
+    await surface.act('nbops:run-notebook', { path: sheet.notebook, texts: changed(sheet) });
+  });
+  onRun('nbops:copy-command', trans.__('Copy Command of Run…'), async ({ folder, id }) => {
+    const sheet = await api.run(folder, id);
+    const values = changed(sheet);
+    const order = { notebook: sheet.notebook ?? '', values, grid: {}, force: false };
+    const { command } = await api.check(order);
+    Clipboard.copyToSystem(command);
+    Notification.success(trans.__('Copied: %1', command), { autoClose: 4000 });
+  });
+  onRun(
+    'nbops:open-executed',
+    trans.__('Open Executed Notebook of Run…'),
+    async ({ folder, id }, args) => {
+      const { title } = await api.run(folder, id);
+      openExecuted(means, executedPath(folder, id, title), args.cell);
+    },
+    'cell'
+  );
+
+  add('nbops:open-model', {
+    label: trans.__('Show Model…'),
+    describedBy: takes('name', 'folder'),
+    execute: guarded(trans, async args => {
+      const folder = typeof args.folder === 'string' ? args.folder : desk.folder;
+      const name = args.name ?? (await chooseModel(surface, folder));
+      if (typeof name !== 'string') {
+        return;
+      }
+      views.show('model', name, name, () => new ModelPage(surface, { name, folder }));
+    })
+  });
+
+  add('nbops:compare', {
+    label: trans.__('Compare Runs…'),
+    describedBy: takes('runs', 'folder', 'choose'),
+    execute: guarded(trans, async args => {
+      const folder = typeof args.folder === 'string' ? args.folder : desk.folder;
+      const given = Array.isArray(args.runs) ? args.runs.map(String) : start(means);
+      const runs =
+        given.length < 2 || args.choose
+          ? await chooseRuns(surface, {
+              folder, title: trans.__('Compare runs'), least: 2, most: 4, chosen: given
+            })
+          : given;
+      if (runs) {
+        const title = trans.__('Compare %1', runs.map(id => id.slice(-4)).join(', '));
+        views.show('compare', runs.join('-'), title, () => new ComparePage(surface, { runs, folder }));
+      }
+    })
+  });
+}
+
+/** The name of a model that somebody chose; null when they leave it, or there is none. */
+async function chooseModel({ api, trans }: Surface, folder: Folder): Promise<string | null> {
+  const { models } = await api.board(folder, '', 1);
+  if (!models.length) {
+    Notification.info(trans.__('No models are registered here yet.'), { autoClose: 5000 });
+    return null;
+  }
+  const items = models.map(model => model.name);
+  return (await InputDialog.getItem({ title: trans.__('Show model'), items })).value;
+}
+
+/** The run on whose line the context menu was opened. */
+function pointedAt({ app }: Means): string | undefined {
+  return app.contextMenuHitTest(node => node.dataset.nbopsRun !== undefined)?.dataset.nbopsRun;
+}
+
+function start(means: Means): string[] {
+  const id = pointedAt(means) ?? means.views.current('run')?.id;
+  return typeof id === 'string' ? [id] : [];
+}
+
+/** The values of a run that its notebook does not have by itself. */
+function changed(sheet: Sheet): Record<string, string> {
+  const given = sheet.params.filter(param => param.changed || param.default === null);
+  return Object.fromEntries(given.map(param => [param.name, param.value]));
+}
+
+/** Open an executed notebook without a kernel, at a cell if one is told. */
+function openExecuted(means: Means, path: string, cell: unknown): void {
+  const found = means.documents.openOrReveal(path, 'Notebook');
+  if (typeof cell === 'number' && found instanceof NotebookPanel) {
+    void found.context.ready.then(async () => {
+      await found.revealed;
+      found.content.activeCellIndex = cell;
+      NotebookActions.deselectAll(found.content);
+      await found.content.scrollToItem(cell, 'center');
+    });
+  }
+}

@@ -1,0 +1,27 @@
+/** What our commands take, as JSON schemas: for other extensions, for keyboard shortcuts, for whoever drives the page. */
+import type { CommandRegistry } from '@lumino/commands';
+import type { JSONObject } from '@lumino/coreutils';
+
+const TEXT = { type: 'string' };
+
+const KNOWN: Record<string, JSONObject> = {
+  id: { ...TEXT, description: 'The whole id of a run.' },
+  folder: { ...TEXT, description: 'A folder of the project, from the server’s root.' },
+  path: { ...TEXT, description: 'A notebook’s path, from the server’s root.' },
+  name: { ...TEXT, description: 'The name of a model.' },
+  cell: { type: 'integer', minimum: 0, description: 'The place of a cell, from 0.' },
+  runs: { type: 'array', items: TEXT, maxItems: 4, description: 'Whole ids of runs.' },
+  choose: { type: 'boolean', description: 'Ask also when the runs are enough.' },
+  selected: { type: 'boolean', description: 'Take what the file browser has selected.' },
+  texts: {
+    type: 'object',
+    additionalProperties: TEXT,
+    description: 'What stands in the form at first, by parameter.'
+  }
+};
+
+/** The description of a command that takes these arguments, all of which may be left out. */
+export function takes(...names: string[]): CommandRegistry.ICommandOptions['describedBy'] {
+  const properties = Object.fromEntries(names.map(name => [name, KNOWN[name] ?? {}]));
+  return { args: { type: 'object', properties, additionalProperties: true } };
+}

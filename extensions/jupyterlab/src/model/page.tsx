@@ -1,0 +1,158 @@
+/** A model: its versions beside each other, and what each came from. */
+import * as React from 'react';
+
+import type { Folder, ModelSheet, Version } from '../api';
+import { Page } from '../parts/page';
+import { Button, Direction, Drawn, Link, Section, Table } from '../parts/small';
+import { type Surface, useSurface } from '../surface';
+import { moment, number } from '../words';
+
+/** So many runs can be compared at once. */
+const MOST = 4;
+
+export class ModelPage extends Page<ModelSheet> {
+  constructor(
+    surface: Surface,
+    readonly subject: { name: string; folder: Folder }
+  ) {
+    super(surface, subject, surface.trans.__('Model %1', subject.name));
+  }
+
+  protected ask(): Promise<ModelSheet> {
+    return this.surface.api.model(this.subject.folder, this.subject.name);
+  }
+
+  protected draw(sheet: ModelSheet): JSX.Element {
+    return <ModelView sheet={sheet} folder={this.subject.folder} />;
+  }
+}
+
+function ModelView(props: { sheet: ModelSheet; folder: Folder }): JSX.Element {
+  const { trans, act } = useSurface();
+  const { sheet, folder } = props;
+  const [chosen, choose] = React.useState<string[]>([]);
+  const toggle = (run: string): void =>
+    choose(chosen.includes(run) ? chosen.filter(one => one !== run) : [...chosen, run]);
+  const refused =
+    chosen.length < 2 || chosen.length > MOST ? trans.__('Tick two to four versions.') : undefined;
+  return (
+    <>
+      <header className="nbops-Head">
+        <h1>{sheet.name}</h1>
+        <p className="nbops-Facts">
+          <span>{trans._n('%1 version', '%1 versions', sheet.versions.length)}</span>
+        </p>
+        <div className="nbops-Buttons">
+          <Button
+            accent
+            label={trans.__('Compare versions')}
+            refused={refused}
+            onClick={() => void act('nbops:compare', { runs: chosen, folder })}
+          />
+        </div>
+      </header>
+      <Section title={trans.__('Versions')} count={sheet.versions.length}>
+        <Versions sheet={sheet} folder={folder} chosen={chosen} toggle={toggle} />
+      </Section>
+      {sheet.plot && (
+        <Section title={trans.__('Versions across metrics and parameters')}>
+          <Drawn html={sheet.plot} />
+        </Section>
+      )}
+    </>
+  );
+}
+
+function Versions(props: {
+  sheet: ModelSheet;
+  folder: Folder;
+  chosen: string[];
+  toggle: (run: string) => void;
+}): JSX.Element {
+  const { trans } = useSurface();
+  const { versions, metrics } = props.sheet;
+  const head = [
+    <span className="nbops-Unseen">{trans.__('To compare')}</span>,
+    trans.__('Version'),
+    trans.__('State'),
+    ...metrics.map(metric => (
+      <>
+        {metric.name}
+        {metric.unit && <span className="nbops-Quiet"> {metric.unit}</span>}
+        <Direction better={metric.better} />
+      </>
+    )),
+    trans.__('Run'),
+    trans.__('Registered'),
+    trans.__('By'),
+    trans.__('Notebook'),
+    trans.__('Inputs'),
+    trans.__('Description')
+  ];
+  return (
+    <Table label={trans.__('Versions')} head={head}>
+      {versions.map(version => (
+        <VersionLine
+          key={version.version}
+          version={version}
+          metrics={metrics.map(metric => metric.name)}
+          folder={props.folder}
+          chosen={props.chosen.includes(version.run)}
+          toggle={() => props.toggle(version.run)}
+        />
+      ))}
+    </Table>
+  );
+}
+
+function VersionLine(props: {
+  version: Version;
+  metrics: string[];
+  folder: Folder;
+  chosen: boolean;
+  toggle: () => void;
+}): JSX.Element {
+  const { trans, act } = useSurface();
+  const { version, folder } = props;
+  return (
+    <tr>
+      <td>
+        <input
+          type="checkbox"
+          checked={props.chosen}
+          onChange={props.toggle}
+          aria-label={trans.__('Compare version %1', version.version)}
+        />
+      </td>
+      <th scope="row">{version.version}</th>
+      <td>{version.state}</td>
+      {props.metrics.map(name => (
+        <td key={name} className="nbops-Number">
+          {name in version.metrics ? number(version.metrics[name] ?? null) : ''}
+        </td>
+      ))}
+      <td>
+        <Link onClick={() => void act('nbops:open-run', { id: version.run, folder })}>
+          {version.short}
+        </Link>
+      </td>
+      <td>{moment(version.created)}</td>
+      <td>{version.actor}</td>
+      <td>
+        {version.notebook && (
+          <Link onClick={() => void act('docmanager:open', { path: version.notebook })}>
+            {version.notebook.split('/').pop()}
+          </Link>
+        )}
+      </td>
+      <td>
+        {version.inputs.map(([name, digest]) => (
+          <span key={name} className="nbops-Input" title={digest}>
+            {name} <code>{digest.replace(/^\w+:/, '').slice(0, 8)}</code>
+          </span>
+        ))}
+      </td>
+      <td>{version.description ?? ''}</td>
+    </tr>
+  );
+}

@@ -1,0 +1,151 @@
+/** Small pieces that several views are made of. */
+import * as React from 'react';
+
+import type { Status } from '../api';
+import { useSurface } from '../surface';
+import { statusWord } from '../words';
+
+const MARKS: Record<Status, string> = {
+  running: '▶',
+  finished: '✓',
+  failed: '✕',
+  stopped: '■',
+  lost: '?'
+};
+
+/** How a run stands, as a sign and, where there is room, its word. */
+export function StatusMark(props: {
+  status: Status;
+  word?: boolean;
+}): JSX.Element {
+  const { trans } = useSurface();
+  const word = statusWord(props.status, trans);
+  return (
+    <span
+      className={`nbops-Status nbops-mod-${props.status}`}
+      title={props.word ? undefined : word}
+    >
+      <span aria-hidden="true">{MARKS[props.status]}</span>
+      {props.word ? (
+        <span>{word}</span>
+      ) : (
+        <span className="nbops-Unseen">{word}</span>
+      )}
+    </span>
+  );
+}
+
+/** Tables and plots of our own server, which are complete in themselves and have no scripts. */
+export function Drawn(props: { html: string }): JSX.Element | null {
+  return props.html ? (
+    <div
+      className="nbops-Drawn"
+      dangerouslySetInnerHTML={{ __html: props.html }}
+    />
+  ) : null;
+}
+
+export function Section(props: {
+  title: string;
+  count?: number;
+  children: React.ReactNode;
+}): JSX.Element {
+  const id = React.useId();
+  return (
+    <section className="nbops-Section" aria-labelledby={id}>
+      <h2 id={id}>
+        {props.title}
+        {props.count !== undefined && (
+          <span className="nbops-Count">{props.count}</span>
+        )}
+      </h2>
+      {props.children}
+    </section>
+  );
+}
+
+/** A table that scrolls by itself, also by keyboard, when it is wider than its place. */
+export function Table(props: {
+  label: string;
+  head: React.ReactNode[];
+  children: React.ReactNode;
+}): JSX.Element {
+  return (
+    <div
+      className="nbops-Scroll"
+      role="region"
+      aria-label={props.label}
+      tabIndex={0}
+    >
+      <table className="nbops-Table">
+        <thead>
+          <tr>
+            {props.head.map((cell, index) => (
+              <th key={index} scope="col">
+                {cell}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{props.children}</tbody>
+      </table>
+    </div>
+  );
+}
+
+export function Button(props: {
+  label: string;
+  onClick: () => void;
+  accent?: boolean;
+  /** Why it cannot be pressed, told on hovering. */
+  refused?: string;
+}): JSX.Element {
+  return (
+    <button
+      type="button"
+      className={`jp-mod-styled nbops-Button ${props.accent ? 'jp-mod-accept' : ''}`}
+      aria-disabled={Boolean(props.refused)}
+      title={props.refused}
+      onClick={() => !props.refused && props.onClick()}
+    >
+      {props.label}
+    </button>
+  );
+}
+
+export function Link(props: {
+  onClick: () => void;
+  children: React.ReactNode;
+  title?: string;
+}): JSX.Element {
+  return (
+    <button
+      type="button"
+      className="nbops-Link"
+      onClick={props.onClick}
+      title={props.title}
+    >
+      {props.children}
+    </button>
+  );
+}
+
+/** A metric's direction in a sign and, for ears, a word. */
+export function Direction(props: {
+  better: 'lower' | 'higher' | null;
+}): JSX.Element | null {
+  const { trans } = useSurface();
+  if (!props.better) {
+    return null;
+  }
+  const word =
+    props.better === 'lower'
+      ? trans.__('lower is better')
+      : trans.__('higher is better');
+  return (
+    <span className="nbops-Quiet" title={word}>
+      <span aria-hidden="true">{props.better === 'lower' ? ' ↓' : ' ↑'}</span>
+      <span className="nbops-Unseen"> ({word})</span>
+    </span>
+  );
+}

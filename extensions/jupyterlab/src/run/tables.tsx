@@ -1,0 +1,172 @@
+/** The tables of a run. */
+import * as React from 'react';
+
+import type { Folder, Sheet } from '../api';
+import { Direction, Link, Section, StatusMark, Table } from '../parts/small';
+import { useSurface } from '../surface';
+import { bytes, duration, number } from '../words';
+
+export function Params({ sheet }: { sheet: Sheet }): JSX.Element {
+  const { trans } = useSurface();
+  const title = trans.__('Parameters');
+  // Before there is an executed notebook nobody knows the defaults.
+  const known = sheet.params.some(param => param.default !== null);
+  const head = [trans.__('Name'), trans.__('Value'), known && trans.__('Default'), trans.__('Type')];
+  return (
+    <Section title={title} count={sheet.params.length}>
+      <Table label={title} head={head.filter(Boolean)}>
+        {sheet.params.map(param => (
+          <tr key={param.name}>
+            <th scope="row">{param.name}</th>
+            <td className={param.changed ? 'nbops-mod-changed' : ''}>{param.value}</td>
+            {known && <td className="nbops-Quiet">{param.default ?? ''}</td>}
+            <td className="nbops-Quiet">{param.type}</td>
+          </tr>
+        ))}
+      </Table>
+    </Section>
+  );
+}
+
+export function Metrics({ sheet }: { sheet: Sheet }): JSX.Element {
+  const { trans } = useSurface();
+  const title = trans.__('Metrics');
+  return (
+    <Section title={title} count={sheet.metrics.length}>
+      <Table label={title} head={[trans.__('Name'), trans.__('Value'), trans.__('Values')]}>
+        {sheet.metrics.map(metric => (
+          <tr key={metric.name}>
+            <th scope="row">
+              {metric.name}
+              <Direction better={metric.better} />
+            </th>
+            <td className="nbops-Number">
+              {number(metric.value)} {metric.unit}
+            </td>
+            <td className="nbops-Number nbops-Quiet">{metric.points}</td>
+          </tr>
+        ))}
+      </Table>
+    </Section>
+  );
+}
+
+export function Children(props: { sheet: Sheet; folder: Folder }): JSX.Element {
+  const { trans, act } = useSurface();
+  const { sheet, folder } = props;
+  const title = sheet.is_sweep ? trans.__('Points of the sweep') : trans.__('Parts');
+  const finished = sheet.children.filter(row => row.status === 'finished');
+  return (
+    <Section title={title} count={sheet.children.length}>
+      {finished.length > 1 && (
+        <p>
+          <Link
+            onClick={() =>
+              void act('nbops:compare', { runs: finished.slice(0, 4).map(row => row.id), folder })
+            }
+          >
+            {finished.length > 4
+              ? trans.__('Compare the first four that finished')
+              : trans.__('Compare those that finished')}
+          </Link>
+        </p>
+      )}
+      <Table
+        label={title}
+        head={[trans.__('State'), trans.__('Run'), trans.__('Name'), trans.__('Took')]}
+      >
+        {sheet.children.map(row => (
+          <tr key={row.id}>
+            <td>
+              <StatusMark status={row.status} word />
+            </td>
+            <td>
+              <Link onClick={() => void act('nbops:open-run', { id: row.id, folder })}>
+                {row.short}
+              </Link>
+            </td>
+            <td>{row.name}</td>
+            <td className="nbops-Number">{duration(row.seconds)}</td>
+          </tr>
+        ))}
+      </Table>
+    </Section>
+  );
+}
+
+export function Models(props: { sheet: Sheet; folder: Folder }): JSX.Element {
+  const { trans, act } = useSurface();
+  const { sheet, folder } = props;
+  return (
+    <Section title={trans.__('Models')} count={sheet.models.length}>
+      <ul className="nbops-Plain">
+        {sheet.models.map(model => (
+          <li key={`${model.name}/${model.version}`}>
+            <Link onClick={() => void act('nbops:open-model', { name: model.name, folder })}>
+              {model.name}
+            </Link>{' '}
+            {trans.__('version %1', model.version)}
+          </li>
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+export function Inputs({ sheet }: { sheet: Sheet }): JSX.Element {
+  const { trans } = useSurface();
+  const title = trans.__('Inputs');
+  return (
+    <Section title={title} count={sheet.inputs.length}>
+      <Table
+        label={title}
+        head={[trans.__('Name'), trans.__('Rows'), trans.__('Source'), trans.__('Content')]}
+      >
+        {sheet.inputs.map(input => (
+          <tr key={input.name}>
+            <th scope="row">{input.name}</th>
+            <td className="nbops-Number">{input.rows?.toLocaleString() ?? ''}</td>
+            <td>{input.source ?? ''}</td>
+            <td title={input.digest}>
+              <code>{input.digest.replace(/^\w+:/, '').slice(0, 10)}</code>
+            </td>
+          </tr>
+        ))}
+      </Table>
+    </Section>
+  );
+}
+
+export function Files({ sheet }: { sheet: Sheet }): JSX.Element {
+  const { trans } = useSurface();
+  const title = trans.__('Files');
+  return (
+    <Section title={title} count={sheet.files.length}>
+      <Table label={title} head={[trans.__('Path'), trans.__('Size')]}>
+        {sheet.files.map(file => (
+          <tr key={file.path}>
+            <th scope="row">{file.path}</th>
+            <td className="nbops-Number">{bytes(file.size)}</td>
+          </tr>
+        ))}
+      </Table>
+    </Section>
+  );
+}
+
+export function Tags({ sheet }: { sheet: Sheet }): JSX.Element {
+  const { trans } = useSurface();
+  const title = trans.__('Tags');
+  return (
+    <Section title={title} count={Object.keys(sheet.tags).length}>
+      <Table label={title} head={[trans.__('Name'), trans.__('Value')]}>
+        {Object.entries(sheet.tags).map(([name, value]) => (
+          <tr key={name}>
+            <th scope="row">{name}</th>
+            <td>{value}</td>
+          </tr>
+        ))}
+      </Table>
+    </Section>
+  );
+}

@@ -1,0 +1,47 @@
+/** How many runs go on and how many need somebody, in the status bar. */
+import { ReactWidget } from '@jupyterlab/apputils';
+import * as React from 'react';
+
+import type { Desk } from '../desk';
+import { useSource } from '../source';
+import { type Surface, SurfaceContext, useSurface } from '../surface';
+
+export class StatusItem extends ReactWidget {
+  constructor(
+    private readonly _surface: Surface,
+    private readonly _desk: Desk
+  ) {
+    super();
+    this.addClass('nbops-StatusItem');
+  }
+
+  protected render(): JSX.Element {
+    return (
+      <SurfaceContext.Provider value={this._surface}>
+        <Counts desk={this._desk} />
+      </SurfaceContext.Provider>
+    );
+  }
+}
+
+function Counts({ desk }: { desk: Desk }): JSX.Element | null {
+  const { trans, act } = useSurface();
+  const board = useSource(desk.board).value;
+  const parts = [
+    board?.running && trans.__('%1 running', board.running),
+    board?.needs.length && trans._n('%1 needs you', '%1 need you', board.needs.length)
+  ].filter(Boolean);
+  if (!parts.length) {
+    return null;
+  }
+  return (
+    <button
+      type="button"
+      className="nbops-StatusItem-button"
+      title={trans.__('Show runs and models')}
+      onClick={() => void act('nbops:open-panel')}
+    >
+      nbops: {parts.join(' · ')}
+    </button>
+  );
+}

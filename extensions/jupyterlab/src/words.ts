@@ -1,0 +1,88 @@
+/** Numbers, times and states as people read them. */
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { Status } from './api';
+
+export function statusWord(status: Status, trans: TranslationBundle): string {
+  return {
+    running: trans.__('running'),
+    finished: trans.__('finished'),
+    failed: trans.__('failed'),
+    stopped: trans.__('stopped'),
+    lost: trans.__('lost')
+  }[status];
+}
+
+export function duration(seconds: number | null): string {
+  if (seconds === null) {
+    return '';
+  }
+  if (seconds < 10) {
+    return `${seconds.toFixed(1)} s`;
+  }
+  if (seconds < 60) {
+    return `${Math.round(seconds)} s`;
+  }
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) {
+    return `${minutes} min ${Math.floor(seconds % 60)} s`;
+  }
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+export function bytes(size: number | null): string {
+  if (size === null) {
+    return '';
+  }
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let left = size;
+  let unit = 0;
+  while (left >= 1000 && unit < units.length - 1) {
+    left /= 1000;
+    unit++;
+  }
+  return `${left >= 100 || unit === 0 ? Math.round(left) : left.toFixed(1)} ${units[unit]}`;
+}
+
+export function number(value: number | null): string {
+  if (value === null) {
+    return 'NaN';
+  }
+  if (Number.isInteger(value) && Math.abs(value) < 1e15) {
+    return value.toLocaleString();
+  }
+  const size = Math.abs(value);
+  return size >= 1e6 || size < 1e-4
+    ? value.toExponential(3)
+    : value.toLocaleString(undefined, { maximumSignificantDigits: 5 });
+}
+
+/** A date and time of day where the reader is. */
+export function moment(iso: string): string {
+  return new Date(iso).toLocaleString(undefined, {
+    dateStyle: 'medium',
+    timeStyle: 'short'
+  });
+}
+
+/** The time of day of today, the day of what is older. */
+export function shortMoment(iso: string): string {
+  const then = new Date(iso);
+  return then.toDateString() === new Date().toDateString()
+    ? then.toLocaleTimeString(undefined, { timeStyle: 'short' })
+    : then.toLocaleDateString(undefined, { month: 'short', day: 'numeric' });
+}
+
+export function ago(milliseconds: number, trans: TranslationBundle): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 60) {
+    return trans.__('%1 s ago', seconds);
+  }
+  if (seconds < 3600) {
+    return trans.__('%1 min ago', Math.floor(seconds / 60));
+  }
+  if (seconds < 86400) {
+    return trans.__('%1 h ago', Math.floor(seconds / 3600));
+  }
+  return trans.__('%1 d ago', Math.floor(seconds / 86400));
+}

@@ -1,0 +1,172 @@
+"""What the pages show when there is nothing, not yet, or no answer; that they are reached by keyboard and read by screen readers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .conftest import Desk, Server
+
+BUSY = '{"message": "The store is held by process 4242.", "hint": "Close it.", "code": "store.unavailable.held"}'
+FORBIDDEN = '{"message": "You may not do this here.", "hint": "Ask.", "code": "forbidden"}'
+
+
+def reach(desk: Desk, server: Server) -> None:
+    desk.open(server.lab())
+    desk.do("nbops:open-panel")
+    desk.page.wait_for_selector(".nbops-Line")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told", "keeps"),
+    [
+        pytest.param(503, BUSY, "The store is busy.", True, id="store busy"),
+        pytest.param(403, FORBIDDEN, "You may not see or do this.", True, id="forbidden"),
+        pytest.param(404, "<html>no such page</html>", "pip install nbops", True, id="extension missing"),
+        pytest.param(200, '{"nbops": "9.0", "protocol": 9}', "of different versions", True, id="version mismatch"),
+        pytest.param(0, "", "does not answer", True, id="offline"),
+    ],
+)
+def test_a_problem_is_told_and_what_was_known_stays(
+    desk: Desk, server: Server, status: int, body: str, told: str, keeps: bool
+) -> None:
+    reach(desk, server)
+    page = desk.page
+
+    def answer(route: Any) -> None:
+        if status:
+            route.fulfill(status=status, body=body, content_type="application/json")
+        else:
+            route.abort()
+
+    page.route("**/nbops/api/**", answer)
+    # After a busy store the version is not asked again; after all others it is.
+    desk.do("nbops:refresh")
+    if told == "of different versions":
+        page.unroute("**/nbops/api/**")
+        page.route("**/nbops/api/board**", lambda route: route.abort())
+        desk.do("nbops:refresh")
+        page.wait_for_selector(".nbops-Notice:has-text('does not answer')")
+        page.route("**/nbops/api/version**", answer)
+        desk.do("nbops:refresh")
+    page.wait_for_selector(f".nbops-Panel .nbops-Notice:has-text('{told}')")
+    assert (page.locator(".nbops-Line").count() > 0) is keeps
+    assert desk.violations(".nbops-Panel") == []
+    page.unroute_all()
+    desk.do("nbops:refresh")
+    page.wait_for_selector(".nbops-Panel .nbops-Notice", state="detached")
+
+
+def test_where_nothing_ran_an_example_is_offered(desk: Desk, server: Server) -> None:
+    from .conftest import notebook
+
+    (server.root / "fresh").mkdir(exist_ok=True)
+    (server.root / "fresh" / "nbops.toml").touch()
+    notebook(server.root / "fresh" / "new.ipynb", [""], tags=[])
+    desk.open(server.lab("fresh/new.ipynb"))
+    desk.do("nbops:open-panel")
+    desk.page.get_by_role("button", name="Insert an example").click()
+    desk.page.wait_for_selector(".jp-CodeCell:has-text('nbops.start_run')")
+    assert not (server.root / "fresh" / ".nbops").exists()
+
+
+def test_an_empty_filter_says_so(desk: Desk, server: Server) -> None:
+    reach(desk, server)
+    desk.page.fill(".nbops-Filter", "nothing like this")
+    desk.page.wait_for_selector("text=No run matches “nothing like this”.")
+    desk.page.fill(".nbops-Filter", "")
+    desk.page.wait_for_selector("[data-nbops-run]")
+
+
+def test_loading_is_shown_once_it_takes_long(desk: Desk, server: Server) -> None:
+    desk.page.route("**/nbops/api/board**", lambda _: None)
+    desk.open(server.lab())
+    desk.do("nbops:open-panel")
+    desk.page.wait_for_selector(".nbops-Panel-content[aria-busy=true] .nbops-Skeleton")
+
+
+def test_nothing_is_asked_while_the_page_is_hidden(desk: Desk, server: Server) -> None:
+    reach(desk, server)
+    asked: list[str] = []
+    desk.page.on("request", lambda request: asked.append(request.url) if "/nbops/api/" in request.url else None)
+    desk.page.evaluate("Object.defineProperty(document, 'hidden', {get: () => window.away, configurable: true})")
+    desk.page.evaluate("window.away = true; document.dispatchEvent(new Event('visibilitychange'))")
+    desk.page.wait_for_timeout(500)
+    asked.clear()
+    desk.do("nbops:refresh")
+    desk.page.wait_for_timeout(1500)
+    assert asked == []
+    desk.page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+    desk.page.wait_for_timeout(1500)
+    assert asked != []
+
+
+def test_lines_are_reached_by_arrow_keys_and_opened_by_enter(desk: Desk, server: Server) -> None:
+    reach(desk, server)
+    page = desk.page
+    page.focus(".nbops-Filter")
+    # Past the heading of the first list.
+    for _ in range(2):
+        page.keyboard.press("ArrowDown")
+    chosen = page.evaluate("document.activeElement.dataset.nbopsRun")
+    assert chosen
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f".nbops-Page:visible .nbops-Head:has-text('{chosen[-8:]}')")
+
+
+def test_a_dialog_begins_in_its_first_field_and_gives_the_focus_back(desk: Desk, server: Server) -> None:
+    reach(desk, server)
+    page = desk.page
+    page.focus(".nbops-Filter")
+    desk.do("nbops:run-notebook", path="flights/train.ipynb")
+    page.wait_for_selector(".nbops-Field input:focus")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".nbops-Modal", state="detached")
+    assert page.evaluate("document.activeElement.classList.contains('nbops-Filter')")
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast"])
+def test_nothing_of_ours_is_hard_to_reach_or_to_read(desk: Desk, server: Server, theme: str) -> None:
+    server.nbops("run", "broken.ipynb", "-p", "limit", "2", check=False)
+    reach(desk, server)
+    page = desk.page
+    page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+    page.wait_for_selector(f"body[data-jp-theme-name='{theme}']", state="attached")
+    found = desk.violations(".nbops-Panel")
+    rows = desk.runs()
+    finished = [row["id"] for row in rows if row["status"] == "finished"]
+    failed = next(row["id"] for row in rows if row["status"] == "failed")
+    for command, arguments in (
+        ("nbops:open-run", {"id": finished[0]}),
+        ("nbops:open-run", {"id": failed}),
+        ("nbops:compare", {"runs": finished[:2]}),
+        ("nbops:open-model", {"name": "air-time"}),
+        ("nbops:render-report", {"id": finished[0]}),
+    ):
+        desk.do(command, folder="flights", **arguments)
+        page.wait_for_selector(".nbops-Page:visible :is(.nbops-Section, .nbops-Frame, .nbops-Cause)")
+        page.evaluate(
+            "document.querySelectorAll('.nbops-looked').forEach(node => node.classList.remove('nbops-looked'))"
+        )
+        page.locator(".nbops-Page:visible").evaluate("node => node.classList.add('nbops-looked')")
+        found += desk.violations(".nbops-looked")
+    desk.do("nbops:run-notebook", path="flights/train.ipynb", texts={"depth": "99"})
+    page.wait_for_selector(".nbops-Problem")
+    found += desk.violations(".nbops-Modal")
+    page.keyboard.press("Escape")
+    desk.do("nbops:compare", folder="flights")
+    page.wait_for_selector(".nbops-Choice")
+    found += desk.violations(".nbops-Modal")
+    assert found == []
+
+
+def test_every_command_says_what_it_takes(desk: Desk, server: Server) -> None:
+    reach(desk, server)
+    described = desk.page.evaluate(
+        """async () => Object.fromEntries(await Promise.all(
+            jupyterapp.commands.listCommands().filter(id => id.startsWith('nbops:'))
+                .map(async id => [id, (await jupyterapp.commands.describedBy(id)).args])))"""
+    )
+    assert len(described) == 13
+    assert [name for name, schema in described.items() if not schema or schema.get("type") != "object"] == []
