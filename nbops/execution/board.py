@@ -170,7 +170,7 @@ def sheet(store: Store, run_id: str) -> Sheet:
         row=row, info=info, exit_status=used[0], peak_memory=used[1], cpu_seconds=used[2],
         executed=str(notebook) if notebook else None, failed_cell=_failed_cell(notebook) if row.status == "failed" else None,
         live=now(store, run_id) if row.status == "running" else None,
-        params=_params(store, run_id, notebook), metrics=_metrics(store, run_id), tags=runs.tags(store, run_id),
+        params=_params(store, run_id, notebook or _source(row)), metrics=_metrics(store, run_id), tags=runs.tags(store, run_id),
         files=_pairs(store, "select path, size from artifacts where run_id = ? order by path", run_id),
         inputs=_pairs(store, "select name, digest, source, rows from run_inputs where run_id = ? order by name", run_id),
         models=_pairs(store, "select model, version from model_versions where run_id = ? order by model, version", run_id),
@@ -246,6 +246,12 @@ def _row(store: Store, row: Any) -> Row:
         cause=cause, failure_class=failure, parent=parent, is_sweep=bool(sweep),
         cell=state.cell if state else None, cells=state.cells if state else None, line=state.line if state else "",
     )  # fmt: skip
+
+
+def _source(row: Row) -> Path | None:
+    """The notebook that a run is of, which tells the types until there is an executed one."""
+    path = Path(row.notebook) if row.notebook else None
+    return path if path and path.is_file() else None
 
 
 def _params(store: Store, run_id: str, notebook: Path | None) -> list[Value]:

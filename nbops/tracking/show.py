@@ -82,12 +82,12 @@ def _sections(store: Store, info: runs.RunInfo) -> list[tuple[str, dict[str, obj
 
 
 def curves(store: Store, run_id: str) -> Html:
-    """The courses of a run's metrics, those that have more than one value."""
+    """The courses of a run's metrics, those that have more than one value; empty when none has."""
     drawn = [
         svg.line(courses.lines(store, [run_id], [key], key), x_label="step", title=key, width=360)
         for key in courses.names(store, [run_id])[:_CURVES]
     ]
-    return html.beside(*drawn)
+    return html.beside(*drawn) if drawn else Html("")
 
 
 def _local(moment: datetime) -> str:

@@ -206,6 +206,9 @@ def test_a_run_is_seen_live_and_can_be_stopped(server: Server, project: Project)
     )
     run_id = server.post("runs", {"notebook": name})["id"]
     wait_until(lambda: (server.get(f"runs/{run_id}/live")["live"] or {}).get("line", "").startswith("at"))
+    told = server.get(f"runs/{run_id}")
+    assert [(item["name"], item["type"], item["default"]) for item in told["params"]] == [("n", "int", "1")]
+    assert told["plots"] == ""
     row = next(row for row in server.get("board")["runs"] if row["id"] == run_id)
     assert (row["cell"], row["cells"]) == (2, 2)
     assert server.get("board")["running"] >= 1
