@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +19,11 @@ from nbops import config
 from nbops.store.client import Store
 from nbops.store.places import Places
 from nbops.workspace._workspace import Workspace
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 # A job that a shell put into the background ignores SIGINT, and so would every process that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -173,3 +180,17 @@ def store(project: Project) -> Store:
 def workspace(project: Project) -> Workspace:
     """The handle of a new project."""
     return Workspace(project.settings())
+
+
+# Not for longer than a module: Playwright's event loop runs meanwhile, and no other could.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser; a test that asks for it is skipped where Playwright or Chromium is absent."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on the PATH: `apt install chromium` brings one")
+    with playwright.sync_playwright() as driver:
+        # The tests may run as root, where Chromium's own sandbox does not start.
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +15,6 @@ from nbops.reports import cells
 from nbops.reports.exporter import NbopsExporter
 from nbops.reports.page import page
 from nbops.reports.provenance import KeyMetric, Parameter, Provenance
-from tests.reports.browser import chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Route
@@ -147,12 +145,6 @@ class Opened:
         self.ran: set[int] = set()
         self.asked: list[str] = []
         self.seen: list[tuple[int, ...]] = []
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 ADDRESS = "http://report.test/"

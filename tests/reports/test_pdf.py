@@ -14,7 +14,7 @@ from nbformat import v4
 from nbops.errors import ExecutionError
 from nbops.reports import pdf
 from nbops.reports.page import page
-from tests.reports.browser import CHROMIUM
+from tests.conftest import CHROMIUM
 
 PAGE = page(v4.new_notebook(cells=[v4.new_markdown_cell("# Air time\n\nText"), v4.new_code_cell("1")]))
 

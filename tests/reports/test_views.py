@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ from nbformat import v4
 from nbops.execution.notebook import Outcome, execute
 from nbops.reports import run_page
 from nbops.workspace._workspace import Workspace
-from tests.reports.browser import chromium
 from tests.shared import here, nothing_left, shared
 
 if TYPE_CHECKING:
@@ -62,12 +60,6 @@ def outcome(here: Workspace) -> Outcome:
     found = execute(here.store, path)
     assert found.status == "finished", found.cause
     return found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 # What a reader can see of a page: tables with rows, drawings with lines that have an extent and a colour.

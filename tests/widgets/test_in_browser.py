@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,7 +20,6 @@ from nbformat.reader import NotJSONError
 from nbops.workspace._workspace import Workspace
 from tests.conftest import wait_until
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 SCREENSHOTS = os.environ.get("SCREENSHOTS_OF_NBOPS", "")
 """A folder for pictures to look at; none are made without it."""
 TOKEN = "views"  # noqa: S105 - of a server that lives for a test
@@ -38,17 +36,6 @@ for depth, mae in ((2, 9.0), (4, 7.0), (8, 8.0)):
         run.log_metric("mae", mae)
     runs.append(run)
 nbops.compare(*runs)"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-    if not CHROMIUM:
-        pytest.skip("there is no chromium: apt-get install chromium")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @contextlib.contextmanager
@@ -120,7 +107,7 @@ def test_a_choice_redraws_and_the_saved_notebook_shows_it_without_a_kernel(
     with server(here.project, tmp_path, application) as address:
         page = opened(browser, address, file.name)
         page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        page.wait_for_selector("text=Refresh", timeout=60_000)
+        page.wait_for_selector(".jupyter-button:has-text('Refresh')", timeout=60_000)
         assert visible(page, "caption:has-text('Comparison of runs')").count() == 1, "the HTML beside it is hidden"
         picture(page, f"{application}-parallel")
         choose(page, "plot", "scatter")
