@@ -7,7 +7,6 @@ for the store, for seconds at most.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -225,20 +224,16 @@ def check(asked: Asked) -> dict[str, object]:
 
     order: Order = asked.body
     path, node, interface = _interface(asked)
-    given = {name: typed.Word(text) for name, text in order.values.items()}
-    found = [*typed.problems(interface, given)]
+    first = {name: typed.Word(text) for name, text in order.values.items()} | _first(order)
+    found = typed.problems(interface, first)
     for name, texts in order.grid.items():
-        for text in texts:
-            found += [
-                problem for problem in typed.problems(interface, {**given, name: typed.Word(text)}) if problem.parameter == name
-            ]  # fmt: skip
-    if order.grid:
-        missing = set(order.grid)
-        found = [problem for problem in found if problem.parameter not in missing or order.grid[problem.parameter]]
+        for text in texts[1:]:
+            other = typed.problems(interface, {**first, name: typed.Word(text)})
+            found += [problem for problem in other if problem.parameter == name]
     told = [{"name": problem.parameter or None, "message": problem.what, "hint": problem.remedy} for problem in found]
     if not told:
         try:
-            typed.check(node, interface, typed.resolve(interface, {**given, **_first(order)}))
+            typed.check(node, interface, typed.resolve(interface, first))
         except ParameterError as error:
             told = [{"name": None, "message": error.message, "hint": error.hint}]
     return {"problems": told, "command": _command(path, order)}
@@ -325,7 +320,7 @@ def _interface(asked: Asked) -> tuple[Path, Any, typed.Interface]:
     return path, node, typed.read(node, reading.language_of(node), path.name)
 
 
-def _first(order: Order) -> Mapping[str, str]:
+def _first(order: Order) -> dict[str, typed.Word]:
     """A point of the grid."""
     from nbops.execution.parameters import Word
 

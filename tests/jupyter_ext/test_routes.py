@@ -189,6 +189,15 @@ def test_a_wrong_value_is_told_at_its_field_and_the_command_is_given(server: Ser
     assert grid["command"].startswith("nbops sweep train.ipynb --grid alpha 1,99")
 
 
+def test_a_value_that_is_needed_may_come_from_the_sweep(server: Server, project: Project) -> None:
+    name = notebook(project.folder, "needs.ipynb", "n: int\nk: int = 1", "n")
+    lacking = server.post("check", {"notebook": name})
+    assert [problem["name"] for problem in lacking["problems"]] == ["n"]
+    assert server.post("check", {"notebook": name, "grid": {"n": ["1", "2"]}})["problems"] == []
+    wrong = server.post("check", {"notebook": name, "grid": {"n": ["one", "2", "three"]}})
+    assert [problem["name"] for problem in wrong["problems"]] == ["n", "n"]
+
+
 def test_what_does_not_fit_starts_nothing(server: Server, two: Any) -> None:
     before = len(server.get("board", limit=200)["runs"])
     answer = server.ask("POST", "runs", {"notebook": "train.ipynb", "values": {"alpha": "eleven"}})
