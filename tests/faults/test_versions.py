@@ -19,6 +19,7 @@ from nbops import duck
 from nbops.errors import StoreVersion
 from nbops.store import spool
 from nbops.store.client import Store
+from nbops.store.meeting import Meeting
 from tests.conftest import DUCKDBS, OLDEST, Project, finish, hang_up, wait_until
 from tests.store.inside import start
 
@@ -89,9 +90,12 @@ class Older:
         command = [sys.executable, "-P", "-c", code, "-m", "nbops._owner", str(project.places.folder)]
         project.places.create()
         with project.places.log.open("ab") as log:
-            return subprocess.Popen(
+            owner = subprocess.Popen(
                 command, cwd=project.places.folder, stderr=log, start_new_session=True, env=os.environ
             )
+        # A client that comes before it has the lock would start another one.
+        wait_until(Meeting(project.places, transport="unix").owned)
+        return owner
 
 
 @pytest.fixture
