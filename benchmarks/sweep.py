@@ -90,7 +90,7 @@ def _second(party: Party, notebook: Path, count: int) -> Figures:
 def _sweep(party: Party, notebook: Path, count: int) -> Figures:
     values = ",".join(str(1 + n) for n in range(count))
     command = [str(party.python), "-c", _PROGRAM, str(notebook), "--grid", "alpha", values, "--lanes", "2", "--force"]
-    surroundings = environment() | {"NBOPS_STORE_IDLE_MINUTES": "0.02"}
+    surroundings = environment() | {"NBOPS_STORE_IDLE_MINUTES": "0.1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=surroundings, cwd=notebook.parent)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])

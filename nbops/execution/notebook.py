@@ -233,9 +233,11 @@ def defaults(notebook: Path) -> dict[str, object]:
 
 
 def _missing(kernel: str) -> Ending | None:
-    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    from jupyter_client.kernelspec import NoSuchKernel
 
-    specs = KernelSpecManager()
+    from nbops.execution.kernels.specs import Specs
+
+    specs = Specs()
     try:
         specs.get_kernel_spec(kernel)
     except NoSuchKernel:

@@ -107,8 +107,10 @@ def environment() -> bytes:
     for found in importlib.metadata.distributions():
         # What an uninstallation left behind may have no metadata.
         with contextlib.suppress(TypeError, KeyError, ValueError, OSError):
+            # Each time that it is asked for it is read and parsed.
+            metadata = found.metadata
             # The first one on the search path is the one that is imported.
-            packages.setdefault(found.metadata["Name"] or "", found.version)
+            packages.setdefault(metadata["Name"] or "", metadata["Version"])
     told = {"python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine()}
     return msgspec.json.encode({**told, "packages": dict(sorted(packages.items()))})
 

@@ -25,6 +25,7 @@ from nbops.errors import ExecutionError
 from nbops.execution.kernels.process import Usage
 from nbops.execution.kernels.provisioner import ForkProvisioner
 from nbops.execution.kernels.servers import Server
+from nbops.execution.kernels.specs import Specs
 from nbops.store.places import LONGEST_ADDRESS, make_private, private_temporary
 
 _GRACE_SECONDS = 5.0
@@ -106,6 +107,9 @@ class Kernel(AsyncKernelManager):
         self._environ = environ
         self._cwd = cwd
         self._folder: PrivateFolder | None = None
+
+    def _kernel_spec_manager_default(self) -> Specs:
+        return Specs(data_dir=self.data_dir)
 
     @property
     def pid(self) -> int | None:

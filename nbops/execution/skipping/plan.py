@@ -186,10 +186,12 @@ def _together(contents: list[Content]) -> str | None:
 
 def _interpreter(kernel: str) -> str:
     """What executes the cells: the version of this Python where the kernel has it, else the file that is started."""
-    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    from jupyter_client.kernelspec import NoSuchKernel
+
+    from nbops.execution.kernels.specs import Specs
 
     try:
-        command = KernelSpecManager().get_kernel_spec(kernel).argv
+        command = Specs().get_kernel_spec(kernel).argv
     except NoSuchKernel:
         return "none"
     first = command[0] if command else ""

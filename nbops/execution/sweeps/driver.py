@@ -30,7 +30,7 @@ from nbops.execution.sweeps.plan import Plan
 from nbops.execution.sweeps.server import Own
 from nbops.records import new_id, short
 from nbops.store.client import Store, connect
-from nbops.tracking import artifacts, runs
+from nbops.tracking import artifacts, provenance, runs
 from nbops.tracking.recording import Recording, verdict
 
 # What sizes the pools of numeric libraries, when they are imported.
@@ -88,13 +88,20 @@ def _known(store: Store, plan: Plan) -> Known:
 
 
 def _import_all() -> None:
-    """Everything that a lane needs, which inherits it."""
+    """Everything that a lane needs, which inherits it: modules, and what is read once."""
     reading.only_files()
     with reading.light_imports():
-        import papermill  # noqa: F401 - the import is what counts, here and below
+        import ipykernel.kernelspec  # noqa: F401 - the import is what counts, here and below
+        import papermill  # noqa: F401
+        import psutil  # noqa: F401
+        from jupyter_client.provisioning.factory import KernelProvisionerFactory
 
-        from nbops.execution import account, client  # noqa: F401
-        from nbops.execution.kernels import manager, servers  # noqa: F401
+        from nbops.execution import account, client, engine  # noqa: F401
+        from nbops.execution.kernels import key, manager  # noqa: F401
+
+    provenance.environment()
+    key.site_key()
+    KernelProvisionerFactory.instance()
 
 
 def _may_use_secrets(store: Store, plan: Plan) -> None:
