@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measure import Figures, Party, Report, Size, environment, median, times
 
@@ -63,8 +64,11 @@ def papermill(numbers):
         pm.execute_notebook(str(notebook), str(notebook.with_suffix(".out.ipynb")), parameters={"alpha": 1 + n}, progress_bar=False)
 
 def command(numbers):
-    line = f"seq {count} | xargs -P{lanes} -I N {sys.executable} -m papermill {notebook} {notebook}.N.ipynb -p alpha N --no-progress-bar"
-    subprocess.run(line, shell=True, check=True, capture_output=True)
+    one = f"{sys.executable} -m papermill {notebook} {notebook}.N.ipynb -p alpha N --no-progress-bar"
+    line = f"seq {count} | xargs -P{lanes} -I N sh -c '{one} || echo failed'"
+    # Two that start at once may choose the same port.
+    global failed
+    failed = subprocess.run(line, shell=True, check=True, capture_output=True).stdout.count(b"failed\n")
 
 def limit(numbers):
     cells = json.loads(notebook.read_text())["cells"]
@@ -74,7 +78,7 @@ def limit(numbers):
         for cell in code:
             exec(cell, names)
 
-others = []
+others, failed = [], 0
 # As many as each lane's share of two cores, for whomever.
 if lanes > 1:
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -120,7 +124,8 @@ else:
     work(range(count))
 wall = time.perf_counter() - began
 cpu = used() - spent + sum(map(of, others)) - before
-print(json.dumps({"wall": wall / count, "cpu": cpu / count}))
+count -= failed
+print(json.dumps({"wall": wall / count, "cpu": cpu / count, "failed": failed}))
 """
 
 
@@ -156,6 +161,7 @@ def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
     report.notes.append(
         "imports and the first execution are not counted; nbops alone keeps a run, the run key and what was read of each"
     )
+    report.notes.extend(failures(report.raw))
     return report
 
 
@@ -171,6 +177,14 @@ def notebook_of(folder: Path, cells: list[str]) -> Path:
         json.dumps({"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}), encoding="utf-8"
     )
     return path
+
+
+def failures(raw: dict[str, Any]) -> list[str]:
+    """A line for each way in which notebooks failed; their seconds are spread over those that did not."""
+    return [
+        f"{name}, {way}: {failed:g} notebooks failed" for name, found in raw.items() for way, turns in found.items()
+        if (failed := sum(turn.get("failed", 0) for turn in turns))
+    ]  # fmt: skip
 
 
 def run(party: Party, way: str, notebook: Path, count: int, lanes: int) -> Figures:

@@ -55,7 +55,7 @@ class Report:
     columns: Sequence[str]
     rows: list[Sequence[object]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    raw: dict[str, object] = field(default_factory=dict)
+    raw: dict[str, Any] = field(default_factory=dict)
 
 
 def parties() -> tuple[Party, Party]:

@@ -79,6 +79,7 @@ def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
     report.notes.append(
         "a sweep is counted from its command to the end of everything that it started, its runs are recorded"
     )
+    report.notes.extend(execution.failures(report.raw))
     return report
 
 

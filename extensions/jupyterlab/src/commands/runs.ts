@@ -5,7 +5,7 @@ import type { IDocumentManager } from '@jupyterlab/docmanager';
 import { NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
-import type { Folder, Sheet } from '../api';
+import { type Folder, Problem, type Sheet } from '../api';
 import { ComparePage } from '../compare/page';
 import type { Desk } from '../desk';
 import { chooseRuns } from '../dialog/choose';
@@ -72,12 +72,12 @@ export function addRunCommands(means: Means): void {
   });
   onRun('nbops:rerun', trans.__('Run Again with Changes…'), async ({ folder, id }) => {
     const sheet = await api.run(folder, id);
-    await surface.act('nbops:run-notebook', { path: sheet.notebook, texts: changed(sheet) });
+    await surface.act('nbops:run-notebook', { path: reachable(sheet), texts: changed(sheet) });
   });
   onRun('nbops:copy-command', trans.__('Copy Command of Run…'), async ({ folder, id }) => {
     const sheet = await api.run(folder, id);
     const values = changed(sheet);
-    const order = { notebook: sheet.notebook ?? '', values, grid: {}, force: false };
+    const order = { notebook: reachable(sheet), values, grid: {}, force: false };
     const { command } = await api.check(order);
     Clipboard.copyToSystem(command);
     Notification.success(trans.__('Copied: %1', command), { autoClose: 4000 });
@@ -92,6 +92,14 @@ export function addRunCommands(means: Means): void {
     'cell'
   );
 
+  /** The notebook of a run, which may lie where this server's files do not. */
+  const reachable = ({ notebook }: Sheet): string => {
+    if (notebook === null) {
+      throw new Problem('failed', trans.__('This run has no notebook below the server’s folder.'));
+    }
+    return notebook;
+  };
+
   add('nbops:open-model', {
     label: trans.__('Show Model…'),
     describedBy: takes('name', 'folder'),
@@ -101,7 +109,8 @@ export function addRunCommands(means: Means): void {
       if (typeof name !== 'string') {
         return;
       }
-      views.show('model', name, name, () => new ModelPage(surface, { name, folder }));
+      // Another project may have a model of that name.
+      views.show('model', `${folder}/${name}`, name, () => new ModelPage(surface, { name, folder }));
     })
   });
 
