@@ -68,7 +68,7 @@ def command(numbers):
     line = f"seq {count} | xargs -P{lanes} -I N sh -c '{one} || echo failed'"
     # Two that start at once may choose the same port.
     global failed
-    failed = subprocess.run(line, shell=True, check=True, capture_output=True).stdout.count(b"failed\n")
+    failed = subprocess.run(line, shell=True, check=True, capture_output=True).stdout.count(b"failed")
 
 def limit(numbers):
     cells = json.loads(notebook.read_text())["cells"]
