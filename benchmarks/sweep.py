@@ -30,6 +30,17 @@ print(json.dumps({"wall": wall, "cpu": used.ru_utime + used.ru_stime}))
 """
 
 
+# A fork server's start, in which it imports what the notebook imports; the engine alone is measured with one that has started.
+_SERVER = """
+import os, pathlib
+import nbops
+from nbops.execution.kernels import servers
+server = servers.server_for(nbops.open().store.places.kernels, start=True)
+fields = pathlib.Path(f"/proc/{server.status().pid}/stat").read_text().rpartition(")")[2].split()
+print(sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK"))
+server.close()
+"""
+
 _SHORT = "nbops sweep, a short one"
 
 
@@ -43,6 +54,7 @@ def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
         notebook = execution.notebook_of(place, cells)
         (place / ".git").mkdir()
         found: dict[str, list[Figures]] = {}
+        starts: list[float] = []
         for turn in range(size.of(1, 3, 5)):
             first = execution.notebook_of(folder / f"{name.split()[0]}-{turn}", cells)
             (first.parent / ".git").mkdir()
@@ -56,6 +68,7 @@ def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
             }
             for way, run in ways.items():
                 found.setdefault(way, []).append(run())
+            starts.append(_server(party, notebook))
             shutil.rmtree(first.parent)
         loop: Figures = {}
         for way, turns in found.items():
@@ -66,14 +79,19 @@ def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
             report.rows.append(
                 [f"{name}, {way}", count, *figures, times(loop["wall"] / own["wall"]), times(loop["cpu"] / own["cpu"])]
             )
-        turns = list(zip(found["nbops sweep"], found[_SHORT], found["nbops' engine alone"], strict=True))
-        beside = median([one["cpu"] - engine["cpu"] for one, _, engine in turns])
+        turns = list(zip(found["nbops sweep"], found[_SHORT], found["nbops' engine alone"], starts, strict=True))
+        beside = median([one["cpu"] - engine["cpu"] for one, _, engine, _ in turns])
+        own = median([one["cpu"] - engine["cpu"] - start / many for one, _, engine, start in turns])
         # What one point more costs has no start in it.
         more = median(
-            [(many * one["cpu"] - some * short["cpu"]) / (many - some) - engine["cpu"] for one, short, engine in turns]
+            [
+                (many * one["cpu"] - some * short["cpu"]) / (many - some) - engine["cpu"]
+                for one, short, engine, _ in turns
+            ]
         )
         report.notes.append(
-            f"{name}: {1000 * more:,.1f} ms of cpu a point beside the engine, {1000 * beside:,.1f} with a share of all starts"
+            f"{name}, cpu beside the engine: {1000 * more:,.1f} ms for a point more; {1000 * own:,.1f} ms a point with the starts of"
+            f" command, lanes and owner; {1000 * beside:,.1f} ms with the fork server's too, {median(starts):.2f} s for all points"
         )
         report.raw[name] = found
     report.notes.append(
@@ -81,6 +99,12 @@ def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
     )
     report.notes.extend(execution.failures(report.raw))
     return report
+
+
+def _server(party: Party, notebook: Path) -> float:
+    command = [str(party.python), "-c", _SERVER]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment(), cwd=notebook.parent)
+    return float(done.stdout)
 
 
 def _second(party: Party, notebook: Path, count: int) -> Figures:
