@@ -5,9 +5,12 @@ In flow rows of the store and what runners tell of themselves; out flow records 
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from nbops.errors import NbopsError
 from nbops.execution import live, saving
@@ -19,6 +22,9 @@ from nbops.records import Better, Record, RunStatus, at, short
 from nbops.registry import models
 from nbops.store.client import Store
 from nbops.tracking import compare, runs
+
+if TYPE_CHECKING:
+    from nbops.execution.sweeps.results import Sweep
 
 MOST = 200
 """Rows of a list at most."""
@@ -89,8 +95,19 @@ class Metric(Record):
     points: int
 
 
+class Part(Record):
+    """A run that is part of another one, with its metrics' last values."""
+
+    row: Row
+    metrics: dict[str, float]
+
+
 class Sheet(Record):
-    """One run with all that is known of it. Memory in bytes; `failed_cell` is a place in the executed notebook, from 0."""
+    """One run with all that is known of it. Memory in bytes; `failed_cell` is a place in the executed notebook, from 0.
+
+    `grid` has the values of a sweep's parameters, as one types them, where its points are all their combinations; `best` names, by
+    metric, the finished child with the best value.
+    """
 
     row: Row
     info: runs.RunInfo
@@ -106,7 +123,9 @@ class Sheet(Record):
     files: list[tuple[str, int]]
     inputs: list[tuple[str, str, str | None, int | None]]
     models: list[tuple[str, int]]
-    children: list[Row]
+    children: list[Part]
+    best: dict[str, str]
+    grid: dict[str, list[str]]
     can_stop: bool
 
 
@@ -166,6 +185,8 @@ def sheet(store: Store, run_id: str) -> Sheet:
     row = _row(store, store.read(f"select {_FIELDS} from runs r where r.run_id = ?", [run_id]).rows[0])  # noqa: S608 - fixed text
     used = store.read("select exit_status, peak_memory, cpu_seconds from runs where run_id = ?", [run_id]).rows[0]
     notebook = _executed(store, run_id)
+    swept = _sweep(store, run_id) if row.is_sweep else None
+    parts = _parts(store, run_id, swept)
     return Sheet(
         row=row, info=info, exit_status=used[0], peak_memory=used[1], cpu_seconds=used[2],
         executed=str(notebook) if notebook else None, failed_cell=_failed_cell(notebook) if row.status == "failed" else None,
@@ -174,14 +195,62 @@ def sheet(store: Store, run_id: str) -> Sheet:
         files=_pairs(store, "select path, size from artifacts where run_id = ? order by path", run_id),
         inputs=_pairs(store, "select name, digest, source, rows from run_inputs where run_id = ? order by name", run_id),
         models=_pairs(store, "select model, version from model_versions where run_id = ? order by model, version", run_id),
-        children=children(store, run_id), can_stop=row.status == "running" and info.host == store.host,
+        children=parts, best=_best(store, parts), grid=_grid(swept) if swept else {},
+        can_stop=row.status == "running" and info.host == store.host,
     )  # fmt: skip
 
 
-def children(store: Store, run_id: str) -> list[Row]:
-    """The runs that are parts of one, in the order of their beginning."""
-    sql = f"select {_FIELDS} from runs r where r.parent_run_id = ? and not r.deleted order by r.start_time limit ?"  # noqa: S608 - fixed text
-    return [_row(store, row) for row in store.read(sql, [run_id, MOST]).rows]
+def _parts(store: Store, run_id: str, sweep: Sweep | None) -> list[Part]:
+    """The runs of a sweep's points in their order, named by what is varied; else those that have the run for a parent as they began."""
+    names = _points(sweep) if sweep else {}
+    chosen = "r.run_id in (select unnest(?::uuid[]))" if sweep else "r.parent_run_id = ?"
+    sql = f"select {_FIELDS} from runs r where {chosen} and not r.deleted order by r.start_time limit ?"  # noqa: S608 - fixed text
+    rows = [_row(store, row) for row in store.read(sql, [list(names) if sweep else run_id, MOST]).rows]
+    if sweep:
+        rows = [msgspec.structs.replace(row, name=names[row.run_id]) for row in rows]
+        rows.sort(key=lambda row: list(names).index(row.run_id))
+    measured: dict[str, dict[str, float]] = {row.run_id: {} for row in rows}
+    sql = (
+        "select run_id::varchar, key, value from latest_metrics where run_id in (select unnest(?::uuid[])) order by key"
+    )
+    for part, key, value in store.read(sql, [list(measured)]).rows if rows else []:
+        measured[part][key] = value
+    return [Part(row, measured[row.run_id]) for row in rows]
+
+
+def _points(sweep: Sweep) -> dict[str, str]:
+    """The runs of a sweep's first points, each with what is varied in a few words."""
+    from nbops.execution.sweeps.texts import label
+
+    found = [(child.run_id, label(sweep.values(number))) for number, child in sweep.children.items()]
+    return dict(found[:MOST])
+
+
+def _best(store: Store, parts: list[Part]) -> dict[str, str]:
+    """The finished run with the best value of each metric whose direction is known."""
+    ended = [part for part in parts if part.row.status == "finished"]
+    found, defined = {}, _definitions(store) if ended else {}
+    for name in {name for part in ended for name in part.metrics}:
+        better = defined.get(name, (compare.direction(name), None))[0]
+        valued = [part for part in ended if not math.isnan(part.metrics.get(name, math.nan))]
+        if better and len(valued) > 1:
+            choose = min if better == "lower" else max
+            found[name] = choose(valued, key=lambda part: part.metrics[name]).row.run_id
+    return found
+
+
+def _sweep(store: Store, run_id: str) -> Sweep | None:
+    """A sweep as it was asked for; None before that is kept."""
+    from nbops.execution.sweeps import results
+
+    try:
+        return results.load(store, run_id)
+    except NbopsError:
+        return None
+
+
+def _grid(sweep: Sweep) -> dict[str, list[str]]:
+    return {name: list(map(as_typed, values)) for name, values in sweep.grid.items()}
 
 
 def model(store: Store, name: str) -> ModelSheet:
@@ -292,15 +361,19 @@ def _interface(notebook: Path | None) -> typed.Interface | None:
 
 
 def _metrics(store: Store, run_id: str) -> list[Metric]:
-    defined = {
-        key: (better, unit) for key, better, unit in store.read("select key, better, unit from metric_definitions").rows
-    }
+    defined = _definitions(store)
     sql = "select key, value, points from latest_metrics where run_id = ? order by key"
     found = []
     for key, value, points in store.read(sql, [run_id]).rows:
         better, unit = defined.get(key, (compare.direction(key), None))
         found.append(Metric(name=key, value=value, unit=unit, better=better, points=points))
     return found
+
+
+def _definitions(store: Store) -> dict[str, tuple[Better | None, str | None]]:
+    """Direction and unit of the metrics that the project has defined."""
+    rows = store.read("select key, better, unit from metric_definitions").rows
+    return {key: (better, unit) for key, better, unit in rows}
 
 
 def _executed(store: Store, run_id: str) -> Path | None:

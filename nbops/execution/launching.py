@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -19,7 +17,9 @@ from typing import Protocol
 
 import msgspec
 
-from nbops.errors import ExecutionError, NbopsError, from_wire
+from nbops.errors import ExecutionError, NbopsError
+from nbops.execution import beside
+from nbops.execution.beside import Problem
 from nbops.records import Record
 
 _MODULE = "nbops.execution.launching"
@@ -46,45 +46,31 @@ class Begun(Record):
     unchanged: bool = False
 
 
-class _Problem(Record):
-    code: str
-    message: str
-    hint: str
-
-
 class _Said(Record):
     """The one line of the process: one of the two."""
 
     begun: Begun | None = None
-    problem: _Problem | None = None
+    problem: Problem | None = None
 
 
 def launch(order: Order) -> Begun:
     """Begin an execution and leave it to itself. Raises what `notebook.execute` and a sweep's driver raise before a run begins."""
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
-            [sys.executable, "-P", "-m", _MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-            cwd=order.project, start_new_session=True,
-        )  # fmt: skip
+        process, asking, answer = beside.begin(_MODULE, order, errors, cwd=order.project, start_new_session=True)
         # It ends when it has executed; somebody has to take notice of that.
         threading.Thread(target=process.wait, daemon=True).start()
-        if process.stdin is None or process.stdout is None:
-            raise AssertionError("Popen was asked for pipes")
-        with process.stdin as asking, process.stdout as answer:
-            asking.write(msgspec.json.encode(order) + b"\n")
+        with answer:
             asking.close()
             line = _line(answer.fileno())
         if not line:
-            errors.seek(0)
-            last = errors.read().decode(errors="replace").strip().rpartition("\n")[2] or "it said nothing"
             raise ExecutionError(
-                f"The process that was to execute {Path(order.notebook).name} did not begin: {last}.",
+                f"The process that was to execute {Path(order.notebook).name} did not begin: {beside.last_words(errors)}.",
                 hint="`nbops doctor` looks for the reason; `nbops run` in a terminal shows more of it.",
                 code="execution.environment",
             )
     said = msgspec.json.decode(line, type=_Said)
     if said.problem:
-        raise from_wire(said.problem.code, said.problem.message, said.problem.hint)
+        raise said.problem.error
     return said.begun or Begun("")
 
 
@@ -101,12 +87,10 @@ def _line(handle: int) -> bytes:
 
 def main() -> None:
     """Be the process that executes."""
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
-    answer = os.fdopen(os.dup(1), "wb", buffering=0)
-    # Whatever prints here is not to be taken for the answer.
-    os.dup2(2, 1)
+    order = msgspec.json.decode(beside.question(), type=Order)
+    answer = beside.answers()
 
-    def say(*, begun: Begun | None = None, problem: _Problem | None = None) -> None:
+    def say(*, begun: Begun | None = None, problem: Problem | None = None) -> None:
         if not answer.closed:
             with answer:
                 answer.write(msgspec.json.encode(_Said(begun, problem)) + b"\n")
@@ -120,7 +104,7 @@ def main() -> None:
         else:
             _run(order, began)
     except NbopsError as error:
-        say(problem=_Problem(error.code, error.message, error.hint))
+        say(problem=Problem.of(error))
 
 
 class _Began(Protocol):

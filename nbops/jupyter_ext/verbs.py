@@ -134,7 +134,8 @@ def run(asked: Asked, run_id: str) -> dict[str, object]:
         "files": [{"path": path, "size": size} for path, size in sheet.files],
         "inputs": [dict(zip(("name", "digest", "source", "rows"), item, strict=True)) for item in sheet.inputs],
         "models": [{"name": name, "version": number} for name, number in sheet.models],
-        "children": [_row(asked.root, row) for row in sheet.children], "can_stop": sheet.can_stop,
+        "children": [{**_row(asked.root, part.row), "metrics": part.metrics} for part in sheet.children],
+        "best": sheet.best, "grid": sheet.grid, "can_stop": sheet.can_stop,
         "plots": str(show.curves(store, run_id)),
     }  # fmt: skip
 

@@ -66,6 +66,10 @@ export interface Metric {
   points: number;
 }
 
+export interface Part extends Row {
+  metrics: Record<string, number | null>;
+}
+
 export interface Sheet extends Row {
   exit_status: number | null;
   actor: string | null;
@@ -96,7 +100,11 @@ export interface Sheet extends Row {
     rows: number | null;
   }[];
   models: { name: string; version: number }[];
-  children: Row[];
+  children: Part[];
+  /** The child with the best value, by metric. */
+  best: Record<string, string>;
+  /** The values of a sweep's parameters, where its points are all their combinations. */
+  grid: Record<string, string[]>;
   can_stop: boolean;
   plots: string;
 }

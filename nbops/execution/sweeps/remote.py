@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
-from nbops.errors import ExecutionError, NbopsError, from_wire
+from nbops.errors import ExecutionError, NbopsError
+from nbops.execution import beside
+from nbops.execution.beside import Problem
 from nbops.execution.sweeps.asked import Asked
 from nbops.execution.sweeps.dealing import Ended, Progress
 from nbops.records import Record
@@ -30,18 +31,12 @@ class _Call(Record):
     asked: Asked
 
 
-class _Problem(Record):
-    code: str
-    message: str
-    hint: str
-
-
 class _Said(Record):
     """One line of a driver: one of the three."""
 
     progress: Progress | None = None
     ended: Ended | None = None
-    problem: _Problem | None = None
+    problem: Problem | None = None
 
 
 def sweep(asked: Asked, project: Path, watch: Callable[[Progress], None]) -> tuple[Ended, bool]:
@@ -49,57 +44,46 @@ def sweep(asked: Asked, project: Path, watch: Callable[[Progress], None]) -> tup
 
     The first interrupt lets the running points stop, the second one kills them; both are heard while this waits.
     """
-    with _driver(_Call(str(project), asked)) as (process, errors):
-        interrupted = False
-        lines = _Lines(process)
-        while True:
-            try:
-                line = lines.next()
-            except KeyboardInterrupt:
-                interrupted = True
-                process.send_signal(signal.SIGINT)
-                continue
-            if not line and interrupted:
-                # It had not begun.
-                raise KeyboardInterrupt
-            if not line:
-                raise ExecutionError(
-                    f"The driver of the sweep died: {errors()}.",
-                    hint="`nbops runs list` shows its run, which can be resumed.",
-                )
-            said = msgspec.json.decode(line, type=_Said)
-            if said.progress:
-                watch(said.progress)
-            if said.problem:
-                raise from_wire(said.problem.code, said.problem.message, said.problem.hint)
-            if said.ended:
-                return said.ended, interrupted
-
-
-@contextmanager
-def _driver(call: _Call) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], str]]]:
     with tempfile.TemporaryFile() as errors:
-
-        def last_words() -> str:
-            errors.seek(0)
-            return errors.read().decode(errors="replace").strip().rpartition("\n")[2] or "it said nothing"
-
-        process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
-            [sys.executable, "-P", "-m", _MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, process_group=0
-        )  # fmt: skip
+        process, _, answers = beside.begin(_MODULE, _Call(str(project), asked), errors, process_group=0)
+        # Leaving closes its input: whatever happens here, it stops.
         with process:
-            if process.stdin:
-                process.stdin.write(msgspec.json.encode(call) + b"\n")
-                process.stdin.flush()
-            # Leaving closes its input: whatever happens here, it stops.
-            yield process, last_words
+            return _heard(process, _Lines(answers.fileno()), errors, watch)
+
+
+def _heard(
+    process: subprocess.Popen[bytes], lines: _Lines, errors: IO[bytes], watch: Callable[[Progress], None]
+) -> tuple[Ended, bool]:
+    interrupted = False
+    while True:
+        try:
+            line = lines.next()
+        except KeyboardInterrupt:
+            interrupted = True
+            process.send_signal(signal.SIGINT)
+            continue
+        if not line and interrupted:
+            # It had not begun.
+            raise KeyboardInterrupt
+        if not line:
+            raise ExecutionError(
+                f"The driver of the sweep died: {beside.last_words(errors)}.",
+                hint="`nbops runs list` shows its run, which can be resumed.",
+            )
+        said = msgspec.json.decode(line, type=_Said)
+        if said.progress:
+            watch(said.progress)
+        if said.problem:
+            raise said.problem.error
+        if said.ended:
+            return said.ended, interrupted
 
 
 class _Lines:
     """The lines that a process writes; an interrupt in between loses none."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._handle = process.stdout.fileno() if process.stdout else -1
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
         self._data = b""
 
     def next(self) -> bytes:
@@ -118,17 +102,12 @@ def main() -> None:
     from nbops import config
     from nbops.execution.sweeps import driver
 
-    text = b""
-    while not text.endswith(b"\n"):
-        read = os.read(0, 1 << 16)
-        if not read:
-            return
-        text += read
-    # Whatever prints here, a sampler for example, is not to be taken for an answer.
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
+    text = beside.question()
+    if not text:
+        return
+    answers = beside.answers()
 
-    def say(**said: Progress | Ended | _Problem) -> None:
+    def say(**said: Progress | Ended | Problem) -> None:
         try:
             answers.write(msgspec.json.encode(said) + b"\n")
         except BrokenPipeError:
@@ -139,7 +118,7 @@ def main() -> None:
     try:
         say(ended=driver.sweep(call.asked, config.settings(call.project), watch=lambda at: say(progress=at), stop=0))
     except NbopsError as error:
-        say(problem=_Problem(error.code, error.message, error.hint))
+        say(problem=Problem.of(error))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -53,6 +54,21 @@ class Sweep(Record):
         if listed is None:
             return self.chosen.get(number, {})
         return {name: texts.read(text) for name, text in listed[number].items()}
+
+    @property
+    def grid(self) -> dict[str, list[object]]:
+        """The values of each parameter, if the points are all combinations of them; else none."""
+        points = self.specification.points or []
+        found = {
+            name: list(dict.fromkeys(point.get(name, "") for point in points)) for name in self.specification.varied
+        }
+        if (
+            not points
+            or len(points) != math.prod(map(len, found.values()))
+            or any(len(point) < len(found) for point in points)
+        ):
+            return {}
+        return {name: [texts.read(text) for text in values] for name, values in found.items()}
 
 
 def load(store: Store, text: str) -> Sweep:

@@ -42,7 +42,7 @@ export function addNotebookCommands(means: Means): void {
     label: trans.__('Run as Pipeline…'),
     caption: trans.__('Run this notebook from top to bottom, with values of your choice'),
     icon: args => (args.toolbar || args.selected ? nbopsIcon : undefined),
-    describedBy: takes('path', 'texts', 'selected'),
+    describedBy: takes('path', 'texts', 'sweep', 'selected'),
     execute: guarded(trans, async args => {
       const path = args.path ?? (args.selected ? place.selected : place.notebook?.context.path);
       if (typeof path !== 'string') {
@@ -57,7 +57,8 @@ export function addNotebookCommands(means: Means): void {
       if (panel?.context.model.dirty) {
         await panel.context.save();
       }
-      const started = await runDialog(surface, path, args.texts as Record<string, string>);
+      const texts = args.texts as Record<string, string> | undefined;
+      const started = await runDialog(surface, path, texts, Boolean(args.sweep));
       if (!started) {
         return;
       }

@@ -9,6 +9,7 @@ import { type Folder, Problem, type Sheet } from '../api';
 import { ComparePage } from '../compare/page';
 import type { Desk } from '../desk';
 import { chooseRuns } from '../dialog/choose';
+import { written } from '../dialog/texts';
 import { executedPath } from '../drive';
 import { ModelPage } from '../model/page';
 import { ReportPage } from '../report/page';
@@ -72,12 +73,14 @@ export function addRunCommands(means: Means): void {
   });
   onRun('nbops:rerun', trans.__('Run Again with Changes…'), async ({ folder, id }) => {
     const sheet = await api.run(folder, id);
-    await surface.act('nbops:run-notebook', { path: reachable(sheet), texts: changed(sheet) });
+    const texts = { ...changed(sheet), ...written(sheet.grid) };
+    const sweep = Object.keys(sheet.grid).length > 0;
+    await surface.act('nbops:run-notebook', { path: reachable(sheet), texts, sweep });
   });
   onRun('nbops:copy-command', trans.__('Copy Command of Run…'), async ({ folder, id }) => {
     const sheet = await api.run(folder, id);
     const values = changed(sheet);
-    const order = { notebook: reachable(sheet), values, grid: {}, force: false };
+    const order = { notebook: reachable(sheet), values, grid: sheet.grid, force: false };
     const { command } = await api.check(order);
     Clipboard.copyToSystem(command);
     Notification.success(trans.__('Copied: %1', command), { autoClose: 4000 });

@@ -13,6 +13,7 @@ const KNOWN: Record<string, JSONObject> = {
   runs: { type: 'array', items: TEXT, maxItems: 4, description: 'Whole ids of runs.' },
   choose: { type: 'boolean', description: 'Ask also when the runs are enough.' },
   selected: { type: 'boolean', description: 'Take what the file browser has selected.' },
+  sweep: { type: 'boolean', description: 'Begin with several values per parameter.' },
   texts: {
     type: 'object',
     additionalProperties: TEXT,

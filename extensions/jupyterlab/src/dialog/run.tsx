@@ -20,21 +20,26 @@ export interface Started {
   notebook: string;
 }
 
-/** Let somebody fill in the form of a notebook and run it; null when they leave it. `texts` are filled in already. */
+/**
+ * Let somebody fill in the form of a notebook and run it; null when they leave it. `texts` are filled in already, with several
+ * values per field when it is a `sweep`.
+ */
 export function runDialog(
   surface: Surface,
   notebook: string,
-  texts: Record<string, string> = {}
+  texts: Record<string, string> = {},
+  sweep = false
 ): Promise<Started | null> {
   const title = surface.trans.__('Run %1', notebook.split('/').pop() ?? '');
   return modal<Started>(surface, title, close => (
-    <RunDialog notebook={notebook} texts={texts} close={close} />
+    <RunDialog notebook={notebook} texts={texts} sweep={sweep} close={close} />
   ));
 }
 
 interface Props {
   notebook: string;
   texts: Record<string, string>;
+  sweep: boolean;
   close: (started: Started | null) => void;
 }
 
@@ -64,7 +69,7 @@ function Filled(props: Props & { form: Form; reload: () => void }): JSX.Element 
   const { api, trans } = useSurface();
   const { form, notebook } = props;
   const [texts, setTexts] = React.useState(props.texts);
-  const [sweep, setSweep] = React.useState(false);
+  const [sweep, setSweep] = React.useState(props.sweep);
   const [force, setForce] = React.useState(false);
   const [starting, setStarting] = React.useState(false);
   const [refused, setRefused] = React.useState<Problem | null>(null);

@@ -13,6 +13,11 @@ export function several(text: string): string[] {
   return lines.map(line => line.trim()).filter(Boolean);
 }
 
+/** How the several values of each field stand there. */
+export function written(grid: Record<string, string[]>): Record<string, string> {
+  return Object.fromEntries(Object.entries(grid).map(([name, texts]) => [name, texts.join('\n')]));
+}
+
 /** What is ordered: only what differs from the notebook's own values, so that a command stays short. */
 export function order(
   notebook: string,

@@ -40,13 +40,15 @@ export function Head(props: { sheet: Sheet; folder: Folder }): JSX.Element {
           />
         )}
         {!sheet.is_sweep && (
+          <Button
+            accent
+            label={trans.__('Executed notebook')}
+            refused={unreadable}
+            onClick={() => void act('nbops:open-executed', args)}
+          />
+        )}
+        {(!sheet.is_sweep || Object.keys(sheet.grid).length > 0) && (
           <>
-            <Button
-              accent
-              label={trans.__('Executed notebook')}
-              refused={unreadable}
-              onClick={() => void act('nbops:open-executed', args)}
-            />
             <Button
               label={trans.__('Run again with changes…')}
               refused={unreachable}

@@ -51,11 +51,17 @@ export function Metrics({ sheet }: { sheet: Sheet }): JSX.Element {
   );
 }
 
+/** So many metrics of each part are shown. */
+const METRICS = 4;
+
 export function Children(props: { sheet: Sheet; folder: Folder }): JSX.Element {
   const { trans, act } = useSurface();
   const { sheet, folder } = props;
   const title = sheet.is_sweep ? trans.__('Points of the sweep') : trans.__('Parts');
   const finished = sheet.children.filter(row => row.status === 'finished');
+  const names = [...new Set(sheet.children.flatMap(row => Object.keys(row.metrics)))];
+  const shown = names.slice(0, METRICS);
+  const head = [trans.__('State'), trans.__('Run'), trans.__('Name'), ...shown, trans.__('Took')];
   return (
     <Section title={title} count={sheet.children.length}>
       {finished.length > 1 && (
@@ -71,10 +77,7 @@ export function Children(props: { sheet: Sheet; folder: Folder }): JSX.Element {
           </Link>
         </p>
       )}
-      <Table
-        label={title}
-        head={[trans.__('State'), trans.__('Run'), trans.__('Name'), trans.__('Took')]}
-      >
+      <Table label={title} head={head}>
         {sheet.children.map(row => (
           <tr key={row.id}>
             <td>
@@ -86,10 +89,23 @@ export function Children(props: { sheet: Sheet; folder: Folder }): JSX.Element {
               </Link>
             </td>
             <td>{row.name}</td>
+            {shown.map(name => (
+              <td
+                key={name}
+                className={`nbops-Number ${sheet.best[name] === row.id ? 'nbops-mod-best' : ''}`}
+              >
+                {name in row.metrics ? number(row.metrics[name] ?? null) : ''}
+              </td>
+            ))}
             <td className="nbops-Number">{duration(row.seconds)}</td>
           </tr>
         ))}
       </Table>
+      {names.length > METRICS && (
+        <p className="nbops-Quiet">
+          {trans.__('Further metrics: %1.', names.slice(METRICS).join(', '))}
+        </p>
+      )}
     </Section>
   );
 }
