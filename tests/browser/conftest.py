@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from nbformat import v4, write
 
 if TYPE_CHECKING:
@@ -180,9 +181,7 @@ class Desk:
 
     def violations(self, selector: str) -> list[str]:
         """What axe finds in our nodes that is serious or critical."""
-        if not self.page.evaluate("Boolean(window.axe)"):
-            self.page.add_script_tag(path=Path(__file__).with_name("axe.min.js"))
-        found = self.page.evaluate("selector => axe.run({include: [[selector]]})", selector)
+        found = Axe().run(self.page, context={"include": [[selector]]}).response
         return [
             f"{one['id']}: {node['target']} {node['failureSummary']}"
             for one in found["violations"] if one["impact"] in {"serious", "critical"}
