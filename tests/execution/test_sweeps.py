@@ -384,7 +384,7 @@ def test_optuna_goes_on_from_what_an_earlier_part_has_found(here: Workspace) -> 
 STEPS = """
 import nbops, time
 run = nbops.start_run()
-for step in range(60 if alpha > 10 else 3):
+for step in range(300 if alpha > 10 else 3):
     run.log_metric("loss", alpha + 1 / (step + 1), step=step)
     run.flush()
     time.sleep(0.2 if alpha > 10 else 0)
@@ -397,7 +397,7 @@ def test_a_point_without_hope_is_stopped_and_counts_as_done(here: Workspace, ins
     made = nbops.sweep(
         notebook, {"alpha": [1, 2, 3, 4, 5, 50]}, lanes=1, metric="loss", better="lower", stop_hopeless=True
     )
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 40
     assert made.runs["status"].tolist() == ["finished"] * 5 + ["stopped"]
     cause = made.runs["cause"].tolist()[-1]
     assert re.fullmatch(r"stopped: hopeless at step \d \(loss 5\S+, median \S+\)", cause), cause

@@ -250,7 +250,7 @@ def test_a_sweep_runs_every_combination(server: Server, two: Any) -> None:
     assert [child["name"] for child in sweep["children"]] == [
         f"alpha={alpha} kind={kind}" for alpha in (1, 2) for kind in "ab"
     ]
-    assert sweep["grid"] == {"alpha": ["1", "2"], "kind": ["a", "b"]}
+    assert sweep["grid"] == {"alpha": ["1.0", "2.0"], "kind": ["a", "b"]}
     assert all("mae" in child["metrics"] for child in sweep["children"])
     lowest = min(child["metrics"]["mae"] for child in sweep["children"])
     assert next(one for one in sweep["children"] if one["id"] == sweep["best"]["mae"])["metrics"]["mae"] == lowest
