@@ -25,7 +25,7 @@ demo: .venv/.demo ## train, compare, score and report on real flights, in a few 
 	@$(BIN)/nbops demo
 
 test: .venv/.test .venv/.oldest ## all tests but the long ones
-	@OLDEST_DUCKDB_PYTHON=$(OLDEST) $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadfile
+	@OLDEST_DUCKDB_PYTHON=$(OLDEST) $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: .venv/.dev ## lint, format, types and layers
 	$(BIN)/ruff check

@@ -35,6 +35,24 @@ DUCKDBS = {"this DuckDB": sys.executable, **({"oldest DuckDB": OLDEST} if OLDEST
 """The interpreters that a promise about DuckDB is tried with."""
 
 
+LONGEST = (
+    "browser/test_states.py", "browser/test_scenario.py", "reports/test_layers.py", "integration/", "widgets/test_in_browser.py",
+    "failures/test_classifier.py", "execution/test_sweeps.py", "workspace/test_scaffold.py", "jupyter_ext/",
+)  # fmt: skip
+"""What takes longest comes first, so that no core waits for it at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests into the order in which they are begun."""
+    here = Path(__file__).parent
+
+    def turn(item: pytest.Item) -> int:
+        path = item.path.relative_to(here).as_posix()
+        return next((number for number, name in enumerate(LONGEST) if path.startswith(name)), len(LONGEST))
+
+    items.sort(key=turn)
+
+
 class Project:
     """A project folder and the processes that a test lets work on it."""
 
