@@ -125,6 +125,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
 
     async def _cells(self) -> None:
         """Execute one cell after the other until one fails."""
+        # Before any cell, for whoever reads a notebook that failed wants it as readable.
+        self.nb.metadata["language_info"] = await self._language()
         if self._first:
             self._first(self)
         for index, cell in enumerate(self.nb.cells):
@@ -140,7 +142,6 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             self._account.cell_complete(self.nb.cells[index], cell_index=index)
         if self._last:
             await self._last(self)
-        self.nb.metadata["language_info"] = await self._language()
 
     async def _language(self) -> Any:
         """What the kernel says of its language, as nbclient puts it into the notebook."""

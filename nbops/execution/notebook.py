@@ -79,7 +79,7 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     Only what can be known to be up to date is not executed again: the notebook declares an input or an output, and nothing of what the
     run depends on has changed. `force` executes it anyway.
 
-    Raises NotFound for a missing notebook or secret, ParameterError for parameters that it does not take and secrets that it may not
+    Raises NotFound for a missing notebook, folder or secret, ParameterError for parameters that it does not take and secrets that it may not
     ask for, and UsageError for what is no notebook or an output that cannot be written: all before a run begins. `timeout` in seconds
     is for each cell; `begun` hears the id of the run when it begins. As a `part` of something larger it executes the notebook that
     it is given there.
@@ -95,7 +95,7 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     secrets.refuse_values(repr(values))
     hidden = secrets.resolve(store.settings, notebook, secrets.asked(interface, values))
     output = writable(output) if output is not None else None
-    where = (cwd or notebook.parent).resolve()
+    where = folder(cwd or notebook.parent)
     kernel = kernel or node.metadata.get("kernelspec", {}).get("name") or "python3"
     made = plan(store, node, interface, values, notebook=str(notebook), cwd=where, kernel=kernel)
     started = time.monotonic()
@@ -244,6 +244,14 @@ def _missing(kernel: str) -> Ending | None:
         known = ", ".join(sorted(specs.find_kernel_specs())) or "none"
         return broken(f"there is no kernel {kernel!r} here; there are: {known}")
     return None
+
+
+def folder(path: Path) -> Path:
+    """The absolute path of a folder to run in. Raises NotFound when there is none."""
+    found = path.expanduser().resolve()
+    if not found.is_dir():
+        raise NotFound(f"There is no folder {found} to run in.", hint="Make it first, or name another one.")
+    return found
 
 
 def writable(output: Path) -> Path:

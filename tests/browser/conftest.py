@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -196,6 +197,8 @@ NOT_OURS = (
     "Cannot read properties of null (reading 'updateRenderOption')",
     # ipywidgets' manager expects a kernel of every notebook.
     "Cannot read properties of null (reading 'kernel')",
+    # Two pages with one kernel hear of each other's comms.
+    "Comm not found for comm id",
     # JupyterLab takes its splash away twice when the theme changes early.
     "Failed to execute 'removeChild' on 'Node'",
 )
@@ -203,7 +206,44 @@ NOT_OURS = (
 
 @pytest.fixture
 def desk(server: Server, browser: Browser) -> Iterator[Desk]:
+    """A page of its own, with nothing opened."""
+    with _page(browser) as page:
+        yield Desk(page, server)
+
+
+@pytest.fixture(scope="module")
+def shared(server: Server, browser: Browser) -> Iterator[Desk]:
+    """JupyterLab with the panel open, for all tests of a module that do not need a page of their own."""
+    with _page(browser) as page:
+        made = Desk(page, server)
+        made.open(server.lab())
+        made.do("nbops:open-panel")
+        page.wait_for_selector(".nbops-Line")
+        yield made
+
+
+@pytest.fixture
+def lab(shared: Desk) -> Iterator[Desk]:
+    """The shared page, with nothing left of the test before."""
+    yield shared
+    shared.page.unroute_all()
+    shared.page.keyboard.press("Escape")
+    shared.page.evaluate(LEAVE)
+    shared.page.wait_for_selector(".nbops-Page", state="detached")
+    shared.errors.clear()
+    shared.do("nbops:refresh")
+
+
+LEAVE = """
+[...jupyterapp.shell.widgets('main')]
+    .filter(one => one.id.startsWith('nbops-') || one.context?.path.startsWith('nbops:'))
+    .forEach(one => one.close())
+"""
+
+
+@contextlib.contextmanager
+def _page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1300, "height": 850})
     context.set_default_timeout(15_000)
-    yield Desk(context.new_page(), server)
+    yield context.new_page()
     context.close()

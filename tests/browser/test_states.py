@@ -28,11 +28,8 @@ def reach(desk: Desk, server: Server) -> None:
         pytest.param(0, "", "does not answer", True, id="offline"),
     ],
 )
-def test_a_problem_is_told_and_what_was_known_stays(
-    desk: Desk, server: Server, status: int, body: str, told: str, keeps: bool
-) -> None:
-    reach(desk, server)
-    page = desk.page
+def test_a_problem_is_told_and_what_was_known_stays(lab: Desk, status: int, body: str, told: str, keeps: bool) -> None:
+    page = lab.page
 
     def answer(route: Any) -> None:
         if status:
@@ -42,19 +39,19 @@ def test_a_problem_is_told_and_what_was_known_stays(
 
     page.route("**/nbops/api/**", answer)
     # After a busy store the version is not asked again; after all others it is.
-    desk.do("nbops:refresh")
+    lab.do("nbops:refresh")
     if told == "of different versions":
         page.unroute("**/nbops/api/**")
         page.route("**/nbops/api/board**", lambda route: route.abort())
-        desk.do("nbops:refresh")
+        lab.do("nbops:refresh")
         page.wait_for_selector(".nbops-Notice:has-text('does not answer')")
         page.route("**/nbops/api/version**", answer)
-        desk.do("nbops:refresh")
+        lab.do("nbops:refresh")
     page.wait_for_selector(f".nbops-Panel .nbops-Notice:has-text('{told}')")
     assert (page.locator(".nbops-Line").count() > 0) is keeps
-    assert desk.violations(".nbops-Panel") == []
+    assert lab.violations(".nbops-Panel") == []
     page.unroute_all()
-    desk.do("nbops:refresh")
+    lab.do("nbops:refresh")
     page.wait_for_selector(".nbops-Panel .nbops-Notice", state="detached")
 
 
@@ -71,12 +68,26 @@ def test_where_nothing_ran_an_example_is_offered(desk: Desk, server: Server) -> 
     assert not (server.root / "fresh" / ".nbops").exists()
 
 
-def test_an_empty_filter_says_so(desk: Desk, server: Server) -> None:
-    reach(desk, server)
-    desk.page.fill(".nbops-Filter", "nothing like this")
-    desk.page.wait_for_selector("text=No run matches “nothing like this”.")
-    desk.page.fill(".nbops-Filter", "")
-    desk.page.wait_for_selector("[data-nbops-run]")
+def test_an_empty_filter_says_so(lab: Desk) -> None:
+    lab.page.fill(".nbops-Filter", "nothing like this")
+    lab.page.wait_for_selector("text=No run matches “nothing like this”.")
+    lab.page.fill(".nbops-Filter", "")
+    lab.page.wait_for_selector("[data-nbops-run]")
+
+
+def test_what_is_looked_for_while_an_answer_is_on_its_way_is_found_soon(lab: Desk) -> None:
+    page = lab.page
+    page.evaluate("""() => {
+        const real = window.fetch;
+        const late = (...words) => new Promise(done => setTimeout(() => done(real(...words)), 1500));
+        window.fetch = (...words) => { window.fetch = real; return late(...words); };
+    }""")
+    lab.do("nbops:refresh")
+    page.fill(".nbops-Filter", "nothing like this")
+    # The next regular look would come after ten seconds.
+    page.wait_for_selector("text=No run matches “nothing like this”.", timeout=6_000)
+    page.fill(".nbops-Filter", "")
+    page.wait_for_selector("[data-nbops-run]")
 
 
 def test_loading_is_shown_once_it_takes_long(desk: Desk, server: Server) -> None:
@@ -102,9 +113,8 @@ def test_nothing_is_asked_while_the_page_is_hidden(desk: Desk, server: Server) -
     assert asked != []
 
 
-def test_lines_are_reached_by_arrow_keys_and_opened_by_enter(desk: Desk, server: Server) -> None:
-    reach(desk, server)
-    page = desk.page
+def test_lines_are_reached_by_arrow_keys_and_opened_by_enter(lab: Desk) -> None:
+    page = lab.page
     page.focus(".nbops-Filter")
     # Past the heading of the first list.
     for _ in range(2):
@@ -115,18 +125,20 @@ def test_lines_are_reached_by_arrow_keys_and_opened_by_enter(desk: Desk, server:
     page.wait_for_selector(f".nbops-Page:visible .nbops-Head:has-text('{chosen[-8:]}')")
 
 
-def test_a_dialog_begins_in_its_first_field_and_gives_the_focus_back(desk: Desk, server: Server) -> None:
-    reach(desk, server)
-    page = desk.page
+def test_a_dialog_begins_in_its_first_field_and_gives_the_focus_back(lab: Desk) -> None:
+    page = lab.page
     page.focus(".nbops-Filter")
-    desk.do("nbops:run-notebook", path="flights/train.ipynb")
+    lab.do("nbops:run-notebook", path="flights/train.ipynb")
     page.wait_for_selector(".nbops-Field input:focus")
     page.keyboard.press("Escape")
     page.wait_for_selector(".nbops-Modal", state="detached")
     assert page.evaluate("document.activeElement.classList.contains('nbops-Filter')")
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast"])
+@pytest.mark.parametrize(
+    "theme",
+    ["JupyterLab Light", "JupyterLab Dark", pytest.param("JupyterLab Dark High Contrast", marks=pytest.mark.long)],
+)
 def test_nothing_of_ours_is_hard_to_reach_or_to_read(desk: Desk, server: Server, theme: str) -> None:
     server.nbops("run", "broken.ipynb", "-p", "limit", "2", check=False)
     reach(desk, server)
@@ -161,9 +173,8 @@ def test_nothing_of_ours_is_hard_to_reach_or_to_read(desk: Desk, server: Server,
     assert found == []
 
 
-def test_every_command_says_what_it_takes(desk: Desk, server: Server) -> None:
-    reach(desk, server)
-    described = desk.page.evaluate(
+def test_every_command_says_what_it_takes(lab: Desk) -> None:
+    described = lab.page.evaluate(
         """async () => Object.fromEntries(await Promise.all(
             jupyterapp.commands.listCommands().filter(id => id.startsWith('nbops:'))
                 .map(async id => [id, (await jupyterapp.commands.describedBy(id)).args])))"""

@@ -229,6 +229,7 @@ def test_a_cell_that_fails_is_told_by_number(here: Workspace, tmp_path: Path) ->
     assert (info.status, info.cause, info.experiment) == ("failed", outcome.cause, "failing")
     executed = nbformat.read(tmp_path / "out.ipynb", as_version=4)
     assert [cell.execution_count for cell in executed.cells if cell.cell_type == "code"] == [1, 2, None]
+    assert executed.metadata.language_info.name == "python"
 
 
 def test_a_kernel_that_dies_is_told(here: Workspace, tmp_path: Path) -> None:

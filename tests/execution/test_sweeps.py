@@ -174,6 +174,15 @@ def test_the_direction_of_a_metric_is_known_from_the_project(here: Workspace, pl
         nbops.load_sweep(made.best("mae").id)
 
 
+def test_a_folder_that_is_not_there_is_told_before_anything_runs(here: Workspace, plain: Path, inside: Path) -> None:
+    before = len(nbops.search_runs())
+    with pytest.raises(NotFound, match="no folder"):
+        nbops.sweep(plain, {"alpha": [1, 2]}, cwd=inside / "nowhere")
+    with pytest.raises(NotFound, match="no folder"):
+        execution.execute(here.store, plain, cwd=inside / "nowhere")
+    assert len(nbops.search_runs()) == before
+
+
 def test_values_of_any_kind_reach_the_notebook_as_they_are(here: Workspace, inside: Path) -> None:
     kinds = [
         np.float32(0.5),

@@ -96,7 +96,7 @@ def visible(page: Any, selector: str) -> Any:
     return page.locator(f".jp-OutputArea {selector}").filter(visible=True)
 
 
-@pytest.mark.parametrize("application", PATHS)
+@pytest.mark.parametrize("application", ["jupyterlab", pytest.param("notebook", marks=pytest.mark.long)])
 def test_a_choice_redraws_and_the_saved_notebook_shows_it_without_a_kernel(
     browser: Any, here: Workspace, tmp_path: Path, application: str
 ) -> None:

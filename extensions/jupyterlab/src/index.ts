@@ -87,6 +87,8 @@ function activate(
     if (isExecuted(context.path)) {
       const { sessionContext } = context;
       sessionContext.kernelPreference = { ...sessionContext.kernelPreference, ...NO_KERNEL };
+      // What JupyterLab adds to one that never met its kernel is nothing to be saved.
+      void context.ready.then(() => (context.model.dirty = false));
     }
   });
 

@@ -23,6 +23,8 @@ export class Source<T> {
   private readonly _changed = new Signal<this, State<T>>(this);
   private readonly _poll: Poll<void, unknown, 'ask'>;
   private _latest = 0;
+  private _asking = false;
+  private _again = false;
 
   /** `watched` says whether anybody looks: nothing is asked while nobody does. `seconds` 0 asks only when told to. */
   constructor(
@@ -53,6 +55,8 @@ export class Source<T> {
 
   /** Ask now, and go on asking. */
   refresh(): void {
+    // What is being answered may be no more what is wanted.
+    this._again = this._asking;
     void this._poll.start();
     void this._poll.refresh();
   }
@@ -85,11 +89,23 @@ export class Source<T> {
   };
 
   private async _load(): Promise<void> {
+    this._asking = true;
+    try {
+      do {
+        this._again = false;
+        await this._once();
+      } while (this._again);
+    } finally {
+      this._asking = false;
+    }
+  }
+
+  private async _once(): Promise<void> {
     // An answer that a later one has overtaken is dropped.
     const turn = ++this._latest;
     try {
       const value = await this._ask();
-      if (turn === this._latest) {
+      if (turn === this._latest && !this._again) {
         this._set({ value, problem: null, at: Date.now() });
       }
     } catch (error) {

@@ -14,7 +14,7 @@ import msgspec
 from nbops.errors import NotFound, UsageError
 from nbops.execution import parameters as typed
 from nbops.execution import reading
-from nbops.execution.notebook import writable
+from nbops.execution.notebook import folder, writable
 from nbops.execution.parameters import Interface
 from nbops.execution.skipping.plan import by_hand
 from nbops.execution.sweeps import samplers, space, texts
@@ -111,6 +111,8 @@ def make(asked: Asked) -> Plan:
     typed.check(node, interface, [*fixed, *varied])
     if asked.goal.stop_hopeless and not asked.goal.metric:
         raise UsageError("Without a metric no point is hopeless.", hint="Name the metric: --metric mae")
+    if asked.ways.cwd:
+        folder(Path(asked.ways.cwd))
     if asked.ways.output:
         writable(Path(asked.ways.output) / "sweep.ipynb")
     specification = Specification(

@@ -21,8 +21,15 @@ export function marked(texts: (string | null)[]): (Line[] | null)[] {
   });
 }
 
+/** So many pairs of lines are looked at; in what is longer a line's partner is any that reads the same. */
+const MOST = 4_000_000;
+
 /** Places in `own` of a longest common subsequence with `other`. */
 function partners(own: string[], other: string[]): Set<number> {
+  if (own.length * other.length > MOST) {
+    const there = new Set(other);
+    return new Set(own.map((text, place) => (there.has(text) ? place : -1)));
+  }
   const lengths = Array.from({ length: own.length + 1 }, () =>
     new Uint32Array(other.length + 1)
   );
