@@ -79,10 +79,10 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     Only what can be known to be up to date is not executed again: the notebook declares an input or an output, and nothing of what the
     run depends on has changed. `force` executes it anyway.
 
-    Raises NotFound for a missing notebook, folder or secret, ParameterError for parameters that it does not take and secrets that it may not
-    ask for, and UsageError for what is no notebook or an output that cannot be written: all before a run begins. `timeout` in seconds
-    is for each cell; `begun` hears the id of the run when it begins. As a `part` of something larger it executes the notebook that
-    it is given there.
+    Raises NotFound for a missing notebook, folder or secret, ParameterError for parameters that it does not take and secrets that it may
+    not ask for, and UsageError for what is no notebook or an output that cannot be written: all before a run begins. `timeout` in
+    seconds is for each cell; `begun` hears the id of the run when it begins. As a `part` of something larger it executes the notebook
+    that it is given there.
     """
     notebook = notebook.expanduser().resolve()
     if not notebook.is_file():
