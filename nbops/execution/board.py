@@ -5,7 +5,6 @@ In flow rows of the store and what runners tell of themselves; out flow records 
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,8 @@ from nbops.execution import parameters as typed
 from nbops.execution.execution import journals
 from nbops.execution.notebook import executed
 from nbops.execution.parameters.form import as_typed
-from nbops.records import Better, Record, RunStatus, at, short
+from nbops.execution.sweeps.texts import label
+from nbops.records import Better, Param, Record, RunStatus, at, short
 from nbops.registry import models
 from nbops.store.client import Store
 from nbops.tracking import compare, runs
@@ -34,7 +34,8 @@ _ATTENTION = 50
 class Row(Record):
     """A run in a list. `seconds` is how long it took, or has taken so far; `cell` of `cells` is what it executes right now.
 
-    `notebook` is the whole path of the notebook that it is of.
+    `notebook` is the whole path of the notebook that it is of; `differs` has, in a few words, the parameters in which it differs from
+    the others of that notebook in the list.
     """
 
     run_id: str
@@ -53,6 +54,7 @@ class Row(Record):
     cell: int | None = None
     cells: int | None = None
     line: str = ""
+    differs: str = ""
 
 
 class ModelRow(Record):
@@ -105,8 +107,8 @@ class Part(Record):
 class Sheet(Record):
     """One run with all that is known of it. Memory in bytes; `failed_cell` is a place in the executed notebook, from 0.
 
-    `grid` has the values of a sweep's parameters, as one types them, where its points are all their combinations; `best` names, by
-    metric, the finished child with the best value.
+    `grid` has the values of a sweep's parameters, as one types them, where its points are all their combinations; `better` tells the
+    direction of its children's metrics, where it is known.
     """
 
     row: Row
@@ -124,7 +126,7 @@ class Sheet(Record):
     inputs: list[tuple[str, str, str | None, int | None]]
     models: list[tuple[str, int]]
     children: list[Part]
-    best: dict[str, str]
+    better: dict[str, Better]
     grid: dict[str, list[str]]
     can_stop: bool
 
@@ -171,12 +173,32 @@ def board(store: Store, *, text: str = "", status: str = "", limit: int = 50) ->
     wanted = text.strip().lower()
     found = store.read(sql, [wanted, status, status, wanted, wanted, limit + 1]).rows
     return Board(
-        rows=[_row(store, row) for row in found[:limit]],
+        rows=_told_apart(store, [_row(store, row) for row in found[:limit]]),
         more=len(found) > limit,
         attention=_attention(store),
         running=_count(store, "select count(*) from runs where not deleted and status = 'running' and parent_run_id is null"),
         models=_model_rows(store),
     )  # fmt: skip
+
+
+def _told_apart(store: Store, rows: list[Row]) -> list[Row]:
+    """The rows with the parameters in which those of one notebook differ."""
+    notebooks = {row.run_id: row.notebook for row in rows if row.notebook and not row.is_sweep}
+    sql = "select run_id::varchar, key, value, kind from params where run_id in (select unnest(?::uuid[])) order by key"
+    params: dict[str, dict[str, object]] = {}
+    for run_id, *param in store.read(sql, [list(notebooks)]).rows if len(notebooks) > 1 else []:
+        item = Param(*param)
+        params.setdefault(run_id, {})[item.key] = runs.value_of(item)
+    texts: dict[tuple[str, str], set[str]] = {}
+    for run_id, values in params.items():
+        for key, value in values.items():
+            texts.setdefault((notebooks[run_id], key), set()).add(repr(value))
+    return [
+        msgspec.structs.replace(row, differs=label({
+            key: value for key, value in params.get(row.run_id, {}).items() if len(texts[row.notebook or "", key]) > 1
+        }))
+        for row in rows
+    ]  # fmt: skip
 
 
 def sheet(store: Store, run_id: str) -> Sheet:
@@ -195,7 +217,7 @@ def sheet(store: Store, run_id: str) -> Sheet:
         files=_pairs(store, "select path, size from artifacts where run_id = ? order by path", run_id),
         inputs=_pairs(store, "select name, digest, source, rows from run_inputs where run_id = ? order by name", run_id),
         models=_pairs(store, "select model, version from model_versions where run_id = ? order by model, version", run_id),
-        children=parts, best=_best(store, parts), grid=_grid(swept) if swept else {},
+        children=parts, better=_better(store, parts), grid=_grid(swept) if swept else {},
         can_stop=row.status == "running" and info.host == store.host,
     )  # fmt: skip
 
@@ -220,23 +242,15 @@ def _parts(store: Store, run_id: str, sweep: Sweep | None) -> list[Part]:
 
 def _points(sweep: Sweep) -> dict[str, str]:
     """The runs of a sweep's first points, each with what is varied in a few words."""
-    from nbops.execution.sweeps.texts import label
-
     found = [(child.run_id, label(sweep.values(number))) for number, child in sweep.children.items()]
     return dict(found[:MOST])
 
 
-def _best(store: Store, parts: list[Part]) -> dict[str, str]:
-    """The finished run with the best value of each metric whose direction is known."""
-    ended = [part for part in parts if part.row.status == "finished"]
-    found, defined = {}, _definitions(store) if ended else {}
-    for name in {name for part in ended for name in part.metrics}:
-        better = defined.get(name, (compare.direction(name), None))[0]
-        valued = [part for part in ended if not math.isnan(part.metrics.get(name, math.nan))]
-        if better and len(valued) > 1:
-            choose = min if better == "lower" else max
-            found[name] = choose(valued, key=lambda part: part.metrics[name]).row.run_id
-    return found
+def _better(store: Store, parts: list[Part]) -> dict[str, Better]:
+    names = {name for part in parts for name in part.metrics}
+    defined = _definitions(store) if names else {}
+    found = {name: defined.get(name, (compare.direction(name), None))[0] for name in sorted(names)}
+    return {name: better for name, better in found.items() if better}
 
 
 def _sweep(store: Store, run_id: str) -> Sweep | None:

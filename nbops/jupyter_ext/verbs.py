@@ -135,7 +135,7 @@ def run(asked: Asked, run_id: str) -> dict[str, object]:
         "inputs": [dict(zip(("name", "digest", "source", "rows"), item, strict=True)) for item in sheet.inputs],
         "models": [{"name": name, "version": number} for name, number in sheet.models],
         "children": [{**_row(asked.root, part.row), "metrics": part.metrics} for part in sheet.children],
-        "best": sheet.best, "grid": sheet.grid, "can_stop": sheet.can_stop,
+        "better": sheet.better, "grid": sheet.grid, "can_stop": sheet.can_stop,
         "plots": str(show.curves(store, run_id)),
     }  # fmt: skip
 
@@ -231,7 +231,10 @@ def check(asked: Asked) -> dict[str, object]:
         for text in texts[1:]:
             other = typed.problems(interface, {**first, name: typed.Word(text)})
             found += [problem for problem in other if problem.parameter == name]
-    told = [{"name": problem.parameter or None, "message": problem.what, "hint": problem.remedy} for problem in found]
+    told = [
+        {"name": problem.parameter or None, "message": problem.brief or problem.what, "hint": "" if problem.brief else problem.remedy}
+        for problem in found
+    ]  # fmt: skip
     if not told:
         try:
             typed.check(node, interface, typed.resolve(interface, first))

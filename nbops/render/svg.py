@@ -193,7 +193,9 @@ def parallel(
     for row in sorted(range(len(rows)), key=lambda row: row in highlight):
         ys = [None if (place := places[row]) is None else bottom - place * _UPRIGHT for _, places in scaled]
         said = " · ".join(f"{head.label} {values.text(value)}" for head, value in zip(heads, rows[row], strict=True))
-        parts.append(_strand(list(map(draw.Spot, xs, ys)), said, highlight=row in highlight))
+        # Many lines are told apart where they are faint, few where they are not.
+        faint = 0.9 if len(rows) <= _FEW else 0.5
+        parts.append(_strand(list(map(draw.Spot, xs, ys)), said, highlight=row in highlight, faint=faint))
     gaps = [left, *(later - x for x, later in pairwise(xs))]
     for head, x, gap, (axis, _) in zip(heads, xs, gaps, scaled, strict=False):
         label = f"{head.label}, {head.unit}" if head.unit else head.label
@@ -340,7 +342,10 @@ def _upright(column: Column, cells: Sequence[object]) -> tuple[scales.Axis, list
     return axis, [None if cell is None else index[values.text(cell)] for cell in cells]
 
 
-def _strand(spots: Sequence[draw.Spot], said: str, *, highlight: bool) -> Html:
-    pen, opacity = (draw.Pen(draw.ORANGE, weight=2.5), None) if highlight else (draw.Pen(draw.BLUE, weight=1.3), 0.5)
+_FEW = 12
+
+
+def _strand(spots: Sequence[draw.Spot], said: str, *, highlight: bool, faint: float) -> Html:
+    pen, opacity = (draw.Pen(draw.ORANGE, weight=2.5), None) if highlight else (draw.Pen(draw.BLUE, weight=1.3), faint)
     dots = [element("circle", cx=spot.x, cy=spot.y, r=4) for spot in spots if highlight and spot.y is not None]
     return element("g", element("title", said), pen.draw(draw.path(spots), opacity), *dots, fill=pen.colour)

@@ -171,7 +171,7 @@ class Comparison(View):
     def note(self) -> str:
         """What a reader should know about the rows: how many are not shown, and whether the metrics compare."""
         hidden = len(self.rows) - len(self.shown)
-        told = [f"{hidden} that are the same in all are not shown"] if hidden else []
+        told = [f"{hidden} values that are the same in all are not shown"] if hidden else []
         # What models were trained on may differ, what they are judged on should not; of a run without such an input nothing is known.
         inputs = [row for row in self.rows if row.place == "inputs" and not row.key.startswith("train")]
         other = [row.key for row in inputs if len({*row.cells} - {None}) > 1]

@@ -114,6 +114,7 @@ def test_the_board_has_runs_with_their_notebook_and_filters_them(server: Server,
     assert row["title"] == "train.ipynb"
     assert row["notebook"] == "train.ipynb"
     assert row["status"] == "finished"
+    assert row["differs"] == "alpha=2"
     assert server.get("board", text="no such words")["runs"] == []
     assert server.get("board", text=first["short"])["runs"][0]["id"] == first["id"]
 
@@ -181,6 +182,8 @@ def test_a_form_has_a_native_field_for_each_type(server: Server, project: Projec
 def test_a_wrong_value_is_told_at_its_field_and_the_command_is_given(server: Server, two: Any) -> None:
     told = server.post("check", {"notebook": "train.ipynb", "values": {"alpha": "20", "nothing": "1"}})
     assert {problem["name"] for problem in told["problems"]} == {"alpha", "nothing"}
+    # The field beside it says the rest.
+    assert {"name": "alpha", "message": "'20' is not within 0..10.", "hint": ""} in told["problems"]
     right = server.post("check", {"notebook": "train.ipynb", "values": {"alpha": "3", "kind": "it's $HOME"}})
     assert right["problems"] == []
     assert right["command"] == "nbops run train.ipynb -p alpha 3 -p kind 'it'\"'\"'s $HOME'"
@@ -252,8 +255,7 @@ def test_a_sweep_runs_every_combination(server: Server, two: Any) -> None:
     ]
     assert sweep["grid"] == {"alpha": ["1.0", "2.0"], "kind": ["a", "b"]}
     assert all("mae" in child["metrics"] for child in sweep["children"])
-    lowest = min(child["metrics"]["mae"] for child in sweep["children"])
-    assert next(one for one in sweep["children"] if one["id"] == sweep["best"]["mae"])["metrics"]["mae"] == lowest
+    assert sweep["better"]["mae"] == "lower"
     assert server.ask("POST", "sweeps", {"notebook": "train.ipynb"}).status == 400
 
 

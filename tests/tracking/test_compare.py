@@ -64,7 +64,7 @@ def test_what_differs_is_shown_and_the_best_of_each_metric_is_marked(
     assert "★ 3" in lines["gain"]
     assert "★" not in lines["odd"]
     assert ("NaN" in lines["worse"], "∞" in lines["worse"], "–" in lines["worse"]) == (True, True, True)
-    assert "that are the same in all are not shown" in repr(view)
+    assert "values that are the same in all are not shown" in repr(view)
 
 
 def test_everything_can_be_shown(here: Workspace, trio: tuple[Run, Run, Run]) -> None:

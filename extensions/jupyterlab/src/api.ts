@@ -28,6 +28,8 @@ export interface Row {
   line: string;
   parent: string | null;
   is_sweep: boolean;
+  /** The parameters in which it differs from others of its notebook, in a few words. */
+  differs: string;
 }
 
 export interface ModelRow {
@@ -101,8 +103,8 @@ export interface Sheet extends Row {
   }[];
   models: { name: string; version: number }[];
   children: Part[];
-  /** The child with the best value, by metric. */
-  best: Record<string, string>;
+  /** Which values of the children's metrics are better, where it is known. */
+  better: Record<string, 'lower' | 'higher'>;
   /** The values of a sweep's parameters, where its points are all their combinations. */
   grid: Record<string, string[]>;
   can_stop: boolean;

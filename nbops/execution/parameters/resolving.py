@@ -17,11 +17,15 @@ from nbops.records import Record
 
 
 class Problem(Record):
-    """Why a given value, or a parameter that none was given for, is refused; `parameter` is its name."""
+    """Why a given value, or a parameter that none was given for, is refused; `parameter` is its name.
+
+    `brief` is enough beside a form's field, which shows the name, the type and the range.
+    """
 
     parameter: str
     what: str
     remedy: str
+    brief: str = ""
 
 
 def problems(interface: Interface, given: Mapping[str, object]) -> list[Problem]:
@@ -122,14 +126,17 @@ def _unknown(interface: Interface, name: str) -> Problem:
     )
 
 
+_OUTSIDE = "is not within"
+
+
 def _misfit(interface: Interface, name: str, parameter: Parameter | None, value: object, why: str) -> Problem:
     told = "a value that is not shown" if parameter and parameter.direction == "secret" else shown(value)
     takes = f" is {_describe(parameter)};" if parameter and (parameter.type != ANY or parameter.range) else ""
-    return Problem(
-        name,
-        f"Parameter {name!r} of {interface.notebook}{takes} given was {told}, which {why}.",
-        _remedy(parameter, value, why),
-    )
+    remedy = _remedy(parameter, value, why)
+    what = f"Parameter {name!r} of {interface.notebook}{takes} given was {told}, which {why}."
+    if parameter and parameter.direction == "secret":
+        return Problem(name, what, remedy, f"Give the name of a secret: secret://{name}")
+    return Problem(name, what, remedy, f"{told} {why}." if why.startswith(_OUTSIDE) else f"{told} {why}. {remedy}")
 
 
 def _describe(parameter: Parameter) -> str:
@@ -145,7 +152,7 @@ def _remedy(parameter: Parameter | None, value: object, why: str) -> str:
     name = parameter.name
     if parameter.direction == "secret":
         return f"Keep the value outside and give its name: -p {name} secret://{name}"
-    if why.startswith("is not within"):
+    if why.startswith(_OUTSIDE):
         return f"Give a value within {parameter.range}, or change the range in the comment behind {name!r}."
     if parameter.choices:
         near = nearest(str(value), [str(choice) for choice in parameter.choices])
@@ -174,6 +181,7 @@ def _lacking(interface: Interface, parameter: Parameter) -> Problem:
             parameter.name,
             f"Parameter {parameter.name!r} of {interface.notebook} has no default and was not given.",
             f"Give {_article(parameter.type)}: -p {parameter.name} VALUE",
+            "It has no default: give a value.",
         )
     return Problem(
         parameter.name,

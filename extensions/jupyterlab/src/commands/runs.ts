@@ -130,7 +130,7 @@ export function addRunCommands(means: Means): void {
             })
           : given;
       if (runs) {
-        const title = trans.__('Compare %1', runs.map(id => id.slice(-4)).join(', '));
+        const title = trans.__('Compare %1', runs.map(id => id.slice(-8)).join(', '));
         views.show('compare', runs.join('-'), title, () => new ComparePage(surface, { runs, folder }));
       }
     })

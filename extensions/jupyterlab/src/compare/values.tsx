@@ -2,7 +2,7 @@
 import * as React from 'react';
 
 import type { Comparison, Folder } from '../api';
-import { Direction, Link, StatusMark } from '../parts/small';
+import { Best, Direction, Link, StatusMark } from '../parts/small';
 import { useSurface } from '../surface';
 import { number } from '../words';
 
@@ -62,7 +62,6 @@ export function Values(props: { values: Comparison; folder: Folder }): JSX.Eleme
 }
 
 function ValueLine({ row }: { row: Row }): JSX.Element {
-  const { trans } = useSurface();
   return (
     <tr>
       <th scope="row">
@@ -75,7 +74,7 @@ function ValueLine({ row }: { row: Row }): JSX.Element {
         return (
           <td key={index} className={best ? 'nbops-Number nbops-mod-best' : 'nbops-Number'}>
             {typeof value === 'number' ? number(value) : value === null ? '–' : String(value)}
-            {best && <span className="nbops-Best">{trans.__('best')}</span>}
+            {best && <Best />}
           </td>
         );
       })}

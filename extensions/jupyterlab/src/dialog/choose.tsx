@@ -124,7 +124,8 @@ function Choosable(props: {
         />
         <StatusMark status={row.status} />
         <span className="nbops-Line-name">
-          {row.title} <code className="nbops-Quiet">{row.short}</code>
+          {row.title} <code className="nbops-Quiet">{row.short}</code>{' '}
+          <span className="nbops-Quiet">{row.differs}</span>
         </span>
         <span className="nbops-Line-end">
           {moment(row.start)} · {duration(row.seconds)}

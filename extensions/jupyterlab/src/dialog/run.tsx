@@ -136,6 +136,11 @@ function Filled(props: Props & { form: Form; reload: () => void }): JSX.Element 
             />
           </fieldset>
         )}
+        {sweep && (
+          <p className="nbops-Quiet">
+            {trans.__('Give one value per line, or several between commas. Every combination is run.')}
+          </p>
+        )}
         {form.parameters.map((field, index) => (
           <FieldLine
             key={field.name}

@@ -3,7 +3,7 @@ import * as React from 'react';
 
 import type { Folder, ModelSheet, Version } from '../api';
 import { Page } from '../parts/page';
-import { Button, Direction, Drawn, Link, Section, Table } from '../parts/small';
+import { Best, best, Button, Direction, Drawn, Link, Section, Table } from '../parts/small';
 import { type Surface, useSurface } from '../surface';
 import { moment, number } from '../words';
 
@@ -38,10 +38,9 @@ function ModelView(props: { sheet: ModelSheet; folder: Folder }): JSX.Element {
   return (
     <>
       <header className="nbops-Head">
-        <h1>{sheet.name}</h1>
-        <p className="nbops-Facts">
-          <span>{trans._n('%1 version', '%1 versions', sheet.versions.length)}</span>
-        </p>
+        <h1>
+          <span className="nbops-Quiet">{trans.__('Model')}</span> {sheet.name}
+        </h1>
         <div className="nbops-Buttons">
           <Button
             accent
@@ -49,6 +48,9 @@ function ModelView(props: { sheet: ModelSheet; folder: Folder }): JSX.Element {
             refused={refused}
             onClick={() => void act('nbops:compare', { runs: chosen, folder })}
           />
+          <span className="nbops-Quiet" role="status">
+            {refused}
+          </span>
         </div>
       </header>
       <Section title={trans.__('Versions')} count={sheet.versions.length}>
@@ -71,6 +73,9 @@ function Versions(props: {
 }): JSX.Element {
   const { trans } = useSurface();
   const { versions, metrics } = props.sheet;
+  const leaders = metrics.map(metric =>
+    best(versions.map(version => version.metrics[metric.name]), metric.better)
+  );
   const head = [
     <span className="nbops-Unseen">{trans.__('To compare')}</span>,
     trans.__('Version'),
@@ -91,11 +96,14 @@ function Versions(props: {
   ];
   return (
     <Table label={trans.__('Versions')} head={head}>
-      {versions.map(version => (
+      {versions.map((version, index) => (
         <VersionLine
           key={version.version}
           version={version}
-          metrics={metrics.map(metric => metric.name)}
+          metrics={metrics.map((metric, place) => ({
+            name: metric.name,
+            best: leaders[place]?.includes(index) ?? false
+          }))}
           folder={props.folder}
           chosen={props.chosen.includes(version.run)}
           toggle={() => props.toggle(version.run)}
@@ -107,7 +115,7 @@ function Versions(props: {
 
 function VersionLine(props: {
   version: Version;
-  metrics: string[];
+  metrics: { name: string; best: boolean }[];
   folder: Folder;
   chosen: boolean;
   toggle: () => void;
@@ -126,9 +134,13 @@ function VersionLine(props: {
       </td>
       <th scope="row">{version.version}</th>
       <td>{version.state}</td>
-      {props.metrics.map(name => (
-        <td key={name} className="nbops-Number">
-          {name in version.metrics ? number(version.metrics[name] ?? null) : ''}
+      {props.metrics.map(metric => (
+        <td
+          key={metric.name}
+          className={metric.best ? 'nbops-Number nbops-mod-best' : 'nbops-Number'}
+        >
+          {metric.name in version.metrics ? number(version.metrics[metric.name] ?? null) : ''}
+          {metric.best && <Best />}
         </td>
       ))}
       <td>
@@ -136,7 +148,7 @@ function VersionLine(props: {
           {version.short}
         </Link>
       </td>
-      <td>{moment(version.created)}</td>
+      <td className="nbops-Moment">{moment(version.created)}</td>
       <td>{version.actor}</td>
       <td>
         {version.notebook && (

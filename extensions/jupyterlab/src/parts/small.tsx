@@ -149,3 +149,22 @@ export function Direction(props: {
     </span>
   );
 }
+
+/** Marks the best of several values. */
+export function Best(): JSX.Element {
+  const { trans } = useSurface();
+  return <span className="nbops-Best">{trans.__('best')}</span>;
+}
+
+/** The places of the best among several values. */
+export function best(
+  values: (number | null | undefined)[],
+  better: 'lower' | 'higher' | null | undefined
+): number[] {
+  const known = values.filter((value): value is number => typeof value === 'number');
+  if (!better || known.length < 2) {
+    return [];
+  }
+  const most = better === 'lower' ? Math.min(...known) : Math.max(...known);
+  return values.flatMap((value, index) => (value === most ? [index] : []));
+}

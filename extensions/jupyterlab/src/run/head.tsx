@@ -42,7 +42,7 @@ export function Head(props: { sheet: Sheet; folder: Folder }): JSX.Element {
         {!sheet.is_sweep && (
           <Button
             accent
-            label={trans.__('Executed notebook')}
+            label={trans.__('Open executed notebook')}
             refused={unreadable}
             onClick={() => void act('nbops:open-executed', args)}
           />

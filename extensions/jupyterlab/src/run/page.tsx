@@ -89,7 +89,7 @@ function RunView(props: {
         {sheet.metrics.length > 0 && <Metrics sheet={sheet} />}
       </div>
       {sheet.metrics.some(metric => metric.points > 1) && (
-        <Section title={trans.__('Courses of the metrics')}>
+        <Section title={trans.__('Metrics by step')}>
           <Drawn html={sheet.plots} />
         </Section>
       )}

@@ -1,8 +1,8 @@
 /** The tables of a run. */
 import * as React from 'react';
 
-import type { Folder, Sheet } from '../api';
-import { Direction, Link, Section, StatusMark, Table } from '../parts/small';
+import type { Folder, Part, Sheet } from '../api';
+import { Best, best, Direction, Link, Section, StatusMark, Table } from '../parts/small';
 import { useSurface } from '../surface';
 import { bytes, duration, number } from '../words';
 
@@ -33,7 +33,7 @@ export function Metrics({ sheet }: { sheet: Sheet }): JSX.Element {
   const title = trans.__('Metrics');
   return (
     <Section title={title} count={sheet.metrics.length}>
-      <Table label={title} head={[trans.__('Name'), trans.__('Value'), trans.__('Values')]}>
+      <Table label={title} head={[trans.__('Name'), trans.__('Value'), trans.__('Steps')]}>
         {sheet.metrics.map(metric => (
           <tr key={metric.name}>
             <th scope="row">
@@ -53,6 +53,22 @@ export function Metrics({ sheet }: { sheet: Sheet }): JSX.Element {
 
 /** So many metrics of each part are shown. */
 const METRICS = 4;
+/** So many runs can be compared at once. */
+const COMPARED = 4;
+
+/** Rows with the best value of the first metric that has a direction in front. */
+function foremost(rows: Part[], better: Sheet['better']): Part[] {
+  const [name, direction] = Object.entries(better)[0] ?? [];
+  if (!name) {
+    return rows;
+  }
+  const sign = direction === 'lower' ? 1 : -1;
+  const rank = (row: Part): number => {
+    const value = row.metrics[name];
+    return typeof value === 'number' ? sign * value : Infinity;
+  };
+  return [...rows].sort((one, other) => rank(one) - rank(other) || 0);
+}
 
 export function Children(props: { sheet: Sheet; folder: Folder }): JSX.Element {
   const { trans, act } = useSurface();
@@ -61,19 +77,37 @@ export function Children(props: { sheet: Sheet; folder: Folder }): JSX.Element {
   const finished = sheet.children.filter(row => row.status === 'finished');
   const names = [...new Set(sheet.children.flatMap(row => Object.keys(row.metrics)))];
   const shown = names.slice(0, METRICS);
-  const head = [trans.__('State'), trans.__('Run'), trans.__('Name'), ...shown, trans.__('Took')];
+  const leaders = Object.fromEntries(
+    shown.map(name => {
+      const found = best(finished.map(row => row.metrics[name]), sheet.better[name]);
+      return [name, found.map(index => finished[index]?.id)];
+    })
+  );
+  const head = [
+    trans.__('State'),
+    trans.__('Run'),
+    trans.__('Name'),
+    ...shown.map(name => (
+      <>
+        {name}
+        <Direction better={sheet.better[name] ?? null} />
+      </>
+    )),
+    trans.__('Took')
+  ];
+  const chosen = foremost(finished, sheet.better).slice(0, COMPARED);
   return (
     <Section title={title} count={sheet.children.length}>
       {finished.length > 1 && (
         <p>
           <Link
-            onClick={() =>
-              void act('nbops:compare', { runs: finished.slice(0, 4).map(row => row.id), folder })
-            }
+            onClick={() => void act('nbops:compare', { runs: chosen.map(row => row.id), folder })}
           >
-            {finished.length > 4
-              ? trans.__('Compare the first four that finished')
-              : trans.__('Compare those that finished')}
+            {finished.length <= COMPARED
+              ? trans.__('Compare those that finished')
+              : Object.keys(sheet.better).length
+                ? trans.__('Compare the best %1', COMPARED)
+                : trans.__('Compare the first %1 that finished', COMPARED)}
           </Link>
         </p>
       )}
@@ -92,9 +126,10 @@ export function Children(props: { sheet: Sheet; folder: Folder }): JSX.Element {
             {shown.map(name => (
               <td
                 key={name}
-                className={`nbops-Number ${sheet.best[name] === row.id ? 'nbops-mod-best' : ''}`}
+                className={`nbops-Number ${leaders[name]?.includes(row.id) ? 'nbops-mod-best' : ''}`}
               >
                 {name in row.metrics ? number(row.metrics[name] ?? null) : ''}
+                {leaders[name]?.includes(row.id) && <Best />}
               </td>
             ))}
             <td className="nbops-Number">{duration(row.seconds)}</td>

@@ -15,6 +15,7 @@ export function RunLine(props: { row: Row; folder: Folder }): JSX.Element {
       : duration(row.seconds);
   const about = [
     `${row.title} · ${row.short}`,
+    row.differs,
     row.experiment,
     moment(row.start),
     row.cause ?? '',
@@ -30,7 +31,9 @@ export function RunLine(props: { row: Row; folder: Folder }): JSX.Element {
         onClick={() => void act('nbops:open-run', { id: row.id, folder })}
       >
         <StatusMark status={row.status} />
-        <span className="nbops-Line-name">{row.title}</span>
+        <span className="nbops-Line-name">
+          {row.title} {row.differs && <span className="nbops-Quiet">{row.differs}</span>}
+        </span>
         <span className="nbops-Line-end nbops-Quiet">{shortMoment(row.start)}</span>
         <span className="nbops-Line-end nbops-Line-where">{where}</span>
       </button>

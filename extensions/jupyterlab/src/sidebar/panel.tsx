@@ -153,7 +153,12 @@ function Lists(props: { board: Filtered; desk: Desk }): JSX.Element {
   return (
     <>
       {board.needs.length > 0 && (
-        <List title={trans.__('Needs you')} count={board.needs.length} urgent>
+        <List
+          title={trans.__('Needs you')}
+          about={trans.__('Failed or lost. A run leaves this list when its notebook has run again and finished.')}
+          count={board.needs.length}
+          urgent
+        >
           {board.needs.map(row => (
             <RunLine key={row.id} row={row} folder={board.folder} />
           ))}
@@ -194,6 +199,7 @@ function Lists(props: { board: Filtered; desk: Desk }): JSX.Element {
 
 function List(props: {
   title: string;
+  about?: string;
   count: number;
   more?: boolean;
   urgent?: boolean;
@@ -201,7 +207,7 @@ function List(props: {
 }): JSX.Element {
   return (
     <details className="nbops-List" open>
-      <summary>
+      <summary title={props.about}>
         {props.title}
         <span
           className={props.urgent ? 'nbops-Count nbops-mod-urgent' : 'nbops-Count'}
