@@ -414,6 +414,10 @@ body[data-jp-theme-light='false'] {
   white-space: nowrap;
 }
 
+.nbops-Table .nbops-Moment {
+  white-space: nowrap;
+}
+
 .nbops-Table .nbops-Group th {
   padding-top: 12px;
   font-weight: 600;
