@@ -36,10 +36,9 @@ DUCKDBS = {"this DuckDB": sys.executable, **({"oldest DuckDB": OLDEST} if OLDEST
 
 
 LONGEST = (
-    "browser/test_states.py", "browser/test_scenario.py", "reports/test_layers.py", "integration/", "widgets/test_in_browser.py",
-    "failures/test_classifier.py", "execution/test_sweeps.py", "workspace/test_scaffold.py", "jupyter_ext/",
+    "browser/test_scenario.py", "integration/", "failures/", "execution/", "browser/", "faults/", "reports/", "widgets/",
 )  # fmt: skip
-"""What takes longest comes first, so that no core waits for it at the end."""
+"""What takes longest comes first, so that no core waits for it at the end; what drives a browser is spread."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -264,7 +264,7 @@ def _sweep(store: Store, run_id: str) -> Sweep | None:
 
 
 def _grid(sweep: Sweep) -> dict[str, list[str]]:
-    return {name: list(map(as_typed, values)) for name, values in sweep.grid.items()}
+    return {name: list(map(_typed_again, values)) for name, values in sweep.grid.items()}
 
 
 def model(store: Store, name: str) -> ModelSheet:

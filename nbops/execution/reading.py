@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,7 @@ def only_files() -> None:
 
 
 _local = False
+_SAVING_SECONDS = 1.0
 # What papermill imports for notebooks on Hadoop, and jsonschema for formats that notebooks do not have.
 _REMOTE = ("pyarrow",)
 _FORMATS = ("rfc3986_validator", "isoduration", "fqdn", "uri_template", "webcolors")
@@ -46,13 +48,18 @@ def read(notebook: Path) -> Any:
     with light_imports():
         import nbformat
 
-    try:
-        return nbformat.read(notebook, as_version=4)
-    except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(
-            f"{notebook} is not a notebook: {first}.", hint="Open it in JupyterLab and save it again."
-        ) from error
+    while True:
+        try:
+            return nbformat.read(notebook, as_version=4)
+        except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError) as error:
+            # Jupyter saves into the file that is there: who reads it meanwhile gets a part of it.
+            if 0 <= time.time() - notebook.stat().st_mtime < _SAVING_SECONDS:
+                time.sleep(0.05)
+                continue
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UsageError(
+                f"{notebook} is not a notebook: {first}.", hint="Open it in JupyterLab and save it again."
+            ) from error
 
 
 def language_of(node: Any) -> str:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from nbformat import v4
 
 from nbops.errors import NotFound, ParameterError, UsageError
 from nbops.execution import notebook as execution
+from nbops.execution import reading
 from nbops.workspace._run import Run
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project, wait_until
@@ -319,6 +321,16 @@ def test_an_unknown_parameter_is_refused_naming_the_nearest(here: Workspace, tmp
         execution.execute(here.store, bare, parameters={"x": 2})
     assert "'parameters'" in none.value.hint
     assert count(here) == before
+
+
+def test_a_notebook_that_is_being_saved_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    path = write(tmp_path / "saved.ipynb", "x = 1")
+    whole = path.read_text()
+    path.write_text(whole[: len(whole) // 2])
+    rest = threading.Timer(0.3, lambda: path.write_text(whole))
+    rest.start()
+    assert reading.read(path).cells[0].source == "x = 1"
+    rest.join()
 
 
 def test_parameters_of_a_language_that_is_not_read_are_passed_on(here: Workspace, tmp_path: Path) -> None:

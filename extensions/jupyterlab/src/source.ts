@@ -94,7 +94,7 @@ export class Source<T> {
       do {
         this._again = false;
         await this._once();
-      } while (this._again);
+      } while (this._again && !document.hidden);
     } finally {
       this._asking = false;
     }

@@ -74,7 +74,7 @@ function Filled(props: Props & { form: Form; reload: () => void }): JSX.Element 
   const [starting, setStarting] = React.useState(false);
   const [refused, setRefused] = React.useState<Problem | null>(null);
   const ordered = order(notebook, form.parameters, texts, sweep, force);
-  const { check, failed } = useCheck(ordered);
+  const { check, failed } = useCheck(ordered, form);
   const runs = points(ordered.grid);
   const reason = whyNot();
 
@@ -186,8 +186,11 @@ function Filled(props: Props & { form: Form; reload: () => void }): JSX.Element 
   );
 }
 
-/** What the server thinks of an order, asked once typing pauses. */
-function useCheck(ordered: object & Parameters<Surface['api']['check']>[0]): {
+/** What the server thinks of an order, asked once typing pauses, and again for another form. */
+function useCheck(
+  ordered: object & Parameters<Surface['api']['check']>[0],
+  form: Form
+): {
   check: Check | null;
   failed: Problem | null;
 } {
@@ -213,7 +216,7 @@ function useCheck(ordered: object & Parameters<Surface['api']['check']>[0]): {
       over = true;
       window.clearTimeout(timer);
     };
-  }, [JSON.stringify(ordered)]);
+  }, [JSON.stringify(ordered), form]);
   return { check, failed };
 }
 
