@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import random
-import socket
-import subprocess
-import time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from benchmarks import peer
-from benchmarks.measure import Party, Report, Size, environment
+from benchmarks.measure import Party, Report, Size
+from benchmarks.server import Server
 from nbops.execution.parameters.form import as_typed
 
-_TOKEN = "benchmark"  # noqa: S105 - of a server that lives for a benchmark
 _IMPORTS = "from datetime import *\nfrom pathlib import Path\n"
-_PATIENCE = 120.0
 
 
 def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
@@ -28,7 +23,7 @@ def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
     report = Report(["way", "values", "arrived equal", "another value", "failed or refused", "evaluated"])
     values = _values(size.of(2, 6, 20), folder)
     theirs = peer.environment("jupyter-scheduler", "2.12.1", "jupyterlab", "ipykernel")
-    ways: dict[str, tuple[Path, Callable[[_Server, str, int, str], object], Callable[[object], str]]] = {
+    ways: dict[str, tuple[Path, Callable[[Server, str, int, str], object], Callable[[object], str]]] = {
         "nbops, as one types it": (parties[0].python, _run, as_typed),
         "jupyter-scheduler, as one types it": (theirs, _job, as_typed),
         "jupyter-scheduler, as Python code": (theirs, _job, repr),
@@ -37,7 +32,7 @@ def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
         place = folder / way.replace(",", "").replace(" ", "-")
         place.mkdir()
         found = {"equal": 0, "other": 0, "failed": 0, "evaluated": 0}
-        with _Server(python, place) as server:
+        with Server(python, place, "jupyterlab", environ={"NBOPS_EXECUTION_FORK_SERVER": "true"}) as server:
             for number, (kind, value) in enumerate(values):
                 found[_outcome(server, begin, place, number, kind, value, write(value))] += 1
         found["evaluated"] += len(list(folder.glob("evil-*")))
@@ -72,7 +67,7 @@ def _values(each: int, folder: Path) -> list[tuple[str, object]]:
     return [(kind, make()) for kind, make in makers.items() for _ in range(each)]
 
 
-def _outcome(server: _Server, begin: Any, place: Path, number: int, kind: str, value: object, text: str) -> str:
+def _outcome(server: Server, begin: Any, place: Path, number: int, kind: str, value: object, text: str) -> str:
     notebook, out = place / f"n{number}.ipynb", place / f"out{number}.txt"
     cells = [f"{_IMPORTS}p: {kind} = None", f"from pathlib import Path\nPath({str(out)!r}).write_text(ascii(p))"]
     made = [{"cell_type": "code", "execution_count": None, "id": f"c{n}", "metadata": {"tags": ["parameters"]} if n == 0 else {},
@@ -85,7 +80,7 @@ def _outcome(server: _Server, begin: Any, place: Path, number: int, kind: str, v
     return "equal" if out.read_text("utf-8") == ascii(value) else "other"
 
 
-def _run(server: _Server, notebook: str, _number: int, text: str) -> bool:
+def _run(server: Server, notebook: str, _number: int, text: str) -> bool:
     status, answer = server.ask("POST", "/nbops/api/runs", {"notebook": notebook, "values": {"p": text}})
     if status != 202:
         return False
@@ -95,9 +90,14 @@ def _run(server: _Server, notebook: str, _number: int, text: str) -> bool:
     )
 
 
-def _job(server: _Server, notebook: str, number: int, text: str) -> bool:
+def _runtime(server: Server) -> str:
+    """The name of jupyter-scheduler's environment, which is that of its own interpreter."""
+    return str(server.ask("GET", "/scheduler/runtime_environments")[1][0]["name"])
+
+
+def _job(server: Server, notebook: str, number: int, text: str) -> bool:
     body = {
-        "input_uri": notebook, "runtime_environment_name": server.runtime(), "runtime_environment_parameters": {},
+        "input_uri": notebook, "runtime_environment_name": _runtime(server), "runtime_environment_parameters": {},
         "output_formats": ["ipynb"], "name": f"job {number}", "parameters": {"p": text},
     }  # fmt: skip
     status, answer = server.ask("POST", "/scheduler/jobs", body)
@@ -109,64 +109,3 @@ def _job(server: _Server, notebook: str, number: int, text: str) -> bool:
         server.until(lambda: server.ask("GET", f"/scheduler/jobs/{answer['job_id']}")[1]["status"], waiting)
         == "COMPLETED"
     )
-
-
-class _Server:
-    """A Jupyter server of a party over a folder."""
-
-    def __init__(self, python: Path, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
-        places = {
-            name: str(folder / name.lower())
-            for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
-        }
-        command = [
-            python, "-m", "jupyterlab", "--allow-root", "--no-browser", f"--port={self._port}", f"--IdentityProvider.token={_TOKEN}",
-            f"--ServerApp.root_dir={folder}",
-        ]  # fmt: skip
-        self._runtime = ""
-        self._process = subprocess.Popen(
-            command, cwd=folder, env=environment() | places | {"NBOPS_EXECUTION_FORK_SERVER": "true"},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    def __enter__(self) -> Self:
-        self.until(self._up, {False})
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait()
-
-    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """One request and its answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_PATIENCE)
-        connection.request(
-            method, path, None if body is None else json.dumps(body), {"Authorization": f"token {_TOKEN}"}
-        )
-        response = connection.getresponse()
-        data = response.read()
-        connection.close()
-        return response.status, json.loads(data)
-
-    def runtime(self) -> str:
-        """The name of jupyter-scheduler's environment, which is that of its own interpreter."""
-        self._runtime = self._runtime or str(self.ask("GET", "/scheduler/runtime_environments")[1][0]["name"])
-        return self._runtime
-
-    def until(self, state: Callable[[], Any], waiting: set[Any]) -> Any:
-        """The first state that is none to wait in. Raises TimeoutError."""
-        deadline = time.monotonic() + _PATIENCE
-        while (now := state()) in waiting:
-            if time.monotonic() > deadline:
-                raise TimeoutError("It did not end in time.")
-            time.sleep(0.1)
-        return now
-
-    def _up(self) -> bool:
-        try:
-            return self.ask("GET", "/api/status")[0] == 200
-        except OSError:
-            return False

@@ -39,14 +39,14 @@ def begin(
     module: str, asked: Record, errors: IO[bytes], **ways: Any
 ) -> tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]:
     """A process on `module` that has been asked, with its input and its answers; `ways` are Popen's."""
+    # Without a buffer: what one that died did not take would be written again, and fail again, when its input is closed.
     process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
-        [sys.executable, "-P", "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, **ways
+        [sys.executable, "-P", "-m", module], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, **ways
     )  # fmt: skip
     asking, answers = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
     # One that died at once is told by the end of its answers.
     with contextlib.suppress(BrokenPipeError):
         asking.write(msgspec.json.encode(asked) + b"\n")
-        asking.flush()
     return process, asking, answers
 
 

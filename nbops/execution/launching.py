@@ -62,16 +62,16 @@ def launch(order: Order) -> Begun:
         with answer:
             asking.close()
             line = _line(answer.fileno())
-        if not line:
+        said = msgspec.json.decode(line, type=_Said) if line else _Said()
+        if said.problem:
+            raise said.problem.error
+        if said.begun is None:
             raise ExecutionError(
                 f"The process that was to execute {Path(order.notebook).name} did not begin: {beside.last_words(errors)}.",
                 hint="`nbops doctor` looks for the reason; `nbops run` in a terminal shows more of it.",
                 code="execution.environment",
             )
-    said = msgspec.json.decode(line, type=_Said)
-    if said.problem:
-        raise said.problem.error
-    return said.begun or Begun("")
+    return said.begun
 
 
 def _line(handle: int) -> bytes:

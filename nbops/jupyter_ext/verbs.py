@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 PROTOCOL = 1
 """Counted up when the pages of an older version could not go on with the answers."""
+# How long, in seconds, a page waits for the store before it is told that the store is busy.
 _PATIENCE = 4.0
-# How long a page waits for the store before it is told that the store is busy.
+# Runs that are compared at once.
 _MOST = 4
 
 

@@ -190,11 +190,11 @@ def parallel(
     across = scales.categories([head.label for head in heads])
     xs = [left + (width - 48 - left) * across.place(index) for index in range(len(heads))]
     parts = draw.heading(title, width)
+    # Many lines are told apart where they are faint, few where they are not.
+    faint = 0.9 if len(rows) <= _FEW else 0.5
     for row in sorted(range(len(rows)), key=lambda row: row in highlight):
         ys = [None if (place := places[row]) is None else bottom - place * _UPRIGHT for _, places in scaled]
         said = " · ".join(f"{head.label} {values.text(value)}" for head, value in zip(heads, rows[row], strict=True))
-        # Many lines are told apart where they are faint, few where they are not.
-        faint = 0.9 if len(rows) <= _FEW else 0.5
         parts.append(_strand(list(map(draw.Spot, xs, ys)), said, highlight=row in highlight, faint=faint))
     gaps = [left, *(later - x for x, later in pairwise(xs))]
     for head, x, gap, (axis, _) in zip(heads, xs, gaps, scaled, strict=False):

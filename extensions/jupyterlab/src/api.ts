@@ -223,6 +223,9 @@ export class Problem extends Error {
   }
 }
 
+/** So many runs can be compared at once. */
+export const COMPARED = 4;
+
 /** Where a run, a model or a notebook belongs: a folder as the file browser shows it. */
 export type Folder = string;
 

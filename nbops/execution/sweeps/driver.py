@@ -59,7 +59,7 @@ def sweep(
     # A scheduler that gives up sends SIGTERM: the sweep is then stopped as by Ctrl-C, not lost.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, heard)
-    _import_all()
+    _prepare()
     store = connect(config.existing(settings) if asked.resume else settings)
     before = results.load(store, asked.resume) if asked.resume else None
     plan = plans.again(before.specification, asked) if before else plans.make(asked)
@@ -87,7 +87,7 @@ def _known(store: Store, plan: Plan) -> Known:
     return finding.finder(store, plan.path, cwd=cwd, kernel=ways.kernel, declared_only=False)
 
 
-def _import_all() -> None:
+def _prepare() -> None:
     """Everything that a lane needs, which inherits it: modules, and what is read once."""
     reading.only_files()
     with reading.light_imports():

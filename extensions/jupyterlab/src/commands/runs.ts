@@ -5,7 +5,7 @@ import type { IDocumentManager } from '@jupyterlab/docmanager';
 import { NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
-import { type Folder, Problem, type Sheet } from '../api';
+import { COMPARED, type Folder, Problem, type Sheet } from '../api';
 import { ComparePage } from '../compare/page';
 import type { Desk } from '../desk';
 import { chooseRuns } from '../dialog/choose';
@@ -126,7 +126,7 @@ export function addRunCommands(means: Means): void {
       const runs =
         given.length < 2 || args.choose
           ? await chooseRuns(surface, {
-              folder, title: trans.__('Compare runs'), least: 2, most: 4, chosen: given
+              folder, title: trans.__('Compare runs'), least: 2, most: COMPARED, chosen: given
             })
           : given;
       if (runs) {

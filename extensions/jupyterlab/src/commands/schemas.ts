@@ -2,6 +2,8 @@
 import type { CommandRegistry } from '@lumino/commands';
 import type { JSONObject } from '@lumino/coreutils';
 
+import { COMPARED } from '../api';
+
 const TEXT = { type: 'string' };
 
 const KNOWN: Record<string, JSONObject> = {
@@ -10,7 +12,7 @@ const KNOWN: Record<string, JSONObject> = {
   path: { ...TEXT, description: 'A notebook’s path, from the server’s root.' },
   name: { ...TEXT, description: 'The name of a model.' },
   cell: { type: 'integer', minimum: 0, description: 'The place of a cell, from 0.' },
-  runs: { type: 'array', items: TEXT, maxItems: 4, description: 'Whole ids of runs.' },
+  runs: { type: 'array', items: TEXT, maxItems: COMPARED, description: 'Whole ids of runs.' },
   choose: { type: 'boolean', description: 'Ask also when the runs are enough.' },
   selected: { type: 'boolean', description: 'Take what the file browser has selected.' },
   sweep: { type: 'boolean', description: 'Begin with several values per parameter.' },

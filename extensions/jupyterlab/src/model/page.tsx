@@ -1,14 +1,11 @@
 /** A model: its versions beside each other, and what each came from. */
 import * as React from 'react';
 
-import type { Folder, ModelSheet, Version } from '../api';
+import { COMPARED, type Folder, type ModelSheet, type Version } from '../api';
 import { Page } from '../parts/page';
 import { Best, best, Button, Direction, Drawn, Link, Section, Table } from '../parts/small';
 import { type Surface, useSurface } from '../surface';
 import { moment, number } from '../words';
-
-/** So many runs can be compared at once. */
-const MOST = 4;
 
 export class ModelPage extends Page<ModelSheet> {
   constructor(
@@ -34,7 +31,7 @@ function ModelView(props: { sheet: ModelSheet; folder: Folder }): JSX.Element {
   const toggle = (run: string): void =>
     choose(chosen.includes(run) ? chosen.filter(one => one !== run) : [...chosen, run]);
   const refused =
-    chosen.length < 2 || chosen.length > MOST ? trans.__('Tick two to four versions.') : undefined;
+    chosen.length < 2 || chosen.length > COMPARED ? trans.__('Tick two to four versions.') : undefined;
   return (
     <>
       <header className="nbops-Head">

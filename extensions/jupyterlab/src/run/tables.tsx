@@ -1,7 +1,7 @@
 /** The tables of a run. */
 import * as React from 'react';
 
-import type { Folder, Part, Sheet } from '../api';
+import { COMPARED, type Folder, type Part, type Sheet } from '../api';
 import { Best, best, Direction, Link, Section, StatusMark, Table } from '../parts/small';
 import { useSurface } from '../surface';
 import { bytes, duration, number } from '../words';
@@ -53,8 +53,6 @@ export function Metrics({ sheet }: { sheet: Sheet }): JSX.Element {
 
 /** So many metrics of each part are shown. */
 const METRICS = 4;
-/** So many runs can be compared at once. */
-const COMPARED = 4;
 
 /** Rows with the best value of the first metric that has a direction in front. */
 function foremost(rows: Part[], better: Sheet['better']): Part[] {
