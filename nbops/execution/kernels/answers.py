@@ -5,9 +5,13 @@ Only questions whose answer is the same in each kernel of a server, and that tou
 
 from __future__ import annotations
 
+import fnmatch
 import sys
 from collections.abc import Awaitable, Mapping
 from importlib.metadata import entry_points
+
+from IPython.core.completer import IPCompleter
+from IPython.core.inputtransformer2 import TransformerManager
 
 
 def ask() -> None:
@@ -20,3 +24,7 @@ def ask() -> None:
     narwhals = sys.modules.get("narwhals.dependencies")
     if narwhals is not None and not entry_points(group="narwhals.plugins"):
         narwhals.is_into_dataframe(None)
+    # The patterns that every shell compiles stay in re's cache.
+    IPCompleter(namespace={}, global_namespace={})
+    TransformerManager().transform_cell("''\n''")
+    fnmatch.filter((), "*.ipy")

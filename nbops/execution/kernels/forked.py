@@ -83,6 +83,9 @@ def be_kernel(order: Order, lines: Lines) -> NoReturn:
     app = IPKernelApp.instance(parent_handle=os.getppid(), kernel_class=IPythonKernel)
     app.report = lines.report
     app.initialize(order.argv[1:])
+    if not app.logging_config:
+        # traitlets makes a record of every message, and drops those that are not of this level afterwards.
+        app.log.setLevel(app.log_level)
     # What was made until here stays for as long as the kernel lives.
     gc.freeze()
     gc.enable()

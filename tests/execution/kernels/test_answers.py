@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 
 import narwhals.dependencies
 import numpy as np
 import pytest
+from IPython.core.completer import IPCompleter
+from IPython.core.inputtransformer2 import TransformerManager
 
 from nbops.execution.kernels import answers
 
@@ -19,3 +22,11 @@ def test_what_is_no_frame_is_known_without_reading_what_is_installed(monkeypatch
 
     monkeypatch.setattr(importlib.metadata, "entry_points", refuse)
     assert not narwhals.dependencies.is_into_dataframe(np.ones(3))
+
+
+def test_what_every_shell_compiles_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    re.purge()
+    answers.ask()
+    monkeypatch.setattr("re._compiler.compile", lambda pattern, *_: pytest.fail(f"{pattern} is compiled"))
+    IPCompleter(namespace={}, global_namespace={})
+    assert TransformerManager().transform_cell("'a'\n'b'") == "'a'\n'b'\n"

@@ -44,6 +44,7 @@ WORK = {
     "argv": "import sys; print('done' * sys.argv[0].endswith('ipykernel_launcher.py'))",
     "path": "import sys; print('done' * ('' in sys.path))",
     "module": "import __main__; x = 1; print('done' * (__main__.x == 1))",
+    "quiet": "log = get_ipython().kernel.log; print('done' * (log.isEnabledFor(30) and not log.isEnabledFor(10)))",
     "garbage": "import gc; print('done' * gc.isenabled())",
     "reset": """
         import wave; get_ipython().reset(aggressive=True)
