@@ -8,11 +8,11 @@ import narwhals.dependencies
 import numpy as np
 import pytest
 
-from nbops.execution.kernels import answers
+from nbops.execution.kernels import preload
 
 
 def test_what_is_no_frame_is_known_without_reading_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers.ask()
+    preload.ask_ahead()
 
     def refuse(**_: object) -> None:
         pytest.fail("the entry points of all distributions are read")
