@@ -20,6 +20,7 @@ from nbops.records import at, short
 from nbops.store.client import connect
 
 if TYPE_CHECKING:
+    from nbops.execution.live import State
     from nbops.execution.skipping.seen import Undeclared
 
 UNCHANGED = 12
@@ -107,7 +108,7 @@ def run(
     # A scheduler that gives up sends this signal: the run is then stopped as by Ctrl-C, not lost.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
-    def progress(at: execution.Progress) -> None:
+    def progress(at: State) -> None:
         if lively:
             click.echo(f"\r\033[K{notebook.name}: cell {at.cell}/{at.cells}", err=True, nl=False)
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from nbformat import NotebookNode, from_dict
 from papermill.engines import NotebookExecutionManager
 from papermill.log import logger
 
 from nbops.execution.saving import Document, Journal, error_output
-
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
 
 
 class Account(NotebookExecutionManager):  # type: ignore[misc]  # papermill has no types
@@ -38,26 +36,25 @@ class Account(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
 
     def save(self, **_: Any) -> None:
         """Let the document write when it is time."""
-        self.document.notebook = self.nb
         self.document.touch()
         self.document.save()
 
-    def cell_start(self, cell: NotebookNode, cell_index: int | None = None, **options: Any) -> None:
+    def cell_start(self, cell: NotebookNode, cell_index: int, **_: Any) -> None:
         """A cell begins."""
         self.running = cell_index
         self.document.touch(cell)
-        super().cell_start(cell, cell_index, **options)
-        if self.journal and cell_index is not None:
+        super().cell_start(cell, cell_index)
+        if self.journal:
             self.journal.start(cell_index, cell.metadata.papermill["start_time"])
         if self.begins:
             self.begins()
 
-    def cell_exception(self, cell: NotebookNode, cell_index: int | None = None, **options: Any) -> None:
+    def cell_exception(self, cell: NotebookNode, **_: Any) -> None:
         """A cell raised."""
-        super().cell_exception(cell, cell_index, **options)
+        super().cell_exception(cell)
         self.document.touch(cell)
 
-    def cell_complete(self, cell: NotebookNode, cell_index: int | None = None, **_: Any) -> None:
+    def cell_complete(self, cell: NotebookNode, cell_index: int, **_: Any) -> None:
         """A cell has ended, well or not: its text is journaled."""
         if self.ends:
             self.ends(cell)
@@ -69,17 +66,17 @@ class Account(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
         if told["status"] != self.FAILED:
             told["status"] = self.COMPLETED
         if self.log_output:
-            logger.info(f"Ending Cell {'' if cell_index is None else cell_index + 1:-<43}")
+            logger.info(f"Ending Cell {cell_index + 1:-<43}")
             # What a cell printed is to stand before what comes next.
             sys.stdout.flush()
             sys.stderr.flush()
         self.running = None
         self.document.touch(cell)
-        if cell_index is not None and self.journal:
+        if self.journal:
             self.journal.cell(cell_index, self.document.text_of(cell))
-        for index, other in enumerate(self.nb.cells if self._edited and self.journal else ()):
-            if self.journal and any(other is edited for edited in self._edited):
-                self.journal.cell(index, self.document.text_of(other))
+            for index, other in enumerate(self.nb.cells if self._edited else ()):
+                if any(other is edited for edited in self._edited):
+                    self.journal.cell(index, self.document.text_of(other))
         self._edited = []
         self.save()
         if self.pbar:
@@ -91,20 +88,18 @@ class Account(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
         self._edited.append(cell)
 
     def abort(self, name: str, cause: str) -> None:
-        """What was executed ends here, for a reason that the code did not give: it is told as the running cell's error."""
+        """The execution ends for a reason that the code did not give, which is told as the running cell's error."""
         self.nb.metadata.papermill["exception"] = True
         if self.running is None:
             return
         cell, index = self.nb.cells[self.running], self.running
         if cell.cell_type == "code":
-            from nbformat import from_dict
-
             cell.outputs.append(from_dict(error_output(name, cause)))
-        self.cell_exception(cell, cell_index=index)
-        self.cell_complete(cell, cell_index=index)
+        self.cell_exception(cell)
+        self.cell_complete(cell, index)
 
     def notebook_complete(self, **_: Any) -> None:
-        """The execution has ended, however: its end time is told and the file written."""
+        """The execution has ended, well or not: its end time is told."""
         self.end_time = self.now()
         told = self.nb.metadata.papermill
         told["end_time"] = self.end_time.isoformat()

@@ -9,14 +9,13 @@ from typing import Any
 from nbops.errors import NbopsError
 from nbops.execution import reading
 from nbops.execution.notebook import executed
+from nbops.execution.parameters.writing import INJECTED_TAG, is_injected
 from nbops.records import Record
 from nbops.store.client import Store
 
-INJECTED = "injected-parameters"
-
 
 class Across(Record):
-    """A cell across notebooks: for each one its source and its outputs as nbformat has them, None where it has no such cell."""
+    """A cell across notebooks: for each its source and its outputs (as nbformat has them), None where it has no such cell."""
 
     kind: str
     sources: list[str | None]
@@ -26,7 +25,7 @@ class Across(Record):
 
 
 class Alongside(Record):
-    """The cells in order; `hidden` are the same everywhere, and left out. `missing` are the runs without an executed notebook."""
+    """The cells in order; `hidden` ones are the same everywhere and left out, `missing` are runs without an executed notebook."""
 
     cells: list[Across]
     hidden: int
@@ -34,7 +33,7 @@ class Alongside(Record):
 
 
 def cells(store: Store, run_ids: Sequence[str], *, everything: bool = False) -> Alongside:
-    """The executed notebooks of runs side by side, in that order."""
+    """The executed notebooks of runs, in that order."""
     notebooks: list[list[Any]] = []
     missing = []
     for run_id in run_ids:
@@ -51,13 +50,13 @@ def cells(store: Store, run_ids: Sequence[str], *, everything: bool = False) -> 
 
 def _key(cell: Any) -> str:
     """What a cell is recognised by: its id, or its text where ids are made anew at each reading."""
-    if INJECTED in cell.metadata.get("tags", []):
-        return INJECTED
+    if is_injected(cell):
+        return INJECTED_TAG
     return str(cell.get("id") or cell.source)
 
 
 def _aligned(columns: list[list[str]]) -> list[list[int | None]]:
-    """Rows of places in the columns, such that each column's order is kept and the same keys share a row where they can."""
+    """Rows of places in the columns: each column's order is kept, and the same keys share a row where they can."""
     keys: list[str] = []
     rows: list[list[int | None]] = []
     for number, column in enumerate(columns):
@@ -84,7 +83,7 @@ def _across(row: list[Any]) -> Across:
 
 
 def _told(outputs: list[Any] | None) -> Any:
-    """What of outputs counts when they are compared: not how often a cell ran, nor in how many pieces its text came."""
+    """What of outputs is compared: not how often a cell ran, nor in how many pieces its text came."""
     if outputs is None:
         return None
     told: list[dict[str, Any]] = []

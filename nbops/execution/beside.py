@@ -1,6 +1,6 @@
-"""A process of nbops' own beside this one: started on one of our modules, asked with a line of JSON, answering in lines.
+"""A process beside this one, on one of our modules: asked with a line of JSON, answering in lines.
 
-What it prints otherwise goes to a file of the one who asks, who quotes its last line where the process dies.
+What it prints otherwise goes to a file of the asker, who quotes its last line when the process dies.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nbops.records import Record
 
 
 class Problem(Record):
-    """An error of ours on its way between processes."""
+    """An error of ours between processes."""
 
     code: str
     message: str
@@ -26,38 +26,38 @@ class Problem(Record):
 
     @classmethod
     def of(cls, error: NbopsError) -> Problem:
-        """What is sent of an error."""
+        """The record of an error."""
         return cls(error.code, error.message, error.hint)
 
     @property
     def error(self) -> NbopsError:
-        """The error, to be raised here."""
+        """The error again."""
         return from_wire(self.code, self.message, self.hint)
 
 
 def begin(
     module: str, asked: Record, errors: IO[bytes], **ways: Any
 ) -> tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]:
-    """A process on `module` that has been asked, with its input and its answers; `ways` are Popen's."""
-    # Without a buffer: what one that died did not take would be written again, and fail again, when its input is closed.
+    """A process on `module` that has been asked, its input and its answers; `ways` are Popen's."""
+    # Unbuffered: what a dead one did not take would be written again, and fail again, when its input is closed.
     process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
         [sys.executable, "-P", "-m", module], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, **ways
     )  # fmt: skip
     asking, answers = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
-    # One that died at once is told by the end of its answers.
+    # That it died at once is told by the end of its answers.
     with contextlib.suppress(BrokenPipeError):
         asking.write(msgspec.json.encode(asked) + b"\n")
     return process, asking, answers
 
 
 def last_words(errors: IO[bytes]) -> str:
-    """The last line that a process has printed, in a sentence's place."""
+    """The last line that a process has printed."""
     errors.seek(0)
     return errors.read().decode(errors="replace").strip().rpartition("\n")[2] or "it said nothing"
 
 
 def question() -> bytes:
-    """The line that this process was asked with; empty when nobody asks any more. What follows stays unread."""
+    """The line that this process was asked with, empty when nobody asks any more; what follows stays unread."""
     text = b""
     while not text.endswith(b"\n"):
         read = os.read(0, 1 << 16)
@@ -68,7 +68,7 @@ def question() -> bytes:
 
 
 def answers() -> IO[bytes]:
-    """Where this process answers; whatever prints from now on, a sampler for example, is not taken for an answer."""
+    """Where this process answers; what anything (such as a sampler) prints from now on is not taken for an answer."""
     told = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     return told

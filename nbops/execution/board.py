@@ -1,6 +1,6 @@
-"""What goes on in a project, at a glance: its latest runs, those that somebody should look at, and one run with all that is known of it.
+"""What goes on in a project: its latest runs, those that somebody should look at, and one run with all that is known of it.
 
-In flow rows of the store and what runners tell of themselves; out flow records that surfaces place and need not work out.
+In flow rows of the store and what runners tell of themselves; out flow records that surfaces only have to place.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nbops.errors import NbopsError
-from nbops.execution import live, saving
+from nbops.execution import live, reading, saving
 from nbops.execution import parameters as typed
 from nbops.execution.execution import journals
 from nbops.execution.notebook import executed
@@ -32,10 +32,9 @@ _ATTENTION = 50
 
 
 class Row(Record):
-    """A run in a list. `seconds` is how long it took, or has taken so far; `cell` of `cells` is what it executes right now.
+    """A run in a list. `seconds` is how long it took, or has taken so far; it executes cell `cell` of `cells`.
 
-    `notebook` is the whole path of the notebook that it is of; `differs` has, in a few words, the parameters in which it differs from
-    the others of that notebook in the list.
+    `notebook` is a whole path; `differs` has the parameters in which the run differs from others of that notebook in the list.
     """
 
     run_id: str
@@ -58,7 +57,7 @@ class Row(Record):
 
 
 class ModelRow(Record):
-    """A model in a list; `champion` and `health` are known once somebody has approved a version and monitors it."""
+    """A model in a list; `champion` and `health` are known once a version is approved and monitored."""
 
     name: str
     versions: int
@@ -68,7 +67,7 @@ class ModelRow(Record):
 
 
 class Board(Record):
-    """The latest runs that are no part of others, the failed ones that nothing better came after, and the models."""
+    """The latest runs that are no part of others, the failed ones without a better one since, and the models."""
 
     rows: list[Row]
     more: bool
@@ -78,7 +77,7 @@ class Board(Record):
 
 
 class Value(Record):
-    """A parameter of a run, as one types it; `changed` when that is not the notebook's default."""
+    """A parameter of a run, as one types it; `changed`: it is not the notebook's default."""
 
     name: str
     type: str
@@ -88,7 +87,7 @@ class Value(Record):
 
 
 class Metric(Record):
-    """A metric's last value; `points` says how many there are."""
+    """A metric's last value of `points`."""
 
     name: str
     value: float
@@ -98,17 +97,17 @@ class Metric(Record):
 
 
 class Part(Record):
-    """A run that is part of another one, with its metrics' last values."""
+    """A run that is part of another, with its metrics' last values."""
 
     row: Row
     metrics: dict[str, float]
 
 
 class Sheet(Record):
-    """One run with all that is known of it. Memory in bytes; `failed_cell` is a place in the executed notebook, from 0.
+    """One run with all that is known of it. Memory in bytes; `failed_cell` counts from 0 in the executed notebook.
 
-    `grid` has the values of a sweep's parameters, as one types them, where its points are all their combinations; `better` tells the
-    direction of its children's metrics, where it is known.
+    `grid` has the values of a sweep's parameters, as one types them, if its points are all their combinations; `better` is the
+    known direction of its children's metrics.
     """
 
     row: Row
@@ -132,7 +131,7 @@ class Sheet(Record):
 
 
 class VersionRow(Record):
-    """A version of a model with what it came from; `notebook` is a whole path, `inputs` are names with digests."""
+    """A version of a model with what it came from; `notebook` is a whole path, `inputs` have name and digest."""
 
     version: int
     run: str
@@ -147,7 +146,7 @@ class VersionRow(Record):
 
 
 class ModelSheet(Record):
-    """A model with its versions, newest first, and what is known of the metrics that they have."""
+    """A model with its versions, newest first, and their metrics."""
 
     name: str
     versions: list[VersionRow]
@@ -161,7 +160,7 @@ _FIELDS = """
 
 
 def board(store: Store, *, text: str = "", status: str = "", limit: int = 50) -> Board:
-    """The project at a glance; `text` is looked for in the runs' titles, names, experiments, states and ids, `status` is theirs."""
+    """The project at a glance; `text` is sought in the runs' titles, names, experiments, states and ids, `status` is theirs."""
     limit = max(1, min(limit, MOST))
     saving.repair_dead(journals(store))
     sql = f"""
@@ -176,13 +175,12 @@ def board(store: Store, *, text: str = "", status: str = "", limit: int = 50) ->
         rows=_told_apart(store, [_row(store, row) for row in found[:limit]]),
         more=len(found) > limit,
         attention=_attention(store),
-        running=_count(store, "select count(*) from runs where not deleted and status = 'running' and parent_run_id is null"),
+        running=store.read("select count(*) from runs where not deleted and status = 'running' and parent_run_id is null").rows[0][0],
         models=_model_rows(store),
     )  # fmt: skip
 
 
 def _told_apart(store: Store, rows: list[Row]) -> list[Row]:
-    """The rows with the parameters in which those of one notebook differ."""
     notebooks = {row.run_id: row.notebook for row in rows if row.notebook and not row.is_sweep}
     sql = "select run_id::varchar, key, value, kind from params where run_id in (select unnest(?::uuid[])) order by key"
     params: dict[str, dict[str, object]] = {}
@@ -217,14 +215,16 @@ def sheet(store: Store, run_id: str) -> Sheet:
         files=_pairs(store, "select path, size from artifacts where run_id = ? order by path", run_id),
         inputs=_pairs(store, "select name, digest, source, rows from run_inputs where run_id = ? order by name", run_id),
         models=_pairs(store, "select model, version from model_versions where run_id = ? order by model, version", run_id),
-        children=parts, better=_better(store, parts), grid=_grid(swept) if swept else {},
+        children=parts, better=_better(store, parts),
+        grid={name: list(map(_typed_again, values)) for name, values in swept.grid.items()} if swept else {},
         can_stop=row.status == "running" and info.host == store.host,
     )  # fmt: skip
 
 
 def _parts(store: Store, run_id: str, sweep: Sweep | None) -> list[Part]:
-    """The runs of a sweep's points in their order, named by what is varied; else those that have the run for a parent as they began."""
-    names = _points(sweep) if sweep else {}
+    """The runs of a sweep's first points, named by what is varied; else the run's children as they began."""
+    found = [(child.run_id, label(sweep.values(number))) for number, child in sweep.children.items()] if sweep else []
+    names = dict(found[:MOST])
     chosen = "r.run_id in (select unnest(?::uuid[]))" if sweep else "r.parent_run_id = ?"
     sql = f"select {_FIELDS} from runs r where {chosen} and not r.deleted order by r.start_time limit ?"  # noqa: S608 - fixed text
     rows = [_row(store, row) for row in store.read(sql, [list(names) if sweep else run_id, MOST]).rows]
@@ -240,12 +240,6 @@ def _parts(store: Store, run_id: str, sweep: Sweep | None) -> list[Part]:
     return [Part(row, measured[row.run_id]) for row in rows]
 
 
-def _points(sweep: Sweep) -> dict[str, str]:
-    """The runs of a sweep's first points, each with what is varied in a few words."""
-    found = [(child.run_id, label(sweep.values(number))) for number, child in sweep.children.items()]
-    return dict(found[:MOST])
-
-
 def _better(store: Store, parts: list[Part]) -> dict[str, Better]:
     names = {name for part in parts for name in part.metrics}
     defined = _definitions(store) if names else {}
@@ -254,17 +248,13 @@ def _better(store: Store, parts: list[Part]) -> dict[str, Better]:
 
 
 def _sweep(store: Store, run_id: str) -> Sweep | None:
-    """A sweep as it was asked for; None before that is kept."""
+    """None before the sweep is kept."""
     from nbops.execution.sweeps import results
 
     try:
         return results.load(store, run_id)
     except NbopsError:
         return None
-
-
-def _grid(sweep: Sweep) -> dict[str, list[str]]:
-    return {name: list(map(_typed_again, values)) for name, values in sweep.grid.items()}
 
 
 def model(store: Store, name: str) -> ModelSheet:
@@ -277,7 +267,6 @@ def model(store: Store, name: str) -> ModelSheet:
         from model_versions v join runs r on r.run_id = v.run_id where v.model = ? order by v.version desc limit ?
         """
     for number, run_id, state, created, actor, description, source in store.read(sql, [name, MOST]).rows:
-        path = store.settings.project / source if source else None
         metrics = _metrics(store, run_id)
         known |= {metric.name: metric for metric in metrics if metric.name not in known}
         inputs = _pairs(store, "select name, digest from run_inputs where run_id = ? order by name", run_id)
@@ -285,19 +274,18 @@ def model(store: Store, name: str) -> ModelSheet:
             VersionRow(
                 version=number, run=run_id, short=short(run_id), state=state, created=at(created), actor=actor, description=description,
                 metrics={metric.name: metric.value for metric in metrics}, inputs=inputs,
-                notebook=str(path) if path and path.suffix == ".ipynb" else None,
+                notebook=_notebook(store, source),
             )
         )  # fmt: skip
     return ModelSheet(name=name, versions=made, metrics=[*known.values()])
 
 
 def now(store: Store, run_id: str) -> live.State | None:
-    """What a run executes right now; None between cells, and where nobody tells."""
+    """What a run executes right now; None between cells and where nobody tells."""
     return live.read(store.places.runs / run_id)
 
 
 def _attention(store: Store) -> list[Row]:
-    """The latest run of each notebook, where it failed or was lost."""
     sql = f"""
         select {_FIELDS} from runs r
         where not r.deleted and r.parent_run_id is null
@@ -320,19 +308,21 @@ def _row(store: Store, row: Any) -> Row:
     run_id, name, experiment, status, cause, failure, source, began, ended, parent, sweep = row
     start = at(began)
     end = at(ended) if ended else datetime.now(UTC)
-    path = store.settings.project / source if source else None
-    notebook = str(path) if path and path.suffix == ".ipynb" else None
     state = now(store, run_id) if status == "running" else None
     return Row(
         run_id=run_id, short=short(run_id), title=name if sweep else (Path(source).name if source else name or experiment), name=name,
-        experiment=experiment, status=status, start=start, seconds=max(0.0, (end - start).total_seconds()), notebook=notebook,
-        cause=cause, failure_class=failure, parent=parent, is_sweep=bool(sweep),
+        experiment=experiment, status=status, start=start, seconds=max(0.0, (end - start).total_seconds()),
+        notebook=_notebook(store, source), cause=cause, failure_class=failure, parent=parent, is_sweep=bool(sweep),
         cell=state.cell if state else None, cells=state.cells if state else None, line=state.line if state else "",
     )  # fmt: skip
 
 
+def _notebook(store: Store, source: str | None) -> str | None:
+    return str(store.settings.project / source) if source and Path(source).suffix == ".ipynb" else None
+
+
 def _source(row: Row) -> Path | None:
-    """The notebook that a run is of, which tells the types until there is an executed one."""
+    """The run's own notebook tells the types until there is an executed one."""
     path = Path(row.notebook) if row.notebook else None
     return path if path and path.is_file() else None
 
@@ -363,8 +353,6 @@ def _typed_again(value: object) -> str:
 
 
 def _interface(notebook: Path | None) -> typed.Interface | None:
-    from nbops.execution import reading
-
     if notebook is None:
         return None
     try:
@@ -385,7 +373,6 @@ def _metrics(store: Store, run_id: str) -> list[Metric]:
 
 
 def _definitions(store: Store) -> dict[str, tuple[Better | None, str | None]]:
-    """Direction and unit of the metrics that the project has defined."""
     rows = store.read("select key, better, unit from metric_definitions").rows
     return {key: (better, unit) for key, better, unit in rows}
 
@@ -398,9 +385,6 @@ def _executed(store: Store, run_id: str) -> Path | None:
 
 
 def _failed_cell(notebook: Path | None) -> int | None:
-    """The first cell that an error ended which nobody expected."""
-    from nbops.execution import reading
-
     cells = reading.read(notebook).cells if notebook else []
     for index, cell in enumerate(cells):
         papermill = cell.metadata.get("papermill") or {}
@@ -411,7 +395,3 @@ def _failed_cell(notebook: Path | None) -> int | None:
 
 def _pairs(store: Store, sql: str, run_id: str) -> list[Any]:
     return [tuple(row) for row in store.read(sql, [run_id]).rows]
-
-
-def _count(store: Store, sql: str) -> int:
-    return int(store.read(sql).rows[0][0])

@@ -31,11 +31,10 @@ _DISPLAYS = ("display_data", "execute_result", "update_display_data")
 
 
 class Stopped(KeyboardInterrupt):
-    """Somebody interrupted the execution; `signal` is its number."""
+    """Somebody interrupted the execution."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"interrupted by {signal.Signals(number).name}")
-        self.signal = number
 
 
 class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
@@ -48,19 +47,17 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         *,
         kernel_options: dict[str, Any],
         mask: Mask,
-        first: Callable[[Client], None] | None = None,
-        after: Callable[[Client, NotebookNode], Awaitable[None]] | None = None,
-        last: Callable[[Client], Awaitable[None]] | None = None,
-        tick: Callable[[], None] | None = None,
-        stopped: Callable[[], object] | None = None,
+        first: Callable[[Client], None] | None,
+        after: Callable[[Client, NotebookNode], Awaitable[None]],
+        last: Callable[[Client], Awaitable[None]] | None,
+        tick: Callable[[], None],
+        stopped: Callable[[], object] | None,
         **options: Any,
     ) -> None:
-        """`kernel_options` go to the kernel's start, `first` is called before the first cell, `last` when all ended well.
+        """`kernel_options` go to the kernel's start; what it publishes goes through `mask` before anybody sees it.
 
-        `after` follows each cell that ended well, `tick` is called each second, `stopped` tells whether somebody has stopped the
-        execution before signals were heard here.
-
-        What the kernel publishes goes through `mask` before anybody sees it.
+        `first` is called before the first cell, `after` each cell that ended well, `last` when all did, `tick` each second; `stopped`
+        tells whether somebody has stopped the execution before signals were heard here.
         """
         super().__init__(account, km=km, **options)
         self._account = account
@@ -71,12 +68,12 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         self._last = last
         self._tick = tick
         self._stopped = stopped
+        # The cells that show a display, by its id.
         self._shown: dict[str, list[NotebookNode]] = {}
         self._stop: int | None = None
         self._main: asyncio.Task[None] | None = None
         self._ending = False
-        self.killed = False
-        """Whether the kernel was not given time to leave."""
+        self._killed = False
 
     def execute(self, **_: Any) -> NotebookNode:
         """Execute the notebook. Raises Stopped, DeadKernelError, CellTimeoutError, and RuntimeError when there is no kernel."""
@@ -117,15 +114,14 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             await self._cells()
             self.set_widgets_metadata()
         except (DeadKernelError, CellTimeoutError, asyncio.CancelledError):
-            self.killed = True
+            self._killed = True
             raise
         finally:
             self._ending = True
             await asyncio.shield(self._end())
 
     async def _cells(self) -> None:
-        """Execute one cell after the other until one fails."""
-        # Before any cell, for whoever reads a notebook that failed wants it as readable.
+        # Before any cell: it makes a notebook that failed as readable as any.
         self.nb.metadata["language_info"] = await self._language()
         if self._first:
             self._first(self)
@@ -133,18 +129,17 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             self._account.cell_start(cell, index)
             try:
                 await self.async_execute_cell(cell, index)
-                if self._after and cell.cell_type == "code":
+                if cell.cell_type == "code":
                     await self._after(self, cell)
-            except CellExecutionError as error:
-                self._account.cell_exception(self.nb.cells[index], cell_index=index, exception=error)
-                self._account.cell_complete(self.nb.cells[index], cell_index=index)
+            except CellExecutionError:
+                self._account.cell_exception(cell)
+                self._account.cell_complete(cell, index)
                 return
-            self._account.cell_complete(self.nb.cells[index], cell_index=index)
+            self._account.cell_complete(cell, index)
         if self._last:
             await self._last(self)
 
     async def _language(self) -> Any:
-        """What the kernel says of its language, as nbclient puts it into the notebook."""
         known = getattr(self.kc, "language_info", None)
         if known:
             return known
@@ -152,18 +147,17 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         return message["content"]["language_info"] if message else {}
 
     async def _end(self) -> None:
-        """Have the kernel leave; when this returns it is gone."""
         alive = self.km is not None and self.km.has_kernel
-        if alive and not self.killed and isinstance(self.km, Kernel) and self.km.owns_kernel and self.kc is not None:
+        if alive and not self._killed and isinstance(self.km, Kernel) and self.km.owns_kernel and self.kc is not None:
             await self.km.leave(self.kc)
             return
         if self.kc is not None:
             self.kc.stop_channels()
         if alive:
-            await ensure_async(self.km.shutdown_kernel(now=self.killed))
+            await ensure_async(self.km.shutdown_kernel(now=self._killed))
 
     async def _death(self, kernel: Kernel) -> None:
-        """Wait for the kernel's end; nbclient itself would look for it once a second. What the kernel sent before is heard first."""
+        """Wait for the kernel's end, for which nbclient would look once a second; what it sent before is heard first."""
         await kernel.ended()
         await asyncio.sleep(_LAST_WORDS)
         if not self._ending and self.task_poll_for_reply is not None:
@@ -172,12 +166,10 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
     async def _ticks(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
-            if self._tick:
-                self._tick()
+            self._tick()
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """Take interrupts where a process can: in its main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -199,14 +191,14 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             self._stop = number
             self._stopping = asyncio.ensure_future(self._stop_cell())
             return
-        self.killed = True
+        self._killed = True
         if self._ending:
             self._stopping = asyncio.ensure_future(self._kill())
         else:
             self._main.cancel()
 
     async def _stop_cell(self) -> None:
-        """Interrupt the running cell, whose traceback then says where it was; cancel when it does not listen."""
+        """Interrupt the running cell, whose traceback then says where it was; cancel if it does not listen."""
         with contextlib.suppress(RuntimeError, OSError):
             await ensure_async(self.km.interrupt_kernel())
         running = self._account.running
@@ -221,23 +213,18 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         with contextlib.suppress(RuntimeError, OSError):
             await ensure_async(self.km.signal_kernel(signal.SIGKILL))
 
-    def process_message(self, *args: Any, **options: Any) -> NotebookNode | None:
-        """As nbclient does, without secrets."""
-        output = None
-        for message in self._filter(args[0]):
-            output = self._process(message, *args[1:], **options)
-        return output
-
-    def _process(self, message: dict[str, Any], cell: NotebookNode, *args: Any, **options: Any) -> NotebookNode | None:
-        """Let nbclient do it; the document hears which cells changed."""
-        self._account.document.touch(cell)
-        display = (message["content"].get("transient") or {}).get("display_id")
-        if display and message["msg_type"] in _DISPLAYS:
-            shown = self._shown.setdefault(display, [])
-            for other in shown:
-                # An update edits every place that shows it, in cells that ended long ago too.
-                self._account.edited(other)
-            if message["msg_type"] != "update_display_data" and cell not in shown:
-                shown.append(cell)
-        output: NotebookNode | None = super().process_message(message, cell, *args, **options)
+    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
+        """As nbclient does, without secrets; the document hears which cells changed."""
+        output: NotebookNode | None = None
+        for message in self._filter(msg):
+            self._account.document.touch(cell)
+            display = (message["content"].get("transient") or {}).get("display_id")
+            if display and message["msg_type"] in _DISPLAYS:
+                shown = self._shown.setdefault(display, [])
+                for other in shown:
+                    # An update edits every place that shows it, in cells that ended long ago too.
+                    self._account.edited(other)
+                if message["msg_type"] != "update_display_data" and cell not in shown:
+                    shown.append(cell)
+            output = super().process_message(message, cell, cell_index)
         return output

@@ -1,23 +1,23 @@
 """One execution from its beginning to its end: the run begins, cells are executed, and what really happened is told in one place.
 
-Papermill calls `execute` with a notebook that has its parameters, whether it was asked by `nbops run`, by its own command line or by
-Python. The executed notebook lies at `runs/<id>/<name>.ipynb`, also while it is being executed; where papermill was given an output
-it is written there too. Nothing of papermill's is replaced.
+Papermill calls `execute` with a notebook that has its parameters, whether `nbops run`, its own command line or Python asked it. The
+executed notebook lies at `runs/<id>/<name>.ipynb`, also meanwhile, and at papermill's output if there is one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbops import failures
 from nbops.errors import StoreFull
-from nbops.execution import kernel, metrics, parameters, secrets
-from nbops.execution.execution import Ending, Execution, adopt, broken, stopped
+from nbops.execution import kernel, parameters, reading, saving, secrets
+from nbops.execution.execution import Ending, Execution, adopt, broken, journal, stopped
+from nbops.execution.live import Live
 from nbops.execution.parameters.reading import is_python
 from nbops.execution.skipping import finding, seen
 from nbops.store.places import make_private
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from nbops.execution.account import Account
     from nbops.execution.client import Client
-    from nbops.execution.live import Live
-    from nbops.execution.saving import Document
     from nbops.execution.skipping.finding import Standing
     from nbops.security.masking import Mask
 
@@ -50,7 +48,7 @@ def execute(  # noqa: PLR0913 - papermill's signature
     nbops: Execution | None = None,
     **options: Any,
 ) -> NotebookNode:
-    """Execute a notebook as papermill's engines do; the outcome is told in the notebook, in the run and by what is raised.
+    """Execute a notebook as papermill's engines do; the notebook, the run and what is raised tell the outcome.
 
     Raises PapermillExecutionError for an error in a cell, and nbclient's and our own for what ends an execution otherwise.
     """
@@ -62,29 +60,27 @@ def execute(  # noqa: PLR0913 - papermill's signature
         nb.metadata.papermill["input_path"] = execution.notebook
     if execution_timeout:
         execution.timeout = execution_timeout
-    conversation = {
-        "stdout_file": stdout_file,
-        "stderr_file": stderr_file,
-        "log_output": log_output,
-        "startup_timeout": start_timeout,
-        **{name: value for name, value in options.items() if name not in {"autosave_cell_every", "timeout"}},
-    }
+    for name in ("autosave_cell_every", "timeout"):
+        options.pop(name, None)
     from papermill.execute import raise_for_execution_errors
 
     from nbops.execution.account import Account
-    from nbops.execution.saving import Document
 
     if execution.given and is_python(execution.given.interface.language):
         parameters.inject(nb, *execution.given, secret=secrets.expression)
     # A copy of the executed notebook still says where it comes from.
     told = nb.metadata.get("nbops")
     nb.metadata["nbops"] = {**(told if isinstance(told, dict) else {}), "run_id": execution.recording.run_id}
-    document = Document(nb, _writer(execution, output_path))
+    document = saving.Document(nb, _writer(execution, output_path))
     account = Account(nb, document, progress_bar=progress_bar, log_output=log_output)
     with secrets.hand_over(execution.secrets) as handed, _Telling(execution, account) as live:
         _converse(
-            execution, account, live, kernel_name, {**conversation, "kernel_options": kernel.options(execution, handed)}
-        )
+            execution, account, live, kernel_name,
+            {
+                "stdout_file": stdout_file, "stderr_file": stderr_file, "log_output": log_output, "startup_timeout": start_timeout,
+                **options, "kernel_options": kernel.options(execution, handed),
+            },
+        )  # fmt: skip
         account.notebook_complete()
         # Papermill would mark and raise the error after us; here what it marks is still written.
         raise_for_execution_errors(nb, None)
@@ -92,28 +88,20 @@ def execute(  # noqa: PLR0913 - papermill's signature
 
 
 class _Telling:
-    """From the run's first file to its end: whatever happens in between is told by the notebook and by the run."""
+    """From the run's first file to its end: the notebook and the run tell whatever happens in between."""
 
     def __init__(self, execution: Execution, account: Account) -> None:
-        from nbops.execution.live import Live
-
         self._execution = execution
         self._account = account
         self._live = Live(account, execution)
 
     def __enter__(self) -> Live:
-        from nbops.execution.saving import SUFFIX, Journal, Opening
-
         execution, account = self._execution, self._account
         execution.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         account.notebook_start()
-        opening = Opening(
-            run_id=execution.recording.run_id,
-            pid=os.getpid(),
-            paths=[str(execution.kept)],
-            notebook=account.document.text(),
-        )
-        account.journal = Journal(execution.journals / f"{execution.recording.run_id}{SUFFIX}", opening)
+        run_id = execution.recording.run_id
+        opening = saving.Opening(run_id, os.getpid(), paths=[str(execution.kept)], notebook=account.document.text())
+        account.journal = saving.Journal(journal(execution.recording.store, run_id), opening)
         account.begins, account.ends = self._live.announce, self._live.sum_up
         return self._live
 
@@ -131,13 +119,11 @@ class _Telling:
         if account.journal:
             account.journal.close(keep=not saved)
         self._live.close()
-        ending = execution.ending
-        used = self._live.usage
+        ending, standing, used, key = execution.ending, execution.standing, self._live.usage, None
         usage = Usage(
             failure_class=ending.failure_class, exit_status=ending.exit,
             peak_memory=used.peak_rss if used else None, cpu_seconds=used.cpu if used else None,
         )  # fmt: skip
-        standing, key = execution.standing, None
         try:
             if standing and ending.status == "finished":
                 key = finding.kept(execution.recording.store, execution.recording.run_id, standing, account.nb)
@@ -157,8 +143,7 @@ def _converse(
     mask = Mask(execution.secrets.values())
     first, last = _watching(execution.standing, mask)
     live.client = client = Client(
-        account, manager, mask=mask, first=first, after=_metrics(execution), last=last,
-        tick=live.tick,
+        account, manager, mask=mask, first=first, after=_metrics(execution), last=last, tick=live.tick,
         stopped=execution.part.reason if execution.part else None,
         timeout=execution.timeout, kernel_name=kernel_name, log=logger, **conversation,
     )  # fmt: skip
@@ -168,7 +153,7 @@ def _converse(
 def _watching(
     standing: Standing | None, mask: Mask
 ) -> tuple[Callable[[Client], None] | None, Callable[[Client], Awaitable[None]] | None]:
-    """Have a Python kernel watch what its cells read, and ask it in the end; nothing of both is seen in the notebook."""
+    """Have a Python kernel watch what its cells read, and ask it in the end; the notebook shows nothing of it."""
     if standing is None or not is_python(standing.plan.parts.language):
         return None, None
 
@@ -191,29 +176,38 @@ def _watching(
     return first, last
 
 
+# Evaluated in the kernel. numpy's truth values are `bool`, once `bool_`.
+_NUMBER = "repr(float({name})) if type({name}).__name__ not in ('bool', 'bool_', 'str', 'bytes') and hasattr({name}, '__float__') else None"
+
+
 def _metrics(execution: Execution) -> Callable[[Client, NotebookNode], Any]:
-    """After a cell tagged `metrics`, the numbers that it named are the run's metrics."""
+    """After a cell tagged `metrics`, the numbers that it assigned are the run's metrics, without any import in the notebook."""
 
     async def read(client: Client, cell: NotebookNode) -> None:
-        if metrics.TAG not in cell.metadata.get("tags", []):
+        if "metrics" not in cell.metadata.get("tags", []):
             return
-        expressions = metrics.asked(cell.source)
+        names = [name for name in reading.assignments(cell.source) if not name.startswith("_")]
+        expressions = {name: _NUMBER.format(name=name) for name in names}
         message = await client.async_wait_for_reply(
             client.kc.execute("", silent=True, store_history=False, user_expressions=expressions)
         )
         if message is not None:
-            execution.recording.metrics(metrics.told(message["content"]["user_expressions"]))
+            answers = message["content"]["user_expressions"]
+            told = {name: answer["data"]["text/plain"] for name, answer in answers.items() if answer["status"] == "ok"}
+            execution.recording.metrics({name: float(text.strip("'")) for name, text in told.items() if text != "None"})
 
     return read
 
 
 def _writer(execution: Execution, output_path: str | None) -> Callable[[str], None]:
-    """What puts the notebook's text where it is kept and, if papermill was given one, to its output."""
+    """What writes the notebook where it is kept and to papermill's output."""
     from papermill.iorw import papermill_io
 
-    from nbops.execution import saving
-
-    output = _local(output_path)
+    output = _local(output_path) if output_path else None
+    if output is not None:
+        output = Path(os.path.realpath(output))
+        # What is there and no file, such as a pipe, cannot be replaced.
+        output = output if output.is_file() or not output.exists() else None
 
     def write(text: str) -> None:
         saving.replace(execution.kept, text)
@@ -225,40 +219,31 @@ def _writer(execution: Execution, output_path: str | None) -> Callable[[str], No
     return write
 
 
-def _local(output_path: str | None) -> Path | None:
-    """The file that papermill's output names, where it is one that can be replaced."""
-    from papermill.iorw import LocalHandler, papermill_io
-
-    if not output_path:
-        return None
-    handler = papermill_io.get_handler(output_path)
-    if not isinstance(handler, LocalHandler):
-        return None
-    # Papermill has gone to the notebook's folder by now, its files are relative to where it was before.
-    path = Path(os.path.realpath(_before(handler) / output_path))
-    return path if path.is_file() or not path.exists() else None
-
-
 def _path(input_path: str | None) -> str | None:
-    """The notebook that papermill was given, by its whole path where it is a file."""
-    from papermill.iorw import LocalHandler, papermill_io
-
-    handler = papermill_io.get_handler(input_path) if isinstance(input_path, str) else None
-    if input_path is None or not isinstance(handler, LocalHandler):
-        return input_path if isinstance(input_path, str) else None
-    path = _before(handler) / input_path
+    """The notebook that papermill was given, by its whole path if it is a file."""
+    # It may be the notebook itself.
+    if not isinstance(input_path, str):
+        return None
+    path = _local(input_path)
+    if path is None:
+        return input_path
     return str(path.resolve()) if path.is_file() else None
 
 
-def _before(handler: Any) -> Path:
-    """The folder that this process was in when papermill was called."""
+def _local(address: str) -> Path | None:
+    """The path of what papermill takes for a local file."""
+    from papermill.iorw import LocalHandler, papermill_io
+
+    handler = papermill_io.get_handler(address)
+    if not isinstance(handler, LocalHandler):
+        return None
+    # Papermill has gone to the notebook's folder by now, its files are relative to where it was before.
     folder = handler.cwd(None)
     handler.cwd(folder)
-    return Path(folder or ".")
+    return Path(folder or ".") / address
 
 
 def _raised(error: PapermillExecutionError) -> Ending:
-    """A cell's own error."""
     first = str(error.evalue).strip().partition("\n")[0]
     cause = f"{error.ename}: {first}".removesuffix(": ") + f" (cell [{error.exec_count}])"
     output = {"output_type": "error", "ename": error.ename, "evalue": error.evalue, "traceback": error.traceback}
@@ -266,7 +251,7 @@ def _raised(error: PapermillExecutionError) -> Ending:
 
 
 def _broken(error: BaseException, execution: Execution, live: Live) -> tuple[Ending, str]:
-    """What ended an execution that no cell's error ended, and the name that the notebook gives it."""
+    """What else than a cell's error ended an execution, and the name that the notebook gives it."""
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     from nbops.execution.client import Stopped
@@ -281,7 +266,6 @@ def _broken(error: BaseException, execution: Execution, live: Live) -> tuple[End
     if isinstance(error, KeyboardInterrupt):
         cause = str(error) if isinstance(error, Stopped) else f"interrupted by {signal.SIGINT.name}"
         return stopped((execution.part and execution.part.reason()) or cause), "Stopped"
-    # Papermill, nbclient and the kernel's launcher have no one error for what they cannot do.
     cause = f"{type(error).__name__}: {error}"[:500]
     return broken(cause), type(error).__name__
 
@@ -293,16 +277,12 @@ def _failed(cause: str, code: str, evidence: failures.Evidence) -> Ending:
     )
 
 
-def _save(document: Document, execution: Execution) -> bool:
+def _save(document: saving.Document, execution: Execution) -> bool:
     """Write the last state; where that fails, in another of our folders. False when there is no room anywhere."""
-    try:
+    with contextlib.suppress(OSError):
         document.save_now()
-    except OSError as error:
-        problem = error
-    else:
         return True
-    from nbops.execution import saving
-
+    problem = document.trouble
     text = document.text()
     for folder in execution.recording.store.places.spools():
         path = folder / f"{execution.recording.run_id}-{execution.kept.name}"
@@ -321,8 +301,3 @@ def _save(document: Document, execution: Execution) -> bool:
             status="failed", cause=full.message, code=full.code, failure_class="resource", exit=full.exit.status
         )
     return False
-
-
-def now() -> str:
-    """The present as papermill writes it."""
-    return datetime.now(UTC).isoformat()

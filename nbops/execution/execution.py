@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbops import config
 from nbops.execution import parameters as typed
-from nbops.execution import reading, secrets
+from nbops.execution import reading, saving, secrets
 from nbops.execution.parameters import Interface
 from nbops.execution.skipping.finding import Standing
 from nbops.execution.skipping.plan import plan
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Ending(Record):
-    """How an execution ended; `code` is its error code, empty when it finished, and `exit` the exit status that says so."""
+    """How an execution ended; `code` is its error code, empty when it finished, and `exit` the exit status."""
 
     status: RunStatus = "finished"
     cause: str | None = None
@@ -36,19 +36,19 @@ INTERRUPTED = 130
 
 
 def stopped(cause: str) -> Ending:
-    """The ending of an execution that somebody stopped."""
+    """Somebody stopped it."""
     return Ending(status="stopped", cause=cause, code="execution", exit=INTERRUPTED)
 
 
 def broken(cause: str) -> Ending:
-    """The ending of an execution that the surroundings did not let happen."""
+    """The surroundings did not let it happen."""
     return Ending(status="failed", cause=cause, code="execution.environment", failure_class="environment", exit=26)
 
 
 class Part(NamedTuple):
-    """What an execution is told that is a part of something larger: its place in it, and the notebook as that has read it.
+    """What an execution is told that is a part of something larger: its place there, and the notebook as that has read it.
 
-    `reason` tells why the execution is stopped, if the larger thing has stopped it.
+    `reason` tells why the larger thing has stopped the execution, if it has.
     """
 
     parent: str
@@ -58,7 +58,7 @@ class Part(NamedTuple):
 
 
 class Given(NamedTuple):
-    """The parameters of an execution: what the notebook takes, and the values that it gets."""
+    """What the notebook takes, and the values that it gets."""
 
     interface: Interface
     values: Mapping[str, object]
@@ -79,7 +79,7 @@ class Execution:
     ) -> None:
         """`notebook` is the path or address it came from, `timeout` in seconds is for each cell, `watch` hears of progress.
 
-        `secrets` are the values of secret parameters, by parameter.
+        `secrets` are values by parameter.
         """
         self.recording = recording
         self.notebook = notebook
@@ -89,7 +89,6 @@ class Execution:
         self.secrets = secrets or {}
         self.folder = recording.store.places.runs / recording.run_id
         self.kept = self.folder / (Path(notebook).name or "notebook.ipynb")
-        self.journals = journals(recording.store)
         self.given: Given | None = None
         self.standing: Standing | None = None
         self.part: Part | None = None
@@ -99,8 +98,13 @@ class Execution:
 
 
 def journals(store: Store) -> Path:
-    """Where the journals of executions lie that have not ended."""
+    """Where the journals of executions lie until these end."""
     return store.places.run / "journals"
+
+
+def journal(store: Store, run_id: str) -> Path:
+    """The journal of an execution."""
+    return journals(store) / f"{run_id}{saving.SUFFIX}"
 
 
 def adopt(node: Any, source: str | None, parameters: Mapping[str, object], kernel: str) -> Execution:
@@ -109,20 +113,20 @@ def adopt(node: Any, source: str | None, parameters: Mapping[str, object], kerne
     Raises ParameterError for parameters that the notebook does not take. Without a parameters cell it takes what papermill gives it.
     """
     path = Path(source) if source else None
-    local = path is not None and path.is_file()
-    store = connect(config.settings(start=path.parent if path and local else None))
+    local = path if path and path.is_file() else None
+    store = connect(config.settings(start=local.parent if local else None))
     name = path.name if path else "notebook.ipynb"
     interface = typed.read(node, reading.language_of(node), name)
     values: Mapping[str, object] = parameters
     if interface.cell is not None:
         values = typed.resolve(interface, parameters, strict=store.settings.execution.strict_parameters)
         typed.check(node, interface, values)
-    hidden = secrets.asked(interface, values) if interface.cell is not None else {}
-    found = secrets.resolve(store.settings, path.resolve() if path and local else name, hidden)
+    hidden = secrets.asked(interface, values)
+    found = secrets.resolve(store.settings, local.resolve() if local else name, hidden)
     recording = runs.begin_headless(
-        store, path if path and local else Path(name), params=typed.recorded(interface, values), parent=runs.invited()
+        store, local or Path(name), params=typed.recorded(interface, values), parent=runs.invited()
     )
-    execution = Execution(recording, str(path) if path and local else source or name, secrets=found)
+    execution = Execution(recording, str(local) if local else source or name, secrets=found)
     if interface.cell is not None and (hidden or not _papermill_wrote(values, parameters)):
         execution.given = Given(interface, values)
     # Papermill has gone to where the kernel starts.
@@ -132,6 +136,6 @@ def adopt(node: Any, source: str | None, parameters: Mapping[str, object], kerne
 
 
 def _papermill_wrote(values: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
-    """Whether the cell that papermill put in sets these very values: it knows texts and plain numbers."""
+    """Whether papermill's cell sets these very values: it knows texts and plain numbers."""
     plain = all(type(value) in {str, bool, int, float, type(None)} for value in values.values())
     return plain and repr(dict(values)) == repr(dict(parameters))

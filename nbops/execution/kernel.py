@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 
 def manager(kernel_name: str, execution: Execution) -> AsyncKernelManager:
-    """A kernel that is not started yet: a fork of a server that runs for this project, else an ordinary one."""
+    """A kernel to be started: a fork of a server that runs for this project, else an ordinary one."""
     from nbops.execution.kernels.manager import Kernel
     from nbops.execution.kernels.servers import server_for
 
-    folder = execution.recording.store.places.kernels
-    wanted = execution.recording.store.settings.execution
-    environ = secrets.without_secrets(execution.recording.store.settings, os.environ)
-    server = server_for(folder, start=wanted.fork_server, idle_minutes=wanted.fork_server_minutes, environ=environ)
+    store = execution.recording.store
+    wanted = store.settings.execution
+    environ = secrets.without_secrets(store.settings, os.environ)
+    server = server_for(
+        store.places.kernels, start=wanted.fork_server, idle_minutes=wanted.fork_server_minutes, environ=environ
+    )
     made = Kernel(kernel_name=kernel_name, server=server)
     if execution.standing:
         made.watch = str(execution.standing.plan.project), str(execution.standing.plan.folder)
@@ -33,10 +35,7 @@ def manager(kernel_name: str, execution: Execution) -> AsyncKernelManager:
 
 
 def options(execution: Execution, handed: Mapping[str, str]) -> dict[str, Any]:
-    """What the kernel is started with: its folder, and an environment that names its run and has what is `handed` over.
-
-    This process's own stays as it is; what holds secrets there is left out.
-    """
+    """What the kernel is started with: its folder, and this environment without secrets, with its run and what is `handed` over."""
     store = execution.recording.store
     environ = {
         **secrets.without_secrets(store.settings, os.environ),
@@ -48,7 +47,7 @@ def options(execution: Execution, handed: Mapping[str, str]) -> dict[str, Any]:
     }
     told: dict[str, Any] = {"env": environ, **({"cwd": str(execution.cwd)} if execution.cwd else {})}
     if execution.secrets or execution.part:
-        # What the processes of a cell print, ipykernel writes as it is to where it was started, too; there it would tell a secret, or
-        # get mixed up with that of other kernels.
+        # ipykernel also writes what the processes of a cell print to where it was started: there it would tell a secret, or get
+        # mixed up with that of other kernels.
         told |= {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     return told

@@ -1,7 +1,7 @@
 """Executions that outlive whoever asks for them: JupyterLab's server begins one here and goes on.
 
-In flow a notebook and what was typed for its parameters, out flows the id of the run, once that has begun. A process of its own
-executes; it has no terminal, belongs to nobody's process group, and takes SIGTERM as `nbops runs stop` sends it.
+In flow a notebook and what was typed for its parameters, out flows the id of the run once it has begun. A process executes that
+has no terminal, belongs to nobody's process group, and takes SIGTERM as `nbops runs stop` sends it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import signal
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
@@ -29,7 +29,7 @@ _SECONDS = 120.0
 class Order(Record):
     """What to execute: the project, the notebook's whole path, and texts as `-p NAME TEXT` takes them.
 
-    With a `grid` it is a sweep over every combination of its texts.
+    With a `grid`: a sweep over every combination of its texts.
     """
 
     project: str
@@ -47,17 +47,17 @@ class Begun(Record):
 
 
 class _Said(Record):
-    """The one line of the process: one of the two."""
+    """The one line of the process: either."""
 
     begun: Begun | None = None
     problem: Problem | None = None
 
 
 def launch(order: Order) -> Begun:
-    """Begin an execution and leave it to itself. Raises what `notebook.execute` and a sweep's driver raise before a run begins."""
+    """Begin an execution and leave it to itself. Raises what `notebook.execute` or a sweep's driver raises before a run begins."""
     with tempfile.TemporaryFile() as errors:
         process, asking, answer = beside.begin(_MODULE, order, errors, cwd=order.project, start_new_session=True)
-        # It ends when it has executed; somebody has to take notice of that.
+        # Somebody has to take notice of its end.
         threading.Thread(target=process.wait, daemon=True).start()
         with answer:
             asking.close()
@@ -75,7 +75,7 @@ def launch(order: Order) -> Begun:
 
 
 def _line(handle: int) -> bytes:
-    """The first line that comes; empty when none does in time."""
+    """Empty when none comes in time."""
     deadline, data = time.monotonic() + _SECONDS, b""
     while b"\n" not in data and select.select([handle], [], [], max(0.0, deadline - time.monotonic()))[0]:
         read = os.read(handle, 1 << 16)
@@ -90,28 +90,21 @@ def main() -> None:
     order = msgspec.json.decode(beside.question(), type=Order)
     answer = beside.answers()
 
-    def say(*, begun: Begun | None = None, problem: Problem | None = None) -> None:
+    def say(begun: Begun | None, problem: Problem | None = None) -> None:
         if not answer.closed:
             with answer:
                 answer.write(msgspec.json.encode(_Said(begun, problem)) + b"\n")
 
-    def began(run_id: str, *, unchanged: bool = False) -> None:
-        say(begun=Begun(run_id, unchanged))
-
     try:
         if order.grid:
-            _sweep(order, began)
+            _sweep(order, say)
         else:
-            _run(order, began)
+            _run(order, say)
     except NbopsError as error:
-        say(problem=Problem.of(error))
+        say(None, Problem.of(error))
 
 
-class _Began(Protocol):
-    def __call__(self, run_id: str, *, unchanged: bool = False) -> None: ...
-
-
-def _run(order: Order, began: _Began) -> None:
+def _run(order: Order, say: Callable[[Begun], None]) -> None:
     from nbops import config
     from nbops.execution import notebook, reading
     from nbops.execution.parameters import Word
@@ -120,14 +113,14 @@ def _run(order: Order, began: _Began) -> None:
     reading.only_files()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     outcome = notebook.execute(
-        connect(config.settings(order.project)), Path(order.notebook), force=order.force, begun=began,
+        connect(config.settings(order.project)), Path(order.notebook), force=order.force, begun=lambda run_id: say(Begun(run_id)),
         parameters={name: Word(text) for name, text in order.values.items()},
     )  # fmt: skip
     if outcome.unchanged:
-        began(outcome.run_id, unchanged=True)
+        say(Begun(outcome.run_id, unchanged=True))
 
 
-def _sweep(order: Order, began: _Began) -> None:
+def _sweep(order: Order, say: Callable[[Begun], None]) -> None:
     from nbops import config
     from nbops.execution.sweeps import driver
     from nbops.execution.sweeps.asked import Asked
@@ -139,7 +132,7 @@ def _sweep(order: Order, began: _Began) -> None:
         fixed={name: Given(text, word=True) for name, text in order.values.items()},
         force=order.force,
     )
-    driver.sweep(asked, config.settings(order.project), watch=lambda at: began(at.sweep))
+    driver.sweep(asked, config.settings(order.project), watch=lambda at: say(Begun(at.sweep)))
 
 
 if __name__ == "__main__":

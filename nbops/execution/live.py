@@ -1,4 +1,4 @@
-"""What an execution is doing right now, in a small file that other processes read: the cell, its last line, its cpu and memory."""
+"""What an execution is doing right now, in a small file for other processes: the cell, its last line, its cpu and memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import msgspec
 
 from nbops.errors import NotFound, UsageError
 from nbops.execution import memory, saving
-from nbops.execution.execution import journals
+from nbops.execution.execution import journal
 from nbops.failures import Evidence
 from nbops.records import Record, short
 from nbops.render.values import size
@@ -39,7 +39,7 @@ _BEGINNING = 2.0
 class State(Record):
     """Cell `cell` of `cells` runs, counted from 1 over code cells, since `seconds`; `line` is the last that it printed.
 
-    `cpu` are the seconds of processor time that this cell took, `memory` the bytes that the kernel and what it started hold.
+    `cpu` are its seconds of processor time, `memory` the bytes that the kernel and what it started hold.
     """
 
     cell: int
@@ -107,7 +107,7 @@ class Live:
         )  # fmt: skip
 
     def death(self) -> tuple[Evidence, str]:
-        """What is known of a kernel that ended by itself, and the same in words."""
+        """What is known of a kernel that ended by itself, also in words."""
         used = self.usage
         if used is None or (used.exit_code is None and used.signal is None):
             return Evidence(signal=signal.SIGKILL), "the kernel died"
@@ -122,7 +122,7 @@ class Live:
 
     @property
     def usage(self) -> Usage | None:
-        """What the kernel has used; None as long as it runs and where nobody measured it."""
+        """What the kernel has used; None while it runs and where nobody measured it."""
         return getattr(self.client.km, "usage", None) if self.client else None
 
     def close(self) -> None:
@@ -134,7 +134,7 @@ class Live:
 
 
 def _signal(number: int) -> str:
-    """The name of a signal; those for real time have none."""
+    """Those for real time have no name."""
     return signal.Signals(number).name if number in {one.value for one in signal.Signals} else f"signal {number}"
 
 
@@ -148,9 +148,9 @@ def _last_line(cell: Any) -> str:
 
 
 def usage(pid: int | None, *, children: bool = True) -> tuple[float, int]:
-    """The cpu seconds and bytes of memory of a process and, if wanted, of those it started; zeros when it is gone.
+    """The cpu seconds and bytes of memory of a process and, with `children`, of those it started; zeros when it is gone.
 
-    The cpu seconds of what it started and waited for count in any case; looking for what runs takes some milliseconds.
+    The cpu seconds of what it waited for count in any case; looking for what runs takes some milliseconds.
     """
     if pid is None:
         return 0.0, 0
@@ -171,21 +171,20 @@ def usage(pid: int | None, *, children: bool = True) -> tuple[float, int]:
 
 
 def read(folder: Path) -> State | None:
-    """What the execution of that run folder is doing; None when it does nothing or nobody tells."""
+    """What the execution of a run folder is doing; None when it does nothing or nobody tells."""
     with contextlib.suppress(OSError, msgspec.DecodeError):
         return msgspec.json.decode((folder / FILE).read_bytes(), type=State)
     return None
 
 
 def stop(store: Store, run_id: str, *, kill: bool = False) -> None:
-    """Ask the runner of an execution or sweep on this host to stop it, as Ctrl-C does; `kill` does not let cells finish their traceback.
+    """Ask the runner of an execution or sweep to stop it, as Ctrl-C does; `kill` does not let cells finish their traceback.
 
     Returns at once. Raises UsageError when no runner of this host executes that run.
     """
-    journal = journals(store) / f"{run_id}{saving.SUFFIX}"
     deadline = time.monotonic() + _BEGINNING
     # A run begins a moment before its journal.
-    while (runner := saving.runner(journal) or _driver(store, run_id)) is None:
+    while (runner := saving.runner(journal(store, run_id)) or _driver(store, run_id)) is None:
         if time.monotonic() < deadline and _is_executed(store, run_id):
             time.sleep(0.05)
             continue
@@ -198,14 +197,13 @@ def stop(store: Store, run_id: str, *, kill: bool = False) -> None:
 
 
 def _is_executed(store: Store, run_id: str) -> bool:
-    """Whether a run of a notebook is going on, as far as the store knows."""
     with contextlib.suppress(NotFound):
         return runs.info(store, run_id).status == "running" and (store.places.runs / run_id).is_dir()
     return False
 
 
 def _driver(store: Store, run_id: str) -> int | None:
-    """The process that drives a sweep on this host; None when there is none."""
+    """The process that drives a sweep on this host."""
     sql = """
         select r.pid from core.runs r join core.tags t on t.run_id = r.run_id and t.key = ?
         where r.run_id = ? and r.host = ? and r.status = 'running'
@@ -215,11 +213,10 @@ def _driver(store: Store, run_id: str) -> int | None:
 
 
 def follow(store: Store, run_id: str, *, interval: float = 0.5) -> Iterator[State]:
-    """What an execution is doing, each time that something changed, until it has ended."""
+    """What an execution is doing, at each change, until it has ended."""
     folder, last = store.places.runs / run_id, None
-    journal = journals(store) / f"{run_id}{saving.SUFFIX}"
     # A run begins a moment before its journal, and ends a moment after it.
-    while saving.runner(journal) is not None or runs.info(store, run_id).status == "running":
+    while saving.runner(journal(store, run_id)) is not None or runs.info(store, run_id).status == "running":
         state = read(folder)
         if state is not None and state != last:
             last = state

@@ -1,7 +1,4 @@
-"""How much memory the system allows here, and how often it has killed for it: as control groups of both kinds and `ulimit` tell.
-
-A kernel runs in the control group of its runner, so the runner can ask.
-"""
+"""How much memory the system allows here, and how often it has killed for it: for a kernel too, which is in its runner's control group."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ _KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 
 
 def kills() -> int:
-    """How many processes of this control group were killed because its memory was full; 0 where nobody counts."""
+    """How many processes of this control group were killed for its memory; 0 where nobody counts."""
     for file in (*_files("memory.events"), *_files("memory.oom_control")):
         with contextlib.suppress(OSError):
             found = _KILLS.search(file.read_text())
@@ -25,7 +22,7 @@ def kills() -> int:
 
 
 def limit() -> int | None:
-    """The most bytes that a process may have here, by its control group or by `ulimit -v`; None without a limit."""
+    """The most bytes that a process may have here, by control group or `ulimit -v`; None without a limit."""
     known = []
     for file in (*_files("memory.max"), *_files("memory.limit_in_bytes")):
         with contextlib.suppress(OSError, ValueError):
@@ -33,12 +30,12 @@ def limit() -> int | None:
     address_space = resource.getrlimit(resource.RLIMIT_AS)[0]
     if address_space != resource.RLIM_INFINITY:
         known.append(address_space)
-    # What is written for "no limit" in the older kind is more than any machine has.
+    # The older kind of group writes more than any machine has for "no limit".
     return min((most for most in known if most < 2**60), default=None)
 
 
 def _files(name: str) -> list[Path]:
-    """Where the file of this process's control group may lie: in the unified tree, in the one for memory, and in a container at the top."""
+    """In the unified tree, in the one for memory, and, in a container, at the top of either."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from nbops.errors import NotFound, UsageError, nearest
 from nbops.execution import parameters as typed
 from nbops.execution import reading, saving, secrets
@@ -22,7 +24,7 @@ from nbops.execution.parameters.reading import is_python
 from nbops.execution.skipping.finding import Found, Standing, find
 from nbops.execution.skipping.plan import plan
 from nbops.execution.skipping.seen import Undeclared
-from nbops.records import FailureClass, Record, RunStatus, short
+from nbops.records import short
 from nbops.store.client import Store
 from nbops.tracking import runs
 from nbops.tracking.recording import Usage
@@ -31,33 +33,21 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 
-class Outcome(Record):
-    """How an execution ended; `code` is its error code, empty when it finished, and `exit` the exit status that says so."""
+class Outcome(Ending, kw_only=True):
+    """What came of an execution. `trouble` is what went wrong with the files beside; the notebook `declares` an input or an output.
+
+    `unchanged`: nothing was executed, the run is an earlier one of the same code, parameters and inputs, which began at `earlier`
+    (UTC microseconds).
+    """
 
     run_id: str
-    status: RunStatus
     notebook: Path
     seconds: float
-    cause: str | None = None
-    code: str = ""
-    failure_class: FailureClass | None = None
-    exit: int = 0
     trouble: str = ""
-    """What went wrong with the files beside."""
     unchanged: bool = False
-    """Nothing was executed: the run is an earlier one of the same code, parameters and inputs, which began at `earlier`."""
     earlier: int = 0
-    """UTC microseconds."""
     declares: bool = False
-    """Whether the notebook declares an input or an output."""
     undeclared: tuple[Undeclared, ...] = ()
-
-
-class Progress(Record):
-    """Cell `cell` of `cells` has begun; counted over code cells."""
-
-    cell: int
-    cells: int
 
 
 def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is a part of
@@ -70,19 +60,18 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     kernel: str | None = None,
     timeout: float | None = None,
     force: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[State], None] | None = None,
     begun: Callable[[str], None] | None = None,
     part: Part | None = None,
 ) -> Outcome:
     """Execute a notebook as a run, unless that would repeat an earlier one. A failing notebook is an outcome, not an exception.
 
-    Only what can be known to be up to date is not executed again: the notebook declares an input or an output, and nothing of what the
-    run depends on has changed. `force` executes it anyway.
+    What declares an input or an output is not executed again when nothing that the run depends on has changed, unless by `force`.
+    `timeout` in seconds is for each cell; `begun` hears the run's id when it begins. As a `part` of something larger it executes
+    the notebook that is given there.
 
     Raises NotFound for a missing notebook, folder or secret, ParameterError for parameters that it does not take and secrets that it may
-    not ask for, and UsageError for what is no notebook or an output that cannot be written: all before a run begins. `timeout` in
-    seconds is for each cell; `begun` hears the id of the run when it begins. As a `part` of something larger it executes the notebook
-    that it is given there.
+    not ask for, and UsageError for what is no notebook or an output that cannot be written: all before a run begins.
     """
     notebook = notebook.expanduser().resolve()
     if not notebook.is_file():
@@ -110,7 +99,7 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     )  # fmt: skip
     if begun:
         begun(recording.run_id)
-    execution = Execution(recording, str(notebook), cwd=where, timeout=timeout, watch=_watch(progress), secrets=hidden)
+    execution = Execution(recording, str(notebook), cwd=where, timeout=timeout, watch=progress, secrets=hidden)
     execution.given, execution.part = Given(interface, values), part
     execution.standing = Standing(made, forced=force, noted=found.reasons)
     missing = _missing(kernel)
@@ -118,18 +107,17 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
         _over(execution, missing)
     else:
         _papermill(execution, kernel, language)
-    ending = execution.ending
     if output is not None and execution.kept.exists():
         _copy(execution.kept, output)
     return Outcome(
-        run_id=recording.run_id, status=ending.status, notebook=output or execution.kept, seconds=time.monotonic() - started,
-        cause=ending.cause, code=ending.code, failure_class=ending.failure_class, exit=ending.exit, trouble=execution.trouble,
-        declares=made.declares, undeclared=execution.standing.undeclared,
+        **msgspec.structs.asdict(execution.ending), run_id=recording.run_id, notebook=output or execution.kept,
+        seconds=time.monotonic() - started, trouble=execution.trouble, declares=made.declares,
+        undeclared=execution.standing.undeclared,
     )  # fmt: skip
 
 
 def _may_join(node: NotebookNode) -> bool:
-    """Whether the notebook itself speaks of nbops: its kernel may then ask for its run any moment."""
+    """A notebook that speaks of nbops may ask for its run any moment."""
     return any("nbops" in cell.source for cell in node.cells)
 
 
@@ -144,30 +132,31 @@ def put(store: Store, run_id: str, output: Path) -> bool:
 
 
 def _kept(store: Store, run_id: str) -> Path:
-    return next(iter(sorted((store.places.runs / run_id).glob("*.ipynb"))), store.places.runs / run_id)
+    """No file, where there is no notebook."""
+    folder = store.places.runs / run_id
+    return min(folder.glob("*.ipynb"), default=folder)
 
 
 def _taken(store: Store, found: Found, output: Path | None, began: float) -> Outcome | None:
-    """The outcome of a run that is taken instead; None when a copy of its notebook is asked for that is not there any more."""
+    """The outcome of a run that is taken instead; None when a copy is asked for of a notebook that is gone."""
     run_id = found.run_id or ""
     if output is not None and not put(store, run_id, output):
         return None
     return Outcome(
-        run_id=run_id, status="finished", notebook=output or _kept(store, run_id), seconds=time.monotonic() - began, unchanged=True,
+        run_id=run_id, notebook=output or _kept(store, run_id), seconds=time.monotonic() - began, unchanged=True,
         earlier=found.started, declares=True,
     )  # fmt: skip
 
 
 def _papermill(execution: Execution, kernel: str, language: str) -> None:
-    """Have papermill execute; what happened is the execution's ending."""
     with reading.light_imports():
         import papermill
         from nbclient.exceptions import CellTimeoutError, DeadKernelError
         from papermill.exceptions import PapermillException
 
-    # What it warns of was looked at before, and what goes wrong is the run's ending.
+    # What it warns of was checked before, and what goes wrong is the run's ending.
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
-    # What Python takes is written by us, with its type; for other languages papermill knows how.
+    # What Python takes we write, with its type; for other languages papermill knows how.
     theirs = {} if is_python(language) or execution.given is None else dict(execution.given.values)
     source = execution.part.node if execution.part else execution.notebook
     try:
@@ -201,25 +190,21 @@ def _over(execution: Execution, ending: Ending) -> None:
     execution.recording.end(ending.status, ending.cause, usage)
 
 
-def _watch(progress: Callable[[Progress], None] | None) -> Callable[[State], None] | None:
-    return None if progress is None else lambda state: progress(Progress(cell=state.cell, cells=state.cells))
-
-
 def executed(store: Store, run_id: str) -> Path:
-    """The executed notebook of a run; that of a dead runner is finished first, from its journal. Raises NotFound."""
+    """The executed notebook of a run; a dead runner's is finished first, from its journal. Raises NotFound."""
     saving.repair_dead(journals(store))
     _bring_home(store, run_id)
-    found = sorted((store.places.runs / run_id).glob("*.ipynb"))
-    if not found:
+    kept = _kept(store, run_id)
+    if not kept.is_file():
         raise NotFound(
             f"Run {short(run_id)} has no executed notebook.",
             hint="Runs of scripts have none: execute a notebook with `nbops run`.",
         )
-    return found[0]
+    return kept
 
 
 def _bring_home(store: Store, run_id: str) -> None:
-    """Put the executed notebook, if there was no room for it when the run ended, where it belongs, if there is now."""
+    """Put an executed notebook that there was no room for where it belongs, if there is now."""
     for path in (path for folder in store.places.spools() for path in folder.glob(f"{run_id}-*.ipynb")):
         with contextlib.suppress(OSError):
             saving.replace(store.places.runs / run_id / path.name.removeprefix(f"{run_id}-"), path.read_text("utf-8"))
@@ -227,7 +212,7 @@ def _bring_home(store: Store, run_id: str) -> None:
 
 
 def defaults(notebook: Path) -> dict[str, object]:
-    """The parameters that a notebook has by default: literals as values, other expressions as their text. Raises UsageError."""
+    """A notebook's parameters by default: literals as values, other expressions as their text. Raises UsageError."""
     node = reading.read(notebook)
     return typed.recorded(typed.read(node, reading.language_of(node), notebook.name), {})
 
@@ -247,7 +232,7 @@ def _missing(kernel: str) -> Ending | None:
 
 
 def folder(path: Path) -> Path:
-    """The absolute path of a folder to run in. Raises NotFound when there is none."""
+    """The absolute path of a folder to run in. Raises NotFound."""
     found = path.expanduser().resolve()
     if not found.is_dir():
         raise NotFound(f"There is no folder {found} to run in.", hint="Make it first, or name another one.")
@@ -271,16 +256,11 @@ def writable(output: Path) -> Path:
 
 
 def _copy(kept: Path, output: Path) -> None:
-    """Put the executed notebook where the caller wants it, whole or not at all."""
     temporary = output.with_name(f".{output.name}.new")
     temporary.write_bytes(kept.read_bytes())
     temporary.replace(output)
 
 
 def _neighbours(notebook: Path) -> str:
-    near = (
-        nearest(notebook.name, [path.name for path in notebook.parent.glob("*.ipynb")])
-        if notebook.parent.is_dir()
-        else None
-    )
+    near = nearest(notebook.name, [path.name for path in notebook.parent.glob("*.ipynb")])
     return f"Did you mean {near!r}?" if near else "Give the path of an .ipynb file."

@@ -1,4 +1,4 @@
-"""A notebook before it is executed: read from its file, with the names that its cells assign. Nothing in it is evaluated."""
+"""A notebook before it is executed: its file, and the names that its cells assign. Nothing in it is evaluated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nbops.errors import UsageError
 def light_imports() -> Iterator[None]:
     """Import nbformat without the grammar of internationalised addresses.
 
-    jsonschema would load it for a format that no notebook schema uses, at about a second of cpu time.
+    jsonschema would load it, for about a second of cpu, for a format that no notebook schema uses.
     """
     formats = () if "jsonschema" in sys.modules else ("rfc3987_syntax", *(_FORMATS if _local else ()))
     blocked = [name for name in (*formats, *(_REMOTE if _local else ())) if name not in sys.modules]
@@ -31,8 +31,8 @@ def light_imports() -> Iterator[None]:
 
 
 def only_files() -> None:
-    """In a process of nbops' own, which executes notebooks that are files: from now on nothing is imported for others."""
-    global _local  # noqa: PLW0603 - a process is of one kind from its beginning to its end
+    """In a process of nbops' own, whose notebooks are files: from now on nothing is imported for others."""
+    global _local  # noqa: PLW0603 - a process is of one kind for its whole life
     _local = True
 
 
@@ -52,7 +52,7 @@ def read(notebook: Path) -> Any:
         try:
             return nbformat.read(notebook, as_version=4)
         except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError) as error:
-            # Jupyter saves into the file that is there: who reads it meanwhile gets a part of it.
+            # Jupyter writes into the file that is there: a part of it may be read.
             if 0 <= time.time() - notebook.stat().st_mtime < _SAVING_SECONDS:
                 time.sleep(0.05)
                 continue
@@ -63,13 +63,13 @@ def read(notebook: Path) -> Any:
 
 
 def language_of(node: Any) -> str:
-    """The language of a notebook, as it says itself; Python when it does not."""
+    """The language that a notebook names, else Python."""
     told = node.metadata.get("language_info", {}).get("name") or node.metadata.get("kernelspec", {}).get("language")
     return told or "python"
 
 
 def assignments(source: str) -> dict[str, ast.expr | None]:
-    """The names that a cell assigns, with the expression where one belongs to the name alone. What only IPython reads is passed over."""
+    """The names that a cell assigns, with the expression where one belongs to the name alone. IPython's own lines are passed over."""
     lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()]
     try:
         tree = ast.parse("\n".join(lines))
@@ -83,9 +83,8 @@ def assignments(source: str) -> dict[str, ast.expr | None]:
             if isinstance(target, ast.Name):
                 found[target.id] = None if isinstance(node, ast.AugAssign) else node.value
             elif isinstance(target, (ast.Tuple, ast.List)):
-                values = node.value.elts if isinstance(node.value, (ast.Tuple, ast.List)) else []
-                pairs = zip(
-                    target.elts, values if len(values) == len(target.elts) else [None] * len(target.elts), strict=True
-                )
+                parts = node.value.elts if isinstance(node.value, (ast.Tuple, ast.List)) else []
+                values = parts if len(parts) == len(target.elts) else [None] * len(target.elts)
+                pairs = zip(target.elts, values, strict=True)
                 found.update((item.id, value) for item, value in pairs if isinstance(item, ast.Name))
     return found

@@ -1,7 +1,7 @@
 """An executing notebook on disk: each cell's text is made once, joined into whole files now and then, and journaled as it ends.
 
-In flow a notebook whose cells change and word of which; out flow files that are whole at any moment, the last of them byte for byte
-what nbformat writes. The journal beside them holds what has been executed since: after a kill it gives back every finished output.
+In flow a notebook and word of which cells change; out flow files that are whole at any moment, the last byte for byte what nbformat
+writes. After a kill the journal gives back every finished output.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 INTERVAL = 1.0
-"""Seconds between two writes of the whole file; longer when a write takes more than a twentieth of it."""
+"""Seconds between two writes of the file; longer when one takes more than a twentieth of it."""
 
 SUFFIX = ".journal"
 _FRAME = struct.Struct("<II")
@@ -35,7 +35,7 @@ _ONE = f"{_HEAD}\n  "
 
 
 class Document:
-    """The text of a notebook while it is executed. `write` takes the whole text and puts it where it belongs, or fails with OSError."""
+    """The text of a notebook while it is executed. `write` puts the whole text where it belongs, or raises OSError."""
 
     def __init__(
         self, notebook: NotebookNode, write: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic
@@ -47,16 +47,16 @@ class Document:
         self._dirty = True
         self._next = 0.0
         self.trouble: OSError | None = None
-        """Why the file could not be written the last time."""
+        """Why the file could not be written last time."""
 
     def touch(self, cell: NotebookNode | None = None) -> None:
-        """A cell changed, or something that belongs to no cell."""
+        """A cell changed, or something outside of cells."""
         self._dirty = True
         if cell is not None:
             self._texts.pop(id(cell), None)
 
     def text_of(self, cell: NotebookNode) -> str:
-        """A cell's text as it stands in the file, without the indent of its first line."""
+        """A cell's text in the file, without the indent of its first line."""
         text = self._texts.get(id(cell))
         if text is None:
             text = self._texts[id(cell)] = _cell_text(cell, self.notebook)
@@ -69,7 +69,7 @@ class Document:
         return f"{head}\n  {cells}\n ]{tail}" if cells else f"{head}]{tail}"
 
     def save(self) -> bool:
-        """Write the file if something changed and the last time is long enough ago. False when it has to wait."""
+        """Write the file if something changed. False when it is too early."""
         if not self._dirty:
             return True
         if self._clock() < self._next:
@@ -79,7 +79,7 @@ class Document:
         return True
 
     def save_now(self) -> None:
-        """Write the file. Raises OSError; what was there before is then untouched."""
+        """Write the file. Raises OSError, and leaves what was there."""
         began = self._clock()
         self._dirty = False
         try:
@@ -104,7 +104,6 @@ def _cell_text(cell: NotebookNode, notebook: NotebookNode) -> str:
 
 
 def _frame(notebook: NotebookNode) -> tuple[str, str]:
-    """The file's text before and behind the cells."""
     from nbformat import NotebookNode, v4
 
     whole: str = v4.writes(NotebookNode({**notebook, "cells": []}))
@@ -128,7 +127,7 @@ def replace(path: Path, text: str) -> None:
 
 
 class Opening(Record, tag="opening"):
-    """The journal's first entry: what is executed, as text, and the files that show it."""
+    """The journal's first entry: the notebook as text, and the files that show it."""
 
     run_id: str
     pid: int
@@ -151,10 +150,7 @@ class CellEntry(Record, tag="cell"):
 
 
 class Journal:
-    """What happened since the notebook was opened, appended as it happens; it survives this process, not a power cut.
-
-    Its lock is held while the runner lives.
-    """
+    """What happens, appended as it does; survives this process, not a power cut. Locked while the runner lives."""
 
     def __init__(self, path: Path, opening: Opening) -> None:
         self.path = path
@@ -171,11 +167,11 @@ class Journal:
         self._append(StartEntry(index=index, time=time))
 
     def cell(self, index: int, text: str) -> None:
-        """Keep a cell's text. Without room on the disk it is left out: the file and the store tell of that."""
+        """Keep a cell's text, unless the disk is full: the file and the store tell of that."""
         self._append(CellEntry(index=index, text=text))
 
     def close(self, *, keep: bool = False) -> None:
-        """Give it up; the files have everything now, unless it is to be kept."""
+        """Give it up, and remove it unless it is to be kept."""
         if self._file is None:
             return
         if not keep:
@@ -223,10 +219,10 @@ def runner(path: Path) -> int | None:
 
 
 def repair_dead(folder: Path) -> list[Path]:
-    """Finish the notebooks whose runners died: what their journals in `folder` hold goes into their files. Gives the files.
+    """Finish the notebooks whose runners died, from their journals in `folder`. Gives the files.
 
-    The cell that was running is failed, with an error output that says so; what had not begun stays pending. Where nothing can be
-    written a journal stays for the next time.
+    The cell that was running is failed, with an error output that says so; what had not begun stays pending. A journal whose files
+    cannot be written stays for the next time.
     """
     repaired: list[Path] = []
     for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else ():
@@ -248,21 +244,21 @@ def _repair(path: Path, ended: str) -> list[Path]:
     notebook = json.loads(opening.notebook)
     began = {entry.index: entry.time for entry in found[1:] if isinstance(entry, StartEntry)}
     told = {entry.index: json.loads(entry.text) for entry in found[1:] if isinstance(entry, CellEntry)}
-    # The file was written now and then: of a cell that did not end it has the newest outputs.
+    # Of a cell that did not end the file has the newest outputs.
     for index, cell in enumerate(_saved(opening.paths) or notebook["cells"]):
         notebook["cells"][index] = told.get(index, cell)
         if index in began and index not in told:
             cell["metadata"]["papermill"].update(status="running", start_time=began[index])
     _conclude(notebook, f"the runner of {opening.run_id[-8:]} died", ended)
     text = json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False, separators=(",", ": "))
-    for target in map(Path, opening.paths):
+    files = [Path(target) for target in opening.paths]
+    for target in files:
         replace(target, text)
     path.unlink()
-    return [Path(target) for target in opening.paths]
+    return files
 
 
 def _saved(paths: list[str]) -> list[dict[str, Any]] | None:
-    """The cells as the file has them, of the first that can be read."""
     for path in map(Path, paths):
         with contextlib.suppress(OSError, ValueError, KeyError):
             cells: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cells"]
@@ -283,5 +279,5 @@ def _conclude(notebook: dict[str, Any], cause: str, now: str) -> None:
 
 
 def error_output(name: str, cause: str) -> dict[str, Any]:
-    """An error output that no code raised: the runner tells what happened to the cell."""
+    """An error output by which the runner tells what happened to a cell."""
     return {"output_type": "error", "ename": name, "evalue": cause, "traceback": [f"{name}: {cause}"]}

@@ -1,8 +1,8 @@
 """Secrets of a notebook: its parameters hold references such as `secret://crew-db`, and only this process learns what they stand for.
 
-In flow references, out flow values, if the settings let that notebook ask: from this process's environment, from a file outside of the
-project or from a provider that is installed. A kernel reads them from the runner's memory. They are in no cell, on no command line, in
-no environment and in no file of ours, and no message here tells one.
+In flow references, out flow values, if the settings let that notebook ask: from the environment, a file outside of the project or an
+installed provider. A kernel reads them from the runner's memory. They are in no cell, command line, environment or file of ours, and
+no message here tells one.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from nbops.execution.parameters import Interface
 from nbops.security.masking import SHORTEST, handed, maskable
 
 GROUP = "nbops.secrets"
-"""The entry points of providers: functions from the name of a secret to its value, which raise LookupError when they have none."""
+"""The entry points of providers: functions from a secret's name to its value, which raise LookupError when there is none."""
 
 _REFERENCE = re.compile(r"secret://([A-Za-z0-9._/-]+)")
 
 
 def asked(interface: Interface, values: Mapping[str, object]) -> dict[str, str]:
-    """The references that an execution's secret parameters hold, by parameter."""
+    """The references that secret parameters hold, by parameter."""
     secret = [parameter.name for parameter in interface.parameters if parameter.direction == "secret"]
     return {name: str(values[name]) for name in secret if name in values}
 
@@ -41,10 +41,10 @@ def resolve(
     *,
     environ: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The values of a notebook's secret parameters, by parameter. `notebook` is its whole path, resolved; no other may ask.
+    """The values of a notebook's secret parameters, by parameter. `notebook` is its resolved path.
 
-    Raises ParameterError for what is no reference, for a notebook that may not ask and for a value that cannot be masked, NotFound when
-    there is no secret of that name, and ConfigError when the place that the settings name is not fit to hold any.
+    Raises ParameterError for what is no reference, a notebook that may not ask and a value that cannot be masked, NotFound when there
+    is no such secret, and ConfigError when the place that the settings name is not fit for any.
     """
     if not references:
         return {}
@@ -60,16 +60,13 @@ def resolve(
     return {parameter: found[name] for parameter, name in names.items()}
 
 
-def of_setting(settings: Settings, key: str, reference: str, *, environ: Mapping[str, str] | None = None) -> str:
-    """The value that the setting `key` refers to: whoever writes the settings decides on it, and no notebook asks.
-
-    Raises as `resolve` does, with the setting in the parameter's place.
-    """
-    return _found(settings, _name(key, reference), os.environ if environ is None else environ)
+def of_setting(settings: Settings, key: str, reference: str) -> str:
+    """The value that the setting `key` refers to. Raises as `resolve` does, with the setting in the parameter's place."""
+    return _found(settings, _name(key, reference), os.environ)
 
 
 def refuse_values(told: str) -> None:
-    """Raise ParameterError when what is about to be written down holds a secret that a runner handed to this process."""
+    """Raise ParameterError when what is to be written down holds a secret that a runner handed to this process."""
     if SECRETS_VARIABLE in os.environ and (mask := handed()) and mask.text(told) != told:
         raise ParameterError(
             "What the notebook or the sweep is given holds the value of a secret, which would be written into executed notebooks.",
@@ -78,7 +75,7 @@ def refuse_values(told: str) -> None:
 
 
 def without_secrets(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """An environment to start kernels and servers with: without the variables that hold secrets, allowed ones or not."""
+    """An environment for kernels and servers: without the variables that hold secrets, allowed or not."""
     prefix = settings.secrets.prefix
     hidden = {_variable(settings, name) for names in settings.secrets.allow.values() for name in names} | {
         SECRETS_VARIABLE
@@ -92,10 +89,10 @@ def without_secrets(settings: Settings, environ: Mapping[str, str]) -> dict[str,
 
 @contextlib.contextmanager
 def hand_over(values: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Let kernels of this user read the values, which are named by parameter, as long as this lasts and this process lives.
+    """Let kernels of this user read the values, by parameter, as long as this lasts and this process lives.
 
-    Gives what their environment needs to have; `expression` is what they evaluate, any number of times. Raises ParameterError where
-    the system has no memory that another process can open.
+    Gives what their environment needs; they may evaluate `expression` any number of times. Raises ParameterError where the system
+    has no memory that another process can open.
     """
     if not values:
         yield {}
@@ -104,7 +101,7 @@ def hand_over(values: Mapping[str, str]) -> Iterator[dict[str, str]]:
         raise ParameterError(
             "Secrets are handed to a kernel in a way that Linux alone has.", hint="Run it on Linux, or in WSL."
         )
-    # In memory and without a name: nothing is left of it, however this process ends. Another process opens it anew, from its start.
+    # Nothing is left of it, however this process ends. Another process opens it anew, from its start.
     with os.fdopen(os.memfd_create("nbops"), "w", encoding="ascii") as memory:
         json.dump(dict(values), memory)
         memory.flush()
@@ -112,7 +109,7 @@ def hand_over(values: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 def expression(parameter: str) -> str:
-    """The Python expression that is the value of a secret parameter in a kernel; it needs the standard library alone."""
+    """The Python expression of a secret parameter's value in a kernel; it needs the standard library alone."""
     place = f'__import__("pathlib").Path(__import__("os").environ["{SECRETS_VARIABLE}"])'
     return f'__import__("json").loads({place}.read_text())["{parameter}"]'
 
@@ -215,7 +212,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _flat(table: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
-    """The entries of a table and of those in it, whose names have dots."""
     for key, value in table.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{within}{key}.")
@@ -224,7 +220,6 @@ def _flat(table: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any
 
 
 def _provided(source: str, name: str) -> str:
-    """What an installed provider gives."""
     found = next(iter(entry_points(group=GROUP, name=source)), None)
     if found is None:
         known = ["env", "file", *entry_points(group=GROUP).names]

@@ -1,8 +1,7 @@
 """A kernel in the child of a fork: what was the server's goes, what the kernel was asked with comes, then ipykernel takes over.
 
-The kernel is ipykernel's own application on the usual connection file. Differences: it ends with its server (no thread looks for
-that), subprocess output comes over a socket file beside the others instead of a TCP port, and it leaves in an order that cannot
-lock up.
+It differs from ipykernel's own application in this: it ends with its server without a thread that looks for that, subprocess output
+comes over a socket file instead of a TCP port, and it leaves in an order that cannot lock up.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ import tempfile
 import threading
 import time
 import types
+from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import ipykernel.debugger  # noqa: F401 - while debugpy is blocked: a kernel imports it anyway, and finds no debugger
@@ -32,15 +32,15 @@ from IPython.core import shellapp
 from traitlets.config.loader import Config, DeferredConfigString
 from zmq.eventloop.zmqstream import ZMQStream
 
-from nbops.execution.kernels import answers
 from nbops.execution.kernels.key import from_installed, site_folders
+from nbops.execution.kernels.preload import ask_ahead
 from nbops.execution.skipping import watch
 
 
 class Order(NamedTuple):
-    """What a kernel is asked for with: `argv` after the interpreter's `-m`, its whole environment, its folder.
+    """A kernel's `argv` after the interpreter's `-m`, its whole environment, its folder.
 
-    `watch` are the folders of the project and of the notebook, if what its cells read is to be noted.
+    `watch` are the folders of the project and the notebook, if what the cells read is to be noted.
     """
 
     argv: list[str]
@@ -50,7 +50,7 @@ class Order(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """The child's descriptors: its standard streams to be, where it reports, and what breaks off when the server is gone."""
+    """The child's descriptors: its standard streams, where it reports, and what breaks off when the server is gone."""
 
     stdio: tuple[int, int, int]
     report: int
@@ -58,24 +58,24 @@ class Lines(NamedTuple):
 
 
 def prepare() -> None:
-    """In the server, when everything is imported: note what the kernels must not look for, because looking would copy memory.
+    """In the server, when everything is imported: note what kernels must not look for, because looking would copy memory.
 
-    A page of memory is shared with the server until somebody counts a reference to an object on it. Going through all modules, which
-    lie everywhere, costs a kernel more than a tenth of its start.
+    A page is shared with the server until a reference to an object on it is counted. Going through all modules, which lie
+    everywhere, costs a kernel more than a tenth of its start.
     """
     _life["watched"] = watch.preloaded()
     _life["preloaded"] = _life["watched"][0]
     _life["modules"] = set(_life["preloaded"])
-    answers.ask()
-    # Under development, so as old as the server: a notebook that imports nbops gets what is there now.
+    ask_ahead()
+    # Under development: a notebook that imports nbops gets what is there now, not when the server began.
     own = [name for name in sys.modules if name.partition(".")[0] == "nbops"]
     _life["outdated"] = own if not from_installed(["nbops"]) else []
 
 
 def be_kernel(order: Order, lines: Lines) -> NoReturn:
-    """In the child of a fork: be the kernel that was ordered, until it is asked to leave.
+    """In the child of a fork: be the kernel that was ordered, until it is asked to leave; `leave` has the last word.
 
-    The caller has closed what was its own. What is above on the stack ends with the kernel; `leave` has the last word.
+    The caller has closed what was its own.
     """
     _life.update(pid=os.getpid(), report=lines.report, status=1)
     _become(order, lines)
@@ -86,7 +86,7 @@ def be_kernel(order: Order, lines: Lines) -> NoReturn:
     if not app.logging_config:
         # traitlets makes a record of every message, and drops those that are not of this level afterwards.
         app.log.setLevel(app.log_level)
-    # What was made until here stays for as long as the kernel lives.
+    # What was made until here stays.
     gc.freeze()
     gc.enable()
     if order.watch:
@@ -97,10 +97,9 @@ def be_kernel(order: Order, lines: Lines) -> NoReturn:
 
 
 def leave() -> None:
-    """Tell what the kernel imported, and end its process without taking the interpreter apart.
+    """Tell what the kernel imported, and end its process without taking the interpreter apart: the last handler of atexit.
 
-    Registered with atexit before anything is imported, so that it comes after every other handler. Does nothing in the server,
-    nor in processes that a kernel forks.
+    Does nothing in the server, nor in processes that a kernel forks.
     """
     if os.getpid() != _life["pid"]:
         return
@@ -119,13 +118,11 @@ _life: dict[str, Any] = {"pid": 0, "preloaded": frozenset(), "modules": set(), "
 
 
 def _news() -> list[str]:
-    """The modules that this kernel imported, in the order that they need each other."""
     # Backwards: what was needed comes before what needed it, and what was there before the kernel comes last.
     return [*itertools.takewhile(lambda name: name not in _life["preloaded"], reversed(sys.modules))]
 
 
 def _become(order: Order, lines: Lines) -> None:
-    """A session, streams, environment, folder and chance of its own."""
     os.setsid()
     _die_with(lines.life)
     for signum in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
@@ -146,12 +143,12 @@ def _become(order: Order, lines: Lines) -> None:
 
 
 def _die_with(life: int) -> None:
-    """Let the system kill this process group when the other end of a pipe is closed, whatever this process is doing then."""
+    """Let the system kill this process group when the other end of a pipe is closed."""
     fcntl.fcntl(life, F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(life, fcntl.F_SETOWN, -os.getpid())
     fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
     with contextlib.suppress(BlockingIOError):
-        # Empty and open is what it should be; an end means that the server went before the line above.
+        # It should be empty; an end means that the server went before the line above.
         os.read(life, 1)
         os._exit(1)
 
@@ -161,7 +158,7 @@ F_SETSIG = 10
 
 
 def _reseed(cwd: str) -> None:
-    """What was drawn from chance in the server is drawn again; `random` sees to that itself."""
+    """Draw anew what the server drew from chance; `random` sees to that itself."""
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()
     if "torch" in sys.modules:
@@ -175,13 +172,13 @@ def _reseed(cwd: str) -> None:
 class IPKernelApp(kernelapp.IPKernelApp):
     """ipykernel's application, which tells when its sockets are bound, and closes in an order that cannot lock up.
 
-    Of the same name, because its section of the configuration is how libraries tell a notebook from a terminal.
+    Libraries tell a notebook from a terminal by its name, as a section of the configuration.
     """
 
     report = -1
 
     def parse_command_line(self, argv: Any = None) -> None:
-        """Of the many arguments that traitlets knows, kernels are forked for these alone: see `provisioner.forkable`."""
+        """Kernels are forked for these arguments alone: see `provisioner.forkable`."""
         config = Config()
         config.IPKernelApp.connection_file = argv[1]
         for argument in argv[2:]:
@@ -195,36 +192,33 @@ class IPKernelApp(kernelapp.IPKernelApp):
         """Nothing: see `_die_with`."""
 
     def init_iopub(self, context: Any) -> None:
-        """As ipykernel does, but for where subprocesses send their output."""
+        """As ipykernel does, but for the output of subprocesses."""
         if self.transport == "ipc":
             _FilePipe.path = f"{self.ip}-p"
             kernelapp.IOPubThread = _FilePipe  # type: ignore[attr-defined]  # what `init_iopub` makes, under its only name
         super().init_iopub(context)
 
     def init_sockets(self) -> None:
-        """As ipykernel does; `close` stops the thread that publishes, so nothing else may do it earlier."""
+        """As ipykernel does; nothing but `close` may stop the thread that publishes."""
         super().init_sockets()
         atexit.unregister(self.iopub_thread.stop)
 
     def init_heartbeat(self) -> None:
-        """The last socket: from here on a client may connect."""
+        """After this last socket a client may connect."""
         super().init_heartbeat()
         os.write(self.report, b'{"bound": true}\n')
 
     def init_path(self) -> None:
-        """As ipykernel does where Python runs without the server's `-P`: the kernel's folder is looked in after Python's own."""
+        """As ipykernel does without the server's `-P`: the kernel's folder comes after Python's own."""
         super().init_path()
         if "" not in sys.path and not self.ignore_cwd and not os.environ.get("PYTHONSAFEPATH"):
             own = [index for index, path in enumerate(sys.path) if path in site_folders()]
             sys.path.insert(min(own, default=len(sys.path)), "")
 
     def init_code(self) -> None:
-        """As ipykernel does, but for how the modules are listed that `%reset -f` leaves: see `prepare`."""
-        shellapp.sys = types.SimpleNamespace(**{**vars(sys), "modules": {}})  # type: ignore[assignment, attr-defined]  # its own import
-        try:
+        """As ipykernel does, but for how the modules are listed that `%reset -f` leaves."""
+        with _no_modules(shellapp):
             super().init_code()
-        finally:
-            shellapp.sys = sys  # type: ignore[attr-defined]  # as above
         _life["modules"].update(_news())
         shell: Any = self.shell
         shell._sys_modules_keys = _life["modules"]  # noqa: SLF001 - IPython has no other name for it
@@ -232,7 +226,7 @@ class IPKernelApp(kernelapp.IPKernelApp):
     def close(self) -> None:
         """Bring out what was printed, then end the threads, the publishing one last.
 
-        The other way round, as ipykernel does it, a thread that waits for its output to be published is joined for ever.
+        ipykernel ends it first, and joins for ever a thread that waits for its output to be published.
         """
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
@@ -243,7 +237,7 @@ class IPKernelApp(kernelapp.IPKernelApp):
                 thread.stop()
                 thread.join(1)
         self.iopub_thread.stop()
-        # What still holds a socket keeps this waiting; the messages are on their way long before.
+        # Whatever still holds a socket keeps this waiting; the messages have long gone.
         end = threading.Thread(target=self._end_context, daemon=True)
         end.start()
         end.join(1)
@@ -256,27 +250,34 @@ class IPKernelApp(kernelapp.IPKernelApp):
             self.context.term()
 
 
+@contextlib.contextmanager
+def _no_modules(importer: Any) -> Iterator[None]:
+    """Let the `sys` that a module has imported list no modules: see `prepare`."""
+    importer.sys = types.SimpleNamespace(**{**vars(sys), "modules": {}})
+    try:
+        yield
+    finally:
+        importer.sys = sys
+
+
 class IPythonKernel(ipkernel.IPythonKernel):
     """ipykernel's kernel, under its name; what it leaves running is the server's to end.
 
-    ipykernel itself would try for many seconds to end what ends by itself as soon as the kernel has gone: the resource tracker of
-    multiprocessing and joblib, which ignores signals.
+    ipykernel would try for many seconds to end the resource tracker of multiprocessing and joblib, which ignores signals and ends
+    with the kernel.
     """
 
     def __init__(self, **options: Any) -> None:
-        # For a debugger, which there is not, ipykernel would list every module: see `prepare`.
-        ipkernel.sys = types.SimpleNamespace(**{**vars(sys), "modules": {}})  # type: ignore[assignment, attr-defined]  # its own import
-        try:
+        # ipykernel would list every module for a debugger that there is not.
+        with _no_modules(ipkernel):
             super().__init__(**options)
-        finally:
-            ipkernel.sys = sys  # type: ignore[attr-defined]  # as above
 
     async def _progressively_terminate_all_children(self) -> None:
         pass
 
 
 class _FilePipe(IOPubThread):
-    """Output of processes that a kernel forks comes over a socket file: its own TCP port would listen to everybody here."""
+    """Output of processes that a kernel forks comes over a socket file: a TCP port would listen to everybody here."""
 
     path: ClassVar[str] = ""
 

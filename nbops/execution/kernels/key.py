@@ -1,8 +1,7 @@
-"""What must be equal for a forked kernel to be what an ordinary one would have been, as one short text.
+"""What must be equal for a forked kernel to be what an ordinary one would have been, as one short text by which servers are found.
 
 It covers what a process cannot change after the fork (interpreter, limits, namespaces, rights) and what imports depend on
-(installed distributions, the environment that they read). Servers are found by it; a difference means another server or an
-ordinary kernel.
+(installed distributions, the environment that they read).
 """
 
 from __future__ import annotations
@@ -17,9 +16,8 @@ import sysconfig
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-# Read by compiled libraries, or by nearly everything, while they are imported; what Python modules read besides is watched by
-# the server itself. The numbers of threads are among them: pools are sized at import. Two of OpenMP's are not: scikit-learn sets them
-# when it is imported, in whichever process that happens to be.
+# Read by compiled libraries, or by nearly everything, at import, such as numbers of threads; what else Python modules read the server
+# watches. Two of OpenMP's are left out: scikit-learn sets them at its import, in whichever process that is.
 _IMPORTS_READ = re.compile(
     r"(PYTHON|LD_|LC_|OMP_|GOMP_|KMP_(?!DUPLICATE_LIB_OK|INIT_AT_FORK)|OPENBLAS|GOTO_|BLIS_|MKL_|VECLIB_|NVPL_|NUMEXPR_|NUMBA_|TBB_|CUDA_|ARROW_|JE_|MPL|MATPLOTLIB|JUPYTER|IPYTHON)\w*"
     r"|\w+_(NUM|MAX)_THREADS|GLIBC_TUNABLES|MALLOC_\w+|LANG|LANGUAGE|TZ|HOME|PATH|TMPDIR|VIRTUAL_ENV|CONDA_PREFIX"
@@ -32,7 +30,8 @@ _LIMITS = sorted(getattr(resource, name) for name in dir(resource) if name.start
 
 def key(environ: Mapping[str, str]) -> str:
     """The key of a kernel that this process would start with `environ`: 16 hex digits. Linux only."""
-    told = hashlib.sha256(repr((_interpreter(), site_key(), _process())).encode())
+    interpreter = (sys.version, sys.executable, os.path.realpath(sys.executable), sys.prefix, sys.base_prefix)
+    told = hashlib.sha256(repr((interpreter, site_key(), _process())).encode())
     for name in sorted(filter(_IMPORTS_READ.fullmatch, environ)):
         told.update(os.fsencode(f"{name}={environ[name]}\0"))
     return told.hexdigest()[:16]
@@ -50,11 +49,9 @@ def site_folders() -> tuple[str, ...]:
 
 
 def from_installed(names: Iterable[str]) -> list[str]:
-    """Those of the imported modules whose files were installed, or belong to the standard library: never a project's own.
-
-    Nor a debugger's: it is for the kernel that asks for it.
-    """
-    roots = tuple(f"{folder}{os.sep}" for folder in (*site_folders(), *_standard_library()))
+    """The imported modules that were installed or belong to the standard library: not a project's own, nor a debugger's."""
+    paths = sysconfig.get_paths()
+    roots = tuple(f"{folder}{os.sep}" for folder in (*site_folders(), paths["stdlib"], paths["platstdlib"]))
     found = []
     for name in names:
         origin = getattr(getattr(sys.modules.get(name), "__spec__", None), "origin", None)
@@ -65,20 +62,11 @@ def from_installed(names: Iterable[str]) -> list[str]:
     return found
 
 
-def _standard_library() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    return tuple(dict.fromkeys((paths["stdlib"], paths["platstdlib"])))
-
-
-def _interpreter() -> tuple[str, ...]:
-    return (sys.version, sys.executable, os.path.realpath(sys.executable), sys.prefix, sys.base_prefix)
-
-
 _scanned: dict[str, tuple[int, list[tuple[str, int]]]] = {}
 
 
 def installed(folder: str) -> list[tuple[str, int]]:
-    """Names and times of what pip writes beside the packages; read again only when something was added or removed."""
+    """Names and times of what pip writes beside the packages; read anew when something was added or removed."""
     try:
         changed = Path(folder).stat().st_mtime_ns
     except OSError:
@@ -96,7 +84,6 @@ def installed(folder: str) -> list[tuple[str, int]]:
 
 
 def _process() -> tuple[object, ...]:
-    """What the system says about this process that its children inherit."""
     proc = Path("/proc/self")
     # Another container may see the same folder, and have the same user.
     spaces = [(proc / "ns" / name).readlink() for name in ("mnt", "pid", "net", "user", "ipc")]

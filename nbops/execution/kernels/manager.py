@@ -1,7 +1,7 @@
 """`Kernel`, the kernel manager of nbops: quick to start where a fork server is offered, certain about the end, measured.
 
-It is jupyter_client's own manager, so Papermill and nbclient take it as it is. Sockets are files in a private folder: nothing
-listens on the network, and no port can be taken.
+It is jupyter_client's own manager, so Papermill and nbclient take it. Sockets are files in a private folder: nothing listens on the
+network, and no port can be taken.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _ORDINARY = "local-provisioner"
 
 
 class Client(AsyncKernelClient):
-    """A client that is ready when the kernel has answered it, without the silence that jupyter_client waits for."""
+    """A client that is ready when the kernel has answered, without the silence that jupyter_client waits for."""
 
     language_info: dict[str, Any] | None = None
-    """What the kernel said of its language when it answered first."""
+    """What the kernel says of its language, once it has answered."""
 
     def start_channels(
         self, shell: bool = True, iopub: bool = True, stdin: bool = True, hb: bool = False, control: bool = True  # noqa: FBT001, FBT002
     ) -> None:  # fmt: skip
-        """As jupyter_client does, without the heartbeat: the manager knows whether the process lives."""
+        """As in jupyter_client, without the heartbeat: the manager knows whether the process lives."""
         super().start_channels(shell, iopub, stdin, hb, control)
 
     def _handle_kernel_info_reply(self, msg: dict[str, Any]) -> None:
@@ -50,7 +50,7 @@ class Client(AsyncKernelClient):
         self.language_info = msg["content"].get("language_info")
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - jupyter_client's name
-        """Wait until the kernel answers and its output arrives. Raises RuntimeError as jupyter_client does, of nbops' own kind."""
+        """Wait until the kernel answers and its output arrives. Raises RuntimeError, as jupyter_client does."""
         if not (isinstance(self.parent, Kernel) and self.parent.forked):
             await self._async_wait_for_ready(timeout)
             return
@@ -66,7 +66,7 @@ class Client(AsyncKernelClient):
                 raise _not_ready(f"did not answer within {timeout:g} s")
 
     async def _answered(self, asked: set[str], seconds: float) -> bool:
-        """Whether the reply to one of our questions came, and the end of it was published: from then on no output is missed."""
+        """Whether a reply came and the end of a question of ours was published: from then on no output is missed."""
         deadline = time.monotonic() + seconds
         with contextlib.suppress(Empty):
             reply = await self.shell_channel.get_msg(timeout=seconds)
@@ -90,8 +90,8 @@ def _not_ready(what: str) -> ExecutionError:
 class Kernel(AsyncKernelManager):
     """One kernel: `start_kernel`, `client`, `shutdown_kernel` as jupyter_client has them; `usage` once it is over.
 
-    `server` offers forked kernels; without one, or for a kernel that is not this interpreter's IPython kernel, an ordinary one is
-    started. `environ` and `cwd`, when given, are for that kernel alone, whatever `start_kernel` is called with.
+    `server` offers forked kernels; without one, or where this interpreter's IPython kernel is not asked for, an ordinary one is
+    started. `environ` and `cwd` go before what `start_kernel` is called with.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Kernel(AsyncKernelManager):
         super().__init__(**options)
         self.client_factory = Client
         self.watch: tuple[str, str] | None = None
-        """The folders of the project and of the notebook, if a forked kernel is to note what its cells read: see `watch`."""
+        """The folders of the project and the notebook, if a forked kernel is to note what its cells read."""
         # Half of it for the kernel to leave by itself, half between SIGTERM and SIGKILL.
         self.shutdown_wait_time = 2 * _GRACE_SECONDS
         self._server = server
@@ -113,7 +113,7 @@ class Kernel(AsyncKernelManager):
 
     @property
     def pid(self) -> int | None:
-        """The kernel's process; None before it is started, and where somebody else's provisioner does not tell."""
+        """The kernel's process; None before the start, and where another provisioner does not tell."""
         return getattr(self.provisioner, "pid", None)
 
     @property
@@ -128,24 +128,24 @@ class Kernel(AsyncKernelManager):
 
     @property
     def usage(self) -> Usage | None:
-        """How the kernel ended and what it used. None as long as it runs, and where the system does not tell."""
+        """How the kernel ended and what it used. None while it runs and where nobody measures it."""
         return self.provisioner.usage if isinstance(self.provisioner, ForkProvisioner) else None
 
     async def ended(self) -> Usage | None:
-        """Wait until the kernel's process is gone, by whatever cause, and tell how that was. May be cancelled."""
+        """Wait until the kernel's process is gone, and tell how. May be cancelled."""
         if isinstance(self.provisioner, ForkProvisioner):
             return await self.provisioner.ended()
         await self._async_wait()
         return None
 
     async def leave(self, client: AsyncKernelClient) -> None:
-        """Have a kernel that executes nothing leave; when this returns it is gone, and the client's channels are closed.
+        """Have a kernel that executes nothing leave; then it is gone, and the client's channels are closed.
 
-        `shutdown_kernel` would interrupt it first, and an interrupt that hits a kernel while it leaves can keep it for seconds.
+        `shutdown_kernel` would interrupt it first, which can keep a leaving kernel for seconds.
         """
         self.shutting_down = True
         if self.ipykernel and not self.forked:
-            # Asked on the control channel, its thread may wait for output to be published by one that the main thread has ended.
+            # The control channel's thread may wait for output to be published by one that the main thread has ended.
             client.shell_channel.send(client.session.msg("shutdown_request", {"restart": False}))
         else:
             await self.request_shutdown()
@@ -184,12 +184,11 @@ class Kernel(AsyncKernelManager):
     cleanup_resources = _async_cleanup_resources
 
     def _chooses(self) -> bool:
-        """Whether nobody else has said how the kernel is to be started."""
+        """Nobody else has said how the kernel is to be started."""
         named = self.kernel_spec is not None and "kernel_provisioner" in self.kernel_spec.metadata
         return not named and KernelProvisionerFactory.instance().default_provisioner_name == _ORDINARY
 
     def _meet_in_private(self) -> None:
-        """Connection file and sockets into a folder of their own, if its name is short enough for sockets."""
         self._folder = PrivateFolder()
         self.connection_file = str(self._folder.path / "c.json")
         stem = str(self._folder.path / "s")
@@ -199,7 +198,7 @@ class Kernel(AsyncKernelManager):
 
 
 class PrivateFolder:
-    """A folder for one kernel's sockets, with a short name; its lock tells that the kernel's manager lives."""
+    """A folder of a short name for one kernel's sockets; its lock tells that the kernel's manager lives."""
 
     def __init__(self) -> None:
         place = make_private(private_temporary() / "k")
@@ -209,13 +208,13 @@ class PrivateFolder:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def remove(self) -> None:
-        """Remove it with all that is in it."""
+        """Remove it with its content."""
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
 
 
 def _sweep(place: Path) -> None:
-    """Remove the folders of managers that were killed; a young one may be about to be locked."""
+    """Remove the folders of killed managers; a young one may be about to be locked."""
     for folder in place.iterdir():
         with contextlib.suppress(OSError):
             if time.time() - folder.stat().st_mtime < _YOUNG_SECONDS:

@@ -1,19 +1,20 @@
 """Which modules a server imports ahead, learnt from what kernels imported, and the import itself, under watch.
 
-Nobody writes a list. Only installed modules are preloaded, and of these only such as leave nothing behind at import that a fork
-would share or lose: no thread, process, open file or output, no question for the running shell. What does is dropped, by name,
-until the installed distributions change.
+Only installed modules are preloaded that leave nothing behind at import which a fork would share or lose: no thread, process, open
+file or output, no question for the running shell. Others are dropped, by name, until the installed distributions change.
 """
 
 from __future__ import annotations
 
 import builtins
 import contextlib
+import fnmatch
 import importlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -26,7 +27,7 @@ _USUAL = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupEr
 
 
 class Memory:
-    """The modules of the last runs that needed new ones, and those that must not be preloaded, in one small file."""
+    """The modules of the last runs that needed new ones, and those not to be preloaded, in one small file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -38,7 +39,7 @@ class Memory:
 
     @property
     def names(self) -> list[str]:
-        """What to preload, in an order in which what is needed comes before what needs it."""
+        """What to preload; what is needed comes before what needs it."""
         return list(dict.fromkeys(name for run in self._runs for name in run if name not in self._dropped))
 
     @property
@@ -48,22 +49,22 @@ class Memory:
 
     @property
     def proven(self) -> bool:
-        """Whether a kernel is known to work that has this preloaded, and nothing else."""
+        """Whether a kernel with just this preloaded is known to work."""
         return self._proven == self.names
 
     def prove(self) -> None:
-        """A kernel worked that had all of `names`."""
+        """A kernel worked with all of `names`."""
         if not self.proven:
             self._proven = self.names
             self._write()
 
     def learn(self, names: Iterable[str]) -> bool:
-        """Remember what a kernel imported that was not preloaded. True when something of it is new."""
+        """Remember what a kernel imported that was not preloaded. True when some of it is new."""
         self._read()
         known = {*self.names, *self._dropped}
         new = [name for name in names if name not in known]
         if new:
-            # An old run that falls out is learnt again when its modules are: they are missed by then.
+            # What falls out with an old run is learnt again when it is missed.
             self._runs = [*self._runs, new][-_RUNS:]
             while len(self._runs) > 1 and sum(map(len, self._runs)) > _NAMES:
                 del self._runs[0]
@@ -101,10 +102,10 @@ class Memory:
 
 
 def preload(names: Iterable[str], memory: Memory) -> dict[str, str]:
-    """Import the modules in this process, but for dropped ones; gives those that may not be preloaded, with the reason.
+    """Import the modules, but for dropped ones; gives those that may not be preloaded, with the reason.
 
-    A module at fault stays imported: the process has to start over without it. One whose import raises what hardly any does
-    is dropped at once, and ends the process.
+    These stay imported: the process has to start over without them. One whose import raises what hardly any does is dropped at
+    once, and ends the process.
     """
     faults: dict[str, str] = {}
     never = memory.dropped.keys()
@@ -115,7 +116,7 @@ def preload(names: Iterable[str], memory: Memory) -> dict[str, str]:
                 reason = _import(name, shell, memory)
                 if reason:
                     faults[name] = reason
-                # Often something that this module needs has asked: that alone is to be blamed next time.
+                # Often a module that this one needs has asked: that alone is to blame next time.
                 faults.update(dict.fromkeys(shell.asking, reason))
                 shell.asking.clear()
     grown = [name for name in sys.modules if name not in ours]
@@ -123,13 +124,33 @@ def preload(names: Iterable[str], memory: Memory) -> dict[str, str]:
     return dict.fromkeys(sorted(foreign), "belongs to a project") | faults
 
 
+def ask_ahead() -> None:
+    """Ask what code asks once and remembers, if each kernel has the same answer: none has to copy memory for it."""
+    # Client processes have this module, too.
+    from IPython.core.completer import IPCompleter
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    # The patterns that every shell compiles.
+    IPCompleter(namespace={}, global_namespace={})  # type: ignore[no-untyped-call]
+    TransformerManager().transform_cell("''\n''")  # type: ignore[no-untyped-call]
+    fnmatch.filter((), "*.ipy")
+    # Before the first line of a log: whether it is a mapping goes through all classes that are registered as one.
+    values: tuple[object, ...] = (0, "", [], None)
+    for value in values:
+        isinstance(value, (Mapping, Awaitable))
+    # scikit-learn asks narwhals whether it is given a frame, which reads the entry points of all distributions for that.
+    narwhals = sys.modules.get("narwhals.dependencies")
+    if narwhals is not None and not entry_points(group="narwhals.plugins"):
+        narwhals.is_into_dataframe(None)
+
+
 def tasks() -> int:
-    """The threads of this process, as the system counts them: pools of compiled libraries included."""
+    """The threads of this process, pools of compiled libraries included."""
     return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
 def shake_off() -> None:
-    """Fork a child that does nothing: BLAS libraries end their threads before any fork, and start them again when needed."""
+    """Fork a child that does nothing: BLAS libraries end their threads before a fork, and start them again when needed."""
     child = os.fork()
     if child == 0:
         os._exit(0)
@@ -137,13 +158,13 @@ def shake_off() -> None:
 
 
 def _without_file(names: Iterable[str]) -> set[str]:
-    """Namespace packages and modules made in memory: they hold no code of a project."""
+    """Namespace packages and modules made in memory hold no code of a project."""
     specs = {name: getattr(sys.modules.get(name), "__spec__", None) for name in names}
     return {name for name, spec in specs.items() if spec is None or getattr(spec, "origin", None) is None}
 
 
 def _import(name: str, shell: ZMQInteractiveShell, memory: Memory) -> str:
-    """Import one module; gives why it must not be preloaded, if so."""
+    """Gives why the module must not be preloaded, if so."""
     never = memory.dropped.keys() - sys.modules.keys()
     before = _footprint(shell)
     with contextlib.ExitStack() as otherwise:
@@ -171,7 +192,7 @@ def _import(name: str, shell: ZMQInteractiveShell, memory: Memory) -> str:
 
 
 class _Footprint(NamedTuple):
-    """What an import may change: threads, open files, bytes said (standard output is the log), having children, the shell's holders."""
+    """What an import may change: threads, open files, bytes in the log, having children, the shell's holders."""
 
     tasks: int
     files: int
@@ -193,46 +214,37 @@ def _has_children() -> bool:
     return True
 
 
-class ZMQInteractiveShell:
+class _Untouched:
+    """That it is there may be asked for, nothing else."""
+
+    def __init__(self, asking: set[str]) -> None:
+        self.asking = asking
+
+    def __getattr__(self, name: str) -> object:
+        # To blame is the module that is being imported, whosever function it has called.
+        frame = sys._getframe(1)  # noqa: SLF001 - the documented way to see the caller
+        while frame.f_back and frame.f_code.co_name != "<module>":
+            frame = frame.f_back
+        self.asking.add(frame.f_globals.get("__name__", ""))
+        raise AttributeError(name)
+
+
+class ZMQInteractiveShell(_Untouched):
     """Stands in for the shell that there will be, under its name.
 
-    Modules may ask it whether they are in a notebook, which many do while they are imported; whoever wants more of it, or keeps
-    it, needs the real one.
+    Many modules ask it at import whether they are in a notebook; whoever wants more of it, or keeps it, needs the real one.
     """
 
     config: ClassVar[dict[str, object]] = {"IPKernelApp": {}}
 
     def __init__(self) -> None:
-        self.asking: set[str] = set()
+        super().__init__(set())
         self.kernel = _Untouched(self.asking)
-
-    def __getattr__(self, name: str) -> object:
-        _blame(self.asking)
-        raise AttributeError(name)
-
-
-class _Untouched:
-    """That it is there may be asked for, nothing else."""
-
-    def __init__(self, asking: set[str]) -> None:
-        self._asking = asking
-
-    def __getattr__(self, name: str) -> object:
-        _blame(self._asking)
-        raise AttributeError(name)
-
-
-def _blame(asking: set[str]) -> None:
-    """Note the module that is being imported, whosever function it has called."""
-    frame = sys._getframe(2)  # noqa: SLF001 - the documented way to see the caller
-    while frame.f_back and frame.f_code.co_name != "<module>":
-        frame = frame.f_back
-    asking.add(frame.f_globals.get("__name__", ""))
 
 
 @contextlib.contextmanager
 def _shell_to_be() -> Iterator[ZMQInteractiveShell]:
-    """Let `get_ipython` answer meanwhile as it will in the kernel."""
+    """Meanwhile `get_ipython` answers as it will in the kernel."""
     from IPython.core.getipython import get_ipython
     from IPython.core.interactiveshell import InteractiveShell
 

@@ -1,7 +1,4 @@
-"""A kernel's process as whoever started it holds it: like `subprocess.Popen`, with an end that can be waited for and is measured.
-
-Both kinds have a descriptor that becomes readable when the process has ended, and stays so.
-"""
+"""A kernel's process as its starter holds it: what jupyter_client asks of `Popen`, with an end that is awaited and measured."""
 
 from __future__ import annotations
 
@@ -21,15 +18,14 @@ from typing import Any
 from nbops.errors import ExecutionError
 from nbops.records import Record
 
-# As long as the server gives to what ended kernels have left, see there.
+# As in the server.
 _AFTERMATH_SECONDS = 1.0
 
 
 class Usage(Record):
     """How a kernel ended and what it used: bytes of memory at its peak, seconds of cpu with those of its ended children.
 
-    Either `exit_code` or `signal` is given. What the system did not tell is None. A forked kernel's memory counts what it shares
-    with its server.
+    Either `exit_code` or `signal` is given; None is what the system did not tell. Memory counts what is shared with a server.
     """
 
     exit_code: int | None = None
@@ -45,47 +41,31 @@ class Usage(Record):
 
     @classmethod
     def of(cls, code: int, **measured: Any) -> Usage:
-        """From a return code as Popen has it: negative for a signal."""
+        """From a return code, negative for a signal."""
         return cls(exit_code=code if code >= 0 else None, signal=-code if code < 0 else None, **measured)
 
 
 class Process:
-    """What both kinds share. `stdin`, `stdout` and `stderr` are None, as jupyter_client expects of what it did not open."""
-
-    stdin = stdout = stderr = None
+    """What both kinds share."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.usage: Usage | None = None
 
-    @property
-    def returncode(self) -> int | None:
-        """As Popen has it: None while the process runs, negative for a signal."""
+    def fileno(self) -> int:
+        """A descriptor that stays readable once the process has ended; for the forked kind also when there is news to `poll`."""
+        raise NotImplementedError
+
+    def poll(self) -> int | None:
+        """The return code, negative for a signal; None while the process runs."""
         if self.usage is None:
             return None
         return self.usage.exit_code if self.usage.exit_code is not None else -(self.usage.signal or 0)
 
-    def fileno(self) -> int:
-        """A descriptor that is readable once the process has ended; for the forked kind also when there is news to `poll`."""
-        raise NotImplementedError
-
-    def poll(self) -> int | None:
-        """The return code, or None while the process runs."""
-        raise NotImplementedError
-
-    def wait(self, timeout: float | None = None) -> int:
-        """The return code, waited for with the thread blocked. Raises subprocess.TimeoutExpired."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while (code := self.poll()) is None:
-            if deadline is not None and time.monotonic() > deadline:
-                raise subprocess.TimeoutExpired([str(self.pid)], timeout or 0)
-            time.sleep(0.005)
-        return code
-
     async def ended(self) -> int:
-        """The return code, waited for in any event loop, and by any number of tasks."""
+        """Wait for the return code, in any event loop and number of tasks."""
         while (code := self.poll()) is None:
-            # One of its own for each who waits: a loop knows one reader for a descriptor.
+            # A loop knows one reader for a descriptor.
             handle = os.dup(self.fileno())
             try:
                 await _readable(handle)
@@ -94,7 +74,7 @@ class Process:
         return code
 
     def send_signal(self, signum: int) -> None:
-        """Send a signal to the process, unless it has ended."""
+        """Send a signal, unless the process has ended."""
         if self.poll() is None:
             os.kill(self.pid, signum)
 
@@ -108,7 +88,7 @@ class Process:
 
 
 class ForkedProcess(Process):
-    """A kernel that a server forked. The connection is its life: closing it, or dying with it open, kills the kernel."""
+    """A kernel that a server forked. The connection is its life: to close it, or die with it open, kills the kernel."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(0)
@@ -120,18 +100,18 @@ class ForkedProcess(Process):
         _connections.add(sock)
 
     def fileno(self) -> int:
-        """The connection to the server."""
+        """The connection."""
         return self._sock.fileno()
 
     def poll(self) -> int | None:
-        """The return code, or None while the process runs."""
+        """As `Process.poll`, once everything is heard that the server has said."""
         with self._lock:
             while self.usage is None and self._listen():
                 pass
             if self.usage is not None:
-                # Those who wait have their own descriptors of it.
+                # Whoever waits has a descriptor of it.
                 self._sock.close()
-        return self.returncode
+        return super().poll()
 
     async def bound(self) -> None:
         """Wait until a client may connect. Raises ExecutionError when there will be no kernel."""
@@ -151,7 +131,7 @@ class ForkedProcess(Process):
         self._sock.close()
 
     def _listen(self) -> bool:
-        """Take in what the server says; False when it has nothing to say at the moment."""
+        """False when the server has nothing to say now."""
         try:
             data = self._sock.recv(1 << 16)
         except BlockingIOError:
@@ -181,7 +161,7 @@ class ForkedProcess(Process):
 
 
 class OrdinaryProcess(Process):
-    """A kernel that this process started. A thread waits for its end, measures it, and clears up what it left in its group."""
+    """A kernel that this process started. A thread waits for its end, measures it, and clears up its process group."""
 
     def __init__(self, popen: subprocess.Popen[bytes]) -> None:
         super().__init__(popen.pid)
@@ -191,21 +171,17 @@ class OrdinaryProcess(Process):
         threading.Thread(target=self._watch, args=(os.getpgid(popen.pid),), daemon=True).start()
 
     def fileno(self) -> int:
-        """A pipe whose other end is closed when the process has ended."""
+        """A pipe whose other end is closed at the process's end."""
         return self._end
-
-    def poll(self) -> int | None:
-        """The return code, or None while the process runs."""
-        return self.returncode
 
     def _watch(self, group: int) -> None:
         try:
             _, status, used = os.wait4(self.pid, 0)
         except ChildProcessError:
-            # Somebody else has waited for it, who alone knows how it ended.
+            # Somebody else has waited for it, and alone knows how it ended.
             self.usage = Usage()
         else:
-            # Else Popen would look for it itself, and take its number for free.
+            # Else Popen would look for it, and take its number for free.
             self._popen.returncode = os.waitstatus_to_exitcode(status)
             self.usage = Usage.of(
                 self._popen.returncode,
@@ -227,7 +203,7 @@ _connections: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
 
 def _let_go() -> None:
-    """A forked copy of this process holds no kernel: the connections are its parent's lives."""
+    """A forked copy of this process holds no kernels."""
     for sock in list(_connections):
         sock.close()
 
@@ -236,7 +212,7 @@ os.register_at_fork(after_in_child=_let_go)
 
 
 async def _readable(handle: int) -> None:
-    """Wait until a descriptor, which nobody else waits for, can be read."""
+    """Nobody else may wait for the descriptor."""
     loop = asyncio.get_running_loop()
     news: asyncio.Future[None] = loop.create_future()
 
@@ -252,7 +228,7 @@ async def _readable(handle: int) -> None:
 
 
 def _see_dead(pid: int) -> None:
-    """See to it that a kernel without server is dead, and wait for that a little."""
+    """See to it that a kernel without server is dead, and wait a little for that."""
     if not pid:
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):

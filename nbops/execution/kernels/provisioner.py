@@ -1,6 +1,6 @@
-"""A kernel's start as jupyter_client asks for it, answered by a fork server where that gives the same kernel, else as usual.
+"""A kernel's start as jupyter_client asks for it, by a fork server where that gives the same kernel, else as usual.
 
-Registered as `nbops-fork`: a kernelspec may name it, with the folder of the servers as its configuration.
+A kernelspec may name it as `nbops-fork`, with the servers' folder as its configuration.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,25 +32,24 @@ _NO_MATTER = ("-Xfrozen_modules=off",)
 
 
 class ForkProvisioner(LocalProvisioner):
-    """Starts kernels by a fork server, ordinary ones where that is not possible, and waits for their end by event, not by polling."""
+    """Starts kernels by a fork server, else ordinary ones, and waits for their end without polling."""
 
     folder = Unicode("", config=True, help="Where the fork servers of the project meet; empty for ordinary kernels.")
 
     process: Any = None
-    """A `Process` once started: jupyter_client has `Popen` here, and asks no more of it than this has."""
+    """A `Process` once started; jupyter_client, which has `Popen` here, asks no more of it."""
     forked = False
-    """Whether the kernel came from a server."""
     _last: Process | None = None
 
     @property
     def usage(self) -> Usage | None:
-        """How the kernel ended and what it used; None as long as it runs."""
+        """How the kernel ended and what it used; None while it runs."""
         if self._last is None or self._last.poll() is None:
             return None
         return self._last.usage
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
-        """Start the kernel; when it comes from a server, its sockets are bound on return."""
+        """Start the kernel; a forked one's sockets are bound on return."""
         self.forked = False
         argv = forkable(cmd, kwargs)
         if self.folder and argv:
@@ -68,20 +68,20 @@ class ForkProvisioner(LocalProvisioner):
         return info
 
     async def wait(self) -> int | None:
-        """Wait for the process's end, which is told by an event."""
+        """Wait for the process's end."""
         code = await self._last.ended() if self._last else None
         self.process = None
         return code
 
     async def ended(self) -> Usage | None:
-        """Wait for the process's end and tell how it was, while the process still counts as held."""
+        """Wait for the process's end and tell how it was; the process is still held."""
         if self._last is not None:
             await self._last.ended()
         return self.usage
 
 
 def forkable(cmd: list[str], options: dict[str, Any]) -> list[str]:
-    """The arguments of a kernel that a fork of this very interpreter can be, the launcher's path first; empty for any other."""
+    """The arguments of a kernel that a fork of this interpreter can be, the launcher's path first; empty for any other."""
     if not servers.SUPPORTED or not _this_interpreter(cmd[0]):
         return []
     rest = [argument for argument in cmd[1:] if argument not in _NO_MATTER]
@@ -99,11 +99,10 @@ def forkable(cmd: list[str], options: dict[str, Any]) -> list[str]:
 
 
 def _this_interpreter(executable: str) -> bool:
-    """Whether it is this process's Python in this process's environment: the same file, reached through the same folder."""
     given, ours = Path(executable), Path(sys.executable)
     if given == ours:
         return True
-    # What a virtual environment is, is told by the folder that the interpreter's link lies in.
+    # The folder that the interpreter's link lies in tells the virtual environment.
     return (
         given.is_absolute()
         and given.exists()
@@ -122,7 +121,7 @@ async def _fork(folder: Path, argv: list[str], options: dict[str, Any], watch: t
     with contextlib.ExitStack() as otherwise:
         # Also when this is cancelled: the kernel's life ends with the connection.
         otherwise.callback(process.close)
-        with _Streams(options) as handles:
+        with _streams(options) as handles:
             sent = socket.send_fds(sock, [asked], handles)
         if sent < len(asked):
             await asyncio.get_running_loop().sock_sendall(sock, asked[sent:])
@@ -132,26 +131,20 @@ async def _fork(folder: Path, argv: list[str], options: dict[str, Any], watch: t
     return process
 
 
-class _Streams:
+@contextlib.contextmanager
+def _streams(options: dict[str, Any]) -> Iterator[list[int]]:
     """The descriptors of a kernel's standard input, output and error, as Popen understands what was asked for."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        # Nothing can be typed into a kernel.
-        asked = [subprocess.DEVNULL, options.get("stdout"), options.get("stderr")]
-        self._handles = [self._handle(stream, number) for number, stream in enumerate(asked)]
-        if options.get("stderr") == subprocess.STDOUT:
-            self._handles[2] = self._handles[1]
-
-    def __enter__(self) -> list[int]:
-        return self._handles
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._null)
-
-    def _handle(self, stream: Any, number: int) -> int:
+    def handle(stream: Any, otherwise: int) -> int:
         if stream is None:
-            return number
-        if isinstance(stream, int):
-            return stream if stream >= 0 else self._null
-        return int(stream.fileno())
+            return otherwise
+        number: int = stream if isinstance(stream, int) else stream.fileno()
+        return number if number >= 0 else null
+
+    try:
+        stdout, stderr = handle(options.get("stdout"), 1), options.get("stderr")
+        # Nothing can be typed into a kernel.
+        yield [null, stdout, stdout if stderr == subprocess.STDOUT else handle(stderr, 2)]
+    finally:
+        os.close(null)

@@ -1,4 +1,4 @@
-"""A rehearsal: a throw-away child boots a kernel and another one runs a cell in it, so that what that imports can be preloaded."""
+"""A rehearsal: a throw-away child boots a kernel and another runs a cell in it, so that what that imports can be preloaded."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _SECONDS = 60.0
 
 
 def rehearse(stem: str) -> list[str]:
-    """What a kernel imports to boot and to run a cell, beyond what is imported here; `stem` begins the names of its files.
+    """What a kernel imports anew to boot and to run a cell; `stem` begins the names of its files.
 
     Ends this process when the kernel does not work.
     """
-    # jupyter_client marks the folder of such a file, and the server's is to stay as it is.
+    # jupyter_client marks the folder of such a file.
     folder = tempfile.mkdtemp(prefix="nbops-rehearsal-")
     file, _ = write_connection_file(
         f"{folder}/c.json", ip=f"{stem}.r", transport="ipc", key=os.urandom(16).hex().encode()
@@ -67,7 +67,6 @@ def rehearse(stem: str) -> list[str]:
 
 
 def _lines(handle: int) -> Iterator[bytes]:
-    """Lines from a pipe until it ends, or the rehearsal takes too long."""
     deadline = time.monotonic() + _SECONDS
     buffer = b""
     while select.select([handle], [], [], max(0.0, deadline - time.monotonic()))[0]:
@@ -79,7 +78,6 @@ def _lines(handle: int) -> Iterator[bytes]:
 
 
 def _be_client(file: str) -> NoReturn:
-    """Run a cell in the rehearsing kernel and let it leave."""
     from jupyter_client.blocking.client import BlockingKernelClient
 
     try:

@@ -1,9 +1,9 @@
 """The fork server: one process with one thread, which imports ahead and then forks a fresh kernel for whoever asks.
 
 `python -P -m nbops.execution.kernels.server PLAN` (JSON, see `Plan`). A request is a length, JSON and, for a kernel, three
-descriptors; answers are lines of JSON. The connection of whoever asked for a kernel is that kernel's life: when it ends, the
-kernel's process group is killed at once. When kernels import what was not imported ahead, a successor is started that has it.
-Nothing here ever opens a zmq context, a database or a parallel region.
+descriptors; answers are lines of JSON. The connection is the kernel's life: at its end the kernel's process group is killed. When
+kernels import what was not imported ahead, a successor is started that has it. Nothing here ever opens a zmq context, a database or
+a parallel region.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
 LENGTH = struct.Struct(">I")
 _LONGEST = 1 << 26
 _ATTEMPTS = 5
-# How long what a kernel started may clean up after it: joblib's resource tracker removes shared memory then.
+# For what a kernel started to clean up after it: joblib's resource tracker removes shared memory then.
 _AFTERMATH_SECONDS = 1.0
-# How often a server that has nothing to do looks whether it can still be found.
+# How often an idle server looks whether it can still be found.
 _LOOK_SECONDS = 15.0
-# What nbops tells a kernel about its run, and what ipykernel and shells write into every environment.
+# What tells a kernel about its run, and what ipykernel and shells write into every environment.
 _OF_THE_RUN = re.compile(r"(NBOPS|JPY)_\w*|PWD|OLDPWD|SHLVL|_")
 _PREPARED = {
     # As ipykernel sets it, before anybody can import matplotlib.
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    # Arrow's allocator otherwise starts a thread when it is imported, and a kernel would not have it after the fork.
+    # Arrow's allocator otherwise starts a thread at import, which a fork would not have.
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
-"""What a server's environment has, and a kernel's need not have to be alike."""
+"""What a server's environment has, and a kernel's need not have."""
 
 
 class Plan(NamedTuple):
-    """How a server is asked for: where it listens, what it remembers, when it leaves; `ready` is a descriptor to tell that on."""
+    """How a server is asked for: where it listens, what it remembers, when it leaves; it tells descriptor `ready` that it is."""
 
     socket: str
     memory: str
@@ -61,16 +61,16 @@ class Plan(NamedTuple):
 
 def main() -> None:
     """Prepare, then serve until idle or asked to leave."""
-    # Before anything is imported, so that in a kernel it comes after every other handler.
+    # Before any import, so that in a kernel it comes after every other handler.
     at_the_end: list[Callable[[], None]] = []
     atexit.register(lambda: [act() for act in at_the_end])
     plan = Plan(**json.loads(sys.argv[1]))
     given = dict(os.environ)
-    # Modules that look around while they are imported see what they would see in a kernel.
+    # Modules that look around at import see what they would see in a kernel.
     sys.modules["__main__"] = types.ModuleType("__main__")
     os.environ.update(_PREPARED | given)
     gc.disable()
-    sys.modules["debugpy"] = None  # type: ignore[assignment]  # makes its import fail: it costs more than all the rest
+    sys.modules["debugpy"] = None  # type: ignore[assignment]  # its import, which costs more than all the rest, fails
     with _variables_read() as variables:
         from nbops.execution.kernels import forked
         from nbops.execution.kernels.preload import Memory
@@ -79,18 +79,15 @@ def main() -> None:
         memory = Memory(Path(plan.memory))
         _prepare(plan, memory, given)
     forked.prepare()
-    # What is garbage by now stays: to look for it costs a tenth of the start, and nothing in a kernel looks there again.
+    # What is garbage by now stays: to look for it costs a tenth of the start.
     gc.freeze()
     _Server(plan, memory, given, variables).serve()
-    # Nothing that was preloaded is taken apart, or has work to do at the end of a server.
+    # Nothing that was preloaded has work to do at the end of a server.
     os._exit(0)
 
 
 def _prepare(plan: Plan, memory: Memory, given: dict[str, str]) -> None:
-    """Import everything, with a rehearsal unless there was one of the very same.
-
-    Starts over in a fresh process without the modules that turn out not to be fit for it.
-    """
+    """Import everything, with a rehearsal unless there was one of the very same; starts over without what turns out not to be fit."""
     from nbops.execution.kernels.preload import preload, shake_off, tasks
     from nbops.execution.kernels.rehearsal import rehearse
 
@@ -125,7 +122,7 @@ def _start_over(plan: Plan, environ: dict[str, str]) -> NoReturn:
 
 @contextlib.contextmanager
 def _variables_read() -> Iterator[set[str]]:
-    """Collects the environment variables that Python code reads meanwhile."""
+    """The environment variables that Python code reads meanwhile."""
     kind: Any = type(os.environ)
     names: set[str] = set()
 
@@ -143,13 +140,13 @@ def _variables_read() -> Iterator[set[str]]:
 
 
 def peer(sock: socket.socket) -> int:
-    """The user at the other end, as the system says."""
+    """The user at the other end."""
     _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     return int(uid)
 
 
 class _Asker:
-    """Somebody connected: its request as far as it came, and the kernel that was forked for it."""
+    """Somebody connected: its request so far, and the kernel that was forked for it."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -166,7 +163,6 @@ class _Asker:
             self.sock.sendall(json.dumps(answer).encode() + b"\n")
 
     def close(self) -> None:
-        """Close whatever is still open of it; closing twice does nothing."""
         self.sock.close()
         for handle in (*self.stdio, self.report, self.life):
             if handle >= 0:
@@ -202,7 +198,7 @@ class _Server:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
         self._on(self._woken, self._reap)
-        # Who was to hear it may be gone; others will come.
+        # Whoever was to hear it may be gone; others will come.
         with contextlib.suppress(BrokenPipeError):
             os.write(self._plan.ready, b"1")
         os.close(self._plan.ready)
@@ -217,7 +213,7 @@ class _Server:
             asker.close()
 
     def _listen(self) -> None:
-        # Bound under another name and renamed: nobody ever meets a socket that does not listen yet, or loses the one before.
+        # Bound under another name and renamed: nobody meets a socket that does not listen yet, or loses the one before.
         temporary = f"{self._plan.socket}{os.getpid() % 1000}"
         Path(temporary).unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX)
@@ -255,13 +251,13 @@ class _Server:
         self._leaving = True
         if self._named():
             Path(self._plan.socket).unlink(missing_ok=True)
-        # Who came before the name was gone is served.
+        # Whoever came before the name was gone is served.
         self._accept()
         self._off(self._listener)
         self._listener.close()
 
     def _named(self) -> bool:
-        """Whether whoever looks for a server finds this one: not a later one, or a project that was removed."""
+        """Whoever looks for a server finds this one: not a later one, or a project that was removed."""
         try:
             return Path(self._plan.socket).stat().st_ino == self._inode
         except OSError:
@@ -293,7 +289,7 @@ class _Server:
             self._answer(asker, json.loads(asker.buffer[LENGTH.size :]))
 
     def _gone(self, asker: _Asker) -> None:
-        """Nobody waits for this one any more: its kernel ends now, with all that it started."""
+        """Nobody waits for it any more: its kernel ends with all that it started."""
         if asker.pid:
             _kill(asker.pid)
         self._off(asker.sock)
@@ -343,7 +339,7 @@ class _Server:
             life, asker.life = os.pipe()
             pid = os.fork()
         except OSError as error:
-            # No more processes or files are to be had: what is open of this one is closed with it.
+            # No more processes or files are to be had; what is open of this one is closed with it.
             asker.say(refused=str(error))
             self._gone(asker)
             return
@@ -375,7 +371,6 @@ class _Server:
         return ""
 
     def _forget_all(self) -> None:
-        """In a child: close what is the server's."""
         signal.set_wakeup_fd(-1)
         self._selector.close()
         self._listener.close()
@@ -385,7 +380,7 @@ class _Server:
             asker.close()
 
     def _hear(self, asker: _Asker) -> None:
-        """What a kernel reports: that its sockets are bound, and at its end what it imported."""
+        """A kernel reports that its sockets are bound, and at its end what it imported."""
         data = b""
         with contextlib.suppress(BlockingIOError):
             data = os.read(asker.report, 1 << 16)
@@ -402,7 +397,7 @@ class _Server:
             asker.report = -1
 
     def _renew(self) -> None:
-        """Start a successor, which will have preloaded what was missed. It takes over the socket's name when it is ready."""
+        """Start a successor, which preloads what was missed and takes over the socket's name when it is ready."""
         self._renewal, ready = os.pipe()
         plan = self._plan._replace(ready=ready, attempt=0)
         os.set_inheritable(ready, True)
@@ -454,7 +449,7 @@ class _Server:
 
 
 def _kill(pid: int) -> None:
-    """Kill a kernel's process group; the kernel alone when it has none yet."""
+    """A kernel's process group, or the kernel alone when it has none yet."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:

@@ -1,7 +1,7 @@
 """Fork servers as their users see them: found or started by key, asked how they are, told to leave.
 
-A folder holds one socket for each key of a running server, a log beside it, and what was learnt to preload. Where the folder's
-path is too long for a socket's address, a private folder under the temporary one stands in.
+A folder holds a socket and a log for each key, and what was learnt to preload. Where its path is too long for a socket's address, a
+private temporary folder stands in.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
@@ -28,15 +28,15 @@ from nbops.records import Record
 from nbops.store.places import LONGEST_ADDRESS, make_private, private_temporary
 
 SUPPORTED = sys.platform == "linux"
-"""Forking a process that has imported things is safe, and its end is told to us, on Linux alone."""
+"""Linux alone lets a process safely fork that has imported things, and tells us its end."""
 _START_SECONDS = 60.0
 _ANSWER_SECONDS = 5.0
-# Of a socket's name: key, suffix, and the number that a server adds while it binds.
+# Key, suffix, and the number that a server adds while it binds.
 _NAME = len("/0123456789abcdef.sock999")
 
 
 class Status(Record):
-    """A running server: its process, key, what it has preloaded or dropped, its kernels' processes, and its memory in bytes."""
+    """A running server: its process, key, what it has preloaded or dropped, its kernels' processes, its memory in bytes."""
 
     pid: int
     key: str
@@ -48,7 +48,7 @@ class Status(Record):
 
 
 class Server:
-    """A server for one folder and environment; it may be replaced by its successor, or leave, without notice here.
+    """A server for one folder and environment, which may be replaced by its successor, or leave, without notice here.
 
     May be used by any thread. `close` it when you have started it for yourself.
     """
@@ -63,15 +63,9 @@ class Server:
         return _ask(socket_for(self.folder, self.environ), "status")
 
     def close(self) -> None:
-        """Let a server that was started for this handle leave as soon as its kernels have; one that was there before stays."""
+        """Let a server that was started for this handle leave when its kernels have; one that was there before stays."""
         if self.started:
             _ask(socket_for(self.folder, self.environ), "stop")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def server_for(
@@ -79,13 +73,12 @@ def server_for(
 ) -> Server | None:
     """The server that forks kernels with `environ` (default: this process's own) as this process would start them.
 
-    With `start`, one is started when none runs; that takes a second or two. None when there is none, or it cannot be had here:
-    then kernels are ordinary ones. Numbers of threads (OMP_NUM_THREADS and the like) belong into `environ`: libraries read
-    them when they are imported, which is in the server.
+    With `start`, one is started when none runs, in a second or two. None when there is none or it cannot be had here: then kernels
+    are ordinary. Numbers of threads (OMP_NUM_THREADS) belong into `environ`: libraries read them at import, in the server.
     """
     if not SUPPORTED:
         return None
-    environ = dict(os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
     path = socket_for(folder, environ)
     if _listens(path):
         return Server(folder, environ, started=False)
@@ -103,12 +96,12 @@ def status(folder: Path) -> list[Status]:
 
 
 def stop(folder: Path) -> list[Status]:
-    """Let the servers of a folder leave, each as soon as its kernels have ended; gives how they were."""
+    """Let the servers of a folder leave, each when its kernels have ended; gives how they were."""
     return [told for path in _sockets(folder) if (told := _ask(path, "stop"))]
 
 
 def socket_for(folder: Path, environ: Mapping[str, str]) -> Path:
-    """Where a server for kernels with this environment listens, if there is one. Reads much, but quickly."""
+    """Where a server for kernels with this environment would listen. Reads much, but quickly."""
     # Needs what only POSIX has.
     from nbops.execution.kernels.key import key
 
@@ -127,7 +120,7 @@ def _memory(path: Path) -> Path:
 
 
 def connect(path: Path) -> socket.socket:
-    """A connection to a server of this user's. Raises OSError, also for another user's: it would be told our environment."""
+    """A connection to a server. Raises OSError, also for another user's: it would be told our environment."""
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.settimeout(_ANSWER_SECONDS)
@@ -176,7 +169,6 @@ def _ask(path: Path, what: str) -> Status | None:
 
 @contextlib.contextmanager
 def _starting(path: Path) -> Iterator[None]:
-    """The right to start a server; whoever waited finds it running."""
     folder = make_private(path.parent)
     handle = os.open(folder / f"{path.stem}.starting", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""The kernels that are installed, as jupyter_client finds them, without importing IPython to ask where its old folder would be."""
+"""The installed kernels, as jupyter_client finds them without importing IPython to ask where its old folder would be."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jupyter_core.paths import jupyter_path
 
 
 class Specs(KernelSpecManager):
-    """jupyter_client's own manager; the import that it saves costs as much as everything else before a kernel starts."""
+    """The import that it saves costs as much as everything else before a kernel starts."""
 
     def _kernel_dirs_default(self) -> list[str]:
         old = Path(os.environ.get("IPYTHONDIR") or "~/.ipython").expanduser() / "kernels"

@@ -1,7 +1,7 @@
 """Typed parameters: what a notebook's parameters cell takes, given values checked against it, and the cell that sets them.
 
-`read` an interface, `resolve` given values against it, `check` that no later cell throws them away; then `source` is the cell to
-inject, `plain` goes into the notebook's metadata and `recorded` into the run. By `ast` alone: nothing of a notebook is evaluated.
+`read` an interface, `resolve` given values, `check` that no later cell throws them away; then `source` is the cell to inject, `plain`
+goes into the notebook's metadata and `recorded` into the run. By `ast` alone: nothing of a notebook is evaluated.
 """
 
 from nbops.execution.parameters.form import Field, fields

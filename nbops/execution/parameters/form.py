@@ -1,6 +1,6 @@
 """An interface as a form: each parameter as a field with the native input that fits its type.
 
-What is typed into a field is text, and becomes a value as `nbops run -p NAME TEXT` makes one of it.
+The text of a field becomes a value as with `nbops run -p NAME TEXT`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WIDGETS: dict[str, Widget] = {
 
 
 class Field(Record):
-    """One field. `default`, `choices` and the ends of a range are texts as they are typed; `step` is that of a number."""
+    """One field. `default`, `choices` and the ends of a range are texts as they are typed; `step` is a number's."""
 
     name: str
     type: str
@@ -42,12 +42,12 @@ class Field(Record):
 
 
 def fields(interface: Interface) -> list[Field]:
-    """The fields of a notebook's form, in the order of its parameters."""
+    """The fields of a notebook's form, in order."""
     return [_field(parameter) for parameter in interface.parameters]
 
 
 def as_typed(value: object) -> str:
-    """What one types to give this value."""
+    """What one types to give a value."""
     told = values.plain(value)
     return told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)
 

@@ -1,4 +1,4 @@
-"""The records of a notebook's interface: what can be set in it, of which type, and within which bounds."""
+"""The records of a notebook's interface: what can be set, of which type, within which bounds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Bound = int | float | date
 
 
 class Expression(Record):
-    """A default that only running the cell would tell; `text` is how it is written."""
+    """A default that only running the cell would tell, as it is written."""
 
     text: str
 
@@ -22,13 +22,13 @@ class Expression(Record):
 
 
 HIDDEN = Expression("•••")
-"""What is told of a secret that is written in the notebook itself."""
+"""What is told of a secret that is written in the notebook."""
 
 
 class Parameter(Record):
-    """One parameter; `line` counts from 1 in its cell.
+    """One parameter; `line` counts from 1 in its cell, and both ends of the range belong to it.
 
-    Not `declared`: the type is what the default is of. `required`: it has no default. Both ends of a range belong to it.
+    Not `declared`: the type is the default's. `required`: there is no default.
     """
 
     name: str
@@ -44,15 +44,15 @@ class Parameter(Record):
 
     @property
     def choices(self) -> tuple[Any, ...]:
-        """The values that a `Literal` allows; none for any other type."""
+        """The values that a `Literal` allows."""
         members = self.type.of if self.type.name == "union" else (self.type,)
         return tuple(choice for member in members for choice in member.choices)
 
     @property
     def range(self) -> str:
         """The range as a comment writes it; empty when there is none."""
-        ends = ("" if end is None else str(end) for end in (self.low, self.high))
-        return "" if self.low is None and self.high is None else "..".join(ends)
+        ends = ["" if end is None else str(end) for end in (self.low, self.high)]
+        return "..".join(ends) if any(ends) else ""
 
 
 class Interface(Record):
@@ -70,9 +70,9 @@ class Interface(Record):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the parameters, in their order."""
+        """The names of the parameters, in order."""
         return tuple(parameter.name for parameter in self.parameters)
 
     def get(self, name: str) -> Parameter | None:
-        """The parameter of that name, or None."""
+        """The parameter of that name."""
         return next((parameter for parameter in self.parameters if parameter.name == name), None)

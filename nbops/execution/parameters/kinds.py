@@ -1,6 +1,6 @@
 """What a kind of value is: how one is taken, read, written in Python and told in JSON; and which kind a value has.
 
-numpy's and pandas' scalars are known by the names of their classes: the libraries are imported only where a value needs them.
+numpy's and pandas' scalars are known by the names of their classes: a library is imported only for its values.
 """
 
 from __future__ import annotations
@@ -12,33 +12,23 @@ import msgspec
 
 
 class Misfit(Exception):
-    """A value is not of the type that is asked for; its text continues "..., which"."""
+    """A value is not of the type; the text continues "..., which"."""
 
 
 # What a constructor or a parser of Python's, numpy's or pandas' raises for a value that it cannot take.
 REFUSALS = (
-    ValueError,
-    TypeError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    ImportError,
-    SyntaxError,
-    msgspec.MsgspecError,
-)
+    ValueError, TypeError, ArithmeticError, AttributeError, LookupError, ImportError, SyntaxError, msgspec.MsgspecError,
+)  # fmt: skip
 
 CONTAINERS: dict[str, Callable[[Iterable[Any]], Any]] = {
-    "list": list,
-    "tuple": tuple,
-    "set": set,
-    "frozenset": frozenset,
-}
+    "list": list, "tuple": tuple, "set": set, "frozenset": frozenset,
+}  # fmt: skip
 
 TEXT: dict[str, object] = {"type": "string"}
 
 
 class Aliases:
-    """The imports that a text needs, under names that are nobody's; `taken` are the names of the parameters."""
+    """The imports that a text needs, under names other than those `taken` by parameters."""
 
     def __init__(self, taken: Iterable[str]) -> None:
         self._taken = frozenset(taken)
@@ -61,7 +51,7 @@ class Aliases:
 
 
 class Kind(NamedTuple):
-    """How values of one type are taken, read, written and told; `accept` and `parse` raise Misfit or one of REFUSALS."""
+    """How values of one type are taken, read, written and told; `accept` and `parse` raise Misfit or REFUSALS."""
 
     accept: Callable[[Any], object]
     parse: Callable[[str], object]
@@ -71,7 +61,7 @@ class Kind(NamedTuple):
 
 
 def kind_of(value: object) -> str | None:
-    """The name of a value's kind or of the builtin container that it is; None when it is nothing that a cell could hold."""
+    """The name of a value's kind or builtin container; None when it is nothing that a cell could hold."""
     for owner in type(value).__mro__:
         root = owner.__module__.partition(".")[0]
         if root == "numpy":
@@ -98,20 +88,12 @@ _OWNERS: dict[str, str] = {
 
 # numpy's letter for a family of types -> the kind that a value is read as first; "m" and "M", the times, have their own ways.
 FAMILIES = {
-    "b": "bool",
-    "i": "int",
-    "u": "int",
-    "f": "float",
-    "c": "complex",
-    "U": "str",
-    "S": "bytes",
-    "m": "",
-    "M": "",
-}
+    "b": "bool", "i": "int", "u": "int", "f": "float", "c": "complex", "U": "str", "S": "bytes", "m": "", "M": "",
+}  # fmt: skip
 
 
 def is_numpy(owner: type) -> bool:
-    """Whether it is a class of numpy scalars that a cell can write down."""
+    """Whether a cell can write down scalars of that class."""
     import numpy as np
 
     is_concrete = owner in np.sctypeDict.values() and owner is not np.clongdouble
@@ -119,6 +101,6 @@ def is_numpy(owner: type) -> bool:
 
 
 def numpy_kind_name(owner: type) -> str:
-    """The name of the kind that a class of numpy scalars is."""
+    """The kind of a class of numpy scalars."""
     # numpy 1 has no other name for it.
     return "np.bool_" if owner.__name__ == "bool" else f"np.{owner.__name__}"

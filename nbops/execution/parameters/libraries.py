@@ -12,7 +12,7 @@ from nbops.execution.parameters.scalars import SCALARS, as_datetime, as_timedelt
 
 
 def numpy_name(attribute: str) -> str | None:
-    """The kind that numpy's class of that name is: `np.int64` for `int64`, and for `int_` where that is the same."""
+    """The kind of numpy's class of that name: `np.int64` for `int64`, and for `int_` where that is the same."""
     import numpy as np
 
     owner = getattr(np, attribute, None)
@@ -20,7 +20,7 @@ def numpy_name(attribute: str) -> str | None:
 
 
 def numpy_kind(name: str) -> Kind | None:
-    """The kind of numpy's class of that name; None when it is none that a cell can write down."""
+    """The kind of numpy's class of that name; None when a cell cannot write it down."""
     import numpy as np
 
     if numpy_name(name) is None:
@@ -134,7 +134,7 @@ def _plain_timestamp(value: Any) -> str:
 
 
 def _instant(value: Any) -> str:
-    """ISO 8601; in UTC where the offset has seconds, as before there were time zones, which pandas writes but does not read."""
+    """ISO 8601; in UTC where the offset has seconds (before there were time zones), which pandas writes but does not read."""
     offset = value.utcoffset()
     return str((value if offset is None or offset.seconds % 60 == 0 else value.tz_convert("UTC")).isoformat())
 
@@ -161,7 +161,6 @@ def _write_pandas_timedelta(value: Any, aliases: Aliases) -> str:
 
 
 def _missing(name: str) -> Kind:
-    """`pd.NaT` and `pd.NA`, of each of which there is one."""
 
     def accept(value: object) -> object:
         if kind_of(value) == f"pd.{name}":
@@ -183,12 +182,9 @@ PANDAS: dict[str, Kind] = {
         _timestamp, _parse_timestamp, _write_timestamp, _plain_timestamp, {**TEXT, "format": "date-time"}
     ),
     "pd.Timedelta": Kind(
-        _pandas_timedelta,
-        _parse_pandas_timedelta,
-        _write_pandas_timedelta,
-        lambda value: value.isoformat(),
+        _pandas_timedelta, _parse_pandas_timedelta, _write_pandas_timedelta, lambda value: value.isoformat(),
         {**TEXT, "format": "duration"},
     ),
     "pd.NaT": _missing("NaT"),
     "pd.NA": _missing("NA"),
-}
+}  # fmt: skip

@@ -1,6 +1,6 @@
 """Which cell of a notebook without a parameters cell would make one: settings near the top that later code reads.
 
-A cell that holds nothing but settings is tagged as it is; out of a mixed one the lines are taken that can stand in a cell before it.
+A cell of settings alone is tagged as it is; out of a mixed one the lines are taken that can stand in a cell before it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nbops.execution.parameters.writing import is_injected
 from nbops.records import Record
 
 EARLY = 10
-"""Settings are looked for in that many code cells from the top."""
+"""Settings are sought in that many code cells."""
 
 
 class Proposal(Record):
@@ -32,7 +32,7 @@ class Proposal(Record):
 
 
 def propose(node: Any, language: str, cell: int | None = None) -> Proposal | None:
-    """The proposal for a notebook (nbformat 4), or for one cell of it, which is then tagged whole; None when nothing fits.
+    """The proposal for a notebook (nbformat 4), or to tag one `cell` of it whole; None when nothing fits.
 
     Raises Conflict when a cell is tagged already, and UsageError when `cell` is no code cell.
     """
@@ -64,23 +64,17 @@ def tagged(node: Any, proposal: Proposal) -> Any:
     if not proposal.lines:
         cell.metadata["tags"] = [*cell.metadata.get("tags", []), TAG]
         return made
-    moved, left = _split(cell.source, proposal.lines)
-    cell.source = left
-    new = v4.new_code_cell(source=moved, metadata={"tags": [TAG]})
+    every = cell.source.split("\n")
+    moved = [line for number, line in enumerate(every, 1) if number in proposal.lines]
+    left = [line for number, line in enumerate(every, 1) if number not in proposal.lines]
+    cell.source = "\n".join(left).strip("\n")
+    new = v4.new_code_cell(source="\n".join(moved), metadata={"tags": [TAG]})
     if (made.nbformat, made.nbformat_minor) < (4, 5):
         del new["id"]
     elif TAG not in [one.get("id") for one in made.cells]:
         new["id"] = TAG  # an id that a diff can be read by
     made.cells.insert(proposal.cell, new)
     return made
-
-
-def _split(source: str, lines: Sequence[int]) -> tuple[str, str]:
-    """The lines that are moved, and what is left of a cell."""
-    every = source.split("\n")
-    moved = [line for number, line in enumerate(every, 1) if number in lines]
-    left = [line for number, line in enumerate(every, 1) if number not in lines]
-    return "\n".join(moved), "\n".join(left).strip("\n")
 
 
 def _candidates(node: Any) -> Iterator[Proposal]:
@@ -104,7 +98,7 @@ def _candidates(node: Any) -> Iterator[Proposal]:
 
 
 def _lines(source: str, index: int, body: list[ast.stmt], free: set[str], after: set[str]) -> Iterator[Proposal]:
-    """The settings of a mixed cell that can stand before it: nothing has read their names yet, and something will."""
+    """The settings of a mixed cell that can stand before it: nothing has read the names yet, and something will."""
     names: list[str] = []
     lines: set[int] = set()
     spans = [range(one.lineno, (one.end_lineno or one.lineno) + 1) for one in body]
@@ -126,7 +120,6 @@ def _lines(source: str, index: int, body: list[ast.stmt], free: set[str], after:
         yield Proposal(index, tuple(names), tuple(sorted(lines)))
 
 
-# Names that are there before anything has been imported.
 _BUILTINS = {"int", "float", "str", "bool", "bytes", "complex", "list", "dict", "tuple", "set", "frozenset"}
 
 
@@ -138,7 +131,7 @@ def _body(cell: Any) -> list[ast.stmt]:
 
 
 def _settings(statement: ast.stmt) -> list[str]:
-    """The names that a statement sets to values that are settings; an empty container is where results will be gathered."""
+    """The names that a statement sets to settings; an empty container is for results."""
     if isinstance(statement, ast.Assign):
         targets, value = statement.targets, statement.value
     elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
@@ -155,7 +148,7 @@ def _settings(statement: ast.stmt) -> list[str]:
 
 
 def _is_neutral(statement: ast.stmt) -> bool:
-    """Imports, texts that stand alone, and lines that only IPython reads."""
+    """Imports, texts that stand alone, and IPython's own lines."""
     is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
     return isinstance(statement, ast.Import | ast.ImportFrom | ast.Pass) or is_text
 

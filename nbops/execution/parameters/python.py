@@ -1,6 +1,6 @@
 """What a cell's source says, by `ast` alone: its statements without IPython's own lines, names as they were imported, literal values.
 
-Nothing of a notebook is evaluated: a call such as `date(2013, 1, 1)` is recognised by its name, and the value is made by us.
+Nothing is evaluated: a call such as `date(2013, 1, 1)` is recognised by its name, and the value is made here.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from nbops.execution.parameters.libraries import numpy_name
 from nbops.execution.parameters.values import kind
 
 Scope = dict[str, str | None]
-"""The dotted name that each name of a cell stands for; None for what a notebook defines itself."""
+"""The dotted name that each name stands for; None for what a notebook defines."""
 
 
 class Unread(Exception):
-    """An expression is no literal and no call that is known."""
+    """An expression is no literal and no known call."""
 
 
-# Cell magics whose body is Python that runs in the notebook's own namespace.
+# Cell magics whose body runs as Python in the notebook's own namespace.
 _TRANSPARENT = {"%%time", "%%capture"}
 _MAGIC = re.compile(r"(\s*)(?:[%!?].*|[\w.]+\?{1,2}\s*)$")
 _ASSIGNED_MAGIC = re.compile(r"(\s*[\w\s,.]+=\s*)[%!](?!=).*$")
 
 
 def parse(source: str) -> ast.Module:
-    """The tree of a cell, with line numbers of its own. Raises SyntaxError for what is not Python."""
+    """The tree of a cell, with its line numbers. Raises SyntaxError for what is not Python."""
     return _parse(readable(source))
 
 
 def readable(source: str) -> str:
-    """The source as Python reads it, line by line: what only IPython reads is replaced, a cell in another language is empty.
+    """The source as Python reads it, line by line: IPython's own is replaced, a cell in another language is empty.
 
     Raises SyntaxError for what neither reads.
     """
@@ -54,7 +54,7 @@ def readable(source: str) -> str:
         try:
             _parse("\n".join(lines))
         except SyntaxError as error:
-            # Only a line that Python stumbles over: within a string or an expression such a line is Python.
+            # Only where Python stumbles: within a string or an expression such a line is Python.
             if not _replace_magic(lines, (error.lineno or 0) - 1):
                 raise
         else:
@@ -62,7 +62,7 @@ def readable(source: str) -> str:
 
 
 def _replace_magic(lines: list[str], index: int) -> bool:
-    """Put a statement of the same effect on names in the place of a line magic, and of the lines that it goes on in."""
+    """Replace a line magic, and the lines that it goes on in, by a statement of the same effect on names."""
     line = lines[index] if 0 <= index < len(lines) else ""
     found, assigned = _MAGIC.match(line), _ASSIGNED_MAGIC.match(line)
     if found:
@@ -83,12 +83,12 @@ def _parse(source: str) -> ast.Module:
         try:
             return ast.parse(source)
         except (ValueError, RecursionError, MemoryError) as error:
-            # A null byte, or brackets nested beyond what the parser bears.
+            # A null byte, or brackets nested too deep for the parser.
             raise SyntaxError(str(error) or "it is nested too deeply") from error
 
 
 def bind(statement: ast.stmt, scope: Scope) -> None:
-    """Add what a statement of the top level imports or defines to the scope."""
+    """Add what a statement imports or defines to the scope."""
     if isinstance(statement, ast.Import):
         for alias in statement.names:
             first = alias.name.partition(".")[0]
@@ -100,7 +100,7 @@ def bind(statement: ast.stmt, scope: Scope) -> None:
 
 
 class Binding:
-    """A name that a statement binds: `line` in its cell, and the names that are read to make the new value."""
+    """A name that a statement binds, its line, and the names that are read to make the value."""
 
     def __init__(self, name: str, node: ast.AST, made_of: ast.AST | None = None) -> None:
         self.name = name
@@ -110,7 +110,7 @@ class Binding:
 
 
 def bindings(body: Sequence[ast.stmt]) -> Iterator[Binding]:
-    """What a module's statements bind, whichever way they go: the branches of `if`, `match` and `except` are left out."""
+    """What statements bind whichever way they go: the branches of `if`, `match` and `except` are left out."""
     for statement in body:
         for part in _own_parts(statement):
             if isinstance(part, ast.NamedExpr):
@@ -153,7 +153,6 @@ def _targets(targets: list[ast.expr], statement: ast.stmt, value: ast.expr | Non
 
 
 def _own_parts(node: ast.AST) -> Iterator[ast.AST]:
-    """The expressions of a statement itself, not those of the statements or functions in it."""
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case | ast.Lambda):
             yield child
@@ -208,7 +207,7 @@ def _container(node: ast.List | ast.Tuple | ast.Set | ast.Dict, scope: Scope) ->
 
 
 def _signed(left: Any, sign: ast.operator | ast.unaryop, right: Any) -> object:
-    """What `-1` and `1+2j` are, for numbers."""
+    """`-1` and `1+2j`."""
     if not all(isinstance(number, int | float | complex) and not isinstance(number, bool) for number in (left, right)):
         raise Unread
     match sign:
@@ -236,13 +235,13 @@ def _constant(name: str | None) -> object:
     raise Unread
 
 
-# Full names -> kinds whose text is read when one text is given; others are made as their class makes them.
-KIND_NAMES = {
+_KIND_NAMES = {
     "None": "None", "bool": "bool", "int": "int", "float": "float", "complex": "complex", "str": "str", "bytes": "bytes",
     "decimal.Decimal": "Decimal", "datetime.date": "date", "datetime.datetime": "datetime", "datetime": "datetime",
     "datetime.time": "time", "datetime.timedelta": "timedelta", "pathlib.Path": "Path", "pathlib.PurePath": "Path",
     "pathlib.PosixPath": "Path", "pandas.Timestamp": "pd.Timestamp", "pandas.Timedelta": "pd.Timedelta",
 }  # fmt: skip
+# Where one text is given it is read; else a value is made as its class makes it.
 _PARSERS = {
     "float": "float", "int": "int", "complex": "complex", "decimal.Decimal": "Decimal", "pandas.Timestamp": "pd.Timestamp",
     "pandas.to_datetime": "pd.Timestamp", "pandas.Timedelta": "pd.Timedelta", "pathlib.Path": "Path",
@@ -257,13 +256,13 @@ _MAKERS: dict[str, Callable[..., object]] = {
 
 
 def kind_name(name: str | None) -> str | None:
-    """The kind that a full name such as `datetime.date` or `numpy.int_` stands for."""
+    """The kind of a full name such as `datetime.date` or `numpy.int_`."""
     if name and name.startswith("numpy."):
         try:
             return numpy_name(name.removeprefix("numpy."))
         except ImportError:
             return None
-    return KIND_NAMES.get(name or "")
+    return _KIND_NAMES.get(name or "")
 
 
 def _call(node: ast.Call, scope: Scope) -> object:
@@ -295,7 +294,7 @@ def _call(node: ast.Call, scope: Scope) -> object:
 
 
 def _changed(value: object, method: str, arguments: list[Any]) -> object:
-    """What a method of pandas' times makes of one: those that an injected cell calls."""
+    """The methods of pandas' times that an injected cell calls."""
     if method not in {"as_unit", "tz_convert"} or not str(kind_of(value)).startswith("pd."):
         raise Unread
     return _made(getattr(value, method), *arguments)

@@ -1,6 +1,6 @@
 """A notebook's interface as the cell tagged `parameters` writes it, read without running anything.
 
-Types come from annotations and type comments, else from the default; ranges such as `10..1000` and help from comments.
+Types come from annotations, type comments or defaults; ranges such as `10..1000` and help from comments.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ TAG = "parameters"
 
 
 def is_tagged(cell: Any) -> bool:
-    """Whether it is a cell whose assignments are parameters."""
+    """Whether the cell's assignments are parameters."""
     return bool(cell.cell_type == "code" and TAG in cell.metadata.get("tags", []))
 
 
 def is_python(language: str) -> bool:
-    """Whether it is the language that is read here."""
+    """Whether the language is read here."""
     return language.lower() in {"python", "ipython"}
 
 
 def is_reference(value: object) -> bool:
-    """Whether it names a secret, as in `secret://crew-db`, and is not the secret itself."""
+    """Whether it names a secret, as in `secret://crew-db`."""
     return isinstance(value, str) and re.fullmatch(r"secret://[\w./-]+", value) is not None
 
 
 def read(node: Any, language: str, notebook: str = "the notebook") -> Interface:
-    """The interface of a notebook (nbformat 4), from its first cell tagged `parameters`; `notebook` is its name for messages."""
+    """The interface of a notebook (nbformat 4), from its first cell tagged `parameters`; `notebook` names it in messages."""
     index = next((index for index, cell in enumerate(node.cells) if is_tagged(cell)), None)
     if index is None:
         return Interface(notebook, language)
@@ -57,7 +57,7 @@ def read(node: Any, language: str, notebook: str = "the notebook") -> Interface:
 
 
 def scope_of(cells: Iterable[Any]) -> python.Scope:
-    """What the names mean that these cells import or define; cells that are not Python are passed over."""
+    """What the names mean that these cells import or define; those that are not Python are passed over."""
     scope: python.Scope = {}
     for cell in cells:
         try:
@@ -70,7 +70,6 @@ def scope_of(cells: Iterable[Any]) -> python.Scope:
 
 
 def _foreign(cell: Any, interface: Interface) -> Interface:
-    """As Papermill reads another language, or does not."""
     from papermill.exceptions import PapermillException
     from papermill.translators import papermill_translators
 
@@ -84,8 +83,6 @@ def _foreign(cell: Any, interface: Interface) -> Interface:
 
 
 class _Reading:
-    """Takes the statements of the parameters cell, one after the other."""
-
     def __init__(self, source: str, scope: python.Scope) -> None:
         self._scope = scope
         self._comments = _Comments(source)
@@ -104,13 +101,13 @@ class _Reading:
         python.bind(statement, self._scope)
 
     def parameters(self, body: list[ast.stmt]) -> tuple[Parameter, ...]:
-        """All that were found; one that has only an annotation is required, unless something else in the cell sets it."""
+        """One that has only an annotation is required, unless something else in the cell sets it."""
         nodes = (node for statement in body for node in ast.walk(statement))
         stores = Counter(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
         return tuple(replace(one, required=one.required and stores[name] == 1) for name, one in self._found.items())
 
     def _pairs(self, target: ast.expr, value: ast.expr) -> Iterator[tuple[str, object]]:
-        """The names that a target binds, with the values that belong to each alone, or with the text of all."""
+        """The names that a target binds, with each one's own value or the text of all."""
         if isinstance(target, ast.Name):
             yield target.id, self._value(value)
         elif isinstance(target, ast.Tuple | ast.List):
@@ -129,14 +126,8 @@ class _Reading:
             return _expression(node)
 
     def _add(
-        self,
-        name: str,
-        default: object,
-        statement: ast.stmt,
-        annotation: ast.expr | None = None,
-        *,
-        required: bool = False,
-    ) -> None:
+        self, name: str, default: object, statement: ast.stmt, annotation: ast.expr | None = None, *, required: bool = False
+    ) -> None:  # fmt: skip
         comment = self._comments.of(statement)
         direction = _direction(annotation, self._scope)
         declared = None
@@ -147,11 +138,8 @@ class _Reading:
         earlier = self._found.get(name)
         if earlier is not None and annotation is None:
             direction, declared = earlier.direction, declared or (earlier.type if earlier.declared else None)
-        if (
-            direction == "secret"
-            and default not in (None, "")
-            and not (isinstance(default, Expression) or is_reference(default))
-        ):
+        is_told = isinstance(default, Expression) or is_reference(default)
+        if direction == "secret" and not is_told and default not in (None, ""):
             default = HIDDEN
         told = Parameter(
             name=name, type=_type(direction, declared, default, required=required), line=statement.lineno,
@@ -180,7 +168,7 @@ def _direction(annotation: ast.expr | None, scope: python.Scope) -> Direction | 
 
 
 def _type(direction: Direction | None, declared: Type | None, default: object, *, required: bool) -> Type:
-    """What a parameter takes; where its default is None, that too."""
+    """Where the default is None, the parameter takes that too."""
     if direction == "secret":
         return Type("str")
     inferred = ANY if isinstance(default, Expression) else typed.of_value(default)
@@ -200,7 +188,7 @@ _TIMES = {"any", "date", "datetime", "pd.Timestamp", "np.datetime64"}
 
 
 def _ranged(parameter: Parameter) -> Parameter:
-    """The parameter with the range that its help begins with or holds; one that its type has no use for stays words."""
+    """The parameter with the range that its help holds; one that its type has no use for stays words."""
     found = _RANGE.search(parameter.help)
     if found is None:
         return parameter
@@ -234,7 +222,7 @@ class _Comment(NamedTuple):
     type: str
 
 
-# Words to a tool, not to a reader.
+# Words to a tool.
 _PRAGMA = re.compile(r"(type:\s*ignore|noqa|pragma|fmt:|ruff:|pylint:|mypy:|pyright:|nosec|%%)", re.IGNORECASE)
 _TYPE = re.compile(r"type:\s*([\w.]+(?:\[.*\])?(?:\s*\|\s*[\w.]+(?:\[.*\])?)*)\s*(.*)")
 
@@ -253,7 +241,11 @@ class _Comments:
     def of(self, statement: ast.stmt) -> _Comment:
         ends = dict.fromkeys((statement.lineno, statement.end_lineno or statement.lineno))
         behind = _told([self._behind[line] for line in ends if line in self._behind])
-        return behind if _RANGE.sub("", behind.words).strip() else _both(behind, _told(self._above(statement.lineno)))
+        if _RANGE.sub("", behind.words).strip():
+            return behind
+        # A range or a type behind, and the words above.
+        above = _told(self._above(statement.lineno))
+        return _Comment(f"{behind.words} {above.words}".strip(), behind.type or above.type)
 
     def _above(self, line: int) -> list[str]:
         found: list[str] = []
@@ -270,11 +262,6 @@ def _tokens(source: str) -> Iterator[tokenize.TokenInfo]:
         return
 
 
-def _both(behind: _Comment, above: _Comment) -> _Comment:
-    """A range or a type behind, and the words above."""
-    return _Comment(f"{behind.words} {above.words}".strip(), behind.type or above.type)
-
-
 def _told(comments: list[str]) -> _Comment:
     words, kind = [], ""
     for part in (part.strip() for comment in comments for part in re.split(r"\s#+\s*", comment)):
@@ -289,7 +276,7 @@ def _told(comments: list[str]) -> _Comment:
 
 
 def _is_code(comment: str) -> bool:
-    """Whether it is a setting that somebody has put aside."""
+    """A setting that somebody has put aside."""
     try:
         body = ast.parse(comment).body
     except (SyntaxError, ValueError):

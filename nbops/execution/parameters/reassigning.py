@@ -1,7 +1,7 @@
 """A value that a later cell throws away: a parameter that is set again would make the run's record a lie, so it is refused.
 
-What reads the given value first (`n += 1`, `start = pd.Timestamp(start)`) builds on it, and the branches of an `if` are how notebooks
-fill a gap (`if n is None: n = 100`): both are fine.
+What reads the value first (`n += 1`, `start = pd.Timestamp(start)`) builds on it, and the branches of an `if` fill a gap
+(`if n is None: n = 100`): both are fine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Reassigned(NamedTuple):
 
 
 def reassigned(node: Any, interface: Interface) -> list[Reassigned]:
-    """The places after the parameters cell that bind a parameter again, unread, at the top level of a cell."""
+    """Where a cell after the parameters cell binds a parameter again, unread, at its top level."""
     if interface.cell is None or not is_python(interface.language):
         return []
     found = []
@@ -39,7 +39,7 @@ def reassigned(node: Any, interface: Interface) -> list[Reassigned]:
             continue
         for binding in python.bindings(body):
             parameter = interface.get(binding.name)
-            # A secret that is deleted when it has been used is good manners.
+            # To delete a secret after its use is good manners.
             tidy = binding.deletes and parameter is not None and parameter.direction == "secret"
             if parameter is not None and not tidy and binding.name not in binding.reads:
                 found.append(Reassigned(binding.name, index, binding.line))
@@ -47,7 +47,7 @@ def reassigned(node: Any, interface: Interface) -> list[Reassigned]:
 
 
 def check(node: Any, interface: Interface, given: Iterable[str]) -> None:
-    """Raise ParameterError when a later cell sets one of the given parameters again; one that nobody gives may be."""
+    """Raise ParameterError when a later cell sets one of the given parameters again."""
     names = set(given)
     found = [place for place in reassigned(node, interface) if place.name in names]
     if not found:

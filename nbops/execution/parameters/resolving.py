@@ -1,4 +1,4 @@
-"""Given values against an interface: each becomes one of its parameter's type and range, or all that is wrong is told together."""
+"""Given values against an interface: each becomes one of its parameter's type and range, or all that is wrong is told at once."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ from nbops.records import Record
 
 
 class Problem(Record):
-    """Why a given value, or a parameter that none was given for, is refused; `parameter` is its name.
-
-    `brief` is enough beside a form's field, which shows the name, the type and the range.
-    """
+    """Why a given value, or the lack of one, is refused; `brief` is enough beside a form's field, which shows name, type and range."""
 
     parameter: str
     what: str
@@ -29,19 +26,18 @@ class Problem(Record):
 
 
 def problems(interface: Interface, given: Mapping[str, object]) -> list[Problem]:
-    """All that `resolve` would refuse, for whoever tells it beside each field of a form."""
+    """All that `resolve` would refuse, to be told beside each field of a form."""
     if interface.problem:
         return [Problem("", f"The parameters cell cannot be read: {interface.problem}.", unreadable(interface))]
     return _resolved(interface, given, strict=True)[1]
 
 
 def resolve(interface: Interface, given: Mapping[str, object], *, strict: bool = True) -> dict[str, object]:
-    """What a run sets: the given values as their parameters take them, and the references of secrets that are set by default.
+    """What a run sets: the given values as their parameters take them, and the default references of secrets.
 
-    Not `strict`: names that the notebook does not know are set too, and values that do not fit are set as they are, as papermill
-    does it.
+    Not `strict`: unknown names and values that do not fit are set as they are, as papermill does it.
 
-    Raises ParameterError for names that are unknown, values that do not fit and parameters that need one: before anything runs.
+    Raises ParameterError for unknown names, values that do not fit and parameters that need one.
     """
     if interface.problem and given:
         raise ParameterError(
@@ -89,14 +85,14 @@ def _accepted(value: object, parameter: Parameter) -> object:
     fitted = typed.fit(value, parameter.type)
     if not _is_within(fitted, parameter):
         raise Misfit(f"is not within {parameter.range}")
-    # Nobody asked for another type than the library's own, which is as good: its scalars stay what they are.
+    # Nobody asked for another type: a library's scalars stay what they are.
     if not parameter.declared and str(kind_of(value)).startswith(("np.", "pd.")):
         return normal(value)
     return fitted
 
 
 def _is_within(value: Any, parameter: Parameter) -> bool:
-    """Whether each number and time in it lies within the range: NaN does not, and text need not."""
+    """Whether each number and time in it lies within the range: NaN does not, text need not."""
     low, high = parameter.low, parameter.high
     if isinstance(value, list | tuple | set | frozenset | dict):
         return all(_is_within(item, parameter) for item in (value.values() if isinstance(value, dict) else value))
@@ -104,7 +100,7 @@ def _is_within(value: Any, parameter: Parameter) -> bool:
         return True
     try:
         if isinstance(low, date) or isinstance(high, date):
-            # The last day of a range belongs to it with all its hours.
+            # The last day belongs to a range with all its hours.
             value = value.date() if isinstance(value, datetime) else typed.fit(value, Type("datetime")).date()
         return bool((low is None or value >= low) and (high is None or value <= high))
     except (*REFUSALS, Misfit):
@@ -130,20 +126,16 @@ _OUTSIDE = "is not within"
 
 
 def _misfit(interface: Interface, name: str, parameter: Parameter | None, value: object, why: str) -> Problem:
-    told = "a value that is not shown" if parameter and parameter.direction == "secret" else shown(value)
-    takes = f" is {_describe(parameter)};" if parameter and (parameter.type != ANY or parameter.range) else ""
+    is_secret = parameter is not None and parameter.direction == "secret"
+    told = "a value that is not shown" if is_secret else shown(value)
+    takes = ""
+    if parameter and (parameter.type != ANY or parameter.range):
+        asked = f"{parameter.type}, {parameter.range}" if parameter.range else str(parameter.type)
+        takes = f" is {'a secret' if is_secret else asked};"
     remedy = _remedy(parameter, value, why)
     what = f"Parameter {name!r} of {interface.notebook}{takes} given was {told}, which {why}."
-    if parameter and parameter.direction == "secret":
-        return Problem(name, what, remedy, f"Give the name of a secret: secret://{name}")
-    return Problem(name, what, remedy, f"{told} {why}." if why.startswith(_OUTSIDE) else f"{told} {why}. {remedy}")
-
-
-def _describe(parameter: Parameter) -> str:
-    """The type and range of a parameter, in a few words."""
-    if parameter.direction == "secret":
-        return "a secret"
-    return f"{parameter.type}, {parameter.range}" if parameter.range else str(parameter.type)
+    brief = f"{told} {why}." if why.startswith(_OUTSIDE) else f"{told} {why}. {remedy}"
+    return Problem(name, what, remedy, f"Give the name of a secret: secret://{name}" if is_secret else brief)
 
 
 def _remedy(parameter: Parameter | None, value: object, why: str) -> str:
@@ -171,7 +163,6 @@ _EXAMPLES = {
 
 
 def _article(to: Type) -> str:
-    """`an int`, `a date`."""
     return f"{'an' if str(to)[0] in 'aeiou' else 'a'} {to}"
 
 
@@ -191,7 +182,7 @@ def _lacking(interface: Interface, parameter: Parameter) -> Problem:
 
 
 def unreadable(interface: Interface) -> str:
-    """What to do about a parameters cell that cannot be read."""
+    """What to do about an unreadable parameters cell."""
     return f"Mend cell {(interface.cell or 0) + 1} of the notebook; as it is, it would fail when it runs."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import numbers
 import os
@@ -104,8 +105,6 @@ def _bytes(value: object) -> bytes:
 
 def _parse_bytes(text: str) -> bytes:
     if re.match(r"""b["'].*["']$""", text, re.DOTALL):
-        import ast
-
         return _bytes(ast.literal_eval(text))
     return text.encode()
 
@@ -120,7 +119,7 @@ def _decimal(value: object) -> Decimal:
 
 
 def as_datetime(value: Any) -> datetime:
-    """A time or date of any library as a datetime. Raises Misfit where something would be lost."""
+    """A time or date of any library. Raises Misfit where something would be lost."""
     name = kind_of(value)
     if name == "np.datetime64":
         found = value.astype("datetime64[us]").item()
@@ -139,10 +138,10 @@ def as_datetime(value: Any) -> datetime:
 
 
 def own_zone(value: datetime) -> datetime:
-    """The same moment as a plain datetime, in a time zone that can be written down."""
+    """The same moment, in a time zone that can be written down."""
     zone = value.tzinfo
     if zone is not None and not (isinstance(zone, timezone) or (isinstance(zone, ZoneInfo) and zone.key)):
-        # Zones of other libraries and those read from a file have no text that makes them: the offset is kept.
+        # No text makes zones of other libraries and those read from a file: the offset is kept.
         zone = timezone(value.utcoffset() or timedelta())
     return datetime.combine(value.date(), value.time(), zone).replace(fold=value.fold)
 
@@ -172,7 +171,7 @@ def _parse_datetime(text: str) -> datetime:
     if not bracket:
         return found
     zoned = found.replace(tzinfo=ZoneInfo(key.removesuffix("]")))
-    # Of an hour that a clock shows twice, the offset tells which one is meant.
+    # Of an hour that a clock shows twice the offset tells which.
     return zoned if zoned.utcoffset() == found.utcoffset() else zoned.replace(fold=1)
 
 
@@ -192,7 +191,7 @@ def _time(value: object) -> time:
 
 
 def as_timedelta(value: Any) -> timedelta:
-    """A duration of any library as a timedelta. Raises Misfit where something would be lost."""
+    """A duration of any library. Raises Misfit where something would be lost."""
     if kind_of(value) == "np.timedelta64":
         found = value.astype("timedelta64[us]")
         if not isinstance(found.item(), timedelta) or found != value:
@@ -207,10 +206,6 @@ def as_timedelta(value: Any) -> timedelta:
     raise Misfit("is no duration")
 
 
-def _parse_timedelta(text: str) -> timedelta:
-    return msgspec.convert(text.strip(), timedelta)
-
-
 def _write_datetime_part(value: date | time | timedelta, aliases: Aliases) -> str:
     return aliases.module("datetime") + repr(value).removeprefix("datetime")
 
@@ -219,10 +214,6 @@ def _path(value: object) -> pathlib.Path:
     if isinstance(value, str | os.PathLike):
         return pathlib.Path(os.fspath(value))
     raise Misfit("is no path")
-
-
-def _iso(value: date | time) -> str:
-    return value.isoformat()
 
 
 SCALARS: dict[str, Kind] = {
@@ -234,17 +225,15 @@ SCALARS: dict[str, Kind] = {
     "str": Kind(_str, str.__str__, lambda value, _: repr(value), storable, TEXT),
     "bytes": Kind(_bytes, _parse_bytes, lambda value, _: repr(value), repr, TEXT),
     "Decimal": Kind(_decimal, Decimal, lambda value, aliases: f"{aliases.module('decimal')}.{value!r}", str, TEXT),
-    "date": Kind(_date, date.fromisoformat, _write_datetime_part, _iso, {**TEXT, "format": "date"}),
+    "date": Kind(_date, date.fromisoformat, _write_datetime_part, date.isoformat, {**TEXT, "format": "date"}),
     "datetime": Kind(as_datetime, _parse_datetime, _write_datetime, _plain_datetime, {**TEXT, "format": "date-time"}),
-    "time": Kind(_time, time.fromisoformat, _write_datetime_part, _iso, {**TEXT, "format": "time"}),
+    "time": Kind(_time, time.fromisoformat, _write_datetime_part, time.isoformat, {**TEXT, "format": "time"}),
     "timedelta": Kind(
-        as_timedelta, _parse_timedelta, _write_datetime_part, msgspec.to_builtins, {**TEXT, "format": "duration"}
+        as_timedelta, lambda text: msgspec.convert(text.strip(), timedelta), _write_datetime_part, msgspec.to_builtins,
+        {**TEXT, "format": "duration"},
     ),
     "Path": Kind(
-        _path,
-        pathlib.Path,
-        lambda value, aliases: f"{aliases.module('pathlib')}.Path({str(value)!r})",
-        lambda value: storable(str(value)),
-        {**TEXT, "format": "path"},
+        _path, pathlib.Path, lambda value, aliases: f"{aliases.module('pathlib')}.Path({str(value)!r})",
+        lambda value: storable(str(value)), {**TEXT, "format": "path"},
     ),
-}
+}  # fmt: skip

@@ -1,4 +1,4 @@
-"""An interface for people (lines for a terminal) and for programs (JSON with a schema for each parameter)."""
+"""An interface for people (lines in a terminal) and for programs (JSON with schemas)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nbops.render import text
 
 
 def help_text(interface: Interface, *, width: int | None = None) -> str:
-    """The parameters with their types, defaults, ranges and help, one in a line; fits the terminal, or `width` characters."""
+    """The parameters, one in a line; fits the terminal, or `width` characters."""
     if interface.problem:
         return f"The parameters of {interface.notebook} cannot be read: {interface.problem}."
     if interface.cell is None:
@@ -23,7 +23,6 @@ def help_text(interface: Interface, *, width: int | None = None) -> str:
         for one in interface.parameters
     ]
     heads = ["name", "role", "type", "default", "range", "help"]
-    # A column that no parameter has anything for only takes room.
     filled = [index for index in range(len(heads)) if any(row[index] for row in rows)]
     table = text.table(
         [heads[index] for index in filled], [[row[index] for index in filled] for row in rows], width=width
@@ -49,7 +48,7 @@ def type_text(parameter: Parameter) -> str:
 
 
 def to_dict(interface: Interface) -> dict[str, object]:
-    """The interface as JSON has it; `schema` is the JSON Schema of a parameter's value as it may be given."""
+    """The interface as JSON has it; `schema` is the JSON Schema of a parameter's values."""
     return {
         "notebook": interface.notebook,
         "language": interface.language,

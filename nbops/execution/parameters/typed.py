@@ -1,7 +1,7 @@
 """What a parameter may be: a `Type` from an annotation, a type comment or a default, and the fitting of values to it.
 
-Text is read as the type says, other values are converted where nothing is lost; what does not fit is a `Misfit`. A type that is
-not known, such as a class of the notebook's own, asks for nothing.
+Text is read as the type says, other values are converted where nothing is lost; what does not fit is a `Misfit`. An unknown type,
+such as a class of the notebook's, asks for nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nbops.records import Record
 
 
 class Word(str):
-    """Text as it was typed on a command line: where the type leaves it open, numbers, `true`, `false` and `null` are taken as such."""
+    """Text as typed on a command line: where the type leaves it open, numbers, `true`, `false` and `null` are taken as such."""
 
     __slots__ = ()
 
@@ -26,7 +26,7 @@ class Word(str):
 class Type(Record):
     """A type: the name of a kind or container, `union`, `literal` or `any`.
 
-    `of` are the types inside: of the items, of key and value, of the members; a tuple of any length ends with `...`.
+    `of` are the types of the items, of key and value, or of the members; a tuple of any length ends with `...`.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Type(Record):
         return self.name + (f"[{', '.join(map(str, self.of))}]" if self.of else "")
 
     def leaves(self) -> Iterator[str]:
-        """The names of the kinds that values of the type are made of."""
+        """The kinds that values of the type are made of."""
         for inner in self.of:
             yield from inner.leaves()
         if not self.of:
@@ -51,7 +51,7 @@ class Type(Record):
 ANY = Type("any")
 ELLIPSIS = Type("...")
 
-# The last part of a name from `typing`, `collections.abc` or the builtins -> the container that a cell makes of it.
+# The last part of a name from `typing`, `collections.abc` or the builtins -> the container in a cell.
 _CONTAINERS = {
     "list": "list", "List": "list", "Sequence": "list", "MutableSequence": "list", "Iterable": "list", "Collection": "list",
     "tuple": "tuple", "Tuple": "tuple", "set": "set", "Set": "set", "MutableSet": "set", "frozenset": "frozenset",
@@ -61,13 +61,13 @@ _PARTS = {"list": 1, "set": 1, "frozenset": 1, "dict": 2}
 
 
 def of_value(value: object) -> Type:
-    """The type that a default stands for: the outer one, since a default says little about what else may be in a container."""
+    """The type of a default: the outer one, for it says little about what else may be in a container."""
     name = kind_of(value)
     return {None: ANY, "None": ANY, "pd.NA": ANY, "pd.NaT": Type("pd.Timestamp")}.get(name) or Type(str(name))
 
 
 def of_annotation(node: ast.expr, scope: python.Scope) -> Type | None:
-    """The type that an annotation means; None when it means nothing that is known here."""
+    """The type that an annotation means; None when nothing is known of it."""
     match node:
         case ast.Constant(value=None):
             return Type("None")
@@ -84,7 +84,7 @@ def of_annotation(node: ast.expr, scope: python.Scope) -> Type | None:
 
 
 def of_text(text: str, scope: python.Scope) -> Type | None:
-    """The type that the text of an annotation or of a type comment means."""
+    """The type that the text of an annotation or type comment means."""
     try:
         tree = python.parse(text.strip())
     except SyntaxError:
@@ -94,7 +94,7 @@ def of_text(text: str, scope: python.Scope) -> Type | None:
 
 
 def fit(value: object, to: Type) -> Any:
-    """The value as one of the type. Raises Misfit, whose text continues "…, which"."""
+    """The value as one of the type. Raises Misfit."""
     if to.name == "any":
         return _word(value) if isinstance(value, Word) else normal(value)
     if to.name == "union":
@@ -117,7 +117,7 @@ _WORDS = {"true": True, "false": False, "null": None, "none": None}
 
 
 def _word(text: str) -> int | float | bool | str | None:
-    """What a word stands for. YAML would take `no` for false, 0123 for octal and 12:30 for minutes."""
+    """YAML would take `no` for false, 0123 for octal and 12:30 for minutes."""
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     for number in (int, float):
@@ -129,7 +129,7 @@ def _word(text: str) -> int | float | bool | str | None:
 
 
 def _fit_union(value: object, members: tuple[Type, ...]) -> Any:
-    # Of a typed word text is the last thing to be thought of; of a text that a program gave, the first.
+    # Text is the last thing to take a typed word for; of a text that a program gave, the first.
     ordered = sorted(members, key=lambda member: (member.name == "str", member.name != "None"))
     fitted = []
     for member in ordered:
@@ -203,13 +203,12 @@ def _inside(item: object, to: Type) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """The container, once it is known that a cell can hold it."""
+    """The container, if a cell can hold it."""
     normal(value)
     return value
 
 
 def _read(text: str, to: Type) -> object:
-    """A container as JSON, or as Python writes it."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Values of any kind and the containers of them: made normal, written as Python and told as JSON."""
+"""Values of any kind and containers of them: made normal, written as Python and told as JSON."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from nbops.execution.parameters.libraries import PANDAS, numpy_kind
 from nbops.execution.parameters.scalars import SCALARS
 
 DEEPEST = 60
-"""Containers nest at most that deep: Python's own parser gives up at a hundred and a half."""
+"""Containers nest at most that deep: Python's parser gives up at a hundred and a half."""
 
 
 @cache
 def kind(name: str) -> Kind:
-    """The kind of that name: `int`, `date`, `Path`, `pd.Timestamp`, `np.float32` and the like. Raises Misfit for a name of none."""
+    """The kind of that name, such as `int`, `pd.Timestamp` or `np.float32`. Raises Misfit."""
     found = SCALARS.get(name) or PANDAS.get(name) or (numpy_kind(name[3:]) if name.startswith("np.") else None)
     if found is None:
         raise Misfit(f"there is no type {name!r}")
@@ -24,7 +24,7 @@ def kind(name: str) -> Kind:
 
 
 def normal(value: Any, depth: int = 0) -> Any:
-    """The value as a cell could make it: containers and what is in them as builtin ones. Raises Misfit."""
+    """The value as a cell could make it, containers as builtin ones. Raises Misfit."""
     name = kind_of(value)
     if depth > DEEPEST:
         raise Misfit(f"is nested more than {DEEPEST} deep")
@@ -42,7 +42,7 @@ def normal(value: Any, depth: int = 0) -> Any:
 
 
 def python(value: Any, aliases: Aliases) -> str:
-    """The Python expression that makes exactly this normal value."""
+    """The Python expression of exactly this normal value."""
     name = kind_of(value)
     if name == "dict":
         return "{" + ", ".join(f"{python(key, aliases)}: {python(item, aliases)}" for key, item in value.items()) + "}"

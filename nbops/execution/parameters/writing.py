@@ -1,4 +1,4 @@
-"""Resolved values on their way out: into the cell that makes exactly them, into a notebook's metadata, into a run's parameters."""
+"""Resolved values on their way out: into a cell, into a notebook's metadata, into a run's parameters."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ INJECTED_TAG = "injected-parameters"
 
 
 def source(interface: Interface, values: Mapping[str, object], *, secret: Callable[[str], str]) -> str:
-    """The Python text of the injected cell: equal values of equal types, whatever the notebook itself imports.
+    """The Python text of the injected cell: equal values of equal types, whatever the notebook imports.
 
-    `values` are resolved ones. A secret is written as the expression that `secret` gives for the name of its parameter.
+    `values` are resolved ones. A secret is written as the expression that `secret` gives for its parameter's name.
     """
     aliases = Aliases({*interface.names, *values})
     hidden = {parameter.name for parameter in interface.parameters if parameter.direction == "secret"}
@@ -27,7 +27,7 @@ def source(interface: Interface, values: Mapping[str, object], *, secret: Callab
 
 
 def inject(node: Any, interface: Interface, values: Mapping[str, object], *, secret: Callable[[str], str]) -> None:
-    """Put the cell into a Python notebook as Papermill would, and the values into its metadata: nothing when there are none.
+    """Put the cell into a Python notebook as Papermill would, and the values, if any, into its metadata.
 
     It replaces the cell of an earlier execution, else follows the parameters cell, else is the first.
     """
@@ -47,17 +47,17 @@ def inject(node: Any, interface: Interface, values: Mapping[str, object], *, sec
 
 
 def is_injected(cell: Any) -> bool:
-    """Whether it is the cell that an execution put in."""
+    """Whether an execution put the cell in."""
     return INJECTED_TAG in cell.metadata.get("tags", [])
 
 
 def plain(values: Mapping[str, object]) -> dict[str, object]:
-    """The values as JSON has them, for a notebook's metadata; `resolve` reads them back for parameters with a type."""
+    """The values as JSON has them, for a notebook's metadata; `resolve` reads those of typed parameters back."""
     return {name: known.plain(value) for name, value in values.items()}
 
 
 def recorded(interface: Interface, values: Mapping[str, object]) -> dict[str, object]:
-    """All parameters of a run, defaults too, as `nbops.log_params` takes them: numbers as numbers, an unread default as its text."""
+    """All parameters of a run, defaults too, as `nbops.log_params` takes them: an unread default as its text."""
     defaults = {parameter.name: parameter.default for parameter in interface.parameters if not parameter.required}
     return {name: _recordable(value) for name, value in {**defaults, **values}.items()}
 

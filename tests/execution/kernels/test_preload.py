@@ -11,11 +11,11 @@ import pytest
 from IPython.core.completer import IPCompleter
 from IPython.core.inputtransformer2 import TransformerManager
 
-from nbops.execution.kernels import answers
+from nbops.execution.kernels import preload
 
 
 def test_what_is_no_frame_is_known_without_reading_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers.ask()
+    preload.ask_ahead()
 
     def refuse(**_: object) -> None:
         pytest.fail("the entry points of all distributions are read")
@@ -26,7 +26,7 @@ def test_what_is_no_frame_is_known_without_reading_what_is_installed(monkeypatch
 
 def test_what_every_shell_compiles_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     re.purge()
-    answers.ask()
+    preload.ask_ahead()
     monkeypatch.setattr("re._compiler.compile", lambda pattern, *_: pytest.fail(f"{pattern} is compiled"))
     IPCompleter(namespace={}, global_namespace={})
     assert TransformerManager().transform_cell("'a'\n'b'") == "'a'\n'b'\n"
