@@ -41,10 +41,9 @@ if TYPE_CHECKING:
         set_tag,
         sql,
         start_run,
-        sweep,
     )  # fmt: skip
     from nbops.workspace._run import Run
-    from nbops.workspace._sweep import Sweep
+    from nbops.workspace._sweep import Sweep, sweep
     from nbops.workspace._workspace import Workspace
 
 __all__ = [
@@ -84,8 +83,8 @@ __all__ = [
 _ELSEWHERE = {
     "NbopsError": "nbops.errors",
     "Run": "nbops.workspace._run",
-    "Sweep": "nbops.workspace._sweep",
     "Workspace": "nbops.workspace._workspace",
+    **dict.fromkeys(("Sweep", "sweep"), "nbops.workspace._sweep"),
     **dict.fromkeys(("Input", "Output", "Secret"), "nbops.records"),
 }
 

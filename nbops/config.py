@@ -1,6 +1,6 @@
 """Where the project is and how it wants to be run: files, then `NBOPS_*`, then arguments become one frozen `Settings`.
 
-Nothing is created here; finding a project only reads folders and two small TOML files.
+docs/settings.md says what each setting means. Nothing is created here.
 """
 
 from __future__ import annotations
@@ -22,17 +22,13 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class StoreSettings(Record):
-    """How processes share the store. Times in seconds unless the name says otherwise."""
+    """How processes share the store."""
 
     timeout: Positive = 30.0
-    """Longest wait for an owner that is starting, dying or being replaced."""
     idle_minutes: Positive = 5.0
-    """The owner leaves after this long without a request."""
     transport: Literal["unix", "tcp"] = "unix"
     allow_network_fs: bool = False
-    """Start an owner although the project lies on NFS or SMB, where file locks cannot be relied on."""
     memory_limit: str = "25%"
-    """Memory of the owner's DuckDB, as DuckDB writes it ("2GB") or a share of the machine's."""
     threads: Count = 2
 
 
@@ -40,20 +36,15 @@ class TrackingSettings(Record):
     """How runs are recorded."""
 
     flush_seconds: Positive = 0.5
-    """Longest time a logged metric stays in this process only."""
 
 
 class ExecutionSettings(Record):
     """How notebooks are executed."""
 
     fork_server: bool = False
-    """Whether `nbops run` starts a server that kernels are forked from; one that runs is used in any case."""
     fork_server_minutes: Positive = 10.0
-    """A fork server leaves after this long without a kernel."""
     strict_parameters: bool = True
-    """Whether a parameter is refused that the notebook does not have, or that does not fit; else it is set as it is, as by papermill."""
     undeclared_reads: list[str] = []
-    """Files that notebooks may read without declaring them: paths in the project, in which `*` stands for any part of a name."""
 
 
 class SqlSettings(Record):
@@ -72,32 +63,24 @@ class SecretsSettings(Record):
     """Where the secrets of notebooks come from, and which notebook may ask for which. Names only: a value stands in no setting."""
 
     source: str = "env"
-    """`env`, `file`, or the name of an installed provider."""
     prefix: str = SECRETS_PREFIX
-    """What precedes the name of a secret in the environment."""
     file: str = ""
-    """A TOML file outside of the project that nobody else can read."""
     allow: dict[str, tuple[str, ...]] = {}
-    """The names of secrets by notebook: its path in the project, in which `*` stands for any part of a name."""
 
 
 class MailSettings(Record):
     """How reports are sent."""
 
     host: str = ""
-    """The SMTP server."""
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
-    """0 is the usual one: 587 with `starttls`, 465 with `tls`, 25 with `none`."""
     sender: str = ""
     tls: Literal["starttls", "tls", "none"] = "starttls"
     user: str = ""
-    """Empty where the server asks for no password."""
     password: Annotated[str, msgspec.Meta(pattern=r"^(secret://[A-Za-z0-9._/-]+)?$")] = ""
-    """A reference, such as `secret://mail`."""
 
 
 class Settings(Record):
-    """Everything a project may set, with the project's folder; `origins` says where each value came from."""
+    """Everything a project may set; `origins` says where each value came from."""
 
     project: Path
     store: StoreSettings = StoreSettings()
@@ -115,17 +98,12 @@ class Settings(Record):
 
 
 _SECTIONS: dict[str, type[Record]] = {
-    "store": StoreSettings,
-    "tracking": TrackingSettings,
-    "execution": ExecutionSettings,
-    "sql": SqlSettings,
-    "secrets": SecretsSettings,
-    "mail": MailSettings,
+    field.name: field.type for field in msgspec.structs.fields(Settings) if isinstance(field.default, Record)
 }
 KEYS: dict[str, Any] = {
-    f"{section}.{field.name}": getattr(kind(), field.name)
+    f"{section}.{name}": value
     for section, kind in _SECTIONS.items()
-    for field in msgspec.structs.fields(kind)
+    for name, value in msgspec.structs.asdict(kind()).items()
 }
 """Every setting as `section.key`, with its default."""
 
@@ -160,12 +138,12 @@ def settings(
         if name.startswith("NBOPS_") and name not in _NOT_SETTINGS and not name.startswith(SECRETS_PREFIX):
             section, _, key = name.removeprefix("NBOPS_").lower().partition("_")
             _put(values, origins, _SPECIAL.get(name, f"{section}.{key}"), text, name)
-    made = {section: _section(kind, values.get(section, {}), origins) for section, kind in _SECTIONS.items()}
+    made = {section: _section(section, values.get(section, {}), origins) for section in _SECTIONS}
     return Settings(project=root, origins=origins, **made)  # type: ignore[arg-type]  # each section has its own kind
 
 
 def existing(settings: Settings) -> Settings:
-    """The same, when somebody has begun that project: a question asked in a wrong folder must not begin one. Raises NotFound."""
+    """The same, when somebody has begun that project: a question must not begin one. Raises NotFound."""
     if not settings.folder.exists() and settings.origins["project"] in {"git root", "current folder"}:
         raise NotFound(
             f"There is no project in {settings.project}.",
@@ -203,10 +181,7 @@ def find_project(
 
 
 def _tables(root: Path) -> list[tuple[str, dict[str, Any]]]:
-    found = []
-    pyproject = _pyproject(root)
-    if pyproject:
-        found.append(("pyproject.toml", pyproject))
+    found = [("pyproject.toml", _pyproject(root) or {})]
     if (root / "nbops.toml").is_file():
         found.append(("nbops.toml", _toml(root / "nbops.toml")))
     return found
@@ -244,9 +219,9 @@ def _unknown(key: str, source: str) -> ConfigError:
     return ConfigError(f"Unknown setting {key!r} in {source}.", hint=known)
 
 
-def _section(kind: type[Record], values: dict[str, Any], origins: dict[str, str]) -> Record:
+def _section(section: str, values: dict[str, Any], origins: dict[str, str]) -> Record:
     made: dict[str, Any] = {}
-    for field in msgspec.structs.fields(kind):
+    for field in msgspec.structs.fields(_SECTIONS[section]):
         if field.name not in values:
             continue
         value = values[field.name]
@@ -254,11 +229,11 @@ def _section(kind: type[Record], values: dict[str, Any], origins: dict[str, str]
             # Environment variables are text, so numbers and truth values may be spelled as such.
             made[field.name] = msgspec.convert(value, field.type, strict=not isinstance(value, str))
         except msgspec.ValidationError as error:
-            key = next(k for k in KEYS if k.endswith(f".{field.name}") and _SECTIONS[k.split(".")[0]] is kind)
+            key = f"{section}.{field.name}"
             # Somebody may have put a secret where its name belongs.
-            told = key if kind in {SecretsSettings, MailSettings} else f"{key} = {value!r}"
+            told = key if section in {"secrets", "mail"} else f"{key} = {value!r}"
             raise ConfigError(
                 f"The setting {told} in {origins[key]} does not fit: {error}.",
                 hint=f"Its default is {KEYS[key]!r}.",
             ) from error
-    return kind(**made)
+    return _SECTIONS[section](**made)

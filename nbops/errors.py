@@ -1,39 +1,38 @@
-"""Every error nbops raises on purpose: what was asked, what exists, what to do next.
+"""Every error nbops raises on purpose: what was asked, what exists, what to do next. `code` is stable and documented.
 
-    NbopsError
-    ├── UsageError            (ValueError)       the call itself is off
-    │   ├── ConfigError                          a setting is unknown or mistyped
-    │   ├── FilterError                          a search filter cannot be read
-    │   ├── ParameterError                       a notebook parameter or a logged value is refused
-    │   └── PathRefused                          a path leaves the folder it belongs to
-    ├── NotFound              (LookupError)      no run, model, version, file or name like that
-    │   └── Ambiguous                            more than one thing matches
-    ├── Conflict                                 it exists already, or changed meanwhile
-    ├── StoreError
-    │   ├── StoreUnavailable  (ConnectionError)  nobody can write to the store at the moment
-    │   │   ├── StoreHeld                        another program has the file open
-    │   │   └── StoreReadOnly                    the folder cannot be written
-    │   ├── StoreFull         (OSError)          the disk has no room
-    │   ├── StoreCorrupt                         the file cannot be read as what it was
-    │   └── StoreVersion                         made by a newer nbops, or needs a migration
-    ├── QueryError            (ValueError)       SQL of the user's that is refused or failed
-    │   └── QueryTimeout      (TimeoutError)     SQL of the user's that ran too long
-    ├── ModelError            (TypeError)        a model cannot be saved or loaded as asked
-    │   └── TrustRefused      (PermissionError)  loading it would run something nobody vouched for
-    └── ExecutionError        (RuntimeError)     a notebook failed, its kernel died or it took too long
-
-`code` is stable and documented; `EXITS` gives each code its exit status and its HTTP status.
+NbopsError
+├── UsageError            (ValueError)
+│   ├── ConfigError
+│   ├── FilterError
+│   ├── ParameterError
+│   └── PathRefused
+├── NotFound              (LookupError)
+│   └── Ambiguous
+├── Conflict
+├── StoreError
+│   ├── StoreUnavailable  (ConnectionError)
+│   │   ├── StoreHeld
+│   │   └── StoreReadOnly
+│   ├── StoreFull         (OSError)
+│   ├── StoreCorrupt
+│   └── StoreVersion
+├── QueryError            (ValueError)
+│   └── QueryTimeout      (TimeoutError)
+├── ModelError            (TypeError)
+│   └── TrustRefused      (PermissionError)
+└── ExecutionError        (RuntimeError)
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar, NamedTuple
 
 
 class Exit(NamedTuple):
-    """What a code means outside Python: the exit status of a command and the status of an HTTP reply."""
+    """What a code means outside Python: a command's exit status and an HTTP reply's."""
 
     status: int
     http: int
@@ -82,18 +81,12 @@ class NbopsError(Exception):
         return f"{self.message}\nHint: {self.hint}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.message, self.hint, self.__dict__)
+        return partial(type(self), self.message, hint=self.hint), (), self.__dict__
 
     @property
     def exit(self) -> Exit:
-        """The exit status and HTTP status of this error."""
+        """What its code means outside Python."""
         return EXITS[self.code]
-
-
-def _rebuild(kind: type[NbopsError], message: str, hint: str, state: dict[str, object]) -> NbopsError:
-    error = kind(message, hint=hint)
-    error.__dict__.update(state)
-    return error
 
 
 class UsageError(NbopsError, ValueError):
@@ -131,13 +124,13 @@ class PathRefused(UsageError):
 
 
 class NotFound(NbopsError, LookupError):
-    """There is no such thing; the message names what was asked, the hint what exists."""
+    """There is no such thing; the hint names what exists."""
 
     default_code = "not-found"
 
     @classmethod
     def of(cls, kind: str, asked: str, known: Iterable[str], *, otherwise: str) -> NotFound:
-        """The error for a `kind` called `asked`, with the nearest of `known`; `otherwise` is the hint when none is near."""
+        """For a `kind` called `asked`, with the nearest of `known`; `otherwise` is the hint when none is near."""
         near = nearest(asked, known)
         return cls(f"There is no {kind} {asked!r}.", hint=f"Did you mean {near!r}?" if near else otherwise)
 
@@ -226,13 +219,12 @@ class ExecutionError(NbopsError, RuntimeError):
     default_code = "execution"
 
 
+# A FilterError takes no code: a UsageError stands for it.
 _BY_CODE: dict[str, type[NbopsError]] = {
     kind.default_code: kind
-    for kind in (
-        UsageError, ConfigError, ParameterError, PathRefused, NotFound, Ambiguous, Conflict, StoreError, StoreUnavailable,
-        StoreHeld, StoreReadOnly, StoreFull, StoreCorrupt, StoreVersion, QueryError, QueryTimeout, ModelError, TrustRefused, ExecutionError,
-    )
-}  # fmt: skip
+    for kind in list(globals().values())
+    if isinstance(kind, type) and issubclass(kind, NbopsError) and kind is not FilterError
+}
 
 
 def from_wire(code: str, message: str, hint: str) -> NbopsError:

@@ -1,4 +1,4 @@
-"""What happened and has to stay known: one record per kind of event; the writer adds sequence, time, actor and the hash chain."""
+"""What happened and has to stay known; the writer adds sequence, time, actor and the hash chain."""
 
 from __future__ import annotations
 

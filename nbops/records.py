@@ -1,4 +1,4 @@
-"""The vocabulary every layer shares: ids, times and the small frozen records that travel between them."""
+"""The vocabulary every layer shares."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ import msgspec
 
 RunStatus = Literal["running", "finished", "failed", "stopped", "lost"]
 """How a run stands: `lost` is a runner that died without saying anything."""
-
-ENDED: frozenset[str] = frozenset({"finished", "failed", "stopped", "lost"})
 
 FailureClass = Literal[
     "transient",
@@ -71,7 +69,7 @@ class Param(Record):
 
 
 class Tag(Record):
-    """One tag; a later one with the same key replaces it."""
+    """A later one with the same key replaces it."""
 
     key: str
     value: str

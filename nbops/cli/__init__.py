@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import sys
 
+import click
+
 from nbops.cli._base import cli
 from nbops.errors import NbopsError
 
 _MODULES = (
     "_db",
     "_demo",
-    "_failures",
     "_init",
     "_kernels",
     "_params",
@@ -25,8 +26,6 @@ _MODULES = (
 
 def main() -> None:
     """Run the command line; every error leaves with the exit status of its code."""
-    import click
-
     load_commands()
     try:
         status = cli.main(prog_name="nbops", standalone_mode=False)

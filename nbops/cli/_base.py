@@ -1,4 +1,4 @@
-"""What all commands share: the group, the project option, and how results are shown."""
+"""What all commands share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import click
 
 import nbops
 from nbops import config
+from nbops.errors import UsageError, nearest
 from nbops.store.client import Store, connect
 
 if TYPE_CHECKING:
@@ -24,19 +24,16 @@ if TYPE_CHECKING:
 
 
 class Nouns(click.Group):
-    """A group whose nouns work in singular and plural, and which names the nearest command for a typo."""
+    """A group whose nouns work in singular and plural."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, or of its plural."""
-        found = super().get_command(ctx, cmd_name)
-        return found or super().get_command(ctx, f"{cmd_name}s")
+        return super().get_command(ctx, cmd_name) or super().get_command(ctx, f"{cmd_name}s")
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a suggestion in the error."""
-        from nbops.errors import UsageError, nearest
-
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -75,29 +72,17 @@ def cli(ctx: click.Context, project: str | None) -> None:
     ctx.obj = Here(project)
 
 
-def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command `--json`, as its parameter `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")(function)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+here = click.pass_obj
 
 
-def here(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Hand a command the project as its first argument."""
-
-    @click.pass_obj
-    @wraps(function)
-    def call(obj: Here, *args: Any, **kwargs: Any) -> Any:
-        return function(obj, *args, **kwargs)
-
-    return call
-
-
-def show(value: object, *, as_json: bool, text: Callable[[], str] | None = None) -> None:
+def show(value: object, *, as_json: bool, text: Callable[[], str]) -> None:
     """Print a result: as JSON, or as the text that `text` makes of it."""
     if as_json:
         click.echo(
             json.dumps(_finite(value), default=_told, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
         )
-    elif text is not None:
+    else:
         click.echo(text().rstrip("\n"))
 
 
@@ -107,7 +92,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _finite(value: Any) -> Any:
-    """The same, with null for the numbers that JSON does not have."""
+    """The same, with null for numbers that JSON does not have."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

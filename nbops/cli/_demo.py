@@ -33,14 +33,10 @@ def demo(obj: Here, directory: str | None, as_json: bool) -> None:
     if not as_json:
         click.echo(f"How long will a flight be in the air? A demo on the real flights of 2013, in {place}\n")
     try:
-        made = flow.run(place, _silent if as_json else _tell)
+        made = flow.run(place, (lambda _: None) if as_json else _tell)
     finally:
         _clear()
     show(msgspec.to_builtins(made, enc_hook=str), as_json=as_json, text=lambda: _told(made))
-
-
-def _silent(_step: Step) -> None:
-    """`--json` leaves standard output to its document."""
 
 
 def _tell(step: Step) -> None:
@@ -54,13 +50,11 @@ def _tell(step: Step) -> None:
 
 
 def _clear() -> None:
-    """Take away the line that tells what goes on."""
     if sys.stdout.isatty():
         click.echo("\r\033[K", nl=False)
 
 
 def _told(made: Demo) -> str:
-    """What was made and what to look at next, as commands that work from here."""
     nbops, jupyter = _command("nbops"), _command("jupyter")
     inside = "" if Path.cwd().is_relative_to(made.folder) else f" -C {_path(made.folder)}"
     first, second = map(short, made.runs)

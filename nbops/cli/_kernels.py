@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import msgspec
@@ -60,8 +61,5 @@ def _folder(obj: Here) -> Path:
 
 
 def _packages(names: list[str]) -> str:
-    """The packages among preloaded modules that people know: those that are no part of Python itself."""
-    import sys
-
     tops = sorted({name.partition(".")[0] for name in names} - sys.stdlib_module_names)
     return ", ".join(name for name in tops if not name.startswith("_")) or "nothing but the kernel"

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nbops.cli._base import cli, json_option, show
-from nbops.errors import UsageError
+from nbops.errors import NotFound, UsageError
 
 NOTEBOOK = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -44,7 +44,6 @@ def show_interface(notebook: Path, *, as_json: bool) -> None:
 @json_option
 def tag_cell(notebook: Path, cell: int | None, write: bool, as_json: bool) -> None:
     """Propose the cell of NOTEBOOK that holds its settings, or the lines of one, as its parameters cell."""
-    from nbops.errors import NotFound
     from nbops.execution import parameters, reading
 
     node = reading.read(notebook)
@@ -55,7 +54,11 @@ def tag_cell(notebook: Path, cell: int | None, write: bool, as_json: bool) -> No
             hint="Write the settings into a cell of their own, and name it: --cell N",
         )
     if write:
-        _write(notebook, parameters.tagged(node, proposal))
+        import nbformat
+
+        from nbops.execution import saving
+
+        saving.replace(notebook, nbformat.writes(parameters.tagged(node, proposal)).rstrip("\n") + "\n")
     document = {
         "notebook": str(notebook), "cell": proposal.cell, "names": list(proposal.names), "lines": list(proposal.lines), "written": write,
     }  # fmt: skip
@@ -72,20 +75,5 @@ def _told(node: Any, proposal: Any) -> str:
         return "\n".join([f"Cell {number} gets the tag 'parameters' ({what}):", *(f"  {line}" for line in source)])
     moved = [f"+ {line}" for index, line in enumerate(source, 1) if index in proposal.lines]
     left = [f"{'-' if index in proposal.lines else ' '} {line}" for index, line in enumerate(source, 1)]
-    return "\n".join(
-        [
-            f"A new cell {number} with the tag 'parameters' ({what}):",
-            *moved,
-            f"Cell {number}, then {number + 1}:",
-            *left,
-        ]
-    )
-
-
-def _write(notebook: Path, node: Any) -> None:
-    """Put the notebook in its place, whole or not at all, as nbformat writes it."""
-    import nbformat
-
-    from nbops.execution import saving
-
-    saving.replace(notebook, nbformat.writes(node).rstrip("\n") + "\n")
+    first = f"A new cell {number} with the tag 'parameters' ({what}):"
+    return "\n".join([first, *moved, f"Cell {number}, then {number + 1}:", *left])

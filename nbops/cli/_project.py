@@ -1,6 +1,8 @@
-"""Commands about the project as a whole: its settings, its health and SQL."""
+"""Commands about the project as a whole, and how failures are told apart."""
 
 from __future__ import annotations
+
+import operator
 
 import click
 import msgspec
@@ -21,12 +23,10 @@ def config_show(obj: Here, as_json: bool) -> None:
     from nbops.config import KEYS
 
     settings = obj.settings()
-    values = {key: getattr(getattr(settings, key.split(".")[0]), key.split(".")[1]) for key in KEYS}
-    rows: list[list[object]] = [["project", str(settings.project), settings.origins["project"]]]
-    rows += [[key, value, settings.origins.get(key, "default")] for key, value in values.items()]
-    document = {str(key): {"value": value, "origin": origin} for key, value, origin in rows}
-    shown = [[key, str(value), origin] for key, value, origin in rows]
-    show(document, as_json=as_json, text=lambda: table(["setting", "value", "from"], shown))
+    values = {"project": str(settings.project), **{key: operator.attrgetter(key)(settings) for key in KEYS}}
+    document = {key: {"value": value, "origin": settings.origins.get(key, "default")} for key, value in values.items()}
+    rows = [[key, str(told["value"]), told["origin"]] for key, told in document.items()]
+    show(document, as_json=as_json, text=lambda: table(["setting", "value", "from"], rows))
 
 
 @cli.command("sql")
@@ -53,3 +53,27 @@ def doctor(obj: Here, as_json: bool) -> int:
     rows = [["✗" if item.remedy else "✓", item.what, item.told, item.remedy] for item in found]
     show(msgspec.to_builtins(found), as_json=as_json, text=lambda: table(["", "what", "found", "remedy"], rows))
     return 26 if any(item.remedy for item in found) else 0
+
+
+@cli.group("failures")
+def failures_group() -> None:
+    """Look at how failures are told apart."""
+
+
+@failures_group.command("rules")
+@json_option
+def rules(as_json: bool) -> None:
+    """List the rules that class a failure, in the order in which they are tried."""
+    from nbops.failures import all_rules
+
+    found = all_rules()
+    rows = [[rule.id, rule.failure_class, rule.why, _told(rule.conditions)] for rule in found]
+    show(msgspec.to_builtins(found), as_json=as_json, text=lambda: table(["rule", "class", "which says", "when"], rows))
+
+
+def _told(conditions: dict[str, object]) -> str:
+    """Such as: ename KeyError; own True."""
+    return "; ".join(
+        f"{name} {'|'.join(map(str, value)) if isinstance(value, tuple) else value}"
+        for name, value in conditions.items()
+    )

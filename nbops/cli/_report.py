@@ -70,7 +70,6 @@ def report(
 def _rendered(
     obj: Here, run: str, output: Path | None, code: Code, pdf: Path | None, addresses: tuple[str, ...]
 ) -> dict[str, Any]:
-    """What was made of a run's page, and where it is."""
     from nbops.execution.notebook import writable
     from nbops.reports import run_page
 

@@ -27,6 +27,15 @@ UNCHANGED = 12
 """The exit status, when asked for, of what was not executed because nothing has changed."""
 
 
+cwd_option = click.option(
+    "--cwd",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder to execute in (default: the notebook's).",
+)
+kernel_option = click.option("-k", "--kernel", help="Kernel to use (default: the notebook's own).")
+timeout_option = click.option("--execution-timeout", type=float, metavar="SECONDS", help="Longest time for one cell.")
+
+
 @cli.command("run")
 @click.argument("notebook", type=click.Path(path_type=Path))
 @click.argument("output", required=False, type=click.Path(path_type=Path))
@@ -57,13 +66,9 @@ UNCHANGED = 12
     help="Parameters from a YAML or JSON file.",
 )
 @click.option("-y", "--parameters-yaml", "yamls", multiple=True, metavar="YAML", help="Parameters as YAML.")
-@click.option(
-    "--cwd",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder to execute in (default: the notebook's).",
-)
-@click.option("-k", "--kernel", help="Kernel to use (default: the notebook's own).")
-@click.option("--execution-timeout", type=float, metavar="SECONDS", help="Longest time for one cell.")
+@cwd_option
+@kernel_option
+@timeout_option
 @click.option("--force", is_flag=True, help="Execute it even if that repeats an unchanged run.")
 @click.option("--detailed-exit-code", is_flag=True, help="Exit status 12 when it was unchanged.")
 @click.option("--help-notebook", is_flag=True, help="Show the parameters that NOTEBOOK takes, and execute nothing.")
@@ -157,7 +162,6 @@ def run(
 
 
 def _advice(undeclared: tuple[Undeclared, ...], folder: Path, project: Path) -> str:
-    """What an unchanged run lacks to be skipped, in one line."""
     first = next((item for item in undeclared if item.kind == "read"), undeclared[0])
     more = f", and {len(undeclared) - 1} more" if len(undeclared) > 1 else ""
     told = str(first)

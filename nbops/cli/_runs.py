@@ -10,7 +10,7 @@ import msgspec
 
 from nbops.cli._base import Here, cli, here, json_option, records, show, table
 from nbops.errors import NotFound
-from nbops.records import at
+from nbops.records import at, short
 from nbops.store.client import connect
 from nbops.tracking import runs
 
@@ -70,14 +70,13 @@ def show_run(obj: Here, run: str, follow: bool, as_json: bool) -> None:
         click.echo(
             f"cell {state.cell}/{state.cells}, {state.seconds:.0f} s, {usage}  {state.line}".rstrip(), err=as_json
         )
+    info = found.info
+    document: dict[str, Any] = {}
     if as_json:
-        info = found.info
         times = {"start_time": at(info.start_time), "end_time": at(info.end_time) if info.end_time else None}
         kept = {"params": found.params, "metrics": found.metrics, "tags": found.tags}
-        document: dict[str, Any] = {**msgspec.to_builtins(info), **times, **kept}
-        show(document, as_json=True)
-    else:
-        show(None, as_json=False, text=lambda: views.run_text(obj.store(), found.info))
+        document = {**msgspec.to_builtins(info), **times, **kept}
+    show(document, as_json=as_json, text=lambda: views.run_text(obj.store(), info))
 
 
 @runs_group.command("compare")
@@ -191,18 +190,13 @@ def models_group() -> None:
 @here
 def list_models(obj: Here, name: str | None, as_json: bool) -> None:
     """List model versions, newest first."""
-    frame = obj.workspace().model_versions(name)
-    shown = (
-        frame.assign(run=frame["run_id"].str[-8:], created=frame["created"].astype(str).str[:19])
-        if len(frame)
-        else frame
-    )
+    found = records(obj.workspace().model_versions(name))
+    rows = [
+        [row["model"], row["version"], row["state"], short(row["run_id"]), str(row["created"])[:19], row["actor"]]
+        for row in found
+    ]
     columns = ["model", "version", "state", "run", "created", "actor"]
-    show(
-        records(frame) if as_json else None,
-        as_json=as_json,
-        text=lambda: table(columns, shown[columns].to_numpy().tolist() if len(shown) else []),
-    )
+    show(found, as_json=as_json, text=lambda: table(columns, rows))
 
 
 @models_group.command("register")

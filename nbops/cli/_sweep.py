@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nbops.cli._base import Here, cli, here, json_option
-from nbops.cli._run import merged_parameters
+from nbops.cli._run import cwd_option, kernel_option, merged_parameters, timeout_option
 from nbops.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,16 +69,12 @@ if TYPE_CHECKING:
     "--lanes", type=click.IntRange(min=1), metavar="N", help="So many at a time (default: the cores of this process)."
 )
 @click.option("--max-failures", type=click.IntRange(min=0), metavar="N", help="Give up when more points have failed.")
-@click.option("--execution-timeout", type=float, metavar="SECONDS", help="Longest time for one cell.")
+@timeout_option
 @click.option("--resume", metavar="SWEEP", help="Go on with what is missing of an earlier sweep.")
 @click.option("--force", is_flag=True, help="Take no earlier run; go on although the code has changed.")
 @click.option("--name", default="", help="The sweep's name.")
-@click.option(
-    "--cwd",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder to execute in (default: the notebook's).",
-)
-@click.option("-k", "--kernel", help="Kernel to use (default: the notebook's own).")
+@cwd_option
+@kernel_option
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -87,7 +83,7 @@ if TYPE_CHECKING:
 )
 @json_option
 @here
-def sweep(obj: Here, notebook: Path | None, **options: Any) -> int:
+def sweep(obj: Here, /, notebook: Path | None, **options: Any) -> int:
     """Execute NOTEBOOK once for each of many points, several at a time; every point is a run, child of the sweep's.
 
     The exit status is 0 when all points are done, else that of the most frequent failure.
@@ -117,7 +113,7 @@ _OF_ITS_OWN = (
 
 
 def _asked(notebook: Path | None, options: dict[str, Any]) -> Asked:
-    """The options as a record. Raises UsageError for those that contradict each other."""
+    """Raises UsageError for options that contradict each other."""
     from nbops.execution.sweeps import files, space
     from nbops.execution.sweeps.asked import Asked, Goal, Ways, absolute
     from nbops.execution.sweeps.texts import given
@@ -162,7 +158,6 @@ def _asked(notebook: Path | None, options: dict[str, Any]) -> Asked:
 
 
 def _tell(obj: Here, ended: Ended, *, as_json: bool) -> None:
-    """The outcome: the best points, and how to get at the rest."""
     from nbops.execution.sweeps import results, telling
     from nbops.store.client import connect
 

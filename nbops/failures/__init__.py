@@ -1,7 +1,5 @@
 """Why something failed: nine classes, rules as data that tell them apart, and the record of what was done about it."""
 
-from nbops.failures.actions import record_action
-from nbops.failures.classes import EXIT_STATUSES, MEANINGS
 from nbops.failures.evidence import (
     Evidence,
     Fault,
@@ -12,8 +10,8 @@ from nbops.failures.evidence import (
     evidence_from_text,
 )
 from nbops.failures.known import RULES
-from nbops.failures.requests import CorrectiveAction
-from nbops.failures.rule import Rule
+from nbops.failures.requests import CorrectiveAction, record_action
+from nbops.failures.rule import EXIT_STATUSES, MEANINGS, Rule
 from nbops.failures.rules import Verdict, all_rules, classify
 from nbops.records import FailureClass
 

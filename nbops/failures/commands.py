@@ -14,7 +14,7 @@ _ACTIONS = Bulk.into(
 
 @command(RecordAction, role="contributor")
 def record(tx: Transaction, request: RecordAction) -> None:
-    """Append the action, with who reported it and when."""
+    """Append the action."""
     did = request.action
     if did.run_id and not tx.rows("select 1 from core.runs where run_id = ?", did.run_id):
         raise NotFound(f"There is no run {did.run_id}.", hint="`nbops runs list` shows the runs of this project.")

@@ -1,6 +1,6 @@
-"""What is known when something failed, as plain records: read from a cell's error output, a traceback's text, an error or an exit status.
+"""What is known when something failed: read from a cell's error output, a traceback's text, an error or an exit status.
 
-Nothing is judged here. Exceptions keep the order in which Python prints them: the first one first.
+Exceptions keep the order in which Python prints them: the first one first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NEARLY = 0.95
 
 
 class Frame(Record):
-    """One step of a traceback: `code` is the line that ran there, `own` whether it is the user's and not a library's."""
+    """One step of a traceback: `code` is the line that ran, `own` whether it is the user's and not a library's."""
 
     file: str
     function: str
@@ -46,18 +46,18 @@ class Fault(Record):
 
     @property
     def own(self) -> bool | None:
-        """Whether it was raised in the user's own code; None when that is not known."""
+        """Whether it was raised in the user's own code."""
         return self.frames[-1].own if self.frames else None
 
     @property
     def words(self) -> str:
-        """What its name, where somebody chose one, and its message tell."""
+        """Its name, where somebody chose one, and its message."""
         name = "" if hasattr(builtins, self.ename) else _HUMPS.sub(" ", self.ename)
         return f"{name}: {self.evalue}"
 
     @property
     def on_purpose(self) -> bool:
-        """Whether a `raise` made it, and no slip or call into C."""
+        """Whether a `raise` made it."""
         return bool(self.frames) and self.frames[-1].code.startswith("raise")
 
 
@@ -85,13 +85,13 @@ class Evidence(Record):
 
     @property
     def out_of_memory(self) -> bool:
-        """Whether the system says that memory ran out, or what the process used comes to its limit."""
+        """Whether memory ran out, or was nearly used up."""
         full = bool(self.memory_limit) and (self.peak_memory or 0) >= NEARLY * (self.memory_limit or 0)
         return self.oom_kills > 0 or full
 
     @property
     def seen(self) -> str:
-        """What happened in one short line."""
+        """What happened, in one line."""
         if self.timed_out:
             return "out of time" if self.seconds is None else f"not done after {self.seconds:g} s"
         if self.faults:
@@ -105,7 +105,7 @@ class Evidence(Record):
 def evidence_from_outputs(
     outputs: Iterable[Mapping[str, Any]], *, source: str = "", cell: int | None = None
 ) -> Evidence:
-    """What a cell's outputs, as a notebook keeps them, tell of its failure; `source` and `cell` say where it was."""
+    """What a cell's outputs tell of its failure; `source` and `cell` say where it was."""
     errors = [output for output in outputs if output.get("output_type") == "error"]
     if not errors:
         return Evidence(source=source, cell=cell)
@@ -116,7 +116,7 @@ def evidence_from_outputs(
 
 
 def evidence_from_text(text: str) -> Evidence:
-    """What the last traceback in a text, such as a program's error output, tells; or that the interpreter died."""
+    """What the last traceback in a text tells; or that the interpreter died."""
     died = _FATAL.search(text)
     if died:
         return Evidence(signal=_SIGNALS.get(died[1], _ABORTED))
@@ -184,11 +184,9 @@ _ABORTED = 6
 
 
 def _faults(text: str) -> list[Fault]:
-    """The exceptions of a traceback, one at least."""
-    pieces = _LINK.split(_COLOURS.sub("", text))
-    faults = [_one(pieces[0], "")]
-    faults += [_one(part, _LINKS[link]) for link, part in zip(pieces[1::2], pieces[2::2], strict=True)]
-    return faults
+    """At least one."""
+    pieces = ["", *_LINK.split(_COLOURS.sub("", text))]
+    return [_one(part, _LINKS.get(link, "")) for link, part in zip(pieces[::2], pieces[1::2], strict=True)]
 
 
 def _one(part: str, follows: Link) -> Fault:

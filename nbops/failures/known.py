@@ -16,8 +16,7 @@ _MAIL = r"/(smtplib|imaplib|poplib|ftplib)\.py:"
 # What notebooks say of rows that they refuse.
 _ROWS = r"(row|record|value|id|key|price|amount|quantity|date|timestamp|entr(y|ie))s?"
 _BAD = (
-    r"(missing|nulls?|nans?|empty|blank|negative|duplicate[sd]?|doubled|(not |non-?)unique|invalid|bad|broken|dirty"
-    r"|out of range|outside"
+    r"(missing|nulls?|nans?|empty|blank|negative|duplicate[sd]?|doubled|(not |non-?)unique|invalid|bad|broken|dirty|out of range|outside"
     r"|outliers?|(im|un)\w+ble|inconsistent|unexpected|wrong)"
 )
 
@@ -91,8 +90,7 @@ _SURROUNDINGS = (
     ),
     Rule(
         "binary.unfit", "environment", "A compiled library does not fit this system or another package.",
-        evalue=r"GLIBC|cannot open shared object file|undefined symbol|invalid ELF header|binary incompatibility"
-               r"|compiled using NumPy",
+        evalue=r"GLIBC|cannot open shared object file|undefined symbol|invalid ELF header|binary incompatibility|compiled using NumPy",
         on_purpose=False,
     ),
     Rule(
@@ -117,8 +115,7 @@ _SURROUNDINGS = (
     ),
     Rule(
         "certificate.missing", "environment", "A file of certificates or keys is missing or cannot be read.", own=False,
-        ename=("OSError", "FileNotFoundError", "SSLError"), evalue=r"(?i)certificate bundle|TLS certificate file|TLS key file"
-               r"|\[SSL\] PEM",
+        ename=("OSError", "FileNotFoundError", "SSLError"), evalue=r"(?i)certificate bundle|TLS certificate file|TLS key file|\[SSL\] PEM",
     ),
     Rule(
         "system.lacks", "environment", "The system lacks a font, a locale or a display.",
@@ -214,8 +211,7 @@ _RESOURCES = (
 _SOURCES = (
     Rule(
         "file.archive", "data_access", "A file is damaged, empty or cut off.",
-        ename=("ReadError",), evalue=r"^(file could not be opened|not an? |empty |truncated |bad )|unexpected end of data"
-               r"|invalid header",
+        ename=("ReadError",), evalue=r"^(file could not be opened|not an? |empty |truncated |bad )|unexpected end of data|invalid header",
     ),
     Rule("file.unpacked", "data_access", "An archive lacks the file.", ename=("KeyError",), last=r"/(zipfile|tarfile)\b"),
     Rule("http.busy", "transient", "The service is busy or was down for a moment.", http=(408, 425, 429, 502, 503, 504)),
@@ -297,8 +293,7 @@ _SOURCES = (
     Rule(
         "file.foreign", "data_access", "A file is not of the kind that its name says.", own=False,
         ename=("ValueError", "OSError", "RuntimeError", "Error"),
-        evalue=r"(?i)\b(unknown|unrecogni[sz]ed|invalid|unsupported|bad|not an?) [\w ]*\bfile\b|file (type|format|header"
-               r"|signature)|pickled"
+        evalue=r"(?i)\b(unknown|unrecogni[sz]ed|invalid|unsupported|bad|not an?) [\w ]*\bfile\b|file (type|format|header|signature)|pickled"
                r"|does not start with|\bEOF\b|truncated|requires a buffer",
     ),
     Rule("file.folder", "data_access", "The folder to write into is not there.", ename=("OSError",), evalue=r"non-existent directory"),
@@ -317,8 +312,7 @@ _SOURCES = (
         ename=("ArrowInvalid", "InvalidInputException", "IOException", "EOFError", "error", "DatabaseError", "OSError"),
         evalue=r"magic (bytes|number)|not a Parquet file|[Ff]ile size is 0|too small to be a Parquet|Compressed file ended"
                r"|while decompressing|not a (valid|database)|CRC check failed|[Cc]orrupt|Invalid data stream|Ran out of input"
-               r"|[Nn]ot an? (Feather|Arrow|ORC|Avro|HDF5)|could not be determined|[Uu]nexpected end of (file|data|stream"
-               r"|input)|truncated",
+               r"|[Nn]ot an? (Feather|Arrow|ORC|Avro|HDF5)|could not be determined|[Uu]nexpected end of (file|data|stream|input)|truncated",
     ),
 )  # fmt: skip
 
@@ -331,8 +325,7 @@ _SHAPES = (
         "record.missing", "schema_change", "A record lacks a field that the code asks for.", ename=("KeyError",), own=True,
         # The line itself names the key: that of a table looked up with a record's value is no field.
         code=r"(?=.*[\[(]['\"](?P<key>[^'\"]+)['\"][\])].*\n'(?P=key)')"
-             r".*(\b(\w+_)?(row|record|rec|item|entry|event|doc|payload|reply|response|line|feature)\w*\[|\.attrib\["
-               r"|\bjson\(\)|\bloads?\("
+             r".*(\b(\w+_)?(row|record|rec|item|entry|event|doc|payload|reply|response|line|feature)\w*\[|\.attrib\[|\bjson\(\)|\bloads?\("
              r"|\bitemgetter\(|\b(?P<each>\w+)(\.\w+)?\[.*\bfor (?P=each) in\b)",
     ),
     Rule(
@@ -343,8 +336,7 @@ _SHAPES = (
     Rule(
         "columns.changed", "schema_change", "The columns are not those that were expected.",
         ename=("ValueError",), own=False,
-        evalue=r"^(?!.*\bmust\b).*(\b([Uu]se)?(columns?|cols|features?)\b.*\b(not|missing|expect\w*|passed|unknown|match"
-               r"|different)\b"
+        evalue=r"^(?!.*\bmust\b).*(\b([Uu]se)?(columns?|cols|features?)\b.*\b(not|missing|expect\w*|passed|unknown|match|different)\b"
                r"|\b[Mm]issing column|trying to merge on .+ columns|Length mismatch: Expected axis)",
     ),
     Rule(
@@ -355,8 +347,7 @@ _SHAPES = (
     Rule(
         "columns.checked", "schema_change", "The notebook finds that the columns are not those that it expects.", own=True, on_purpose=True,
         words=r"(?i)\b(missing|unexpected|unknown|required|new|extra|no|lacks?|without)\b.*\b(column|field|table|header|layout)s?\b"
-               r"|\b(column|field|table|header|layout)s?\b.*\b(missing|not found|gone|changed|expected|required|renamed"
-               r"|differ)|\bschema\b",
+               r"|\b(column|field|table|header|layout)s?\b.*\b(missing|not found|gone|changed|expected|required|renamed|differ)|\bschema\b",
     ),
     Rule(
         "record.unfit", "schema_change", "Records lack a field that they must have, or have one that nobody knows.",
@@ -400,14 +391,12 @@ _VALUES = (
     Rule(
         "value.unreadable", "dirty_rows", "A value is not what its column should hold.",
         ename=("ValueError", "TypeError", "InvalidOperation"), on_purpose=False,
-        evalue=r"[Cc]ould not convert|invalid literal for int|time data .+ match|unconverted data|isoformat string"
-               r"|day is out of range"
+        evalue=r"[Cc]ould not convert|invalid literal for int|time data .+ match|unconverted data|isoformat string|day is out of range"
                r"|month must be|cannot convert float|non-hexadecimal|ConversionSyntax|is out of range",
     ),
     Rule(
         "value.refused", "dirty_rows", "A value is not what its column should hold.", ename=("ValueError", "TypeError"), own=False,
-        evalue=r"[Cc]ould not convert|time data .+ match|Unable to parse string|^Expected object or value|unknown categor"
-               r"|unseen labels"
+        evalue=r"[Cc]ould not convert|time data .+ match|Unable to parse string|^Expected object or value|unknown categor|unseen labels"
                r"|[Oo]ut of bounds|duplicate (entries|labels|keys|values)|[Bb]adly formed|[Mm]alformed|does not appear to be"
                r"|Unexpected character|[Uu]nknown (string )?format|[Ii]nvalid (date|time|number|character|byte|data)\b"
                r"|not a valid (date|time|number)",
@@ -426,8 +415,7 @@ _VALUES = (
     ),
     Rule(
         "row.broken", "dirty_rows", "A row cannot be read.", ename=("ArrowInvalid", "InvalidInputException", "Error"),
-        evalue=r"[Cc]ould not convert|[Cc]onversion error|CSV [Ee]rror|CSV parse error|JSON parse error|[Ff]ailed to parse"
-               r"|Malformed JSON"
+        evalue=r"[Cc]ould not convert|[Cc]onversion error|CSV [Ee]rror|CSV parse error|JSON parse error|[Ff]ailed to parse|Malformed JSON"
                r"|[Ii]nvalid unicode|sniffing|out of (range|bounds)|would lose data|line contains NUL|field larger than"
                r"|padding|[Nn]on-base64",
     ),
@@ -439,13 +427,11 @@ _NO_ARGUMENT = r"(?is)^(?!.*\b(must|should|expected|invalid|unsupported|argument
 _ABSENT = (
     _NO_ARGUMENT
     + r"(\b(file|export|input|source|feed|data|folder|directory|bucket|partition|snapshot|table|delivery)s?\b"
-    r".*\b(not found|missing|not (yet )?(there|arrived|available|ready)|has not come|does not exist|is empty"
-    r"|unavailable|late|stale"
+    r".*\b(not found|missing|not (yet )?(there|arrived|available|ready)|has not come|does not exist|is empty|unavailable|late|stale"
     r"|too old|older|outdated|incomplete|truncated|corrupt)|\bno (\w+ ){0,2}(data|files?|input|export|delivery"
     r"|rows|pages?)\b|(could not|cannot|failed to)"
     r" (load|read|download|fetch|open)|\b(nothing|none|not) .*\b(delivered|arrived|come|received|uploaded)"
-    r"|\d (days?|hours?) (old|late|behind)"
-    r"|(access|permission) denied|unauthori[sz]ed|forbidden|(login|authentication) failed|expired)"
+    r"|\d (days?|hours?) (old|late|behind)|(access|permission) denied|unauthori[sz]ed|forbidden|(login|authentication) failed|expired)"
 )
 
 _WORDS = (
@@ -459,8 +445,7 @@ _WORDS = (
     ),
     Rule(
         "told.busy", "transient", "The code says that a service was busy or lost.", own=True, on_purpose=True,
-        words=_NO_ARGUMENT + r"(temporar(il)?y|try again|too many (connections|requests)|rate.?limit|throttl"
-               r"|service unavailable|overloaded"
+        words=_NO_ARGUMENT + r"(temporar(il)?y|try again|too many (connections|requests)|rate.?limit|throttl|service unavailable|overloaded"
                r"|maintenance|shutting down|connection (was )?(lost|reset|dropped|closed|aborted)|(api|server|service|host"
                r"|connection|request|read)\b.*\btime(d )?out|did not (answer|respond)|no (answer|response) from|\bbusy\b"
                r"|\b(another|other)\b.*\b(running|active|in progress)\b|(locked|in use|held) by)",
@@ -471,16 +456,14 @@ _WORDS = (
             "OperationalError", "InterfaceError", "InternalError", "DatabaseError", "HTTPException", "ClientError", "ServerError",
             "ApiError", "APIError", "OSError", "ServiceUnavailable", "TooManyRequests", "RateLimitError",
         ),
-        evalue=_NO_ARGUMENT + r"(temporarily|try again|too many (connections|requests|clients)|rate.?limit|throttl"
-               r"|service unavailable"
+        evalue=_NO_ARGUMENT + r"(temporarily|try again|too many (connections|requests|clients)|rate.?limit|throttl|service unavailable"
                r"|overloaded|shutting down|starting up|gone away|EOF occurred|timed out|connection .*(lost|reset|dropped|aborted))",
     ),
     Rule(
         "told.late", "timeout", "The code says that something took too long.", own=True, on_purpose=True,
         words=_NO_ARGUMENT + r"(\btime ?out\b|\btimed out\b|took (longer|too long)|(time ?limit|deadline) (was )?(exceeded"
                r"|reached)|(exceeded|beyond|over) .*(time ?limit|deadline)"
-               r"|did not (end|finish|complete) (in|within|after)|still running|(used up|spent|over) .*\b(time|minutes|hours"
-               r"|seconds))",
+               r"|did not (end|finish|complete) (in|within|after)|still running|(used up|spent|over) .*\b(time|minutes|hours|seconds))",
     ),
     Rule(
         "told.died", "kernel_death", "The code says that a process died.", own=True, on_purpose=True,

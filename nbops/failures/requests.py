@@ -1,13 +1,17 @@
-"""What processes ask the owner to record about corrective actions."""
+"""What was done about failures, and the request that the owner records it."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import msgspec
 
 from nbops.records import FailureClass, Record, new_id
 from nbops.store.wire import Request
+
+if TYPE_CHECKING:
+    # The owner loads this package too, and has no use for a client.
+    from nbops.store.client import Store
 
 Outcome = Literal["healed", "failed", "skipped", "pending"]
 
@@ -36,3 +40,11 @@ class RecordAction(Request, tag="action.record"):
     spools: ClassVar[bool] = True
 
     action: CorrectiveAction
+
+
+def record_action(store: Store, action: CorrectiveAction) -> None:
+    """Record what was done about a failure, or the outcome of what was pending; spooled while the store cannot be reached.
+
+    Raises NotFound when the project has no such run.
+    """
+    store.write(RecordAction(action=action))

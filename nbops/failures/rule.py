@@ -1,19 +1,40 @@
-"""A rule as data: which failures are of a class, and why."""
+"""The nine classes that failures fall into, and a rule as data: which failures are of a class, and why."""
 
 from __future__ import annotations
 
 from nbops.records import FailureClass, Record
 
+MEANINGS: dict[FailureClass, str] = {
+    "transient": "it may well work when it is tried again: a lock, a busy service, a lost connection",
+    "data_access": "the data cannot be had: it is not there, cannot be reached or read, or the source refuses",
+    "schema_change": "the data came in another shape: a column or table is missing, or of another type",
+    "dirty_rows": "some values are not what they should be: missing, unreadable, doubled",
+    "resource": "memory, disk, file handles or a limit of the system ran out",
+    "kernel_death": "the process died and left no reason",
+    "timeout": "a limit of time was reached that somebody set for the cell, step or run",
+    "code_bug": "the code is wrong; trying again changes nothing",
+    "environment": "the surroundings are not fit: a package, kernel, program or variable is missing or does not fit",
+}
+
+# What was transient has been tried again before a run ends with it: the run then lacks what it came for, as with data_access.
+EXIT_STATUSES: dict[FailureClass, int] = {
+    "transient": 20,
+    "data_access": 20,
+    "schema_change": 20,
+    "dirty_rows": 20,
+    "resource": 22,
+    "kernel_death": 24,
+    "timeout": 23,
+    "code_bug": 25,
+    "environment": 26,
+}
+"""By class; a rule may know better, as for a broken contract (21)."""
+
 
 class Rule(Record, omit_defaults=True):
     """Which failures are of a class: all conditions that are set must hold, each of them for the same exception.
 
-    `ename` holds names, one of which is the exception's class or one of its bases. The others that are text are regular expressions:
-    `evalue` is searched in the beginning of the message, `words` also in the class's name unless it is one of Python's own, `last` in
-    `file:function` of the frame that raised it, `code` in the line that ran there with the message in the next line. `own` is whether
-    that frame is the user's own code, `on_purpose` whether its line is a `raise`. `ended` means that the process ended by itself and
-    left no exception.
-    `why` is told to people.
+    docs/failures.md says what each condition means; `evalue`, `words`, `last` and `code` are regular expressions.
     """
 
     id: str

@@ -1,7 +1,7 @@
-"""What a failure is: rules, tried in order, and the one function that applies them.
+"""What a failure is: rules, tried in order.
 
-Evidence flows in, a verdict flows out; nothing is read, written or tried again here. A distribution adds rules of its own through
-the entry point group `nbops.failure_rules`: each entry is an iterable of `Rule`, tried before the built-in ones.
+A distribution adds rules of its own through the entry point group `nbops.failure_rules`: each entry is an iterable of `Rule`, tried
+before the built-in ones.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import warnings
 from collections.abc import Iterable, Sequence
 
 from nbops.errors import UsageError
-from nbops.failures.classes import EXIT_STATUSES
 from nbops.failures.evidence import Evidence, Fault, Frame
 from nbops.failures.known import OTHERWISE, RULES
-from nbops.failures.rule import Rule
+from nbops.failures.rule import EXIT_STATUSES, Rule
 from nbops.records import FailureClass, Record
 
 GROUP = "nbops.failure_rules"
@@ -25,7 +24,7 @@ _READ = 2000
 
 
 class Verdict(Record):
-    """What a failure is, by which rule, and the exit status of a run that ends with it; `sentence` tells why."""
+    """What a failure is, by which rule, and the exit status of a run that ends with it."""
 
     failure_class: FailureClass
     rule: str
@@ -34,7 +33,7 @@ class Verdict(Record):
 
 
 def classify(evidence: Evidence, rules: Sequence[Rule] | None = None) -> Verdict:
-    """The class of a failure; `rules` instead of all that are known. What no rule fits is a code bug, which nobody tries again."""
+    """The class of a failure; `rules` instead of all that are known. What no rule fits is a code bug."""
     order = _judged(evidence.faults)
     for group in (rules,) if rules is not None else (extension_rules(), RULES):
         for fault in order:

@@ -1,7 +1,4 @@
-"""The Jupyter server extension: a few routes under `/nbops/api/`, thin over the project's store.
-
-Jupyter imports this at every start, so it imports nothing itself.
-"""
+"""The Jupyter server extension. Jupyter imports this at every start, so it imports nothing itself."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Routes as handlers of Jupyter's server: who may ask, JSON in and out, errors as sentences, nothing on the event loop.
-
-What a verb raises becomes an answer; the traceback of what was not foreseen is logged.
-"""
+"""Routes as handlers of Jupyter's server: who may ask, JSON in and out, errors as sentences, nothing on the event loop."""
 
 from __future__ import annotations
 
@@ -17,9 +14,8 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from nbops.errors import NbopsError, UsageError
-from nbops.jupyter_ext.paths import Root
 from nbops.jupyter_ext.routes import PREFIX, ROUTES, Role, Route
-from nbops.jupyter_ext.verbs import Asked
+from nbops.jupyter_ext.verbs import Asked, Root
 
 _RETRY_SECONDS = 2
 ACTIONS: dict[Role, str] = {"reader": "read", "runner": "execute"}
@@ -28,7 +24,7 @@ _threads = ThreadPoolExecutor(8, "nbops-api")
 
 
 def handlers(base_url: str) -> list[tuple[str, type[APIHandler]]]:
-    """A handler for each path of the table, with the methods that it has there, and one for every other path."""
+    """A handler for each path of the table, and one for every other path."""
     made = []
     for path, routes in groupby(ROUTES, lambda route: route.path):
         verbs = {route.method.lower(): _method(route) for route in routes}
@@ -94,18 +90,11 @@ def _problem(message: str, hint: str, code: str) -> bytes:
 
 
 class _Unknown(_Handler):
-    """What no route is for."""
-
     @web.authenticated
     async def get(self) -> None:
-        await self._unknown()
-
-    @web.authenticated
-    async def post(self) -> None:
-        await self._unknown()
-
-    async def _unknown(self) -> None:
         await self._say(404, "There is no such route.", "The page may be of another version: reload it.", "not-found")
+
+    post = get
 
 
 def _method(route: Route) -> Callable[..., Any]:

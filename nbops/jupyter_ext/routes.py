@@ -1,4 +1,4 @@
-"""All routes in one table, and what each takes: whoever wants to know what can be asked reads this, tests included."""
+"""All routes in one table, and what each takes."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What each route does: plain records and dicts from the functions that the command line and Python use too.
+"""What each route does: a verb gets `Asked` and returns what becomes JSON.
 
-A verb gets `Asked` and returns what becomes JSON; what it raises becomes a status and a sentence. It runs on a thread and may wait
-for the store, for seconds at most.
+It runs on a thread and may wait for the store, for seconds at most.
 """
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nbops import __version__, config
-from nbops.errors import NotFound, ParameterError, UsageError
-from nbops.jupyter_ext.paths import Root
-from nbops.records import Record, short
+from nbops.errors import NotFound, ParameterError, PathRefused, UsageError
+from nbops.records import Record, at, short
 
 if TYPE_CHECKING:
     from nbops.execution import parameters as typed
     from nbops.execution.board import Row
-    from nbops.execution.launching import Begun
     from nbops.store.client import Store
     from nbops.tracking.compare import Comparison
 
@@ -29,8 +27,9 @@ PROTOCOL = 1
 """Counted up when the pages of an older version could not go on with the answers."""
 # How long, in seconds, a page waits for the store before it is told that the store is busy.
 _PATIENCE = 4.0
-# Runs that are compared at once.
+# Runs that are compared at once, and those of a model that are drawn.
 _MOST = 4
+_WIDEST = 50
 
 
 class Notebook(Record):
@@ -55,8 +54,36 @@ class Stop(Record):
     kill: bool = False
 
 
+class Root:
+    """The folder that a Jupyter server shows; the paths that JupyterLab shows begin there."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder).expanduser().resolve()
+
+    def file(self, shown: str) -> Path:
+        """The file or folder of a shown path. Raises PathRefused for one that leaves the root, and NotFound."""
+        parts = [part for part in shown.split("/") if part not in {"", "."}]
+        if ".." in parts or "\0" in shown or ":" in (parts[0] if parts else ""):
+            raise PathRefused(
+                f"{shown!r} is no path below the server's folder.", hint="Give it as the file browser shows it."
+            )
+        found = self.folder.joinpath(*parts)
+        if not found.exists():
+            raise NotFound(
+                f"There is no {shown!r} here.", hint="It may have been moved or renamed: look in the file browser."
+            )
+        return found
+
+    def shown(self, file: str | None) -> str | None:
+        """The path that JupyterLab shows of a file; None for one that it does not show."""
+        if file is None:
+            return None
+        path = Path(posixpath.normpath(file))
+        return path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else None
+
+
 class Asked(Record):
-    """A request: the server's root, the query with all values of a name, and the body if there is one."""
+    """A request; the query has all values of a name."""
 
     root: Root
     query: dict[str, list[str]]
@@ -75,7 +102,7 @@ class Asked(Record):
 
     @property
     def everything(self) -> bool:
-        """Whether also what does not differ is wanted."""
+        """Whether what does not differ is wanted, too."""
         return self.one("everything", "0") not in {"0", "", "false"}
 
     @property
@@ -96,31 +123,28 @@ class Asked(Record):
 
 
 def version(_: Asked) -> dict[str, object]:
-    """Who answers, without a look at any store."""
+    """Who answers."""
     return {"nbops": __version__, "protocol": PROTOCOL}
 
 
 def board(asked: Asked) -> dict[str, object]:
-    """The sidebar: what needs somebody, the latest runs, the models."""
+    """The sidebar."""
     from nbops.execution import board as boards
 
     found = asked.settings
-    if not found.folder.is_dir():
-        nothing: list[object] = []
-        return {
-            "project": found.project.name, "has_store": False, "as_of": _now(), "needs": nothing, "runs": nothing, "more": False,
-            "models": nothing, "running": 0,
-        }  # fmt: skip
-    seen = boards.board(_connect(found), text=asked.one("text"), limit=asked.number("limit", 50))
+    has_store = found.folder.is_dir()
+    seen = boards.Board(rows=[], more=False, attention=[], running=0, models=[])
+    if has_store:
+        seen = boards.board(_connect(found), text=asked.one("text"), limit=asked.number("limit", 50))
     return {
-        "project": found.project.name, "has_store": True, "as_of": _now(), "more": seen.more, "running": seen.running,
+        "project": found.project.name, "has_store": has_store, "as_of": datetime.now(UTC), "more": seen.more, "running": seen.running,
         "needs": [{"kind": "run", "when": row.start, **_row(asked.root, row)} for row in seen.attention],
         "runs": [_row(asked.root, row) for row in seen.rows], "models": seen.models,
     }  # fmt: skip
 
 
 def run(asked: Asked, run_id: str) -> dict[str, object]:
-    """One run with all that is known of it."""
+    """All that is known of a run."""
     from nbops.execution import board as boards
     from nbops.tracking import show
 
@@ -129,7 +153,7 @@ def run(asked: Asked, run_id: str) -> dict[str, object]:
     info = sheet.info
     return {
         **_row(asked.root, sheet.row), "exit_status": sheet.exit_status, "actor": info.actor, "host": info.host,
-        "end": datetime.fromtimestamp(info.end_time / 1e6, UTC) if info.end_time else None, "commit": info.commit, "dirty": info.dirty,
+        "end": at(info.end_time) if info.end_time else None, "commit": info.commit, "dirty": info.dirty,
         "source": info.source, "peak_memory": sheet.peak_memory, "cpu_seconds": sheet.cpu_seconds, "executed": sheet.executed is not None,
         "failed_cell": sheet.failed_cell, "live": sheet.live, "params": sheet.params, "metrics": sheet.metrics, "tags": sheet.tags,
         "files": [{"path": path, "size": size} for path, size in sheet.files],
@@ -151,7 +175,7 @@ def live(asked: Asked, run_id: str) -> dict[str, object]:
 
 
 def notebook(asked: Asked, run_id: str) -> dict[str, object]:
-    """The executed notebook of a run, to be read."""
+    """The executed notebook of a run."""
     from nbops.execution.notebook import executed
 
     path = executed(asked.store, run_id)
@@ -167,10 +191,11 @@ def report(asked: Asked, run_id: str) -> dict[str, object]:
 
 
 def compare(asked: Asked) -> dict[str, object]:
-    """Runs side by side: what differs, the best metrics marked."""
+    """Runs side by side."""
     store, chosen = _chosen(asked)
     found = _comparison(store, chosen, everything=asked.everything)
-    states = dict(_status(store, chosen))
+    sql = "select run_id::varchar, status from runs where run_id in (select unnest(?::uuid[]))"
+    states = dict(store.read(sql, [chosen]).rows)
     return {
         "runs": [
             {"id": run_id, "short": short(run_id), "label": label, "status": states.get(run_id)}
@@ -181,7 +206,7 @@ def compare(asked: Asked) -> dict[str, object]:
 
 
 def compare_cells(asked: Asked) -> object:
-    """Executed notebooks side by side: code and outputs, cell by cell."""
+    """Executed notebooks side by side."""
     from nbops.execution import alongside
 
     store, chosen = _chosen(asked)
@@ -189,7 +214,7 @@ def compare_cells(asked: Asked) -> object:
 
 
 def model(asked: Asked, name: str) -> dict[str, object]:
-    """A model: its versions with what each came from, newest first."""
+    """A model and its versions, newest first."""
     from nbops.execution import board as boards
 
     store = asked.store
@@ -202,9 +227,6 @@ def model(asked: Asked, name: str) -> dict[str, object]:
     if len(ids := list(dict.fromkeys(version.run for version in found.versions))) > 2:
         plot = str(_comparison(store, ids[:_WIDEST]).plot())
     return {"name": found.name, "versions": made, "metrics": found.metrics, "plot": plot}
-
-
-_WIDEST = 50
 
 
 def form(asked: Asked) -> dict[str, object]:
@@ -226,7 +248,8 @@ def check(asked: Asked) -> dict[str, object]:
 
     order: Order = asked.body
     path, node, interface = _interface(asked)
-    first = {name: typed.Word(text) for name, text in order.values.items()} | _first(order)
+    first = {name: typed.Word(text) for name, text in order.values.items()}
+    first |= {name: typed.Word(texts[0]) for name, texts in order.grid.items() if texts}
     found = typed.problems(interface, first)
     for name, texts in order.grid.items():
         for text in texts[1:]:
@@ -245,12 +268,12 @@ def check(asked: Asked) -> dict[str, object]:
 
 
 def start_run(asked: Asked) -> dict[str, object]:
-    """Execute a notebook, and leave it to itself."""
+    """Begin a run."""
     return _launched(asked, msgspec.structs.replace(asked.body, grid={}))
 
 
 def start_sweep(asked: Asked) -> dict[str, object]:
-    """Execute a notebook at every combination of the texts of a grid."""
+    """Begin a sweep over a grid."""
     if not asked.body.grid:
         raise UsageError("A sweep needs a parameter with several values.", hint="Give at least one a list of values.")
     return _launched(asked, asked.body)
@@ -275,10 +298,6 @@ def _connect(settings: config.Settings) -> Store:
     return connect(settings)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _row(root: Root, row: Row) -> dict[str, object]:
     fields = {name: getattr(row, name) for name in row.__struct_fields__ if name not in {"run_id", "notebook"}}
     return {"id": row.run_id, **fields, "notebook": root.shown(row.notebook)}
@@ -295,12 +314,6 @@ def _comparison(store: Store, chosen: list[str], *, everything: bool = False) ->
     from nbops.tracking import compare as comparing
 
     return comparing.compare(store, chosen, everything=everything)
-
-
-def _status(store: Store, chosen: list[str]) -> list[Any]:
-    return store.read(
-        "select run_id::varchar, status from runs where run_id in (select unnest(?::uuid[]))", [chosen]
-    ).rows
 
 
 def _rows(found: Comparison) -> list[dict[str, object]]:
@@ -325,13 +338,6 @@ def _interface(asked: Asked) -> tuple[Path, Any, typed.Interface]:
     return path, node, typed.read(node, reading.language_of(node), path.name)
 
 
-def _first(order: Order) -> dict[str, typed.Word]:
-    """A point of the grid."""
-    from nbops.execution.parameters import Word
-
-    return {name: Word(texts[0]) for name, texts in order.grid.items() if texts}
-
-
 def _command(path: Path, order: Order) -> str:
     """What one types in the notebook's folder to do the same."""
     words = ["nbops", "sweep" if order.grid else "run", path.name]
@@ -347,7 +353,7 @@ def _launched(asked: Asked, order: Order) -> dict[str, object]:
 
     path = asked.root.file(order.notebook)
     project = _settings(path).project
-    begun: Begun = launching.launch(
+    begun = launching.launch(
         launching.Order(
             project=str(project), notebook=str(path), values=order.values, grid=order.grid, force=order.force
         )

@@ -1,1 +1,1 @@
-"""What people hold: a workspace, its runs, models and versions. They delegate, nothing more."""
+"""What people hold. It delegates, nothing more."""

@@ -1,9 +1,9 @@
-"""The run board: what goes on in a project, as a view that shows itself."""
+"""The run board."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from nbops.errors import UsageError
 from nbops.records import RunStatus
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nbops.execution.board import Row
 
-STATES: tuple[RunStatus, ...] = ("running", "finished", "failed", "stopped", "lost")
+STATES: tuple[RunStatus, ...] = get_args(RunStatus)
 
 
 class RunBoard(View):
@@ -44,7 +44,7 @@ class RunBoard(View):
 
     @property
     def runs(self) -> pd.DataFrame:
-        """The runs of the board, one row each."""
+        """One row each."""
         import msgspec
         import pandas as pd
 
@@ -55,18 +55,18 @@ class RunBoard(View):
         )
 
     def look(self, *, text: str = "", status: str | None = None) -> RunBoard:
-        """The board as it is now, of the runs in which `text` stands and that are in this state."""
+        """The board as it is now, for another `text` and `status`."""
         return RunBoard(self._store, text=text, status=status, limit=self._limit)
 
     def to_text(self) -> str:
-        """The board as lines for a terminal."""
+        """For a terminal."""
         parts = [text.table(*self._runs(), caption=self._caption(), note=self._note())]
         if self._found.models:
             parts.append(text.table(*self._models(), caption="Models"))
         return "\n\n".join(part.rstrip() for part in parts)
 
     def to_html(self) -> Html:
-        """The board as HTML without scripts."""
+        """HTML without scripts."""
         parts = [html.table(*self._runs(), caption=self._caption(), note=self._note())]
         if self._found.models:
             parts.append(html.table(*self._models(), caption="Models"))
@@ -107,7 +107,7 @@ class RunBoard(View):
 
 
 def _name(row: Row) -> str:
-    """Its name, where it has one beside its title: a sweep's title is its name."""
+    """A sweep's title is its name."""
     return "" if row.name == row.title else row.name
 
 

@@ -1,4 +1,4 @@
-"""The verbs of `import nbops`: each asks the project of the current folder, or the one run that is open."""
+"""The verbs of `import nbops`, of the current folder's project or the one open run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from nbops.records import Better
 from nbops.tracking import runs
 from nbops.workspace._run import Run
-from nbops.workspace._sweep import Sweep, sweep
-from nbops.workspace._workspace import Workspace, open_project
+from nbops.workspace._sweep import Sweep
+from nbops.workspace._workspace import open_project
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,32 +162,3 @@ def autolog(*, models: bool = True, disable: bool = False) -> None:
 def _run() -> Run:
     recording = runs.current()
     return Run(recording.store, recording.run_id, recording)
-
-
-__all__ = [
-    "Sweep",
-    "Workspace",
-    "autolog",
-    "board",
-    "compare",
-    "define_metric",
-    "load_model",
-    "load_sweep",
-    "log_artifact",
-    "log_dict",
-    "log_figure",
-    "log_input",
-    "log_metric",
-    "log_metrics",
-    "log_param",
-    "log_params",
-    "log_table",
-    "log_text",
-    "open",
-    "register_model",
-    "search_runs",
-    "set_tag",
-    "sql",
-    "start_run",
-    "sweep",
-]  # fmt: skip

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from nbops.registry.models import LoggedModel
 
 
-_ENDS: tuple[RunStatus, ...] = ("finished", "failed", "stopped")
+_ENDS = ("finished", "failed", "stopped")
 
 
 class Run:
-    """A run of an experiment: what went in, what came out, and from where.
+    """A run of an experiment.
 
     As a context manager it ends with its block, `failed` when the block raises; runs that begin inside are its children.
     Without `with` it ends at `end()`, when its cell is run again, or when the process ends.
@@ -43,12 +43,12 @@ class Run:
 
     @property
     def id(self) -> str:
-        """The short id: the last 8 hex digits, as shown everywhere."""
+        """The last 8 hex digits, as shown everywhere."""
         return short(self.run_id)
 
     @property
     def info(self) -> runs.RunInfo:
-        """Everything the store knows about the run itself."""
+        """What the store knows about the run itself."""
         self._recording.flush()
         return runs.info(self._store, self.run_id)
 
@@ -59,7 +59,7 @@ class Run:
 
     @property
     def experiment(self) -> str:
-        """The experiment it belongs to."""
+        """Its experiment."""
         return self.info.experiment
 
     @property
@@ -139,7 +139,7 @@ class Run:
         self._settle()
 
     def log_artifact(self, source: str | os.PathLike[str], path: str | None = None) -> None:
-        """Keep a copy of a file, or of every file of a folder, as the run's `path` (default: its own name).
+        """Keep a copy of a file or folder as the run's `path` (default: its own name).
 
         Raises NotFound, or PathRefused for a path that climbs out and a link that leaves the folder.
         """
@@ -162,12 +162,12 @@ class Run:
         self._settle()
 
     def log_text(self, text: str, name: str) -> None:
-        """Keep text as a file."""
+        """Keep text."""
         artifacts.add_text(self._recording, text, name)
         self._settle()
 
     def log_input(self, data: object, name: str = "data") -> str:
-        """Name data that the run reads, a frame or a file, by a digest of its content; gives the digest."""
+        """Name a frame or file that the run reads; gives the digest of its content."""
         digest = artifacts.add_input(self._recording, data, name).digest
         self._settle()
         return digest
@@ -210,12 +210,12 @@ class Run:
         return artifacts.load_table(self._store, self.run_id, name)
 
     def load_artifact(self, path: str) -> bytes:
-        """The bytes of one of its files, verified. Raises NotFound or StoreCorrupt."""
+        """One of its files, verified. Raises NotFound or StoreCorrupt."""
         self._recording.flush()
         return artifacts.load(self._store, self.run_id, path)
 
     def download(self, path: str, to: str | os.PathLike[str] = ".") -> Path:
-        """Write one of its files into the folder `to`; gives the new file's path. Raises NotFound."""
+        """Write one of its files into the folder `to`; gives its new path. Raises NotFound."""
         target = Path(to) / artifacts.inside(path)
         data = self.load_artifact(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -237,12 +237,12 @@ class Run:
         runs.change(self._store, self.run_id, deleted=True)
 
     def restore(self) -> None:
-        """Bring it back after `delete`."""
+        """Undo `delete`."""
         self._recording.flush()
         runs.change(self._store, self.run_id, deleted=False)
 
     def end(self, status: RunStatus = "finished", cause: str | None = None) -> None:
-        """Send everything and close it. A run that a runner started is closed by the runner. Raises UsageError for no end."""
+        """Send everything and close it; its runner closes a run that it started. Raises UsageError for no end."""
         if status not in _ENDS:
             raise UsageError(f"A run cannot end as {status!r}.", hint=f"Use one of: {', '.join(_ENDS)}.")
         if self._own:
@@ -266,7 +266,7 @@ class Run:
         return hash(self.run_id)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # A worker gets a handle of a run that another process records: what it logs is sent at once, and it ends nothing.
+        # In a worker it is a run that another process records: what is logged is sent at once, and it ends nothing.
         self._recording.flush()
         return _again, (self._store.settings, self.run_id)
 
@@ -279,7 +279,7 @@ class Run:
         return show.run_html(self._store, self.info)
 
     def _settle(self) -> None:
-        """A run that this process does not record has no background: what is logged to it is sent at once."""
+        """A run that this process does not record has no background that sends."""
         if not self._own:
             self._recording.flush()
 

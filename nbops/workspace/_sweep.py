@@ -1,4 +1,4 @@
-"""Sweeps from Python: begun beside this process, watched from it, and looked at afterwards."""
+"""Sweeps from Python."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,14 +78,14 @@ def _carried_out(asked: Asked, settings: config.Settings) -> Sweep:
     recording.flush_all()
     shown = _Shown()
     ended, interrupted = remote.sweep(asked, settings.project, shown.show)
-    shown.close(telling.summary(ended))
+    shown.put(telling.summary(ended), "\n")
     if interrupted:
         raise KeyboardInterrupt(f"nbops.load_sweep({short(ended.run_id)!r}).resume() goes on with what is missing")
     return Sweep(connect(settings), ended.run_id)
 
 
 class _Shown:
-    """How far a sweep is: on one line of a terminal, or in a notebook's cell; nowhere else."""
+    """How far a sweep is: on one line of a terminal, or in a notebook's cell."""
 
     def __init__(self) -> None:
         self._next = 0.0
@@ -94,37 +95,29 @@ class _Shown:
 
     def show(self, at: Progress) -> None:
         """At most twice a second."""
-        if (self._cell or self._line) and time.monotonic() >= self._next:
+        if time.monotonic() >= self._next:
             from nbops.execution.sweeps import telling
 
             self._next = time.monotonic() + 0.5
-            self._put(telling.progress(at))
+            self.put(telling.progress(at))
 
-    def close(self, summary: str) -> None:
-        """The last line."""
-        if self._cell:
-            self._put(summary)
-        elif self._line:
-            sys.stderr.write(f"\r\033[K{summary}\n")
-
-    def _put(self, text: str) -> None:
+    def put(self, text: str, end: str = "") -> None:
+        """Text in the place of what was there."""
         if self._line:
-            sys.stderr.write(f"\r\033[K{text}")
+            sys.stderr.write(f"\r\033[K{text}{end}")
             sys.stderr.flush()
+        if not self._cell:
             return
-        from IPython import display as cell
-
-        # Without annotations, so that mypy would refuse the calls.
-        pretty: Any = cell.Pretty
-        display: Any = cell.display
+        # It has no annotations: mypy would refuse the calls.
+        cell: Any = import_module("IPython.display")
         if self._display is None:
-            self._display = display(pretty(text), display_id=True)
+            self._display = cell.display(cell.Pretty(text), display_id=True)
         else:
-            self._display.update(pretty(text))
+            self._display.update(cell.Pretty(text))
 
 
 class Sweep:
-    """A sweep that has run, or is running: what it was asked for, its runs and the best of them."""
+    """A sweep that has run, or is running."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         self._store = store
@@ -132,7 +125,7 @@ class Sweep:
 
     @property
     def id(self) -> str:
-        """The short id: the last 8 hex digits, as shown everywhere."""
+        """The last 8 hex digits, as shown everywhere."""
         return short(self.run_id)
 
     @property
@@ -142,7 +135,7 @@ class Sweep:
 
     @property
     def runs(self) -> pd.DataFrame:
-        """The newest run of each point, one row each, in the order of the points, with the columns of `search_runs`."""
+        """The newest run of each point, in their order, with the columns of `search_runs`."""
         return self._frame([child.run_id for child in self._stored().children.values()])
 
     @property

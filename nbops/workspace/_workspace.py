@@ -1,4 +1,4 @@
-"""The handle of a project: everything that can be asked of its store."""
+"""The handle of a project."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Workspace:
 
     @property
     def _settled(self) -> Store:
-        """The store, once it has all that this process logged: what one writes one reads. Raises NotFound when nobody began it."""
+        """The store, once it has all that this process logged. Raises NotFound when nobody began it."""
         recording.flush_all()
         if not self.store.spooling:
             config.existing(self.settings)
@@ -52,7 +52,7 @@ class Workspace:
 
     @property
     def _asked(self) -> Store:
-        """The store for a question whose answer a notebook may go on with: the runner that watches its kernel hears of it."""
+        """The same for a question whose answer a notebook may go on with: its runner hears of it."""
         sys.audit("nbops.uses", "the store of nbops")
         return self._settled
 
@@ -96,7 +96,7 @@ class Workspace:
         )
 
     def compare(self, *chosen: str | Run, model: str | None = None, everything: bool = False) -> Comparison:
-        """Runs side by side, or all versions of a model: what differs, the best metrics marked. Shows itself in a notebook."""
+        """Runs side by side, or all versions of a model. Shows itself in a notebook."""
         from nbops.registry import models
         from nbops.tracking import compare
 
@@ -110,7 +110,7 @@ class Workspace:
         return compare.compare(self._asked, ids, labels=labels, everything=everything)
 
     def board(self, *, text: str = "", status: str | None = None, limit: int = 50) -> RunBoard:
-        """The latest runs and the models at a glance; shows itself in a notebook, where it can be filtered and refreshed.
+        """The latest runs and the models; shows itself in a notebook, where it can be filtered and refreshed.
 
         `text` is looked for in notebooks, names, experiments, states and ids; at most 200 runs. Raises UsageError for an unknown status.
         """
@@ -125,7 +125,7 @@ class Workspace:
     def define_metric(
         self, key: str, *, better: Better, unit: str | None = None, description: str | None = None
     ) -> None:
-        """Say whether higher or lower is better, and the unit; holds for the whole project. Raises UsageError for another word."""
+        """Say whether higher or lower is better, for the whole project. Raises UsageError for another word."""
         if better not in get_args(Better):
             raise UsageError(f"{key!r} cannot be better {better!r}.", hint="Say better='lower' or better='higher'.")
         self.store.write(DefineMetric(key=metric_key(key), better=better, unit=unit, description=description))

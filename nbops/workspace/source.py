@@ -1,8 +1,4 @@
-"""A file that holds a table: how pandas reads it, and its first rows.
-
-A path flows in, a `Source` flows out. Separator, encoding and decimal sign are found by looking, for nobody knows them by heart;
-what is no table at all is refused with the remedy.
-"""
+"""A file that holds a table: how pandas reads it, and its first rows. Separator, encoding and decimal sign are found by looking."""
 
 from __future__ import annotations
 
@@ -26,7 +22,7 @@ SAMPLE = 50_000
 
 
 class Source(Record):
-    """How pandas reads a file: its function, the keyword arguments, and the method calls `then` that follow."""
+    """How pandas reads a file; `then` are method calls that follow."""
 
     file: Path
     function: Literal["read_csv", "read_parquet"]
@@ -121,7 +117,6 @@ def _csv(file: Path, head: bytes) -> tuple[pd.DataFrame, Source]:
 
 
 def _encoding(file: Path) -> str:
-    """The first of the usual encodings that the whole file can be read in."""
     # Excel writes cp1252, which is latin-1 with the euro sign and typographic quotes; five of its bytes mean nothing.
     return next((name for name in ("utf-8", "cp1252") if _decodes(file, name)), "latin-1")
 

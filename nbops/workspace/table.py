@@ -1,7 +1,6 @@
 """A table as `nbops init` needs to know it: what the target asks for, and what each of the other columns is good for.
 
-A path and the name of a column flow in, a `Table` flows out. All rows are read of the target, and the first of the other columns.
-What is decided here is only a beginning: the notebook that is made of it says it in code that a person changes.
+All rows are read of the target, and the first of the other columns.
 """
 
 from __future__ import annotations
@@ -38,8 +37,7 @@ Options = dict[str, Any]
 class Target(Record):
     """What is to be predicted. `rows` counts all rows, `unlabelled` those without a value, `rare` the classes with hardly a row.
 
-    `classes` go from frequent to seldom. `alternative` is what else it could be taken for, `labels` the type to bring it to
-    because missing values or a mixture have spoilt it.
+    `classes` go from frequent to seldom. `alternative` is what else it could be taken for, `labels` the type to bring it to.
     """
 
     name: str
@@ -55,8 +53,8 @@ class Target(Record):
 class Repairs(Record):
     """Columns that need something before they are of use.
 
-    `twice` share a name, `nested` hold lists or mappings, `numeric` numbers that are kept as something else, `infinite` values
-    without bound; `dates` come with the options of `pandas.to_datetime`, none where they are dates already.
+    `twice` share a name, `nested` hold lists or mappings, `numeric` numbers that are kept as something else; `dates` come with the
+    options of `pandas.to_datetime`, none where they are dates already.
     """
 
     twice: tuple[str, ...]
@@ -67,7 +65,7 @@ class Repairs(Record):
 
 
 class Table(Record):
-    """What was seen and decided. `numbers`, `categories` and `left_out` share the columns besides the target between them.
+    """What was seen and decided.
 
     `sampled` when there are more rows than were looked at; `order` is the date that splits past from future, `suspects` are
     columns that alone tell the target.
@@ -85,12 +83,12 @@ class Table(Record):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The columns that the model looks at, numbers first."""
+        """What the model looks at."""
         return self.numbers + self.categories
 
 
 def look(file: Path, target: str, task: Kind | None = None) -> Table:
-    """What `file` (CSV or Parquet) holds for somebody who wants to predict its column `target`.
+    """What `file` (CSV or Parquet) holds to predict its column `target` from.
 
     Raises NotFound for a missing file or column, and UsageError for what cannot be read or learned from.
     """
@@ -130,11 +128,8 @@ def look(file: Path, target: str, task: Kind | None = None) -> Table:
     )
 
 
-# Columns that need something first
-
-
 def _repaired(frame: pd.DataFrame, decimal: str) -> tuple[pd.DataFrame, Repairs]:
-    """The frame as the notebook will have it after its first cells, and what had to be done."""
+    """The frame as the notebook will have it after its first cells."""
     import numpy as np
     import pandas as pd
 
@@ -164,7 +159,7 @@ def _is_nested(values: Values) -> bool:
 
 
 def _as_number(values: Values, decimal: str) -> Values:
-    """The numbers in a column that is kept as something else; the very same column when it is what it seems."""
+    """The numbers in a column that is kept as something else; else the very same column."""
     import pandas as pd
     from pandas.api import types
 
@@ -214,11 +209,7 @@ def _date(values: Values) -> Options | None:
     return None
 
 
-# What the other columns are good for
-
-
 def _judged(name: str, values: Values) -> Use | Reason:
-    """What a column is good for, else why it is left out."""
     from pandas.api import types
 
     known = values.dropna()
@@ -265,9 +256,6 @@ def _is_prose(known: Values) -> bool:
     return bool(texts.str.len().mean() > 60 or texts.str.count(r"\s").mean() >= 4)
 
 
-# The target
-
-
 def _target(values: Values, name: str, asked: Kind | None) -> Target:
     truth = values.dropna()
     unlabelled = len(values) - len(truth)
@@ -304,7 +292,6 @@ def _target(values: Values, name: str, asked: Kind | None) -> Target:
 
 
 def _kind(truth: Values, name: str, asked: Kind | None) -> tuple[Kind, Kind | None]:
-    """What to do, and what else could be done."""
     from pandas.api import types
 
     if types.is_bool_dtype(truth.dtype) or not types.is_numeric_dtype(truth.dtype):
@@ -332,9 +319,6 @@ def _labels(truth: Values) -> Label | None:
     return None
 
 
-# The target and the others
-
-
 def _order(frame: pd.DataFrame, target: Target, dates: list[str]) -> str | None:
     """The one date by which past and future can be split, both with rows of every class."""
     if len(dates) != 1 or frame[dates[0]].isna().any() or frame[dates[0]].nunique() < FEWEST_ROWS:
@@ -346,7 +330,6 @@ def _order(frame: pd.DataFrame, target: Target, dates: list[str]) -> str | None:
 
 
 def _suspects(frame: pd.DataFrame, target: Target, names: list[str]) -> tuple[str, ...]:
-    """The columns that alone tell the target."""
     if frame[target.name].nunique() < 2:  # the first rows of a file that is sorted by it
         return ()
     frame = frame.sample(min(len(frame), 10_000), random_state=0)

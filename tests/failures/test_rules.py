@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nbops import errors
 from nbops.cli._base import cli
-from nbops.cli._failures import rules as rules_command
+from nbops.cli._project import rules as rules_command
 from nbops.failures import (
     EXIT_STATUSES,
     MEANINGS,

@@ -1,1 +1,1 @@
-"""Runs that need not be made again: what a run depends on, whether an earlier one had the same, and why it had not."""
+"""Runs that need not be made again, and why others must be."""

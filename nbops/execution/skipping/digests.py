@@ -1,7 +1,6 @@
-"""Digests of files, folders and patterns of files. What was hashed once is remembered in one small file until it changes.
+"""Digests of files, folders and patterns of files, remembered in one small file until size, times or inode change.
 
-A file counts as unchanged while its size, times and inode are the same; one that was changed moments ago is hashed anew each time,
-because a second change might leave its time as it is.
+A file that was changed moments ago is hashed anew each time, because a second change might leave its time as it is.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +29,7 @@ Stamp = tuple[int, int, int, int]
 
 
 class Content(NamedTuple):
-    """What lies at a path: the digest, None where it cannot be known, and the stamps of all files by path."""
+    """What lies at a path: the digest, None where it cannot be known, and the stamps of all files."""
 
     digest: str | None
     stamps: dict[str, Stamp]
@@ -78,18 +77,12 @@ class Digests:
         return digest
 
     def save(self) -> None:
-        """Remember what is new; of the oldest something is forgotten when it is much."""
+        """Remember what is new; the oldest are forgotten."""
         if not self._new:
             return
         told = {**self._read(), **self._new}
         self._known, self._new = None, {}
-        last = dict(list(told.items())[-_REMEMBERED:])
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        # A full disk costs what was to be remembered, nothing else.
-        with contextlib.suppress(OSError):
-            temporary.write_text(json.dumps(last))
-            temporary.chmod(0o600)
-            temporary.replace(self._path)
+        remember(self._path, told, _REMEMBERED)
 
     def _read(self) -> dict[str, tuple[Stamp, str]]:
         try:
@@ -100,6 +93,15 @@ class Digests:
             }
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
+
+
+def remember(path: Path, told: Mapping[str, object], most: int) -> None:
+    """Write the last `most` entries, whole or not at all; a full disk costs what was to be remembered, nothing else."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        temporary.write_text(json.dumps(dict(list(told.items())[-most:])))
+        temporary.chmod(0o600)
+        temporary.replace(path)
 
 
 def files(text: str, folder: Path) -> set[str]:
@@ -114,7 +116,7 @@ def _stamp(status: os.stat_result) -> Stamp:
 
 
 def _files(text: str, folder: Path) -> Iterator[tuple[str, Path]]:
-    """The files, by a name that does not tell where the project lies; a single one has none."""
+    """The files, by a name that does not tell where the project lies; a single one by none."""
     path = folder / text
     if path.is_dir():
         for name in _below(path):

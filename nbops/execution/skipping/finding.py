@@ -1,6 +1,6 @@
-"""An earlier run that can be taken instead of a new one; and what is kept of a finished run, so that later ones can ask.
+"""An earlier run that can be taken instead of a new one, and what is kept of a finished run for that.
 
-Only what can be known to be up to date is taken: the same run key, nothing read but what is declared, every output as the run left it.
+It has the same run key, read nothing but what is declared, and every output is as it left it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from nbops.execution.parameters.reading import is_python
 from nbops.execution.skipping import packages, seen
 from nbops.execution.skipping.digests import MISSING, Digests
 from nbops.execution.skipping.keys import Input, Parts, imported, run_key
-from nbops.execution.skipping.plan import Plan, by_hand, code_cells, memory, plan, stamp
+from nbops.execution.skipping.plan import Plan, as_input, by_hand, code_cells, memory, plan, stamp
 from nbops.execution.skipping.seen import Seen, Undeclared
 from nbops.records import Record, short
 from nbops.store.client import Store
 from nbops.tracking.requests import KeepKey, OutputRow
-from nbops.tracking.values import storable
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -59,7 +58,7 @@ class Found(Record):
 
 
 class Standing:
-    """How an execution stands to earlier ones: its plan, and what its kernel tells when the last cell has ended."""
+    """How an execution stands to earlier ones: its plan, and what its kernel tells in the end."""
 
     def __init__(self, made: Plan, *, forced: bool = False, noted: tuple[str, ...] = ()) -> None:
         self.plan = made
@@ -101,7 +100,7 @@ def find(store: Store, made: Plan, *, declared_only: bool = True) -> Found:
 def finder(
     store: Store, notebook: Path, *, cwd: Path | None = None, kernel: str | None = None, declared_only: bool = True
 ) -> Callable[[Mapping[str, object]], str | None]:
-    """A function from values of the notebook's parameters to the id of a run that can be taken, or None; it may raise ParameterError.
+    """A function from parameters to the id of a run that can be taken, or None; it may raise ParameterError.
 
     The notebook is read once. Raises UsageError for what is no notebook.
     """
@@ -112,7 +111,7 @@ def finder(
 def planner(
     store: Store, notebook: Path, *, cwd: Path | None = None, kernel: str | None = None
 ) -> Callable[[Mapping[str, object]], Plan]:
-    """A function from values of the notebook's parameters to the plan of such a run. Raises as `finder`."""
+    """A function from parameters to the plan of such a run. Raises as `finder`."""
     path = notebook.expanduser().resolve()
     node = reading.read(path)
     interface = typed.read(node, reading.language_of(node), path.name)
@@ -127,7 +126,7 @@ def planner(
 
 
 def kept(store: Store, run_id: str, standing: Standing, node: NotebookNode) -> KeepKey:
-    """What to keep of a run that finished; the undeclared reads become the standing's, too. `node` is the executed notebook."""
+    """What to keep of a run that finished; sets the undeclared reads of `standing`. `node` is the executed notebook."""
     made, told = standing.plan, standing.seen
     digests = memory(store)
     reasons = made.unknown()
@@ -152,7 +151,7 @@ def kept(store: Store, run_id: str, standing: Standing, node: NotebookNode) -> K
         standing.undeclared = _undeclared(store, standing, told, node)
         reasons += map(str, standing.undeclared)
     reasons += _changed(made, digests)
-    outputs = {name: _output(paths or [], made.folder, digests) for name, paths in made.outputs.items()}
+    outputs = {name: _output(paths, made.folder, digests) for name, paths in made.outputs.items()}
     digests.save()
     about = Kept(
         parts, outputs, told.site if told else [], standing.undeclared, made.declares, standing.forced, standing.noted
@@ -175,7 +174,7 @@ def _against(store: Store, made: Plan, earlier: Kept, digests: Digests) -> list[
     modules = {name: digest for name, digest in modules.items() if digest != MISSING}
     against = imported(earlier.parts, versions, modules)
     for name, item in earlier.outputs.items():
-        now = _output(made.outputs.get(name) or [], made.folder, digests)
+        now = _output(made.outputs.get(name), made.folder, digests)
         if MISSING in (item.digest or "").split():
             against.append(f"output {item.path} was not written")
         elif MISSING in (now.digest or "").split():
@@ -186,7 +185,6 @@ def _against(store: Store, made: Plan, earlier: Kept, digests: Digests) -> list[
 
 
 def _by(store: Store, made: Plan, now: Input) -> str:
-    """Which run wrote an output as it is now, if one is known."""
     with contextlib.suppress(StoreError):
         rows = store.read(
             "select run_id::varchar from run_outputs where path = ? and digest = ? order by run_id desc limit 1",
@@ -207,7 +205,6 @@ def _undeclared(store: Store, standing: Standing, told: Seen, node: NotebookNode
 
 
 def _clock(node: NotebookNode) -> Callable[[float], int | None]:
-    """Which cell ran when, as the executed notebook tells."""
     spans = []
     for number, cell in enumerate(code_cells(node, injected=False), 1):
         told = cell.metadata.get("papermill", {})
@@ -218,7 +215,7 @@ def _clock(node: NotebookNode) -> Callable[[float], int | None]:
 
 
 def _changed(made: Plan, digests: Digests) -> list[str]:
-    """Inputs that are not what they were when the run began: which of both it read nobody knows."""
+    """Inputs that are not what they were when the run began: it may have read either."""
     return [
         f"input {text} changed while it ran"
         for name, paths in made.inputs.items()
@@ -227,9 +224,8 @@ def _changed(made: Plan, digests: Digests) -> list[str]:
     ]
 
 
-def _output(paths: list[str], folder: Path, digests: Digests) -> Input:
-    found = [digests.content(text, folder).digest for text in paths]
-    return Input(storable(", ".join(paths)), None if None in found else " ".join(map(str, found)))
+def _output(paths: list[str] | None, folder: Path, digests: Digests) -> Input:
+    return as_input(paths, [digests.content(text, folder) for text in paths or ()])
 
 
 def _place(made: Plan, path: str) -> str:

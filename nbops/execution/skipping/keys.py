@@ -1,6 +1,6 @@
-"""The run key: one digest of everything that a run depends on, from plain records; and in sentences what differs between two of them.
+"""The run key: one digest of everything that a run depends on; and in sentences what differs between two of them.
 
-Nothing is read here. The static part is known before a run, the dynamic part, what the notebook imported, only after it.
+The static part is known before a run, what the notebook imported only after it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nbops.records import Record
 from nbops.render.values import shorten
 
 ENGINE = 1
-"""Raised when the same notebook with the same inputs would be executed in another way; nbops' own version is not."""
+"""Raised when the same notebook with the same inputs would be executed in another way."""
 
 _SHOWN = 60
 _MOST = 3
@@ -23,7 +23,7 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 
 
 class Input(Record):
-    """What a declared input is: where, as the notebook says it, and the digest of its content; None where that cannot be known."""
+    """A declared input: where it lies, as the notebook says it, and the digest of its content; None where that cannot be known."""
 
     path: str
     digest: str | None
@@ -68,7 +68,7 @@ def run_key(parts: Parts) -> str:
 def differences(before: Parts, now: Parts) -> list[str]:
     """What differs, a clause for each, most telling first; empty when the keys are equal."""
     return [
-        *_changed("parameter", before.parameters, now.parameters),
+        *_parameters(before.parameters, now.parameters),
         *_cells(before.cells, now.cells),
         *_inputs(before.inputs, now.inputs),
         *_single("the kernel", before.kernel, now.kernel),
@@ -87,7 +87,9 @@ def imported(before: Parts, distributions: Mapping[str, str], modules: Mapping[s
         for name in sorted({*before.distributions, *distributions})
         if before.distributions.get(name) != distributions.get(name)
     ]
-    return [*_few(versions, "distributions"), *(f"{path} {how}" for path, how in _moved(before.modules, modules))]
+    more = len(versions) - _MOST
+    few = [*versions[:_MOST], *([f"{more} more distributions differ"] if more > 0 else [])]
+    return [*few, *_moved(before.modules, modules)]
 
 
 def _digest(value: object) -> str:
@@ -98,14 +100,14 @@ def _single(what: str, before: str, now: str) -> list[str]:
     return [] if before == now else [f"{what} {before} -> {now}"]
 
 
-def _changed(what: str, before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+def _parameters(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
     for name in dict.fromkeys((*now, *before)):
         if name not in before:
-            yield f"{what} {name} is new"
+            yield f"parameter {name} is new"
         elif name not in now:
-            yield f"{what} {name} is gone"
+            yield f"parameter {name} is gone"
         elif before[name] != now[name]:
-            yield f"{what} {name} {_value(before[name], now[name])} -> {_value(now[name], before[name])}"
+            yield f"parameter {name} {_value(before[name], now[name])} -> {_value(now[name], before[name])}"
 
 
 def _value(told: str, other: str) -> str:
@@ -135,15 +137,11 @@ def _inputs(before: Mapping[str, Input], now: Mapping[str, Input]) -> Iterator[s
         yield f"input {item.path} changed{digest}"
 
 
-def _moved(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _moved(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
     for path in sorted({*before, *now}):
-        if before.get(path) != now.get(path):
-            yield (
-                path,
-                "changed" if path in before and path in now else "is gone" if path in before else "is imported too",
-            )
-
-
-def _few(clauses: Sequence[str], what: str) -> list[str]:
-    more = len(clauses) - _MOST
-    return [*clauses[:_MOST], *([f"{more} more {what} differ"] if more > 0 else [])]
+        if path not in before:
+            yield f"{path} is imported too"
+        elif path not in now:
+            yield f"{path} is gone"
+        elif before[path] != now[path]:
+            yield f"{path} changed"

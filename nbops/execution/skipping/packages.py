@@ -1,7 +1,7 @@
-"""Which distributions the imported packages belong to, and which versions are installed now. No package is imported.
+"""Which distributions packages belong to, and which versions are installed now. No package is imported.
 
-Versions are in the names of the folders that pip writes, so one look into each folder of packages is enough. Which package is of which
-distribution is read from what pip wrote once, and remembered until something is installed or removed.
+Versions are in the names of the folders that pip writes. Which package is of which distribution is read from what pip wrote, and
+remembered until something is installed or removed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import hashlib
 import importlib.metadata
 import inspect
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nbops.execution.kernels.key import installed
+from nbops.execution.skipping.digests import remember
 
 _ENVIRONMENTS = 4
 
@@ -34,7 +34,7 @@ def versions(folders: Sequence[str]) -> dict[str, str]:
 
 
 def distributions(packages: Iterable[str], folders: Sequence[str], memory: Path) -> set[str]:
-    """The distributions that these top-level packages belong to; `memory` is the file that remembers which are whose."""
+    """The distributions that these top-level packages belong to; `memory` is the file that remembers it."""
     owners = _owners(folders, memory)
     return {owner for package in packages for owner in owners.get(package, ())}
 
@@ -45,7 +45,6 @@ def normalised(name: str) -> str:
 
 
 def _owners(folders: Sequence[str], memory: Path) -> dict[str, list[str]]:
-    """Distributions by top-level package."""
     key = hashlib.sha256(repr([installed(folder) for folder in folders]).encode()).hexdigest()[:16]
     try:
         known: dict[str, dict[str, list[str]]] = json.loads(memory.read_bytes())
@@ -54,13 +53,7 @@ def _owners(folders: Sequence[str], memory: Path) -> dict[str, list[str]]:
     except (OSError, ValueError, TypeError):
         known = {}
     owners = _look(folders)
-    kept = dict([*known.items(), (key, owners)][-_ENVIRONMENTS:])
-    temporary = memory.with_name(f"{memory.name}.{os.getpid()}")
-    # A full disk costs what was to be remembered, nothing else.
-    with contextlib.suppress(OSError):
-        temporary.write_text(json.dumps(kept))
-        temporary.chmod(0o600)
-        temporary.replace(memory)
+    remember(memory, {**known, key: owners}, _ENVIRONMENTS)
     return owners
 
 
@@ -79,9 +72,8 @@ def _packages(found: importlib.metadata.Distribution) -> set[str]:
     told = (found.read_text("top_level.txt") or "").split()
     if told:
         return set(told)
-    files = found.files or []
     return {
         file.parts[0] if len(file.parts) > 1 else inspect.getmodulename(file.name) or ""
-        for file in files
+        for file in found.files or ()
         if file.suffix in {".py", ".so", ".pyd", ".pyc"}
     }

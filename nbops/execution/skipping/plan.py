@@ -1,4 +1,4 @@
-"""What a run would depend on, before it is made: code cells, parameters, the content of its inputs, the kernel."""
+"""What a run would depend on, before it is made."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ class Plan(NamedTuple):
     """A run that may be made. `notebook` is its name in the store, `folder` where it runs, `began` nanoseconds since 1970.
 
     `contents` are the inputs as they lie there now, by parameter; `outputs` and `inputs` the paths as the notebook has them, None for
-    a path that only running the cell tells. `mentioned` are the files that the code names: their cell and stamp. `by_hand` are the digests
-    of the cells that a person wrote.
+    one that only running the cell tells. `mentioned` are the files that the code names: their cell and stamp.
     """
 
     notebook: str
@@ -47,11 +46,11 @@ class Plan(NamedTuple):
 
     @property
     def static_key(self) -> str:
-        """The part of the run key that is known now."""
+        """See `keys`."""
         return static_key(self.parts)
 
     def unknown(self) -> list[str]:
-        """Why an unchanged run could not be told from a changed one, whatever comes."""
+        """Why an unchanged run could not be told from a changed one."""
         untold = [
             f"the path of {name} is known only when the cell runs" for name, paths in self.declared if paths is None
         ]
@@ -82,7 +81,7 @@ def plan(
     cwd: Path,
     kernel: str,
 ) -> Plan:
-    """The plan of a run of the notebook `node`, whose whole path or address is `notebook`, with resolved `values`."""
+    """The plan of a run of `node`, whose path or address is `notebook`, with resolved `values`."""
     began = time.time_ns()
     digests = memory(store)
     inputs = dict(_directed(interface, values, "in"))
@@ -96,9 +95,7 @@ def plan(
         folder=storable(os.path.relpath(cwd, Path(notebook).parent) if Path(notebook).is_absolute() else str(cwd)),
         cells=_digests(cells),
         parameters=dict(_told(interface, values)),
-        inputs={
-            name: Input(storable(", ".join(paths or ())), _together(contents[name])) for name, paths in inputs.items()
-        },
+        inputs={name: as_input(paths, contents[name]) for name, paths in inputs.items()},
     )
     found = (
         dict(seen.mentioned((cell.source for cell in cells), cwd, store.settings.project))
@@ -135,6 +132,12 @@ def by_hand(node: Any) -> tuple[str, ...]:
     return _digests(code_cells(node, injected=False))
 
 
+def as_input(paths: list[str] | None, contents: list[Content]) -> Input:
+    """Several paths as one input."""
+    digests = [content.digest for content in contents]
+    return Input(storable(", ".join(paths or ())), None if None in digests else " ".join(map(str, digests)))
+
+
 def stamp(path: str) -> tuple[int, int] | None:
     """Size and time of a file; None when it is gone."""
     try:
@@ -149,7 +152,6 @@ def _digests(cells: Iterable[Any]) -> tuple[str, ...]:
 
 
 def _told(interface: Interface, values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """All parameters as text with their type."""
     defaults = {parameter.name: parameter.default for parameter in interface.parameters if not parameter.required}
     for name, value in sorted({**defaults, **values}.items()):
         parameter = interface.get(name)
@@ -179,13 +181,8 @@ def _paths(value: object) -> Iterator[str]:
         yield from (path for item in value for path in _paths(item))
 
 
-def _together(contents: list[Content]) -> str | None:
-    digests = [content.digest for content in contents]
-    return None if None in digests else " ".join(map(str, digests))
-
-
 def _interpreter(kernel: str) -> str:
-    """What executes the cells: the version of this Python where the kernel has it, else the file that is started."""
+    """The version of this Python where the kernel has it, else the file that is started."""
     from jupyter_client.kernelspec import NoSuchKernel
 
     from nbops.execution.kernels.specs import Specs

@@ -1,6 +1,6 @@
-"""What a run was seen to read, reach and start, as its kernel tells, and what of it the notebook does not declare.
+"""What a run read, reached and started, as its kernel tells, and what of it the notebook does not declare.
 
-What compiled libraries open by themselves no kernel sees: for that the strings in the code that name an existing file are taken.
+What compiled libraries open no kernel sees: the strings in the code that name an existing file stand for it.
 """
 
 from __future__ import annotations
@@ -44,12 +44,10 @@ class Seen(Record):
 
 
 class Undeclared(Record):
-    """Something that a run used without declaring it; `cell` counts from 1 over code cells, None where it is not known."""
+    """Something that a run used without declaring it: a read, host, process or use; `cell` counts from 1 over code cells."""
 
     kind: str
-    """read, host, process or use"""
     name: str
-    """A file as it lies in the project, else by its whole path; a host with its port; a program; what of nbops."""
     cell: int | None = None
 
     def __str__(self) -> str:
@@ -69,7 +67,7 @@ QUESTION = "(lambda box: __import__('sys').audit('nbops.watched', box) or box[-1
 
 
 def answer(told: Mapping[str, Any]) -> Seen | None:
-    """What a kernel answered to QUESTION; None when it did not."""
+    """What a kernel answered to QUESTION, if it did."""
     try:
         return msgspec.json.decode(ast.literal_eval(told["data"]["text/plain"]), type=Seen)
     except (KeyError, TypeError, ValueError, SyntaxError, msgspec.MsgspecError):
@@ -104,10 +102,7 @@ def undeclared(
 
 
 def mentioned(sources: Iterable[str], folder: Path, project: Path) -> Iterator[tuple[str, int]]:
-    """The existing files that strings in code cells name, with the cell, counted from 1; in SQL the quoted parts.
-
-    What belongs to the system is left out, as the kernel does.
-    """
+    """The existing files that strings in code cells name, with the cell, counted from 1; none of the system's."""
     home = (f"{project.resolve()}{os.sep}", f"{folder.resolve()}{os.sep}")
     for number, source in enumerate(sources, 1):
         for text in dict.fromkeys(_strings(source)):

@@ -1,8 +1,8 @@
 """What a Python kernel reads, reaches and starts while cells run.
 
-A forked kernel has this module from its server; an ordinary one is sent the text and executes that, alone. Nothing of nbops is
-imported here, no name is left behind: the hook answers when it is asked by an audit event of its own. It never
-raises and looks at the event's name first, because Python tells thousands of events that are none of ours.
+A forked kernel has this module from its server; an ordinary one is sent the text and executes that. Nothing of nbops is imported
+here, no name is left behind: the hook answers an audit event of its own. It never raises and looks at the event's name first,
+because Python tells thousands of events.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, T
 def preloaded() -> tuple[frozenset[str], frozenset[str], tuple[str, ...]]:
     """What is imported by now: all names, the packages that are installed, and the files of what else is none of Python's own."""
     site = tuple(f"{entry}{os.sep}" for entry in sys.path if entry.endswith("-packages"))
-    library = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - no module is imported for this that a notebook may not want
+    library = os.path.dirname(os.__file__) + os.sep
     modules = [item for item in sys.modules.items() if item[0].partition(".")[0] not in OTHERS]
     told = {name: getattr(module, "__dict__", {}).get("__file__") for name, module in modules}
     files = {name: file for name, file in told.items() if type(file) is str}
@@ -51,11 +51,11 @@ def watch(  # noqa: C901, PLR0915 - all in one closure, so that no name is left 
     """
     here = globals()
     began = time.time()
-    home = os.path.expanduser("~")  # noqa: PTH111 - no module is imported for this that a notebook may not want
+    home = os.path.expanduser("~")
     real = os.path.realpath
     # A sitecustomize or a notebook may add folders of packages: these are where packages lie now.
     site = tuple({f"{p}{os.sep}" for e in sys.path if e.endswith("-packages") for p in (e, real(e))})
-    python = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, os.path.dirname(os.__file__)}  # noqa: PTH120 - as above
+    python = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, os.path.dirname(os.__file__)}
     prefixes = {*python, *map(real, python)}
     caches = (
         ".cache",
@@ -82,7 +82,7 @@ def watch(  # noqa: C901, PLR0915 - all in one closure, so that no name is left 
     # A virtual environment in the project is none of the project's files.
     ignored = tuple(f"{p}{os.sep}" for p in prefixes if f"{p}{os.sep}".startswith(own)) + site
     ignored += tuple(f"{p}{name}{os.sep}" for p in own for name in (".nbops", ".git"))
-    elsewhere = tuple(f"{p}{os.sep}" for p in (*prefixes, *system, *(os.path.join(home, name) for name in caches)))  # noqa: PTH118 - as above
+    elsewhere = tuple(f"{p}{os.sep}" for p in (*prefixes, *system, *(os.path.join(home, name) for name in caches)))
     compiled = (".pyc", ".so")
     settings = ("nbops.toml", "pyproject.toml")
     reads: dict[str, Any] = {}
@@ -104,7 +104,7 @@ def watch(  # noqa: C901, PLR0915 - all in one closure, so that no name is left 
 
     def is_tracking() -> bool:
         # Below the cell's own code lies IPython; in a kernel that was forked, nbops lies below that.
-        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to see who called
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             name = "" if frame.f_globals is here else str(frame.f_globals.get("__name__", ""))
             if name.startswith("IPython.core."):
@@ -125,18 +125,18 @@ def watch(  # noqa: C901, PLR0915 - all in one closure, so that no name is left 
         if type(given) is str and given.endswith(compiled):
             if "__pycache__" in given and not given.startswith(ignored) and len(imported) < MOST:
                 # Byte code is looked for before the source is, and a module may be gone from `sys.modules` in the end.
-                imported.add(source_from_cache(os.path.abspath(given)))  # noqa: PTH100 - as above
+                imported.add(source_from_cache(os.path.abspath(given)))
             return
         if isinstance(given, int):
             return
         path = os.fsdecode(given)
         if path.startswith(ignored):
             return
-        path = os.path.abspath(path)  # noqa: PTH100 - as above
+        path = os.path.abspath(path)
         if path in reads or path.startswith(ignored) or (not path.startswith(own) and path.startswith(elsewhere)):
             return
         changes = flags & (os.O_WRONLY | os.O_RDWR)
-        if flags & os.O_TRUNC or flags & os.O_EXCL or (flags & os.O_CREAT and not os.path.exists(path)):  # noqa: PTH110 - as above
+        if flags & os.O_TRUNC or flags & os.O_EXCL or (flags & os.O_CREAT and not os.path.exists(path)):
             if len(written) < MOST:
                 written.add(path)
         elif changes != os.O_WRONLY and path not in written:
@@ -145,10 +145,10 @@ def watch(  # noqa: C901, PLR0915 - all in one closure, so that no name is left 
 
     def read(path: str, *, within: bool) -> None:
         try:
-            status = os.stat(path)  # noqa: PTH116 - as above
+            status = os.stat(path)
         except OSError:
             # What the standard library looks into while it walks is no file.
-            if within and sys._getframe(3).f_globals.get("__name__") not in {"shutil", "os"}:  # noqa: SLF001 - as above
+            if within and sys._getframe(3).f_globals.get("__name__") not in {"shutil", "os"}:
                 note(reads, path)
             return
         if not stat.S_ISREG(status.st_mode):
@@ -159,7 +159,7 @@ def watch(  # noqa: C901, PLR0915 - all in one closure, so that no name is left 
             note(reads, path)
 
     def renamed(source: Any, target: Any, *_: Any) -> None:
-        source, target = (os.path.abspath(os.fsdecode(name)) for name in (source, target))  # noqa: PTH100 - as above
+        source, target = (os.path.abspath(os.fsdecode(name)) for name in (source, target))
         if source in written and len(written) < MOST:
             written.add(target)
 
@@ -171,8 +171,8 @@ def watch(  # noqa: C901, PLR0915 - all in one closure, so that no name is left 
             opened(name, None, os.O_RDWR | os.O_CREAT)
 
     def library(given: Any, *_: Any) -> None:
-        path = os.path.abspath(os.fsdecode(given)) if given else ""  # noqa: PTH100 - as above
-        if is_ours(path) and os.path.exists(path):  # noqa: PTH110 - as above
+        path = os.path.abspath(os.fsdecode(given)) if given else ""
+        if is_ours(path) and os.path.exists(path):
             note(reads, path)
 
     def connected(_socket: Any, address: Any) -> None:
@@ -188,7 +188,7 @@ def watch(  # noqa: C901, PLR0915 - all in one closure, so that no name is left 
 
     def started(program: Any, *_: Any) -> None:
         if not is_tracking():
-            name = os.path.basename(os.fsdecode(program))  # noqa: PTH119 - as above
+            name = os.path.basename(os.fsdecode(program))
             # It is asked how many cores there are, by joblib and others.
             if name not in {"lscpu", "uname"}:
                 note(processes, name)

@@ -15,9 +15,9 @@ from nbops.tracking import runs
 
 
 class Why(Record):
-    """What speaks for a run: `because`, one clause each, since the earlier run `compared`. None made yet: `run_id` is what is taken.
+    """What speaks for a run: `because`, one clause each, since the earlier run `compared`; `never` says why later runs cannot take it.
 
-    `never` says why later runs cannot take this one.
+    If `unchanged`, `run_id` is the run that is taken.
     """
 
     run_id: str | None
@@ -46,11 +46,10 @@ def of_run(store: Store, run_id: str) -> Why:
     info = runs.info(store, run_id)
     found = store.read("select notebook, static_key, reason, parts from run_keys where run_id = ?", [run_id]).rows
     if not found:
-        running = info.status == "running"
-        nothing = (
-            "it is still running" if running else f"nothing is kept of what it depended on: it {_was(info.status)}"
-        )
-        return Why(run_id, info.source or info.experiment, never=(nothing,))
+        was = {"finished": "was not made by `nbops run`", "failed": "failed"}.get(info.status, f"was {info.status}")
+        nothing = f"nothing is kept of what it depended on: it {was}"
+        reason = "it is still running" if info.status == "running" else nothing
+        return Why(run_id, info.source or info.experiment, never=(reason,))
     notebook, static, reason, text = found[0]
     kept = msgspec.json.decode(text, type=Kept)
     earlier = _nearest(store, notebook, static, before=info.start_time)
@@ -102,7 +101,7 @@ class _Earlier(Record):
 
 
 def _nearest(store: Store, notebook: str, static: str, *, before: int | None = None) -> _Earlier | None:
-    """The last finished run of the notebook, one with the same static key rather than another."""
+    """The last finished run of the notebook, rather one with the same static key."""
     rows = store.read(
         "select k.run_id::varchar, k.reason, k.parts from run_keys k join runs r using (run_id) where k.notebook = ?"
         " and r.status = 'finished' and not r.deleted and (? is null or epoch_us(r.start_time) < ?)"
@@ -120,11 +119,3 @@ def _since(earlier: _Earlier | None, now: Parts) -> list[str]:
 
 def _once(clauses: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(clauses))
-
-
-def _was(status: str) -> str:
-    return (
-        "was not made by `nbops run`"
-        if status == "finished"
-        else {"lost": "was lost", "failed": "failed"}.get(status, f"was {status}")
-    )

@@ -1,4 +1,4 @@
-"""What somebody asks of a sweep, as it travels from a command line or from Python to the driver; nothing of it is checked here."""
+"""What somebody asks of a sweep, from a command line or from Python; nothing of it is checked here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nbops.records import Better, Record
 
 
 class Ways(Record):
-    """How points are executed, whichever they are. Zero lanes are as many as there are cores; times in seconds."""
+    """How points are executed. Zero lanes are as many as there are cores; times in seconds."""
 
     lanes: int = 0
     max_failures: int | None = None
@@ -52,11 +52,7 @@ class Asked(Record):
     force: bool = False
 
 
-def space(
-    grid: Mapping[str, Any] | None = None,
-    points: Any = None,
-    ranges: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+def space(grid: Mapping[str, Any] | None, points: Any, ranges: Mapping[str, Any] | None) -> dict[str, Any]:
     """The fields of `Asked` for values of Python's: lists, arrays, rows of a DataFrame, ranges as text or pairs. Raises UsageError."""
     made: dict[str, Any] = {"grid": {name: _all(name, values) for name, values in (grid or {}).items()}}
     if points is not None:
@@ -68,7 +64,7 @@ def space(
 
 
 def _rows(frame: Any) -> list[dict[str, object]]:
-    """The rows of a DataFrame without the cells that are empty; whole numbers that pandas had to make floats are whole again."""
+    """Rows without empty cells; whole numbers that pandas had to make floats are whole again."""
     gaps = {name: frame[name].convert_dtypes() for name in frame.columns if frame[name].hasnans}
     kept = frame.assign(**{str(name): column for name, column in gaps.items()})
     there = frame.notna().to_dict("records")

@@ -1,4 +1,4 @@
-"""The points of a sweep are dealt to its lanes, one at a time to whichever is free, and what comes back is told and judged."""
+"""The points of a sweep are dealt to its lanes, one at a time to whichever is free."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nbops.execution.sweeps.hopeless import Watch
 from nbops.execution.sweeps.lanes import Nursery, Order, Told
 from nbops.execution.sweeps.plan import Plan
 from nbops.failures import EXIT_STATUSES
-from nbops.records import Record, RunStatus, new_id, short
+from nbops.records import Record, RunStatus, new_id
 from nbops.store.client import Store
 from nbops.tracking.recording import Recording, Usage
 
@@ -32,21 +32,20 @@ Known = Callable[[Mapping[str, object]], str | None]
 
 
 class Progress(Record):
-    """How far a sweep is; `total` is the most that there can be, `left` the seconds that it will still take, where that is known."""
+    """How far a sweep is; `total` is the most that there can be, `left` the seconds that it will still take."""
 
     sweep: str
     total: int
     done: int
     running: int
     failed: int
-    seconds: float
     left: float | None = None
 
 
 class Ended(Record):
-    """How a sweep ended; `points` are those of this time, `kept` how many were done before, `taken` how many an earlier run stood for.
+    """How a sweep ended; `points` are those of this time, `kept` were done before, for `taken` an earlier run stands.
 
-    `dropped` were asked for twice, `unbegun` were left when the sweep was given up or stopped.
+    `dropped` were asked for twice, `unbegun` were left when it was stopped.
     """
 
     run_id: str
@@ -63,17 +62,17 @@ class Ended(Record):
 
 
 class _Desk:
-    """A lane as the driver sees it: its socket, what came over it so far, and the point that it executes."""
+    """A lane as the driver sees it."""
 
     def __init__(self, line: socket.socket) -> None:
         self.line = line
         self.buffer = b""
         self.order: Order | None = None
 
-    def send(self, message: bytes) -> None:
+    def send(self, message: Order | dict[str, str]) -> None:
         # Whoever died meanwhile is noticed when its socket is read.
         with contextlib.suppress(OSError):
-            self.line.sendall(message + b"\n")
+            self.line.sendall(msgspec.json.encode(message) + b"\n")
 
 
 class Dealer:
@@ -101,15 +100,15 @@ class Dealer:
         self._interrupted = False
         self._spent = 0.0
         self._began = time.monotonic()
-        goal, judging = plan.specification.goal, self._sampler or plan.specification.goal.stop_hopeless
+        goal = plan.specification.goal
         self._watch = (
             Watch(store, goal.metric, goal.better, sampler=self._sampler, median=goal.stop_hopeless)
-            if goal.better and judging
+            if goal.better and (self._sampler or goal.stop_hopeless)
             else None
         )
 
     def deal(
-        self, recording: Recording, before: results.Sweep | None, watch: Callable[[Progress], None], stop: int = -1
+        self, recording: Recording, before: results.Sweep | None, watch: Callable[[Progress], None], stop: int
     ) -> Ended:
         """Execute what is missing and end the sweep's run; a second request to stop kills."""
         self._recording = recording
@@ -134,16 +133,13 @@ class Dealer:
         return [desk for desk in self._desks if desk.order]
 
     def _prepare(self, before: results.Sweep | None) -> None:
-        """What is to be done: the points of a list, or those that a sampler chose before and that are missing."""
+        """Find what is to be done: points of a list, or those that a sampler chose before and that are missing."""
         plan = self._plan
         found = before.children if before else {}
         done = {number: child for number, child in found.items() if child.done}
         self._kept = self._done = len(done)
         if plan.specification.points is not None:
-            self._left.extend(
-                (number, point) for number, point in enumerate(plan.specification.points) if number not in done
-            )
-            self._next = len(plan.specification.points)
+            self._left.extend(item for item in enumerate(plan.specification.points) if item[0] not in done)
             return
         for number, values in sorted(before.chosen.items()) if before else ():
             point = space.resolve(plan.interface, values, plan.fixed)
@@ -154,7 +150,6 @@ class Dealer:
         self._next = max(found, default=-1) + 1
 
     def _hand_out(self) -> None:
-        """Give each free lane a point, and start lanes as long as there are points for them."""
         while not self._reason:
             free = next((desk for desk in self._desks if not desk.order), None)
             if free is None and len(self._desks) >= self._lanes:
@@ -167,10 +162,10 @@ class Dealer:
             number, values = point
             order = Order(number, new_id(), self._recording.run_id, values, self._output(number))
             free.order = order
-            free.send(msgspec.json.encode(order))
+            free.send(order)
 
     def _point(self) -> tuple[int, dict[str, str]] | None:
-        """The next one that has to be executed; what an earlier run stands for is noted and passed over."""
+        """The next one to execute; what an earlier run stands for is noted."""
         while True:
             if self._left:
                 number, values = self._left.popleft()
@@ -214,17 +209,15 @@ class Dealer:
         if desk.order:
             cause = "the process that executed it died"
             lost = EXIT_STATUSES["kernel_death"]
-            self._note(
-                Told(desk.order.number, desk.order.run_id, "lost", cause, "", "kernel_death", lost), desk.order.values
-            )
+            told = Told(desk.order.number, desk.order.run_id, "lost", cause, failure_class="kernel_death", exit=lost)
+            self._note(told, desk.order.values)
 
     def _note(self, told: Told, values: Mapping[str, str]) -> None:
-        """A point is over."""
         self._told.append(told)
         self._spent += told.seconds
         failed = told.status in {"failed", "lost"}
         self._failed += failed
-        self._done += told.status == "finished" or is_hopeless(told)
+        self._done += told.done
         if told.status == "finished" and self._watch:
             self._watch.finished(told.run_id, told.number)
         if self._sampler:
@@ -235,7 +228,6 @@ class Dealer:
             self._stop(f"more than {most} points failed")
 
     def _judge(self) -> None:
-        """Have the points stopped that have no hope."""
         if self._watch is None or self._reason:
             return
         running = {desk.order.run_id: desk.order.number for desk in self._desks if desk.order}
@@ -244,7 +236,7 @@ class Dealer:
             if desk.order and desk.order.number in causes and desk.order.number not in self._hopeless:
                 # Once: the second time would kill.
                 self._hopeless.add(desk.order.number)
-                desk.send(msgspec.json.encode({"stop": causes[desk.order.number]}))
+                desk.send({"stop": causes[desk.order.number]})
 
     @contextlib.contextmanager
     def _ears(self, stop: int) -> Iterator[None]:
@@ -281,7 +273,7 @@ class Dealer:
         self._interrupted = by_somebody
         self._reason = reason
         for desk in self._running:
-            desk.send(msgspec.json.encode({"stop": reason}))
+            desk.send({"stop": reason})
 
     def _progress(self) -> Progress:
         done = self._done + self._failed
@@ -289,9 +281,7 @@ class Dealer:
         if self._spent:
             missing = self._plan.size - done
             left = self._spent / len(self._told) * missing / min(self._lanes, max(missing, 1))
-        return Progress(
-            self._recording.run_id, self._plan.size, done, len(self._running), self._failed, time.monotonic() - self._began, left
-        )  # fmt: skip
+        return Progress(self._recording.run_id, self._plan.size, done, len(self._running), self._failed, left)
 
     def _output(self, number: int) -> str | None:
         folder = self._plan.specification.ways.output
@@ -301,7 +291,6 @@ class Dealer:
         return str(Path(folder) / f"{self._plan.path.stem}-{number + 1:0{width}}.ipynb")
 
     def _end(self) -> Ended:
-        """End the sweep's run by what became of its points."""
         failed = [told for told in self._told if told.status in {"failed", "lost"}]
         cause = f"{len(failed)} of {len(self._told)} points failed" if failed else None
         worst = collections.Counter(told.exit for told in failed).most_common(1)
@@ -319,16 +308,3 @@ class Dealer:
             sorted(self._told, key=lambda told: told.number), self._kept, self._taken, self._plan.dropped,
             time.monotonic() - self._began, len(self._left),
         )  # fmt: skip
-
-
-def is_hopeless(told: Told) -> bool:
-    """Whether a point was stopped because it had no hope, and so counts as done."""
-    return told.status == "stopped" and (told.cause or "").startswith(results.HOPELESS)
-
-
-def resume_hint(ended: Ended) -> str:
-    """How to go on with a sweep that is not complete; empty when there is nothing to go on with."""
-    open_points = any(told.status != "finished" and not is_hopeless(told) for told in ended.points)
-    if ended.status == "finished" and not open_points:
-        return ""
-    return f"nbops sweep --resume {short(ended.run_id)}"

@@ -1,7 +1,4 @@
-"""A sweep from its beginning to its end: everything is checked and imported, the nursery is forked, then the points are dealt out.
-
-The driver needs its process for itself: it takes signals, sets the numbers of threads in the environment and forks.
-"""
+"""A sweep from its beginning to its end. It needs its process for itself: takes signals, changes the environment and forks."""
 
 from __future__ import annotations
 
@@ -44,7 +41,7 @@ def sweep(
     watch: Callable[[Progress], None],
     stop: int = -1,
 ) -> Ended:
-    """Carry out what is asked, in this process and those that it forks. Raises what keeps it from beginning: no kernel has started then.
+    """Carry out what is asked. Raises what keeps it from beginning: no kernel has started then.
 
     `watch` hears of every change, and once a second. An interrupt, SIGTERM, or the end of what the descriptor `stop` reads lets the
     running points stop; the sweep can be resumed.
@@ -52,7 +49,7 @@ def sweep(
     signals: list[int] = []
 
     def heard(number: int, _: FrameType | None) -> None:
-        # Where what is raised gets lost, in the middle of a fork for example, it is heard later.
+        # Where what is raised gets lost, as in the middle of a fork, it is heard later.
         signals.append(number)
         raise KeyboardInterrupt
 
@@ -70,8 +67,9 @@ def sweep(
     own = Own(store)
     with contextlib.closing(Nursery(lambda line: Lane(line, store, plan).live(), own.send_away)) as nursery:
         plan = _directed(store, plan)
-        known = None if asked.force else _known(store, plan)
-        dealer = Dealer(store, plan, nursery, lanes=count, signals=signals, known=known)
+        dealer = Dealer(
+            store, plan, nursery, lanes=count, signals=signals, known=None if asked.force else _known(store, plan)
+        )
         with _open(store, plan, before) as recording:
             lock = own.hold()
             if lock >= 0:
@@ -81,14 +79,13 @@ def sweep(
 
 
 def _known(store: Store, plan: Plan) -> Known:
-    """What finds an earlier run for a point: of the same code, packages and inputs, and nothing undeclared was used."""
     ways = plan.specification.ways
     cwd = Path(ways.cwd) if ways.cwd else None
     return finding.finder(store, plan.path, cwd=cwd, kernel=ways.kernel, declared_only=False)
 
 
 def _prepare() -> None:
-    """Everything that a lane needs, which inherits it: modules, and what is read once."""
+    """Import and read what every lane needs, which inherits it."""
     reading.only_files()
     with reading.light_imports():
         import ipykernel.kernelspec  # noqa: F401 - the import is what counts, here and below
@@ -111,14 +108,14 @@ def _may_use_secrets(store: Store, plan: Plan) -> None:
 
 
 def _share_cores(lanes: int) -> None:
-    """Let the numeric libraries of each lane's kernels use its share of the cores, unless somebody has said how many."""
+    """Let numeric libraries use a lane's share of the cores, unless somebody has said how many."""
     share = max(1, plans.cores() // lanes)
     for name in _THREADS:
         os.environ.setdefault(name, str(share))
 
 
 def _directed(store: Store, plan: Plan) -> Plan:
-    """The plan with the direction of its metric, as it was given or as the project has defined it. Raises UsageError."""
+    """The plan with the direction of its metric. Raises UsageError when nobody has said it."""
     goal = plan.specification.goal
     if not goal.metric or goal.better:
         return plan
@@ -128,7 +125,7 @@ def _directed(store: Store, plan: Plan) -> Plan:
 
 @contextlib.contextmanager
 def _open(store: Store, plan: Plan, before: results.Sweep | None) -> Iterator[Recording]:
-    """The sweep's own run, begun or gone on with; what breaks off is told by it."""
+    """The sweep's own run, begun or gone on with; it ends with what is raised."""
     told = plan.specification
     if before:
         if results.goes_on(store, before.run_id):

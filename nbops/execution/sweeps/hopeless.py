@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from nbops.execution.sweeps.results import HOPELESS
 from nbops.execution.sweeps.samplers import Sampler
@@ -20,7 +20,7 @@ class Watch:
     def __init__(self, store: Store, metric: str, better: Better, *, sampler: Sampler | None, median: bool) -> None:
         self._store = store
         self._metric = metric
-        self._better = better
+        self._better: Callable[[list[float]], float] = min if better == "lower" else max
         self._sampler = sampler
         self._median = median
         self._best: dict[int, dict[int, float]] = {}
@@ -28,17 +28,18 @@ class Watch:
         self._finished: set[int] = set()
 
     def look(self, running: Mapping[str, int]) -> dict[int, str]:
-        """By number the causes why points are to be stopped; `running` are the numbers of points by their runs."""
+        """The causes why points are to be stopped, by their numbers; `running` are numbers by runs."""
         found: dict[int, str] = {}
         for number, step, value in self._news(running):
             best = self._best.setdefault(number, {})
-            best[step] = self._of([value, *list(best.values())[-1:]])
+            best[step] = self._better([value, *list(best.values())[-1:]])
             if number in found:
                 continue
             others = [self._best[other][step] for other in self._finished if step in self._best.get(other, {})]
             told = f"{HOPELESS} at step {step} ({self._metric} {best[step]:.6g}"
-            if self._median and len(others) >= _LEAST and self._is_worse(best[step], statistics.median(others)):
-                found[number] = f"{told}, median {statistics.median(others):.6g})"
+            median = statistics.median(others) if self._median and len(others) >= _LEAST else best[step]
+            if self._better([best[step], median]) != best[step]:
+                found[number] = f"{told}, median {median:.6g})"
             elif self._sampler and self._sampler.hopeless(number, step, value):
                 found[number] = f"{told})"
         return found
@@ -59,9 +60,3 @@ class Watch:
         rows = self._store.read(sql, [list(running), self._metric]).rows
         known = self._best
         return [(running[run], step, value) for run, step, value in rows if step not in known.get(running[run], {})]
-
-    def _of(self, values: list[float]) -> float:
-        return min(values) if self._better == "lower" else max(values)
-
-    def _is_worse(self, value: float, than: float) -> bool:
-        return value > than if self._better == "lower" else value < than

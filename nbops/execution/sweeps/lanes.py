@@ -1,8 +1,7 @@
 """The processes of a sweep beside its driver: a nursery that forks lanes, and the lanes, which execute one point after the other.
 
-The nursery is forked from the driver when everything is imported and nothing else has begun: it has one thread for ever, so a lane
-can be forked at any time. Each lane talks to the driver over a socket of its own, in lines of JSON. When the driver is gone, so are
-they: an idle lane leaves, a busy one is killed with what it started, and the nursery, which sees the end of all of them, does what is
+The nursery has one thread for ever, so a lane can be forked at any time. Each lane talks to the driver over a socket of its own, in
+lines of JSON. When the driver is gone, an idle lane leaves, a busy one is killed with what it started, and the nursery does what is
 left to do.
 """
 
@@ -29,7 +28,8 @@ from nbops.execution import notebook
 from nbops.execution.execution import Part
 from nbops.execution.sweeps import texts
 from nbops.execution.sweeps.plan import Plan
-from nbops.records import FailureClass, Record, RunStatus
+from nbops.execution.sweeps.results import POINT, Child
+from nbops.records import FailureClass, Record
 from nbops.store.client import Store
 from nbops.tracking import recording, runs
 
@@ -39,7 +39,7 @@ _LANE, _TRUST, _DONE = b"l", b"t", b"d"
 
 
 class Order(Record):
-    """A point to execute: its number, its run and the values that are varied, as text; `output` is where a copy goes."""
+    """A point to execute; `output` is where a copy goes."""
 
     number: int
     run_id: str
@@ -48,22 +48,17 @@ class Order(Record):
     output: str | None = None
 
 
-class Told(Record):
-    """How a point ended: as `notebook.Outcome`, with the metric's last value. `run_id` is empty when there is no run of it."""
+class Told(Child):
+    """How a point ended: as `notebook.Outcome`. `run_id` is empty when there is no run of it."""
 
-    number: int
-    run_id: str
-    status: RunStatus
-    cause: str | None = None
     code: str = ""
     failure_class: FailureClass | None = None
     exit: int = 0
     seconds: float = 0.0
-    value: float | None = None
 
 
 class Nursery:
-    """Forks lanes, and outlives them. Make it before any thread, connection or event loop."""
+    """Forks lanes and outlives them. Make it before any thread, connection or event loop."""
 
     def __init__(self, live: Callable[[socket.socket], None], at_the_end: Callable[[int], None]) -> None:
         """`live` is what a lane does with its socket, `at_the_end` what is done with what it was entrusted with."""
@@ -94,7 +89,7 @@ class Nursery:
         os.close(handle)
 
     def close(self) -> None:
-        """Wait until every lane has left, and what is to be done at the end is done; their sockets are closed."""
+        """Wait until every lane, whose sockets are closed by now, has left, and what is to be done at the end is done."""
         with contextlib.suppress(OSError):
             self._line.send(_DONE)
         self._line.close()
@@ -105,7 +100,7 @@ class Nursery:
 def _nurse(line: socket.socket, live: Callable[[socket.socket], None], at_the_end: Callable[[int], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    # A group of its own: Ctrl-C is the driver's to hear.
+    # Ctrl-C is the driver's to hear.
     os.setpgid(0, 0)
     children: set[int] = set()
     trust = -1
@@ -144,7 +139,7 @@ def _bury(children: set[int]) -> None:
 
 
 def _leave_after(work: Callable[[], None]) -> NoReturn:
-    """In the child of a fork: do this and nothing else, then end without what the parent has registered for its own end."""
+    """In the child of a fork: do this, then end without what the parent has registered for its own end."""
     status = 1
     try:
         work()
@@ -157,7 +152,7 @@ def _leave_after(work: Callable[[], None]) -> NoReturn:
 
 
 class Lane:
-    """One lane: executes the points that come over its socket and tells how each ended."""
+    """Executes the points that come over its socket and tells how each ended."""
 
     def __init__(self, line: socket.socket, store: Store, plan: Plan) -> None:
         self._line = line
@@ -199,7 +194,7 @@ class Lane:
         try:
             told = self._outcome(order)
         except NbopsError as error:
-            told = Told(order.number, "", "failed", error.message, error.code, None, error.exit.status)
+            told = Told(order.number, "", "failed", error.message, code=error.code, exit=error.exit.status)
         finally:
             self._busy = False
         return msgspec.structs.replace(told, seconds=time.monotonic() - began)
@@ -219,16 +214,12 @@ class Lane:
         metric = plan.specification.goal.metric
         value = runs.metrics(self._store, order.run_id).get(metric) if metric else None
         return Told(
-            order.number, order.run_id, outcome.status, outcome.cause, outcome.code, outcome.failure_class, outcome.exit, value=value
+            order.number, order.run_id, outcome.status, outcome.cause, value, outcome.code, outcome.failure_class, outcome.exit
         )  # fmt: skip
 
 
-POINT = "nbops.point"
-"""The tag of a child that says which of the sweep's points it is, counted from 0."""
-
-
 def _die() -> None:
-    """The driver is gone: end this process, its kernel and what else it has started, at once."""
+    """End this process and what it has started, at once."""
     import psutil
 
     for child in psutil.Process().children(recursive=True):

@@ -25,7 +25,7 @@ class Optuna:
         # Points run several at a time: each is to keep away from where others are already looking.
         chooser = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         self._study = optuna.create_study(direction="maximize" if better == "higher" else "minimize", sampler=chooser)
-        # Optuna keeps a few kinds of choices only: it gets the places of ours.
+        # Optuna takes few types of choices: it gets their indices.
         self._choices = {name: one.values for name, one in space.items() if isinstance(one, Choices)}
         self._distributions = {name: _distribution(one) for name, one in space.items()}
         self._trials: dict[int, Trial] = {}
@@ -42,7 +42,7 @@ class Optuna:
         }
 
     def tell(self, number: int, values: Mapping[str, object], result: float | None) -> None:
-        """Learn from a point; of one that was asked for by an earlier part of the sweep, too."""
+        """Learn from a point, of an earlier part of the sweep too."""
         from optuna.trial import TrialState, create_trial
 
         trial = self._trials.pop(number, None)

@@ -1,4 +1,4 @@
-"""A sweep as it is kept and carried out: what was asked for, checked against the notebook, as one record that its run keeps."""
+"""What a sweep was asked for, checked against the notebook, as one record that its run keeps."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Specification(Record):
 
 
 class Plan(NamedTuple):
-    """What driver and lanes work from: the specification, the notebook as it was read, and what it takes."""
+    """What driver and lanes work from."""
 
     specification: Specification
     path: Path
@@ -82,14 +82,12 @@ class Plan(NamedTuple):
 
     @property
     def example(self) -> dict[str, object]:
-        """All values of one of its points, as far as they were given."""
+        """The values of one of its points, as far as they were given."""
         told = self.specification
-        if told.points:
-            return self.values(told.points[0])
-        return {**self.fixed, **(_example(_space(told)) if told.drawn else {})}
+        return self.values(told.points[0]) if told.points else {**self.fixed, **_example(_space(told))}
 
     def values(self, point: Mapping[str, str]) -> dict[str, object]:
-        """All values of a point, the fixed ones among them."""
+        """The values of a point, the fixed ones among them."""
         return {**self.fixed, **{name: texts.read(text) for name, text in point.items()}}
 
 
@@ -125,7 +123,7 @@ def make(asked: Asked) -> Plan:
 def again(specification: Specification, asked: Asked) -> Plan:
     """The plan of a sweep that is resumed, with other lanes and limits if `asked`.
 
-    Raises UsageError when the notebook's code is another one by now, unless forced.
+    Raises UsageError when the notebook's code has changed, unless forced.
     """
     path = Path(specification.notebook)
     node, interface = _read(path)
@@ -157,7 +155,6 @@ def _space(told: Specification) -> dict[str, Range | Choices]:
 
 
 def _example(dimensions: Space) -> dict[str, object]:
-    """The values of one of the points that there may be."""
     return {
         name: one.values[0] if isinstance(one, Choices) else round(one.low) if one.whole else one.low
         for name, one in dimensions.items()
@@ -165,7 +162,7 @@ def _example(dimensions: Space) -> dict[str, object]:
 
 
 def digest(node: Any) -> str:
-    """What stands for a notebook's code: the same for other outputs, other text and other metadata."""
+    """A digest of a notebook's code alone."""
     return hashlib.sha256(" ".join(by_hand(node)).encode()).hexdigest()
 
 
@@ -175,7 +172,7 @@ def cores() -> int:
 
 
 def lanes(plan: Plan) -> int:
-    """How many lanes there are: as asked, else one for each core, and never more than points."""
+    """How many lanes there are: never more than points."""
     return min(plan.specification.ways.lanes or cores(), plan.size)
 
 

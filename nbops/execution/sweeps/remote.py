@@ -1,7 +1,7 @@
-"""A driver for a process that has threads or an event loop, and so cannot be one: started beside it, asked once, heard until the end.
+"""A driver for a process that has threads or an event loop, and so cannot be one.
 
-The driver reads one line of JSON from its standard input, and stops when that is closed; it writes a line for each change and one
-for the end, or for the error that kept it from beginning.
+It reads one line of JSON from its standard input, and stops when that is closed; it writes a line for each change and one for the
+end, or for the error that kept it from beginning.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def main() -> None:
         try:
             answers.write(msgspec.json.encode(said) + b"\n")
         except BrokenPipeError:
-            # Nobody listens any more, which is told by the end of the input as well.
+            # The end of the input tells it, too.
             return
 
     call = msgspec.json.decode(text, type=_Call)

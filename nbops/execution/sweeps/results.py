@@ -1,4 +1,4 @@
-"""A sweep read back from the store: what was asked for, and the newest run of each of its points."""
+"""A sweep read back from the store."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import msgspec
 
 from nbops.errors import NotFound, StoreCorrupt, UsageError
 from nbops.execution.sweeps import texts
-from nbops.execution.sweeps.lanes import POINT
 from nbops.execution.sweeps.plan import FILE, Specification
 from nbops.records import Better, Param, Record, RunStatus, short
 from nbops.store.client import Store
 from nbops.tracking import artifacts, runs
 
+POINT = "nbops.point"
+"""The tag of a child that says which of the sweep's points it is, counted from 0."""
 TAKEN = "nbops.taken."
 """Begins a tag of a sweep's run that names the earlier run which stands for a point."""
 HOPELESS = "stopped: hopeless"
@@ -62,11 +63,8 @@ class Sweep(Record):
         found = {
             name: list(dict.fromkeys(point.get(name, "") for point in points)) for name in self.specification.varied
         }
-        if (
-            not points
-            or len(points) != math.prod(map(len, found.values()))
-            or any(len(point) < len(found) for point in points)
-        ):
+        complete = all(len(point) == len(found) for point in points)
+        if not points or not complete or len(points) != math.prod(map(len, found.values())):
             return {}
         return {name: [texts.read(text) for text in values] for name, values in found.items()}
 
@@ -142,8 +140,8 @@ def direction(store: Store, metric: str) -> Better:
     return better
 
 
-def follow(store: Store, run_id: str, *, interval: float = 0.5) -> Iterator[dict[str, int]]:
-    """How many points of a sweep there are in each state, each time that this has changed, until its driver is gone."""
+def follow(store: Store, run_id: str) -> Iterator[dict[str, int]]:
+    """How many points of a sweep there are in each state, when this has changed, until its driver is gone."""
     sql = "select status, count(*) from runs where parent_run_id = ? group by status order by status"
     last: dict[str, int] = {}
     while goes_on(store, run_id):
@@ -151,7 +149,7 @@ def follow(store: Store, run_id: str, *, interval: float = 0.5) -> Iterator[dict
         if now != last:
             last = now
             yield now
-        time.sleep(interval)
+        time.sleep(0.5)
 
 
 def goes_on(store: Store, run_id: str) -> bool:

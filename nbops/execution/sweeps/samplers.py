@@ -1,7 +1,6 @@
-"""Samplers choose points one after the other, and may learn from what earlier ones gave; installed ones are found by name.
+"""Samplers choose points one after the other, and may learn from what earlier ones gave.
 
-A sampler is made from the space (dimensions by parameter), the metric's direction and a seed. It knows points by their number,
-counted from 0 in the order in which they were asked for.
+They know points by their number, counted from 0 in the order in which they were asked for.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ GROUP = "nbops.samplers"
 
 
 class Range(Record):
-    """Numbers from `low` to `high`, both included; `whole` ones only, or spread evenly over their logarithm."""
+    """Numbers from `low` to `high`, both included; with `log` spread evenly over their logarithm."""
 
     low: float
     high: float

@@ -1,4 +1,4 @@
-"""The fork server that a sweep starts for itself and sends away with its end, shared with other sweeps that need the very same one."""
+"""The fork server of a sweep, shared with other sweeps that need the very same one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from nbops.execution import reading, secrets
+from nbops.execution.kernels import servers
+from nbops.execution.kernels.key import site_folders
+from nbops.execution.kernels.preload import Memory
 from nbops.execution.parameters import python
 from nbops.execution.parameters.reading import is_python
 from nbops.store.client import Store
@@ -29,26 +32,18 @@ class Own:
         self._minutes = store.settings.execution.fork_server_minutes
 
     def hold(self) -> int:
-        """From here on nobody else sends the server away; gives the descriptor of the lock that does it, -1 where there are no servers."""
-        # Needs what only POSIX has.
-        from nbops.execution.kernels import servers
-
+        """The descriptor of a lock while which nobody else sends the server away; -1 where there are no servers."""
         if not servers.SUPPORTED:
             return -1
         # Makes the folder, too.
         servers.memory_for(self._folder, self._environ)
-        lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = servers.socket_for(self._folder, self._environ).with_suffix(".sweeps")
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_SH)
         return lock
 
     def start(self, node: Any, folder: Path) -> None:
-        """Have it running, if it can be had here.
-
-        It preloads what the notebook `node` in `folder` will import, as far as that can be read, and what earlier ones have imported.
-        """
-        from nbops.execution.kernels import servers
-        from nbops.execution.kernels.preload import Memory
-
+        """Have it running, if it can be had here, with what the notebook `node` in `folder` will import preloaded."""
         if not servers.SUPPORTED:
             return
         Memory(servers.memory_for(self._folder, self._environ)).learn(imported(node, folder))
@@ -58,8 +53,6 @@ class Own:
 
     def send_away(self, lock: int) -> None:
         """Let it leave, unless another sweep uses it or the settings want it to stay."""
-        from nbops.execution.kernels import servers
-
         if self._stays:
             return
         try:
@@ -68,15 +61,9 @@ class Own:
             return
         servers.Server(self._folder, self._environ, started=True).close()
 
-    @property
-    def _lock(self) -> Path:
-        from nbops.execution.kernels import servers
-
-        return servers.socket_for(self._folder, self._environ).with_suffix(".sweeps")
-
 
 def imported(node: Any, folder: Path) -> list[str]:
-    """The installed modules that a notebook's cells import at their top level, in their order; none that its own folder may have."""
+    """The installed modules that a notebook's cells import at their top level; none that its own folder may have."""
     names: dict[str, None] = {}
     for cell in node.cells if is_python(reading.language_of(node)) else ():
         if cell.cell_type != "code":
@@ -94,7 +81,5 @@ def imported(node: Any, folder: Path) -> list[str]:
 
 
 def _is_installed(top: str) -> bool:
-    from nbops.execution.kernels.key import site_folders
-
     found = importlib.util.find_spec(top)
     return bool(found and found.origin and any(Path(found.origin).is_relative_to(place) for place in site_folders()))

@@ -1,7 +1,4 @@
-"""Points before anything runs: a grid, a list or the ranges of a sampler, checked against what the notebook takes.
-
-In flow what was asked for and a notebook's interface, out flow points whose values are of their parameters' types, or one error.
-"""
+"""A grid, a list or the ranges of a sampler, checked against what a notebook takes: values come out in their parameters' types."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ Point = Mapping[str, object]
 
 
 def points(asked: Asked, interface: Interface, fixed: Point) -> tuple[list[dict[str, object]], int]:
-    """The points of a grid or a list, each once, and how many were left out because they were there already.
+    """The points of a grid or a list, each once, and how many were asked for again.
 
     Raises ParameterError for one that the notebook does not take, and UsageError for a space that is empty or too large.
     """
@@ -133,7 +130,6 @@ def _takes_fractions(interface: Interface, name: str) -> bool:
 
 
 def _end(interface: Interface, name: str, text: str, fixed: Point) -> Any:
-    """One end of a range, as its parameter takes it."""
     try:
         float(text)
     except ValueError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from nbops.execution.sweeps import texts
-from nbops.execution.sweeps.dealing import Ended, Progress, resume_hint
+from nbops.execution.sweeps.dealing import Ended, Progress
 from nbops.execution.sweeps.results import Child, Sweep
 from nbops.records import Better, short
 from nbops.render import html, svg, text, values
@@ -19,7 +20,7 @@ _DRAWN = 300
 
 
 def outcome(sweep: Sweep, ended: Ended) -> str:
-    """How a sweep ended, for a terminal: the best points if there is a metric, the failed ones, and how to get at the rest."""
+    """How a sweep ended, for a terminal, and how to get at the rest."""
     goal, lines = sweep.specification.goal, []
     if goal.metric and goal.better:
         best = ranked(sweep.children.values(), goal.better)[:_BEST]
@@ -34,26 +35,24 @@ def outcome(sweep: Sweep, ended: Ended) -> str:
     if len(failures) > _BEST:
         lines.append(f"… and {len(failures) - _BEST} more")
     if ended.dropped:
-        lines.append(f"{_count(ended.dropped)} asked for twice and left out.")
+        count = "1 point was" if ended.dropped == 1 else f"{ended.dropped} points were"
+        lines.append(f"{count} asked for twice and left out.")
     lines.append(summary(ended))
-    hint = resume_hint(ended)
-    lines.append(
-        f"Go on with what is missing: {hint}"
-        if hint
-        else f"{'Those of its own' if ended.taken else 'All of them'}: {_listing(ended.run_id)}"
-    )
+    if ended.status == "finished" and all(told.done for told in ended.points):
+        which = "Those of its own" if ended.taken else "All of them"
+        lines.append(f"{which}: nbops runs list -f \"parent_run_id = '{ended.run_id}'\"")
+    else:
+        lines.append(f"Go on with what is missing: nbops sweep --resume {short(ended.run_id)}")
     return "\n".join(lines)
 
 
 def summary(ended: Ended) -> str:
     """How a sweep ended, on one line."""
-    finished = sum(told.status == "finished" for told in ended.points)
-    parts = [f"{finished} finished"]
-    failed = sum(told.status in {"failed", "lost"} for told in ended.points)
-    stopped = sum(told.status == "stopped" for told in ended.points)
+    counts = collections.Counter(told.status for told in ended.points)
+    parts = [f"{counts['finished']} finished"]
     more = (
-        (failed, "failed"),
-        (stopped, "stopped"),
+        (counts["failed"] + counts["lost"], "failed"),
+        (counts["stopped"], "stopped"),
         (ended.unbegun, "never begun"),
         (ended.kept, "done before"),
         (ended.taken, "taken from earlier runs"),
@@ -68,8 +67,8 @@ def document(sweep: Sweep, ended: Ended) -> dict[str, Any]:
     goal = sweep.specification.goal
     best = ranked(sweep.children.values(), goal.better)[:1] if goal.better else []
     # What failed before its run began has no run.
-    without = [Child(told.number, told.run_id, told.status, told.cause) for told in ended.points]
-    children = {child.number: child for child in without} | sweep.children
+    children: dict[int, Child] = {told.number: told for told in ended.points}
+    children |= sweep.children
     points = [
         {
             "point": child.number, "run_id": child.run_id, "name": _name(sweep, child.number), "status": child.status,
@@ -117,12 +116,12 @@ def table(sweep: Sweep, children: Iterable[Child]) -> tuple[list[Column | str], 
 
 
 def to_text(sweep: Sweep) -> str:
-    """A sweep for a terminal: its best points, or the first ones when no metric says which those are."""
+    """A sweep for a terminal: its best points, or the first ones without a metric."""
     return text.table(*_first(sweep), caption=_caption(sweep)).rstrip()
 
 
 def to_html(sweep: Sweep) -> Html:
-    """The same for a notebook; with a metric the finished points are drawn, too, the best of them thick."""
+    """The same for a notebook; with a metric the finished points are drawn, too."""
     return html.stack(html.table(*_first(sweep), caption=_caption(sweep)), _plot(sweep))
 
 
@@ -147,11 +146,3 @@ def _caption(sweep: Sweep) -> str:
 
 def _name(sweep: Sweep, number: int) -> str:
     return texts.label(sweep.values(number)) or f"point {number}"
-
-
-def _count(number: int) -> str:
-    return "1 point was" if number == 1 else f"{number} points were"
-
-
-def _listing(run_id: str) -> str:
-    return f"nbops runs list -f \"parent_run_id = '{run_id}'\""

@@ -1,4 +1,4 @@
-"""Values of parameters as text that can be kept, sent and read back: as Python writes them, equal values of equal types."""
+"""Values of parameters as text, as Python writes them: equal values of equal types come back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ALIAS = re.compile(r"\b_nbops_(\w+)")
 
 
 class Given(Record):
-    """A value as it was given: Python's text of it, or a word that somebody typed, which its parameter's type makes something of."""
+    """A value as it was given: Python's text of it, or a word that somebody typed, to be read as its parameter's type."""
 
     text: str
     word: bool = False
