@@ -22,7 +22,7 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class StoreSettings(Record):
-    """How processes share the store."""
+    """How processes share the store. Times in seconds unless the name says otherwise."""
 
     timeout: Positive = 30.0
     idle_minutes: Positive = 5.0
