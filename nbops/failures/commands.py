@@ -12,7 +12,7 @@ _ACTIONS = Bulk.into(
 )  # fmt: skip
 
 
-@command(RecordAction, role="contributor")
+@command(RecordAction)
 def record(tx: Transaction, request: RecordAction) -> None:
     """Append the action, with who reported it and when."""
     did = request.action
