@@ -181,8 +181,6 @@ def unzip(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {info.filename: _read(archive, info) for info in infos}
-    except ModelError:
-        raise
     except _DAMAGE as error:
         raise _refused(f"it cannot be read ({type(error).__name__}: {error})") from error
     for name, content in members.items():

@@ -229,6 +229,7 @@ class Owner:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request; whatever it provokes is an answer too."""
         self._last_use = time.monotonic()
+        problem: NbopsError
         try:
             actor = self._actor(scope)
             route = self._routes.get((scope["method"], scope["path"]))
@@ -238,22 +239,19 @@ class Owner:
                 )
             await route(actor, await _body(scope, receive), send)
         except NbopsError as error:
-            await _answer(send, encode(Reply(problem=Problem.of(error))), status=error.exit.http)
+            problem = error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            problem = Problem(
-                code="usage",
-                message=f"The request cannot be read: {error}.",
-                hint="Client and owner may differ in version.",
+            problem = UsageError(
+                f"The request cannot be read: {error}.", hint="Client and owner may differ in version."
             )
-            await _answer(send, encode(Reply(problem=problem)), status=400)
         except Exception as error:
             log.exception("a request failed")
-            problem = Problem(
-                code="internal", message=f"The owner failed: {error!r}.", hint="See .nbops/run/owner.log."
-            )
-            await _answer(send, encode(Reply(problem=problem)), status=500)
+            problem = NbopsError(f"The owner failed: {error!r}.", hint="See .nbops/run/owner.log.")
+        else:
+            return
         finally:
             self._last_use = time.monotonic()
+        await _answer(send, encode(Reply(problem=Problem.of(problem))), status=problem.exit.http)
 
     def _actor(self, scope: dict[str, Any]) -> Actor:
         who, number = scope.get("client") or ("", 0)
@@ -404,12 +402,10 @@ class Owner:
             reply = Reply(problem=await self._fold())
         elif act.action == "backup":
             reply = await self._submit(call=functools.partial(_backup, self._places))
-        elif act.action == "checkpoint":
-            reply = await self._submit(call=_checkpoint)
         elif act.action == "prune":
             reply = await self._submit(call=functools.partial(_prune, int(act.argument)))
         else:
-            raise UsageError(f"There is no act {act.action!r}.", hint="Known: drain, fold, backup, checkpoint, prune.")
+            raise UsageError(f"There is no act {act.action!r}.", hint="Known: drain, fold, backup, prune.")
         await _answer(send, encode(reply), status=_status(reply))
 
     async def _fold(self) -> Problem | None:
@@ -564,7 +560,3 @@ def _prune(days: int, connection: Any) -> None:
         "delete from core.ledger where time < now()::timestamp - to_days(?::integer) and seq < (select max(seq) from core.ledger)",
         [days],
     )
-
-
-def _checkpoint(connection: Any) -> None:
-    connection.execute(f"checkpoint {duck.NAME}")
