@@ -57,8 +57,8 @@ def attach_store(
 ) -> Connection:
     """Open the store's file as catalog `nbops` of an instance that is locked down before anything else runs in it.
 
-    External access is off but for the folder `allowed` and no setting can be changed any more, for this connection and every
-    cursor made from it. Raises StoreHeld, StoreReadOnly, StoreFull, StoreCorrupt or StoreVersion.
+    External access is off but for the folder `allowed` and no setting can be changed any more, in any cursor made from it. Raises
+    StoreHeld, StoreReadOnly, StoreFull, StoreCorrupt or StoreVersion.
     """
     import duckdb
 
@@ -131,7 +131,7 @@ def batches(con: Connection, sql: str, values: Sequence[object], rows: int) -> p
 def load(
     con: Connection, sql: str, values: Sequence[object], count: int, columns: Mapping[str, tuple[str, bytes]]
 ) -> None:
-    """Execute a statement over the table `incoming`, made of raw little-endian columns without copying them."""
+    """Execute a statement over the table `incoming`, made of raw little-endian columns."""
     import pyarrow as pa
 
     kinds = {"d": pa.float64(), "q": pa.int64()}
@@ -165,7 +165,7 @@ def query_error(error: Exception, *, late: bool) -> QueryError:
 
 
 def values_fault(error: Exception) -> NbopsError | None:
-    """What was sent cannot be stored, today or ever: the error for its sender. None when the cause lies elsewhere."""
+    """The error for the sender of what can never be stored. None when the cause lies elsewhere."""
     import duckdb
 
     text = _first(str(error))
@@ -182,7 +182,7 @@ def values_fault(error: Exception) -> NbopsError | None:
 
 
 class _Failure(NamedTuple):
-    """What a failure about the file is, by words in DuckDB's text; `{path}` and `{text}` are filled in."""
+    """A failure about the file, by words in DuckDB's text."""
 
     signs: tuple[str, ...]
     kind: type[StoreError]

@@ -12,7 +12,7 @@ _ACTIONS = Bulk.into(
 )  # fmt: skip
 
 
-@command(RecordAction, role="contributor")
+@command(RecordAction)
 def record(tx: Transaction, request: RecordAction) -> None:
     """Append the action."""
     did = request.action

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from nbops.errors import NotFound
 from nbops.events import ModelCreated, VersionRegistered
 from nbops.registry.requests import RegisterVersion
 from nbops.store.commands import Transaction, command
+from nbops.tracking.commands import known
 
 
-@command(RegisterVersion, role="contributor")
+@command(RegisterVersion)
 def register(tx: Transaction, request: RegisterVersion) -> int:
     """Give the next number, which is never used again; registering the same model of the same run twice gives the same version."""
-    if not tx.rows("select 1 from core.runs where run_id = ?", request.run_id):
-        raise NotFound(f"There is no run {request.run_id}.", hint="`nbops runs list` shows the runs of this project.")
+    known(tx, request.run_id)
     same = "select version from core.model_versions where model = ? and run_id = ? and artifact = ? and sha256 = ?"
-    known = tx.rows(same, request.model, request.run_id, request.artifact, request.sha256)
-    if known:
-        return int(known[0][0])
+    if found := tx.rows(same, request.model, request.run_id, request.artifact, request.sha256):
+        return int(found[0][0])
     subject = f"model:{request.model}"
     if not tx.rows("select 1 from core.models where name = ?", request.model):
-        tx.run(
-            "insert into core.models values (?, make_timestamp(?), ?, ?)",
-            request.model,
-            tx.time,
-            tx.actor.name,
-            tx.next_seq(),
-        )
+        made = "insert into core.models values (?, make_timestamp(?), ?, ?)"
+        tx.run(made, request.model, tx.time, tx.actor.name, tx.next_seq())
         tx.event(ModelCreated(subject=subject))
     version = int(
         tx.rows("select coalesce(max(version), 0) + 1 from core.model_versions where model = ?", request.model)[0][0]

@@ -1,12 +1,10 @@
 """A fitted model to one blob of bytes and back: what it is, what it takes, and the code that it needs.
 
-A scikit-learn object flows in, `Packed` flows out; its bytes flow in again and the object comes out, in another process
-and on another day. Nothing is stored here, and no pickle is written or read.
+Nothing is stored here, and no pickle is written or read.
 
-The blob is an ordinary skops file (a zip archive) with three things added: `manifest.json`, the texts of the user's own
-modules, and, as the comment of the archive, the SHA-256 of all that stands before it. So `skops.io.load` and every zip
-tool still open it, and a changed byte is found before anything is read. The seal finds damage, not forgery: what a blob
-may do is decided by `security.trust`, who made it is known by its address in the store.
+The blob is an ordinary skops file (a zip archive) with three things added: `manifest.json`, the texts of the user's own modules,
+and, as the comment of the archive, the SHA-256 of all that stands before it. The seal finds damage, not forgery: what a blob may do
+is decided by `security.trust`, who made it is known by its address in the store.
 """
 
 from __future__ import annotations
@@ -50,7 +48,7 @@ class ModelVersionWarning(UserWarning):
 
 
 class Output(Record):
-    """What comes out: `name` and `kind` of the target where known, the `classes`, and the methods that can be called."""
+    """What comes out: `name` and `kind` of the target, the `classes`, and the methods that can be called."""
 
     name: str | None
     kind: Kind | None
@@ -59,14 +57,14 @@ class Output(Record):
 
 
 class CodeFile(Record):
-    """One module of the user's that travels with the model; `name` as in `features.py`."""
+    """A module of the user's that travels with the model; `name` as in `features.py`."""
 
     name: str
     sha256: str
 
 
 class Description(Record):
-    """What a blob says about itself; `unreviewed` are the types that whoever loads it must vouch for."""
+    """What a blob says about itself; whoever loads it must vouch for the `unreviewed` types."""
 
     format: Literal["skops"]
     estimator: str
@@ -110,9 +108,8 @@ def pack(
 ) -> Packed:
     """The fitted `model` as one blob.
 
-    `code` lists the files of the user's own modules that its classes and functions come from; `trust` the full names of
-    types of other libraries that the caller vouches for, as whoever loads it will have to. `example`, `reference` and
-    `target` give the signature: see `signature.infer`.
+    `code` lists the files of the user's own modules that its classes and functions come from; `trust` the full names of other
+    libraries' types that the caller vouches for. `example`, `reference` and `target` give the signature: see `signature.infer`.
     Raises ModelError when the model is not fitted, holds something that only this process knows, or cannot be written.
     """
     _check_fitted(model)
@@ -126,9 +123,14 @@ def pack(
         estimator=f"{type(model).__module__}.{type(model).__qualname__}",
         task=_task(model),
         signature=signature,
-        output=Output(name=target, kind=target_kind, classes=_classes(model), methods=_methods(model)),
+        output=Output(
+            name=target,
+            kind=target_kind,
+            classes=_classes(model),
+            methods=tuple(name for name in _METHODS if hasattr(model, name)),
+        ),
         versions=_versions(),
-        code=tuple(CodeFile(name=name, sha256=hashlib.sha256(text).hexdigest()) for name, text in files.items()),
+        code=tuple(CodeFile(name=name, sha256=_digest(text)) for name, text in files.items()),
         unreviewed=unreviewed,
     )
     members = {**files, _MANIFEST: msgspec.json.encode(description)}
@@ -144,11 +146,10 @@ def pack(
 def unpack(data: bytes, *, trust: Collection[str] = (), code_trusted: bool = False) -> Loaded:
     """The model in a blob that `pack` made.
 
-    `trust` holds full names of types that the caller vouches for; nothing in the blob adds to it. Modules that travel
-    with the model are imported under their plain names, and only when `code_trusted`. A scikit-learn of another minor
-    version than the one that trained it gives a ModelVersionWarning.
-    Raises TrustRefused before anything untrusted is imported or built, and ModelError when the bytes are not what was
-    packed or cannot be rebuilt here.
+    `trust` holds full names of types that the caller vouches for; nothing in the blob adds to it. Modules that travel with the model
+    are imported only when `code_trusted`. Another minor version of scikit-learn gives a ModelVersionWarning.
+    Raises TrustRefused before anything untrusted is imported or built, and ModelError when the bytes are not what was packed or
+    cannot be rebuilt here.
     """
     from sklearn.exceptions import InconsistentVersionWarning
 
@@ -162,14 +163,14 @@ def unpack(data: bytes, *, trust: Collection[str] = (), code_trusted: bool = Fal
     usercode.import_texts(texts)
     _compare_versions(manifest.versions)
     with warnings.catch_warnings():
-        # Said above, and by scikit-learn once for each estimator inside.
+        # Said above; scikit-learn says it for each estimator inside.
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         estimator = guard.load(members, trust=trust, modules=texts)
     return Loaded(estimator=estimator, manifest=manifest)
 
 
 def describe(data: bytes) -> Manifest:
-    """What a blob says about itself, without building anything of it. Raises ModelError when the bytes are not what was packed."""
+    """What a blob says about itself. Builds nothing of it; raises ModelError when the bytes are not what was packed."""
     return _open(data)[0]
 
 
@@ -199,11 +200,9 @@ def _dump(model: object) -> bytes:
     for part in parts(model):
         # HistGradientBoosting with scoring= leaves a method bound to itself behind, which skops would follow for ever.
         own = getattr(part, "__dict__", None) or {}
-        methods = {
-            name: value for name, value in own.items() if isinstance(value, MethodType) and value.__self__ is part
-        }
-        for name, value in methods.items():
-            if value.__func__ is getattr(type(part), name, None):
+        for name, value in list(own.items()):
+            bound = isinstance(value, MethodType) and value.__self__ is part
+            if bound and value.__func__ is getattr(type(part), name, None):
                 del own[name]
     name = type(model).__name__
     try:
@@ -222,7 +221,7 @@ def _dump(model: object) -> bytes:
 
 
 def _vouch(names: list[str], texts: Mapping[str, str], trust: Collection[str]) -> tuple[str, ...]:
-    """The names that a loader must vouch for; refuses what no other process finds and what nobody here vouches for."""
+    """The names that a loader must vouch for; others are refused."""
     for name in names:
         module = _module(name)
         if module in {"", "__main__", "__mp_main__"} or not _resolves(name):
@@ -247,7 +246,7 @@ def _vouch(names: list[str], texts: Mapping[str, str], trust: Collection[str]) -
 
 
 def _module(name: str) -> str:
-    """The imported module that a full name starts with; a bound method's has its class in between."""
+    """The imported module that a full name starts with."""
     while name and name not in sys.modules:
         name = name.rpartition(".")[0]
     return name
@@ -262,7 +261,7 @@ def _resolves(name: str) -> bool:
 
 
 def _is_loose(module: str) -> bool:
-    """Whether a module is a single file that is neither installed nor of the standard library."""
+    """Whether a module is a single file, neither installed nor of the standard library."""
     file = usercode.file_of(module)
     if file is None or "." in module:
         return False
@@ -342,7 +341,3 @@ def _classes(model: object) -> tuple[Scalar, ...] | None:
     if getattr(classes, "ndim", None) != 1:  # none, or of several targets
         return None
     return tuple(map(scalar, classes.tolist()))
-
-
-def _methods(model: object) -> tuple[str, ...]:
-    return tuple(method for method in _METHODS if hasattr(model, method))

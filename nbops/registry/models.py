@@ -1,4 +1,4 @@
-"""From a fitted estimator to a version that anybody can load: logged with its run, proven in a fresh process, numbered, verified."""
+"""From a fitted estimator to a version that anybody can load: logged with its run, proven in a fresh process, numbered."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from nbops.registry.formats import Manifest
 from nbops.registry.requests import RegisterVersion
 from nbops.registry.signature import Column, Signature, conform
 from nbops.store.client import Store
+from nbops.store.places import user_name
 from nbops.tracking import artifacts, runs
 from nbops.tracking.recording import Recording
 
@@ -84,7 +85,7 @@ class LoadedModel:
 
     @property
     def _signature(self) -> Signature | None:
-        """Without one the estimator itself still knows the names of its columns, when it was fitted on any."""
+        """Without one the estimator still knows the names of its columns, if it was fitted on any."""
         names = getattr(self.estimator, "feature_names_in_", None)
         if self.manifest.signature is not None or names is None:
             return self.manifest.signature
@@ -168,26 +169,24 @@ def versions(store: Store, model: str) -> list[ModelVersion]:
         select model, version, run_id::varchar, artifact, sha256, manifest, state, actor, description
         from model_versions where model = ? order by version
     """
-    fields = ModelVersion.__struct_fields__
-    made = []
-    for row in store.read(sql, [model]).rows:
-        values = dict(zip(fields, row, strict=True))
-        made.append(ModelVersion(**{**values, "manifest": msgspec.json.decode(values["manifest"], type=Manifest)}))
-    return made
+    found = store.read(sql, [model]).rows
+    for row in found:
+        row[5] = msgspec.json.decode(row[5], type=Manifest)
+    return [ModelVersion(*row) for row in found]
 
 
 def load(store: Store, reference: str, *, trust: Collection[str] | bool = ()) -> LoadedModel:
     """The model that "NAME", "NAME/3", "models:/NAME/3" or a run's id means, verified on the bytes that are loaded.
 
-    `trust` names types that the caller vouches for; True vouches for everything that the model brought. Code that came with a
-    model runs only then, or when this user logged it. Raises NotFound, StoreCorrupt or TrustRefused.
+    `trust` names types that the caller vouches for, True everything that the model brought. Code that came with a model runs only
+    then, or when this user logged it. Raises NotFound, StoreCorrupt or TrustRefused.
     """
     run_id, sha256, shown = _resolve(store, reference)
     data = store.get_blob(sha256)
     names = () if isinstance(trust, bool) else trust
     if trust is True:
         names = formats.describe(data).unreviewed
-    own = runs.info(store, run_id).actor == _me()
+    own = runs.info(store, run_id).actor == user_name(os.getuid())
     return LoadedModel(shown, formats.unpack(data, trust=names, code_trusted=trust is True or own))
 
 
@@ -239,13 +238,12 @@ def _keep_example(recording: Recording, name: str, example: object) -> None:
     try:
         data = example.head(_EXAMPLE_ROWS).to_parquet()
     except (ValueError, TypeError):
-        # Columns that Parquet does not know: the model will be proven to load, not to predict.
+        # Parquet does not know its columns: the model will be proven to load, not to predict.
         return
     artifacts.add(recording, _example_path(name), data, "table", "application/vnd.apache.parquet")
 
 
 def _example(store: Store, run_id: str, name: str, signature: Signature | None) -> Any:
-    """The kept rows as the model takes them, or None."""
     import pandas as pd
 
     try:
@@ -256,7 +254,7 @@ def _example(store: Store, run_id: str, name: str, signature: Signature | None) 
 
 
 def _conformed(data: Any, signature: Signature | None) -> Any:
-    """A DataFrame with the model's columns in its order, as it was fitted; anything else as it is."""
+    """A DataFrame as the model takes it; anything else as it is."""
     import pandas as pd
 
     if signature is None or not isinstance(data, pd.DataFrame):
@@ -271,12 +269,3 @@ def _example_path(name: str) -> str:
 
 def _path(name: str) -> str:
     return f"{FOLDER}/{artifacts.inside(name)}{_SUFFIX}"
-
-
-def _me() -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"

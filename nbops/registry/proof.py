@@ -1,7 +1,7 @@
 """Whether a packed model works where nothing of this process is: loaded and tried in a fresh Python.
 
-A blob and example rows flow in, nothing or the reason flows out. Run as a module, this file is the other process. The
-two talk by pickle, which only the parent writes and only its own child reads; the answer comes back as text.
+Run as a module, this file is the other process. The two talk by pickle, which only the parent writes and only its own child reads;
+the answer comes back as text.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _ENVIRONMENT = {
 def prove(data: bytes, *, example: object = None, trust: Collection[str] = ()) -> None:
     """Load a blob in a fresh process and hold what it answers to the rows of `example` against the answers here.
 
-    The process starts in an empty folder and with little of this one's environment, so it shows what a scheduler will
-    see. Takes seconds, and runs the code in the blob in both processes. Raises ModelError saying what failed.
+    The process starts in an empty folder and with little of this one's environment. Takes seconds, and runs the code in the blob in
+    both processes. Raises ModelError saying what failed.
     """
     expected = None if example is None else _answers(unpack(data, trust=trust, code_trusted=True).estimator, example)
     question = pickle.dumps((data, tuple(trust), example, expected))
@@ -94,7 +94,7 @@ def _arrays(answer: Any) -> Iterator[np.ndarray[Any, Any]]:
 
 
 def _difference(expected: Mapping[str, list[Any]], found: Mapping[str, list[Any]]) -> str:
-    """The first method that answers otherwise, in words, or nothing."""
+    """The first method that answers otherwise."""
     for method, arrays in expected.items():
         others = found.get(method, [])
         if len(arrays) != len(others) or not all(map(_alike, arrays, others)):

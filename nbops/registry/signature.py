@@ -1,7 +1,6 @@
 """What a model takes: its input columns, read from data once, and any frame brought into that form.
 
-A fitted model and rows flow in, a `Signature` flows out; later a frame and the signature flow in and the frame that the
-model takes flows out. No value of a refused row appears in a message.
+No value of a refused row appears in a message.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ CATEGORIES = 50
 
 
 class Column(Record):
-    """One input column. What was observed (`low`, `high`, `categories`) is there only when reference data was given."""
+    """One input column; `low`, `high` and `categories` are known only from reference data."""
 
     name: str
     kind: Kind
@@ -46,9 +45,9 @@ def infer(
 ) -> tuple[Signature | None, Kind | None]:
     """The signature of a fitted model and the kind of its target, as far as the data tells.
 
-    The rows are `reference` or else `example`: a DataFrame or an array (rows, columns), which may hold other columns
-    than the model's, `target` among them. Only `reference` is taken as proof of ranges, categories and missing values.
-    Other inputs (texts, sparse matrices) have no signature. Raises NotFound or ModelError when model and data do not fit.
+    The rows are `reference` or else `example`: a DataFrame or an array (rows, columns), which may hold more than the model's
+    columns. Only `reference` proves ranges, categories and missing values. Other inputs (texts, sparse matrices) have no signature.
+    Raises NotFound or ModelError when model and data do not fit.
     """
     observed = reference is not None
     fitted = getattr(model, "feature_names_in_", None)
@@ -74,9 +73,9 @@ def infer(
 def conform(frame: pd.DataFrame, signature: Signature) -> pd.DataFrame:
     """The columns of `signature` out of `frame` (n, any), in its order, as the model takes them; rows and index are kept.
 
-    Other columns are left out. Text of pandas' own types becomes Python objects, on which scikit-learn's encoders are
-    nearly three times as fast. A model fitted on an array takes columns by position when the names are not there.
-    Raises NotFound naming the missing columns and ParameterError for text in a numeric column.
+    Text of pandas' own types becomes Python objects, on which scikit-learn's encoders are nearly three times as fast. A model fitted
+    on an array takes columns by position when the names are not there. Raises NotFound naming the missing columns and ParameterError
+    for text in a numeric column.
     """
     names = [column.name for column in signature.columns]
     if not signature.named and frame.shape[1] == len(names) and not {*names} <= {*frame.columns}:
@@ -94,7 +93,7 @@ def conform(frame: pd.DataFrame, signature: Signature) -> pd.DataFrame:
 
 
 def kind_of(values: pd.Series[Any]) -> Kind:
-    """What a column holds, whichever of pandas' types it is kept in."""
+    """What a column holds, in whichever of pandas' types."""
     import pandas as pd
     from pandas.api import types
 

@@ -1,7 +1,6 @@
 """Modules of the user's own that travel inside a model: read from files here, imported from texts elsewhere.
 
-Files flow in and texts flow out when a model is packed; when it is loaded, texts flow in and the modules are imported
-under the plain names that the model refers to them by. No file is written and no search path is changed.
+No file is written and no search path is changed.
 """
 
 from __future__ import annotations
@@ -21,11 +20,7 @@ from nbops.errors import ModelError, NotFound
 
 
 def read(files: Sequence[str | os.PathLike[str]]) -> dict[str, str]:
-    """Module name -> text of single-file modules.
-
-    Raises NotFound for a file that is not there, and ModelError for one that no module can be made of or that is not
-    what this process imported under its name.
-    """
+    """Module name -> text of single-file modules. Raises NotFound, and ModelError for what cannot travel or is another module here."""
     texts: dict[str, str] = {}
     for path in map(Path, files):
         name = path.stem
@@ -52,8 +47,7 @@ def read(files: Sequence[str | os.PathLike[str]]) -> dict[str, str]:
 def import_texts(texts: Mapping[str, str]) -> None:
     """Import the modules under their plain names, all or none; those of the same text that are here already are kept.
 
-    They stay in `sys.modules`, where the model's classes need them. Raises ModelError when another module has the name
-    or the import fails.
+    They stay in `sys.modules`. Raises ModelError when another module has the name or the import fails.
     """
     for name, text in texts.items():
         if _is_another(name, text):
@@ -101,7 +95,7 @@ class _Texts(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return self._texts[fullname]
 
     def get_code(self, fullname: str) -> CodeType:
-        # No file, but not in angle brackets either: so a traceback shows the line, which it gets from get_source.
+        # Not in angle brackets, so that a traceback shows the line, which it gets from get_source.
         return compile(self.get_source(fullname), f"model/{fullname}.py", "exec")
 
 

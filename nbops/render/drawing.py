@@ -1,7 +1,6 @@
 """The parts that every plot is made of: the frame with its axes, marks, and labels that keep out of each other's way.
 
-Lengths are CSS pixels from the top left corner. Margins follow from estimated widths of text, since nothing here can measure
-a font.
+Lengths are CSS pixels from the top left corner. Widths of text are estimates, since nothing here can measure a font.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _DESCRIBED = 6  # items that the description for screen readers spells out
 
 
 class Frame(NamedTuple):
-    """The rectangle that data is drawn in, inside a drawing of `width` by `height`."""
+    """The rectangle that data is drawn in."""
 
     left: float
     top: float
@@ -39,15 +38,15 @@ class Frame(NamedTuple):
     furniture: list[Html]
 
     def x(self, value: float) -> float:
-        """How far from the left edge `value` is drawn."""
+        """Where `value` is drawn."""
         return self.left + self.x_axis.place(value) * (self.right - self.left)
 
     def y(self, value: float) -> float:
-        """How far from the top edge `value` is drawn."""
+        """Where `value` is drawn."""
         return self.bottom - self.y_axis.place(value) * (self.bottom - self.top)
 
     def drawing(self, label: str, *parts: Html) -> Html:
-        """The frame with `parts` in it; `label` is what a screen reader says."""
+        """The frame with `parts` in it."""
         return canvas(self.width, self.height, label, *self.furniture, *parts)
 
 
@@ -59,22 +58,15 @@ class Pen(NamedTuple):
     weight: float = 2
 
     def draw(self, d: str, opacity: float | None = None) -> Html:
-        """The path `d`, not filled, with round ends so that a stroke of no length is a dot."""
+        """The path `d`, with round ends so that a stroke of no length is a dot."""
         return element(
-            "path",
-            d=d,
-            fill="none",
-            stroke=self.colour,
-            stroke_width=self.weight,
-            stroke_dasharray=self.dash,
-            stroke_opacity=opacity,
-            stroke_linecap="round",
-            stroke_linejoin="round",
-        )
+            "path", d=d, fill="none", stroke=self.colour, stroke_width=self.weight, stroke_dasharray=self.dash, stroke_opacity=opacity,
+            stroke_linecap="round", stroke_linejoin="round",
+        )  # fmt: skip
 
 
 class Spot(NamedTuple):
-    """A place on a course; without `y` it is a gap."""
+    """A place on a course, or without `y` a gap."""
 
     x: float
     y: float | None
@@ -131,7 +123,7 @@ def canvas(width: float, height: float, label: str, *parts: Html) -> Html:
 
 
 def thinned(axis: Axis, length: float, *, across: bool = True) -> list[tuple[float, str]]:
-    """The ticks whose labels fit beside each other along `length`, or below each other when not `across`, evenly chosen."""
+    """The ticks whose labels fit beside each other along `length`, or below each other when not `across`."""
     pairs = list(zip(axis.ticks, axis.labels, strict=True))
     if len(pairs) < 2:  # one label has nobody to collide with
         return pairs
@@ -141,13 +133,13 @@ def thinned(axis: Axis, length: float, *, across: bool = True) -> list[tuple[flo
 
 
 def describe(name: str, items: Iterable[str]) -> str:
-    """One sentence for a screen reader: what it is and what its first items are."""
+    """What a screen reader says: what it is and what its first items are."""
     head = list(islice(items, _DESCRIBED))
     return f"{name}: {'; '.join(head)}" if head else f"{name}: no values"
 
 
 def heading(title: str, width: float) -> list[Html]:
-    """The title of a drawing, if it has one, cut to its width."""
+    """The title, if there is one, cut to the `width`."""
     short = fitting(title, width, 13)
     return [element("text", short, x=0, y=14, font_size=13, font_weight="600", fill="currentColor")] if title else []
 
@@ -162,10 +154,7 @@ def words(
     weight: str | None = None,
     whole: str | None = None,
 ) -> Html:
-    """Text with its baseline at `y`, in the colour of the page; the muted kind is smaller and lighter.
-
-    Where `content` is cut, `whole` is what it was cut from, and appears on hover.
-    """
+    """Text with its baseline at `y`; the muted kind is smaller and lighter. `whole` is what `content` was cut from, shown on hover."""
     return element(
         "text",
         *([element("title", whole)] if whole and whole != content else []),
@@ -181,7 +170,7 @@ def words(
 
 
 def rule(x1: float, y1: float, x2: float, y2: float, *, dash: str | None = None, opacity: float = MUTED) -> Html:
-    """A thin straight line in the colour of the page."""
+    """A thin line in the colour of the page."""
     return element(
         "line", x1=x1, y1=y1, x2=x2, y2=y2, stroke="currentColor", stroke_opacity=opacity, stroke_dasharray=dash
     )
@@ -190,7 +179,7 @@ def rule(x1: float, y1: float, x2: float, y2: float, *, dash: str | None = None,
 def path(spots: Sequence[Spot]) -> str:
     """The `d` of a path through `spots`, interrupted at gaps; what lies between two gaps alone becomes a dot.
 
-    Of many spots within two pixels only the first, lowest, highest and last are kept, which look the same.
+    Of many spots within two pixels the first, lowest, highest and last are kept, which look the same.
     """
     strokes: list[str] = []
     for present, run in groupby(spots, key=lambda spot: spot.y is not None):
@@ -201,12 +190,12 @@ def path(spots: Sequence[Spot]) -> str:
             corners = _outline(corners)
         strokes.append("M" + "L".join(f"{coordinate(x)} {coordinate(y)}" for x, y in corners))
         if len(corners) == 1:
-            strokes.append("h0")  # with round caps a stroke of no length is a dot
+            strokes.append("h0")
     return "".join(strokes)
 
 
 def end_labels(plot: Frame, ends: Sequence[End]) -> list[Html]:
-    """The labels of lines, right of the plot, each with a short sample of its line, pushed apart where they would overlap."""
+    """The labels of lines, right of the plot, each with a sample of its line, pushed apart where they would overlap."""
     room = max(1, int((plot.bottom - plot.top) // ROW) + 1)
     kept = list(ends if len(ends) <= room else ends[: room - 1])
     kept.sort(key=lambda end: end.y)
@@ -225,12 +214,12 @@ def end_labels(plot: Frame, ends: Sequence[End]) -> list[Html]:
 
 
 def extent(label: str, font: float = FONT) -> float:
-    """About how wide `label` is in a `font` of that many pixels: generous, so that nothing is clipped."""
+    """About how wide `label` is: generous, so that nothing is clipped."""
     return font * sum(1.05 if unicodedata.east_asian_width(letter) in "WF" else 0.6 for letter in label)
 
 
 def brief(label: str, width: float) -> str:
-    """`label` as the name of one mark in a drawing of that `width`: it may take a third of it."""
+    """`label` as the name of one mark in a drawing of that `width`."""
     return fitting(label, min(width / 3, 190))
 
 
@@ -249,7 +238,7 @@ def _outline(corners: Sequence[tuple[float, float]]) -> list[tuple[float, float]
 
 
 def _spread(wanted: Sequence[float], top: float, bottom: float) -> list[float]:
-    """Sorted places moved as little as it takes to be a row apart: down first, then up from the bottom."""
+    """Sorted places moved as little as it takes to be a row apart."""
     placed = list(wanted)
     for index in range(1, len(placed)):
         placed[index] = max(placed[index], placed[index - 1] + ROW)

@@ -1,8 +1,7 @@
 """HTML out of plain values: tables, facts about one thing, and the spacing between pieces.
 
-All looks are inline styles and the colours of the page they stand in (`currentColor`, greys that are see-through), so the
-pieces read the same in JupyterLab, a report and a mail, light or dark, with no style sheet, script or link. Without the
-styles they are still proper tables.
+All looks are inline styles and the colours of the page they stand in, so the pieces read the same in JupyterLab, a report and a
+mail, light or dark, with no style sheet, script or link.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _CHANGED = "background:rgba(213,115,26,.18);color:inherit;border-radius:3px;padd
 _CAPTION = "caption-side:top;text-align:left;padding:8px;font-weight:600;color:inherit"
 _MUTED = "opacity:.7"
 _NAME = f"{_MUTED};font-weight:400;padding-right:12px"
-# JupyterLab centres tables and fixes their layout; both are answered here, and its alignment to the right in each cell.
+# JupyterLab centres tables, fixes their layout and aligns cells to the right.
 _TABLE = (
     "border-collapse:collapse;table-layout:auto;width:auto;margin:0;color:inherit;"
     "font-size:inherit;font-variant-numeric:tabular-nums;line-height:1.3"
@@ -47,13 +46,14 @@ def table(
 ) -> Html:
     """A table; it scrolls sideways where it does not fit.
 
-    Long text is cut with the whole of it on hover. `note` stands small below. Numbers share their decimals down each column, or
-    across each row when `along` is "rows" (a comparison whose columns are runs). Raises UsageError when a row has a cell too
-    many or too few.
+    Long text is cut with the whole of it on hover. Numbers share their decimals down each column, or across each row when `along` is
+    "rows". Raises UsageError when a row has a cell too many or too few.
     """
     heads = as_columns(columns, rows)
     head = element("tr", *map(_head, heads), style=f"vertical-align:bottom;border-bottom:{_STRONG_LINE}")
-    body = [_row(heads, cells) for cells in show(heads, rows, along)] or [_across(heads, "no rows")]
+    body = [
+        element("tr", *map(_cell, heads, cells), style=f"border-bottom:{_LINE}") for cells in show(heads, rows, along)
+    ] or [_across(heads, "no rows")]
     parts = [element("thead", head), element("tbody", *body)]
     if caption:
         parts.insert(0, element("caption", caption, style=_CAPTION))
@@ -78,13 +78,13 @@ def facts(columns: Sequence[Column | str], row: Sequence[object]) -> Html:
 
 
 def status(word: str) -> Html:
-    """A status word behind its icon; the colour only repeats what the icon says."""
+    """A status word behind its icon."""
     icon = element("span", values.ICONS[values.tone(word)], style=f"color:{_TONE_COLOURS[values.tone(word)]}")
     return element("span", icon, f"\N{NO-BREAK SPACE}{word}")
 
 
 def section(title: str, *parts: str, level: int = 3) -> Html:
-    """A heading of `level` (1 to 6) and its parts below each other."""
+    """A heading and its parts below each other."""
     return element("section", element(f"h{level}", title, style="margin:0 0 8px;line-height:1.3"), stack(*parts))
 
 
@@ -94,7 +94,7 @@ def stack(*parts: str) -> Html:
 
 
 def beside(*parts: str) -> Html:
-    """Parts next to each other where there is room, below each other where there is not."""
+    """Parts next to each other where there is room, else below each other."""
     boxes = (element("div", _part(part), style="flex:1 1 400px;min-width:0") for part in parts if part)
     return element("div", *boxes, style="display:flex;flex-wrap:wrap;gap:16px 24px;align-items:flex-start")
 
@@ -113,10 +113,6 @@ def _head(column: Column) -> Html:
 
 def _unit(column: Column) -> str:
     return element("span", f"\N{NO-BREAK SPACE}{column.unit}", style=f"{_MUTED};font-weight:400") if column.unit else ""
-
-
-def _row(columns: Sequence[Column], cells: Sequence[Shown]) -> Html:
-    return element("tr", *map(_cell, columns, cells), style=f"border-bottom:{_LINE}")
 
 
 def _cell(column: Column, cell: Shown) -> Html:
@@ -144,7 +140,6 @@ def _content(column: Column, cell: Shown) -> str:
 
 
 def _hover(cell: Shown) -> str | None:
-    """The note, and the whole text where it was cut."""
     whole = values.shorten(cell.text, _LONGEST_HOVER) if len(cell.text) > _LONGEST else None
     return " · ".join(words for words in (cell.note, whole) if words) or None
 

@@ -1,8 +1,6 @@
 """The vocabulary of the renderers: columns, cells, and markup that is known to be safe.
 
 `show` turns columns and rows of plain values into the strings that an HTML table and a terminal table then place and paint.
-`Html` marks text that is markup already; every other string is escaped on its way into an `element`, so a value out of a
-notebook can never become a tag.
 """
 
 from __future__ import annotations
@@ -24,12 +22,12 @@ _SELF_CLOSING = frozenset({"circle", "line", "path", "rect"})
 
 
 class Html(str):
-    """Markup that needs no more escaping; notebooks and templates show it as it is."""
+    """Markup, which notebooks and templates show as it is. Every other string is escaped on its way into an `element`."""
 
     __slots__ = ()
 
     def __html__(self) -> str:
-        """The same markup: Jinja templates ask for it before they escape."""
+        """What Jinja asks for before it escapes."""
         return self
 
     def _repr_html_(self) -> str:
@@ -40,10 +38,10 @@ class Html(str):
         return f"<Html, {len(self):,} characters>"
 
 
-class Column(Record, frozen=True, kw_only=False):
+class Column(Record):
     """One column. `kind` decides alignment and format: a time is text already, a trend is a sequence of numbers.
 
-    `better` marks the best number of the column with a star.
+    With `better` its best number gets a star.
     """
 
     label: str
@@ -52,8 +50,8 @@ class Column(Record, frozen=True, kw_only=False):
     better: Better | None = None
 
 
-class Cell(Record, frozen=True, kw_only=False):
-    """A value that needs a mark, or a note that appears on hover; any other value stands in its row as it is."""
+class Cell(Record):
+    """A value with a mark, or a note that appears on hover; any other value stands in its row as it is."""
 
     value: object
     mark: Mark | None = None
@@ -72,7 +70,7 @@ class Shown(NamedTuple):
 def as_columns(columns: Sequence[Column | str], rows: Sequence[Sequence[object]]) -> list[Column]:
     """The columns of a table with these rows; a plain string becomes one of numbers when all its values are, else of text.
 
-    Raises UsageError when a row has not one cell for each column.
+    Raises UsageError when a row has a cell too many or too few.
     """
     for number, row in enumerate(rows):
         if len(row) != len(columns):
@@ -104,7 +102,7 @@ def show(columns: Sequence[Column], rows: Sequence[Sequence[object]], along: Alo
 
 
 def best(candidates: Sequence[object], better: Better) -> list[int]:
-    """The places of the best number among `candidates`, all of them at a tie; none when there is nothing to choose from."""
+    """The places of the best number, all of them at a tie; none when there is nothing to choose from."""
     known = [values.finite(value) for value in candidates]
     present = {value for value in known if value is not None}
     if len(present) < 2:  # a winner needs somebody to beat
@@ -126,12 +124,12 @@ def element(name: str, *children: str, **attributes: str | float | None) -> Html
 
 
 def join(parts: Sequence[str]) -> Html:
-    """The parts one after the other, escaped where they are not Html."""
+    """The parts in a row, escaped where they are not Html."""
     return Html("".join(part if isinstance(part, Html) else escape(values.clean(part), quote=False) for part in parts))
 
 
 def coordinate(value: float) -> str:
-    """A length in a drawing, as short as the eye allows."""
+    """A length in a drawing, as text."""
     return f"{value:z.2f}".rstrip("0").rstrip(".")
 
 
@@ -149,7 +147,7 @@ def _text(kind: Kind, value: object) -> str:
 
 
 def _number_places(columns: Sequence[Column], rows: int, along: Along) -> list[list[tuple[int, int]]]:
-    """The (row, column) of the cells that are to share their decimals, group by group."""
+    """The (row, column) of the cells that share their decimals, by group."""
     numeric = [index for index, column in enumerate(columns) if column.kind == "number"]
     if along == "rows":
         return [[(row, index) for index in numeric] for row in range(rows)]

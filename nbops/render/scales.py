@@ -1,6 +1,6 @@
 """From the values of a plot to places along an axis: its two ends, and ticks at round numbers.
 
-Every finite float has a place: one value alone, equal values, the largest and the smallest floats there are.
+Every finite float has a place: one value alone, equal values, the largest and the smallest there are.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _SAME = 1e-10  # values nearer to each other than this, relative to their size, 
 _DECADES = 3
 
 
-class Axis(Record, frozen=True):
-    """Values from `low` to `high`, drawn from 0 to 1; `ticks` are values with their `labels`."""
+class Axis(Record):
+    """Values from `low` to `high`; `ticks` are values with their `labels`."""
 
     low: float
     high: float
@@ -38,8 +38,7 @@ class Axis(Record, frozen=True):
 def linear(drawn: Sequence[float], *, count: int = 5, round_ends: bool = False, whole: bool = False) -> Axis:
     """An axis for finite values `drawn`, with about `count` ticks at multiples of 1, 2 or 5 times a power of ten.
 
-    `round_ends` extends it to the ticks around the values; `whole` allows no ticks between integers. Without values it
-    runs from 0 to 1 and has no ticks.
+    `round_ends` extends it to the ticks around the values; `whole` allows no ticks between integers. Without values it has no ticks.
     """
     if not drawn:
         return Axis(low=0, high=1, ticks=[], labels=[])
@@ -69,7 +68,7 @@ def logarithmic(drawn: Sequence[float], *, count: int = 5) -> Axis:
 
 
 def spans_decades(drawn: Sequence[float]) -> bool:
-    """Whether only powers of ten can tell these values apart: all positive, from one to a thousand times that."""
+    """Whether only powers of ten tell these values apart: all positive, from one to a thousand times that."""
     if not drawn or min(drawn) <= 0:
         return False
     lowest, highest = _powers(drawn)
@@ -77,7 +76,7 @@ def spans_decades(drawn: Sequence[float]) -> bool:
 
 
 def categories(names: Sequence[str]) -> Axis:
-    """An axis with one place per name, in their order; the value of a name is its index."""
+    """An axis with one place per name; the value of a name is its index."""
     room = 0.5 if len(names) == 1 else 0
     ticks = [float(index) for index in range(len(names))]
     return Axis(low=-room, high=max(len(names) - 1, 0) + room or 1, ticks=ticks, labels=list(names))

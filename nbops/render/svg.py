@@ -1,15 +1,14 @@
 """Plots as inline SVG: lines by step, scatter, bars, parallel coordinates and sparklines.
 
-A drawing carries its own looks as presentation attributes, which survive sanitizing where a style sheet does not. Text and
-axes have the colour of the page (`currentColor`), data has colours that keep a contrast above 3 on white and on black, and
-nothing is told by colour alone: lines are named at their ends, highlighted points are larger and named. Widths are CSS pixels
-at full size; a narrower place shrinks the whole drawing. What is None, NaN or infinite is a gap, never an error.
+Looks are presentation attributes, which survive sanitizing where a style sheet does not. Text and axes have the colour of the page,
+data has colours that keep a contrast above 3 on white and on black, and nothing is told by colour alone. Widths are CSS pixels; a
+narrower place shrinks the whole drawing. What is None, NaN or infinite is a gap, never an error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from nbops.errors import UsageError
 from nbops.records import Record
@@ -19,7 +18,7 @@ from nbops.render.model import Column, Html, as_columns, element
 
 _PALETTE = (draw.BLUE, draw.ORANGE, draw.GREEN, draw.PINK, draw.PURPLE, draw.OLIVE)
 _DASHES = (None, "6 3", "2 3")  # the palette is used once with each, then again
-_DOTTED = 150  # points of lines with a dot and a title each: beyond it they outweigh the drawing
+_DOTTED = 150  # points of lines with a dot and a title each, which beyond it outweigh the drawing
 _TITLED = 1500  # the same for scattered points
 _BAR = 22
 _UPRIGHT = 210
@@ -29,16 +28,16 @@ _LIMIT = draw.Pen("currentColor", "4 3", 1)
 _Box = tuple[float, float, float, float]
 
 
-class Line(Record, frozen=True, kw_only=False):
-    """One course of `values`; `steps` are numbers, or names in their order (dates), and count from 0 when not given."""
+class Line(Record):
+    """A course of `values`; `steps` are numbers, or names in their order (dates), and count from 0 when not given."""
 
     label: str
     values: Sequence[object]
     steps: Sequence[object] | None = None
 
 
-class Point(Record, frozen=True, kw_only=False):
-    """One point of a scatter plot; a highlighted one is larger and shows its label."""
+class Point(Record):
+    """A point of a scatter plot; a highlighted one is larger and shows its label."""
 
     label: str
     x: object
@@ -46,7 +45,7 @@ class Point(Record, frozen=True, kw_only=False):
     highlight: bool = False
 
 
-class Bar(Record, frozen=True, kw_only=False):
+class Bar(Record):
     """One bar; a highlighted one has another colour and a bold value."""
 
     label: str
@@ -63,7 +62,7 @@ def line(
     limits: Mapping[str, float] | None = None,
     width: int = 560,
 ) -> Html:
-    """Metrics by step, named at their ends; `limits` are dashed lines across (a threshold, the champion's value).
+    """Metrics by step, named at their ends; `limits` are dashed lines across.
 
     Raises UsageError when a line has more steps than values or fewer.
     """
@@ -97,9 +96,9 @@ def line(
 def scatter(
     points: Sequence[Point], *, x_label: str = "x", y_label: str = "y", title: str = "", width: int = 560
 ) -> Html:
-    """One mark per point with its label on hover; an axis is logarithmic where only that can tell its values apart.
+    """One mark per point with its label on hover; an axis is logarithmic where only that tells its values apart.
 
-    A point without two finite coordinates is left out and counted below the plot.
+    Points without two finite coordinates are counted below the plot.
     """
     pairs = [(point, values.finite(point.x), values.finite(point.y)) for point in points]
     places = [(point, x, y) for point, x, y in pairs if x is not None and y is not None]
@@ -108,7 +107,7 @@ def scatter(
         x_axis, y_axis, width=width, room=12, labels=(_log(x_label, x_axis), _log(y_label, y_axis), title)
     )
     parts: list[Html] = []
-    taken = [_around(plot.x(x), plot.y(y)) for _, x, y in places]
+    taken = [(plot.x(x) - 7, plot.y(y) - 7, plot.x(x) + 7, plot.y(y) + 7) for _, x, y in places]
     for point, x, y in sorted(places, key=lambda place: place[0].highlight):
         said = f"{point.label}: {x_label} {values.number(x)}, {y_label} {values.number(y)}"
         hover = [element("title", said)] if len(places) <= _TITLED else []
@@ -178,8 +177,8 @@ def parallel(
 ) -> Html:
     """One upright axis per column and one line per row; rows in `highlight` (their indices) are thick and dotted.
 
-    Columns of numbers get a scale, logarithmic where only that can tell their values apart; all others get a place per
-    value. Raises UsageError when a row has a cell too many or too few.
+    Columns of numbers get a scale as in `scatter`, all others a place per value. Raises UsageError when a row has a cell too many or
+    too few.
     """
     heads = as_columns(columns, rows)
     scaled = [_upright(head, [row[index] for row in rows]) for index, head in enumerate(heads)]
@@ -191,7 +190,7 @@ def parallel(
     xs = [left + (width - 48 - left) * across.place(index) for index in range(len(heads))]
     parts = draw.heading(title, width)
     # Many lines are told apart where they are faint, few where they are not.
-    faint = 0.9 if len(rows) <= _FEW else 0.5
+    faint = 0.9 if len(rows) <= 12 else 0.5
     for row in sorted(range(len(rows)), key=lambda row: row in highlight):
         ys = [None if (place := places[row]) is None else bottom - place * _UPRIGHT for _, places in scaled]
         said = " · ".join(f"{head.label} {values.text(value)}" for head, value in zip(heads, rows[row], strict=True))
@@ -201,7 +200,7 @@ def parallel(
         label = f"{head.label}, {head.unit}" if head.unit else head.label
         parts.append(draw.words(x, top - 19, draw.fitting(label, gaps[-1] - 8), anchor="middle", whole=label))
         parts.append(draw.rule(x, top, x, bottom, opacity=0.5))
-        # Beside an inner axis a tick's label stands on the lines that arrive there, not in them.
+        # Beside an inner axis a label stands above the line that arrives there.
         lift = 4 if x == left else -4
         for tick, name in draw.thinned(axis, _UPRIGHT, across=False):
             y = bottom - axis.place(tick) * _UPRIGHT + lift
@@ -214,7 +213,7 @@ def parallel(
 
 
 def sparkline(course: Sequence[object], *, width: int = 80, height: int = 18) -> Html:
-    """A course of values the size of a word, its last value dotted; it has no axis and says only the shape."""
+    """A course of values the size of a word, its last value dotted."""
     known = [values.finite(value) for value in course]
     axis = scales.linear([value for value in known if value is not None])
     steps = scales.categories([""] * len(known))
@@ -240,7 +239,7 @@ def sparkline(course: Sequence[object], *, width: int = 80, height: int = 18) ->
 
 
 def _courses(lines: Sequence[Line]) -> tuple[list[str], list[list[tuple[float, float | None]]]]:
-    """The names of the steps, if they have names, and each line as places along x with finite values or gaps, in order of x."""
+    """The names of the steps, if they have names, and each line as places along x with finite values or gaps."""
     for source in lines:
         if source.steps is not None and len(source.steps) != len(source.values):
             raise UsageError(
@@ -250,9 +249,8 @@ def _courses(lines: Sequence[Line]) -> tuple[list[str], list[list[tuple[float, f
     steps = [range(len(source.values)) if source.steps is None else source.steps for source in lines]
     names: dict[str, float] = {}
     if any(isinstance(step, str) for own in steps for step in own):
-        names = {
-            name: float(index) for index, name in enumerate(dict.fromkeys(str(step) for own in steps for step in own))
-        }
+        for step in chain.from_iterable(steps):
+            names.setdefault(str(step), float(len(names)))
     courses = []
     for source, own in zip(lines, steps, strict=True):
         xs = [names[str(step)] if names else values.finite(step) for step in own]
@@ -275,7 +273,7 @@ def _story(source: Line, course: Sequence[tuple[float, float | None]]) -> str | 
 
 
 def _course(label: str, spots: Sequence[draw.Spot], pen: draw.Pen, said: Sequence[str]) -> Html:
-    """One line, with a dot on each spot that `said` has a title for: for all of them or for none."""
+    """One line, with a dot on each spot if `said` has titles for them."""
     dots = [
         element("circle", element("title", f"{label}, {words}"), cx=spot.x, cy=spot.y, r=2.5)
         for spot, words in zip(spots, said, strict=False)
@@ -294,12 +292,8 @@ def _log(label: str, axis: scales.Axis) -> str:
     return f"{label}, logarithmic" if axis.log else label
 
 
-def _around(x: float, y: float) -> _Box:
-    return (x - 7, y - 7, x + 7, y + 7)
-
-
 def _named(plot: draw.Frame, x: float, y: float, label: str, taken: list[_Box]) -> Html:
-    """The label of a highlighted point, on the first side of it where it is inside the plot and on nothing in `taken`."""
+    """The label of a highlighted point, on the first side of it where it is inside the plot and on nothing `taken`."""
     wide = draw.extent(label)
     sides = [(x + 9, y + 4), (x - 9 - wide, y + 4), (x - wide / 2, y - 11), (x - wide / 2, y + 20)]
     boxes = [(left, base - 10, left + wide, base + 2) for left, base in sides]
@@ -331,7 +325,7 @@ def _bar(item: Bar, zero: float, end: float, middle: float, text: str) -> list[H
 
 
 def _upright(column: Column, cells: Sequence[object]) -> tuple[scales.Axis, list[float | None]]:
-    """The axis of one column of parallel coordinates, and where on it each cell lies."""
+    """The axis of a column, and where on it each cell lies."""
     if column.kind == "number":
         known = [values.finite(cell) for cell in cells]
         axis = _numeric([value for value in known if value is not None], 5)
@@ -340,9 +334,6 @@ def _upright(column: Column, cells: Sequence[object]) -> tuple[scales.Axis, list
     axis = scales.categories(list(names))
     index = {name: axis.place(place) for place, name in enumerate(names)}
     return axis, [None if cell is None else index[values.text(cell)] for cell in cells]
-
-
-_FEW = 12
 
 
 def _strand(spots: Sequence[draw.Spot], said: str, *, highlight: bool, faint: float) -> Html:

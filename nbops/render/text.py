@@ -1,7 +1,7 @@
 """Terminal tables out of plain values, with the columns, cells and number formats of the HTML ones.
 
-On a terminal they fit its width (text gives way first, numbers last) and use its own colours; written anywhere else they are
-plain, at full length, with no rules between, so that `grep` and `cut` find what they look for.
+On a terminal they fit its width and use its own colours; anywhere else they are plain, at full length, with no rules between, so that
+`grep` and `cut` find what they look for.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def table(
 ) -> str:
     """A table as lines of text; `width` and `styled` are asked of standard output when they are not given.
 
-    Where it is too narrow, columns of text are cut first; then the last columns are left out, and a line names them. Raises
-    UsageError when a row has a cell too many or too few.
+    Where it is too narrow, columns of text are cut first; then the last columns are left out and named. Raises UsageError when a row
+    has a cell too many or too few.
     """
     from rich import box
     from rich.table import Table
@@ -56,7 +56,8 @@ def table(
     widths = _widths(heads, body, limit)
     grid = Table(box=box.SIMPLE_HEAD if styled else None, pad_edge=False, padding=(0, 1), header_style="bold")
     for column, cells_wide in zip(heads, widths, strict=False):
-        grid.add_column(Text(_label(column)), justify=_justify(column), vertical="bottom", width=cells_wide)
+        side: Literal["left", "right"] = "right" if column.kind == "number" else "left"
+        grid.add_column(Text(_label(column)), justify=side, vertical="bottom", width=cells_wide)
     for cells in body:
         grid.add_row(*map(_cell, heads[: len(widths)], cells))
     if not rows:
@@ -88,7 +89,7 @@ def facts(
 
 
 def _surface(width: int | None, *, styled: bool | None) -> tuple[int | None, bool]:
-    """How wide the output is, None without a limit, and whether it is a terminal that knows styles."""
+    """How wide the output is, if limited, and whether it is a terminal that knows styles."""
     from rich.console import Console
 
     output = Console()  # knows NO_COLOR, TERM and COLUMNS
@@ -98,7 +99,7 @@ def _surface(width: int | None, *, styled: bool | None) -> tuple[int | None, boo
 
 
 def _widths(columns: Sequence[Column], body: Sequence[Sequence[Shown]], limit: int | None) -> list[int]:
-    """How wide each column is drawn, for as many of the first columns as fit; a number or a time is never cut."""
+    """How wide each column is, for as many of the first as fit; a number or a time is never cut."""
     from rich.cells import cell_len
 
     wanted, least = [], []
@@ -125,10 +126,6 @@ def _plain(cell: Shown) -> str:
     return f"{SIGNS[cell.mark]} {cell.text}" if cell.mark else cell.text
 
 
-def _justify(column: Column) -> Literal["left", "right"]:
-    return "right" if column.kind == "number" else "left"
-
-
 def _cell(column: Column, cell: Shown) -> Text:
     from rich.text import Text
 
@@ -142,7 +139,7 @@ def _cell(column: Column, cell: Shown) -> Text:
 
 
 def _lines(parts: Sequence[RenderableType], width: int | None, *, styled: bool) -> str:
-    """The parts below each other, without the blanks that fill up a line or stand around a table."""
+    """The parts below each other, without blanks around them."""
     from rich.console import Console
 
     colours: Literal["standard"] | None = "standard" if styled else None

@@ -1,7 +1,6 @@
 """One plain value in, short text for a person out: numbers, durations, sizes, ages and status words.
 
-Both kinds of table and all plots format through here, so a number looks the same wherever it is read. Missing is "–", not a
-number is "NaN"; the minus is the typographic one, which is as wide as a digit.
+Missing is "–", not a number is "NaN"; the minus is the typographic one, which is as wide as a digit.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ MISSING = "–"
 _LARGEST = 10**15  # beyond it a float no longer holds every integer
 _SMALLEST = 1e-4
 _DIGITS = 4
-_WIDEST = 8  # digits that one column may show before its cells are formatted one by one
+_WIDEST = 8
 
 ICONS: dict[Tone, str] = {"good": "✓", "bad": "✗", "attention": "▲", "busy": "●", "waiting": "○", "neutral": "·"}
 _WORDS: dict[Tone, tuple[str, ...]] = {
@@ -30,8 +29,7 @@ _WORDS: dict[Tone, tuple[str, ...]] = {
 }
 _TONES: dict[str, Tone] = {word: tone for tone, words in _WORDS.items() for word in words}
 
-# A value must not break XML or drive a terminal (control characters, lone surrogates), nor reorder the words around it
-# (bidirectional overrides): people approve promotions by what these tables show.
+# A value must not break XML, drive a terminal or reorder the words around it (bidirectional overrides).
 _REPLACED = (
     *range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF
 )  # fmt: skip
@@ -39,7 +37,7 @@ _UNSAFE = dict.fromkeys(_REPLACED, "\ufffd") | dict.fromkeys(map(ord, "\t\n\v\f\
 
 
 def clean(words: str) -> str:
-    """`words` on one line, with line breaks as spaces and characters that no table may pass on as U+FFFD."""
+    """`words` on one line, with line breaks as spaces and unsafe characters as U+FFFD."""
     return words.translate(_UNSAFE)
 
 
@@ -49,22 +47,21 @@ def shorten(words: str, length: int) -> str:
 
 
 def text(value: object) -> str:
-    """Any plain value as one line: None is "–", numbers go through `number`, everything else through `str`."""
+    """Any plain value as one line."""
     if value is None:
         return MISSING
     return number(value) if is_number(value) else clean(str(value))
 
 
 def number(value: object) -> str:
-    """A number on its own: integers whole, the rest with 4 significant digits, very large and small ones with an exponent."""
+    """A number: integers whole, the rest with 4 significant digits, very large and small ones with an exponent."""
     return numbers([value])[0]
 
 
 def numbers(values: Sequence[object]) -> list[str]:
-    """Numbers that stand in one column or row, all with the same decimals: enough to tell them apart, never more than they have.
+    """Numbers that stand in one column or row, with the same decimals: enough to tell them apart, never more than they have.
 
-    When that would take more than 8 digits (a learning rate beside a row count) each is formatted on its own. None and what
-    is no number come back as `text` has them.
+    When that would take more than 8 digits (a learning rate beside a row count) each has its own. The rest comes back as from `text`.
     """
     known = [value for value in map(finite, values) if value is not None]
     decimals = _decimals(known)
@@ -72,7 +69,7 @@ def numbers(values: Sequence[object]) -> list[str]:
 
 
 def finite(value: object) -> float | None:
-    """`value` as a float that can be drawn and compared, or None: missing, not a number, infinite or too large for a float."""
+    """`value` as a finite float, else None."""
     known = _float(value)
     return known if math.isfinite(known) else None
 
@@ -114,7 +111,7 @@ def size(count: int | None) -> str:
 
 
 def ago(seconds: float | None) -> str:
-    """How long before now, coarsely: "just now", "5 min ago", "3 days ago"; what lies ahead is "in 5 min"."""
+    """How long before now: "just now", "5 min ago", "3 days ago"; what lies ahead is "in 5 min"."""
     known = finite(seconds)
     if known is None:
         return text(seconds)
@@ -128,17 +125,17 @@ def ago(seconds: float | None) -> str:
 
 
 def tone(word: str) -> Tone:
-    """What a status word says: whether it is good, bad, wants attention, goes on or waits; an unknown one is neutral."""
+    """What a status word says; an unknown one is neutral."""
     return _TONES.get(word, "neutral")
 
 
 def status(word: str) -> str:
-    """A status with its icon, for where colour is missing or not seen: "✓ finished"."""
+    """A status with its icon: "✓ finished"."""
     return f"{ICONS[tone(word)]} {clean(word)}"
 
 
 def blocks(values: Sequence[object]) -> str:
-    """A course of values as block characters, low to high ("▁▃▇"), for terminals; what cannot be drawn is a space."""
+    """A course of values as block characters ("▁▃▇"); what cannot be drawn is a space."""
     known = [finite(value) for value in values]
     present = [value for value in known if value is not None]
     if not present:
@@ -160,7 +157,7 @@ def _seconds(length: float) -> str:
 
 
 def _decimals(known: Sequence[float]) -> int | None:
-    """The decimals that all of `known` share, or None when each needs its own."""
+    """The decimals that all share, or None when each needs its own."""
     sizes = [abs(value) for value in known if value]
     if not sizes:
         return 0
@@ -194,7 +191,7 @@ def _number(value: object, decimals: int | None) -> str:
 
 
 def _float(value: object) -> float:
-    """`value` as a float: not a number when it is none, infinite when it is too large for one."""
+    """NaN when it is no number, infinite when it is too large for a float."""
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         return math.nan
     try:

@@ -1,6 +1,5 @@
 """What of a notebook a reader gets to see, in order: prose, tables, pictures, printed text, failures.
 
-In flow cells as nbformat has them; out flow parts that a template only has to place. A failure is always one, code when asked for.
 Whatever is HTML here went through `sanitize.clean`; everything else is plain text that the template escapes.
 """
 
@@ -8,6 +7,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections import ChainMap
 from collections.abc import Iterator
 from html import escape, unescape
 from itertools import count, groupby
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 
-class Part(Record, frozen=True):
+class Part(Record):
     """One thing to show. `body` is clean HTML for prose and html, a data: address for a picture, else plain text.
 
-    `about` is a picture's description, a failure's traceback or the word for code that is shown open; `width` a picture's in CSS pixels.
+    `about` is a picture's description, a failure's traceback or "open" for code that is shown so; `width` a picture's in CSS pixels.
     """
 
     kind: Literal["prose", "code", "html", "picture", "text", "messages", "failure", "notice"]
@@ -32,8 +32,8 @@ class Part(Record, frozen=True):
     width: int | None = None
 
 
-class Heading(Record, frozen=True):
-    """A line of the contents list; `anchor` is the id of its place."""
+class Heading(Record):
+    """A line of the contents list."""
 
     level: int
     text: str
@@ -43,9 +43,8 @@ class Heading(Record, frozen=True):
 class Story:
     """The notebook as its reader meets it: `cells` holds the parts of every cell that has any.
 
-    A first-level heading that opens the notebook becomes the `title` when none is given. `failure` is the first that nobody
-    expected (tag `raises-exception`). Code is a part where it is tagged `show-code`, and everywhere when `folded`; `coded` says
-    whether there is any.
+    A first-level heading that opens the notebook becomes the `title` when none is given. `failure` is the first that was not expected
+    (tag `raises-exception`). Code is a part where it is tagged `show-code`, and everywhere when `folded`.
     """
 
     def __init__(self, notebook: NotebookNode, title: str | None, *, folded: bool = False) -> None:
@@ -117,7 +116,7 @@ class Story:
         )
 
     def _display(self, output: NotebookNode, cell: NotebookNode) -> Part | None:
-        """The richest form of an output that needs no script."""
+        """An output in its richest form without a script."""
         data = output.data
         plain = _terminal(data.get("text/plain", ""))
         told = bool(plain.strip()) and not _OBJECT.fullmatch(plain.strip())
@@ -135,10 +134,8 @@ class Story:
         return Part(kind="text", body=text) if text.strip() else None
 
     def _picture(self, mime: str, content: str, notes: list[Any]) -> Part:
-        """A picture with what is noted about it, the nearest note first."""
-        details: dict[str, Any] = {}
-        for note in notes:
-            details = {**note, **details} if isinstance(note, dict) else details
+        """A picture with what `notes` say about it, the nearest first."""
+        details: ChainMap[str, Any] = ChainMap(*(note for note in notes if isinstance(note, dict)))
         place = self.headings[-1].text if self.headings else self.title
         about = details.get("alt") or (f"Figure in “{place}”" if place else "Figure")
         width = details.get("width")
@@ -162,11 +159,11 @@ _SILENT = frozenset({"hide-output", "hide-outputs", "remove-output", "remove-out
 _CLOSED = frozenset({"hide-input", "remove-input", "hide-code", "remove-code"})
 _PICTURES = ("image/svg+xml", "image/png", "image/jpeg", "image/webp", "image/gif")
 _LIVE = re.compile(r"application/(?:javascript|vnd\.)")
-# What Python prints for an object without a text of its own; beside its picture it tells nothing.
+# What Python prints for an object without a text of its own.
 _OBJECT = re.compile(r"[\[({]*<.*>[\])}]*|Text\(.*\)", re.DOTALL)
 _HEADING = re.compile(r'<h([1-6])(?: [\w-]+="[^"]*")*>(.*?)</h\1>', re.DOTALL)
 _TASK = re.compile(r'<input class="task-list-item-checkbox" type="checkbox" disabled( checked)?/>')
-# A style of its own says that the HTML is a drawing (scikit-learn's estimators); pandas' is scoped and only decorates.
+# A style says that the HTML is a drawing (scikit-learn's estimators); pandas' is scoped and only decorates.
 _STYLED = re.compile(r"<style(?!\s+scoped)", re.IGNORECASE)
 _ROW = re.compile(r"<tr\b.*?</tr>", re.DOTALL)
 _CELL = re.compile(r"<(t[hd])\b([^>]*)>(.*?)</\1>", re.DOTALL)
@@ -177,11 +174,10 @@ _LONGEST = 40_000
 
 
 def _terminal(text: str) -> str:
-    """What a terminal would have left of `text`, as plain characters; the middle of a very long one is left out and counted."""
-    lines = text.split("\n")
-    text = _ESCAPES.sub(
-        "", "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
-    )  # what a return wrote over is gone
+    """What a terminal would have left of `text`; the middle of a very long one is left out and counted."""
+    # What a return wrote over is gone.
+    lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    text = _ESCAPES.sub("", "\n".join(lines))
     if len(text) <= _LONGEST:
         return text
     start, end = text[: _LONGEST // 2], text[-_LONGEST // 2 :]
@@ -189,7 +185,7 @@ def _terminal(text: str) -> str:
 
 
 class _Pasted(dict[str, dict[str, str]]):
-    """Pictures that were pasted into a cell, by name; a lost one is nothing, so that its description is shown."""
+    """Pictures that were pasted into a cell, by name; of a lost one the description is shown."""
 
     def __contains__(self, name: object) -> bool:
         return True
@@ -208,7 +204,6 @@ def _html(markdown: str, attachments: dict[str, dict[str, str]]) -> str:
 
 
 def _still(html: str) -> str:
-    """What of an output's HTML stands without styles and scripts; empty when that is nothing."""
     body = clean(html)
     if re.search(r"<(?:table|svg|img)\b", body):
         return _aligned(body.replace("<th></th>", "<td></td>"))  # pandas' corner is no heading
@@ -216,7 +211,7 @@ def _still(html: str) -> str:
 
 
 def _aligned(html: str) -> str:
-    """A plain table with the columns that hold words set to the left; pandas sets everything to the right."""
+    """A plain table with the columns of words set to the left; pandas sets everything to the right."""
     if html.count("<table") != 1 or "span=" in html:
         return html
     rows = [_CELL.findall(row) for row in _ROW.findall(html.partition("<tbody>")[2])]
@@ -239,7 +234,7 @@ def _wordy(cell: str) -> bool:
 
 
 def _failures(cell: NotebookNode, *, hidden: bool) -> Iterator[Part]:
-    """What went wrong in a cell; of a hidden one without the traceback, which quotes its code."""
+    """What went wrong in a cell; the traceback of a `hidden` one would quote its code."""
     errors = [output for output in cell.outputs if output.output_type == "error"]
     for error in errors:
         if error.ename == "SystemExit" and error.evalue in {"", "0"}:
@@ -253,5 +248,4 @@ def _failures(cell: NotebookNode, *, hidden: bool) -> Iterator[Part]:
 
 
 def _text(html: str) -> str:
-    """The characters of clean HTML, without its tags."""
     return " ".join(unescape(re.sub(r"<[^>]*>", "", html)).split())

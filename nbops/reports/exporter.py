@@ -1,7 +1,7 @@
 """The exporter behind every report: `jupyter nbconvert --to nbops` finds it by its entry point, `page` calls it.
 
 Its templates come out of the package alone. nbconvert would also take some from the current folder and from Jupyter's data folders,
-and with them preprocessors to import: a notebook that lies beside a hostile template would be shown by it.
+and with them preprocessors to import.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class NbopsExporter(TemplateExporter):
     """A notebook as one self-contained page without scripts.
 
-    `resources` may bring `title`, `name` and `provenance`; without the last it is looked for where nbconvert says the notebook lies.
+    `resources` may bring `title`, `name` and `provenance`, which else is looked for where nbconvert says the notebook lies.
     """
 
     # HTMLExporter would send the finished page through another parser and back, behind the sanitizer; its parent does not.
@@ -55,7 +55,7 @@ class NbopsExporter(TemplateExporter):
         return environment
 
     def _tell(self, notebook: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
-        """The last preprocessor: puts what the template places into `resources`."""
+        """The last preprocessor."""
         story = Story(notebook, resources.get("title") or None, folded=self.code == "folded")
         run = resources["provenance"] if "provenance" in resources else self._found(notebook, resources["metadata"])
         name = resources.get("name") or resources["metadata"].get("name")
@@ -66,7 +66,6 @@ class NbopsExporter(TemplateExporter):
         return notebook, resources
 
     def _found(self, notebook: NotebookNode, place: Mapping[str, str]) -> Provenance | None:
-        """What is known about the run of a notebook that nbconvert was given."""
         if "path" not in place or self.config.get("ExecutePreprocessor", {}).get("enabled"):
             return None  # read from a pipe, or executed only now
         return of_file(Path(place["path"], f"{place['name']}.ipynb"), notebook)
@@ -89,7 +88,7 @@ _ENDINGS = {
 
 
 def _ending(run: Provenance | None, failure: Part | None) -> str | None:
-    """Why the page tells only a part, in one or two sentences; None when the run came to its end."""
+    """Why the page tells only a part; None when the run came to its end."""
     if run is None or run.status not in _ENDINGS:
         return "A step of this notebook failed." if failure else None
     cause = run.cause or (failure.body.splitlines()[0][:300] if failure else "")
@@ -97,7 +96,7 @@ def _ending(run: Provenance | None, failure: Part | None) -> str | None:
 
 
 def _duration(span: timedelta) -> str:
-    """The two units that matter: `3 min 12 s`, `2 h 5 min`, `0.8 s`."""
+    """`3 min 12 s`, `2 h 5 min`, `0.8 s`."""
     seconds = span.total_seconds()
     if seconds < 10:
         return f"{seconds:.1f} s"
@@ -108,5 +107,4 @@ def _duration(span: timedelta) -> str:
 
 
 def _number(value: float) -> str:
-    """Four digits, or the whole number where it has more."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -1,6 +1,6 @@
 """A page that lists the reports lying in a folder, made from what each says of itself in its head.
 
-Any file may lie there, so all of it is text: nothing of a report is copied as markup, and no file is opened further than its head.
+Any file may lie there: nothing of one is copied as markup, and none is read further than its head.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NAME = "index.html"
 _HEAD = 65_536
 
 
-class Listed(Record, frozen=True):
+class Listed(Record):
     """A report in a folder. `when` is the end of its run, else when the file was written; `size` counts bytes."""
 
     address: str
@@ -50,7 +50,7 @@ def write(folder: Path) -> tuple[Path, int]:
 
 
 def listed(folder: Path) -> list[Listed]:
-    """The reports in a folder, newest first. Other files are left out."""
+    """The reports in a folder, newest first."""
     found = []
     for path in folder.glob("*.html"):
         told = _head(path) if path.name != NAME and path.is_file() else None
@@ -79,7 +79,7 @@ class Head(HTMLParser):
         self._in = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take note of a meta; where the body begins nothing more is noted."""
+        """Note a meta, until the body begins."""
         told = dict(attrs)
         if tag == "meta" and self._in != "body" and told.get("name"):
             self.meta.setdefault(str(told["name"]), told.get("content") or "")
@@ -91,7 +91,7 @@ class Head(HTMLParser):
             self.title += data
 
     def handle_endtag(self, tag: str) -> None:  # noqa: ARG002 - the base class names it
-        """The title is over."""
+        """End the title."""
         self._in = self._in if self._in == "body" else ""
 
 

@@ -1,7 +1,7 @@
 """A report by mail: what matters of the run as a table that any mail program shows, and the page attached.
 
 What a run is called and why it failed are its notebook's words: in a header they are one clean line, in the body text. The password is
-looked up when it is needed, and sent over an encrypted connection or to this machine only.
+sent over an encrypted connection or to this machine only.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from nbops.reports.provenance import Provenance
 _SECONDS = 30.0
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-# No space, control character or sign that a header gives a meaning to; one address, without a name.
+# One address without a name, and no sign that a header gives a meaning to.
 _ADDRESS = re.compile(r"[^\s\x00-\x1f\x7f<>()\[\],;:\\\"@]+@[^\s\x00-\x1f\x7f<>()\[\],;:\\\"@]+")
 
 
 def send(settings: Settings, to: Sequence[str], page: str, provenance: Provenance, *, name: str) -> None:
     """Send a page to each address, attached as `name`, with a summary of its run in the body.
 
-    Raises UsageError for what is no address, ConfigError for settings that do not suffice, NotFound for a password that is not there
-    and ExecutionError (26) when the server cannot be reached or refuses; nobody has got it then but who is named.
+    Raises UsageError for what is no address, ConfigError for settings that do not suffice, NotFound for a missing password and
+    ExecutionError (26) when the server cannot be reached or refuses; nobody has got it then but who is named.
     """
     for address in to:
         if not _ADDRESS.fullmatch(address):

@@ -1,8 +1,7 @@
 """An executed notebook as one HTML page for people who were not there when it ran.
 
-In flow a notebook and what the store knows about its run; out flows one text that holds no script and asks nothing of the
-network: who ran what on which data and when, then the notebook's prose, tables and pictures. What the notebook wrote passes
-`sanitize.clean` or the template's escaping, and nothing rewrites the page after that; a Content-Security-Policy stands behind.
+It holds no script and asks nothing of the network: who ran what on which data and when, then the notebook's prose, tables and
+pictures. What the notebook wrote passes `sanitize.clean` or the template's escaping, and nothing rewrites the page after that.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 Code = Literal["hidden", "folded"]
-"""What a page does with the code of cells: leave it out, or keep it behind a line to open."""
+"""Whether the code of cells is left out or kept behind a line to open."""
 
 
 def page(

@@ -1,7 +1,4 @@
-"""A page as a PDF, printed by the Chromium that is found on this machine: tagged, so that it can be read aloud, and complete.
-
-The browser runs headless, with a profile of its own that is thrown away, without a network and not for long; the page has no scripts.
-"""
+"""A page as a tagged PDF, printed by the Chromium that is found on this machine, with a profile that is thrown away and no network."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from pathlib import Path
 from nbops.errors import ExecutionError
 
 VARIABLE = "NBOPS_BROWSER"
-"""The program that prints, where it is not found by its name. No setting: a project that was sent to you must not name programs."""
+"""The program that prints. No setting: a project that was sent to you must not name programs."""
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 _SECONDS = 60.0
@@ -31,7 +28,7 @@ _FLAGS = (
 
 
 def write(page: str, output: Path, *, environ: Mapping[str, str] | None = None, seconds: float = _SECONDS) -> None:
-    """Print a page into the file `output`, which is written whole or not at all.
+    """Print a page into the file `output`, whole or not at all.
 
     Raises ExecutionError (26) when there is no browser, when it fails, and after that many `seconds`.
     """
@@ -67,7 +64,7 @@ def _browser(environ: Mapping[str, str]) -> str:
 
 
 def _run(command: list[str], seconds: float) -> str:
-    """What a browser says until it ends; the processes that it began end with it."""
+    """What a browser says; the processes that it began end with it."""
     try:
         process = subprocess.Popen(  # noqa: S603 - a browser that was found by its name, or that the user named
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True

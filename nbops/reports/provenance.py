@@ -1,7 +1,7 @@
 """Where a page comes from: what the store knows about a run, else what the executed notebook says of itself.
 
-A store that is there is read; none is begun for a page. A notebook's own words are told as its own, and a file that is no longer
-what its run wrote is told as such: nobody gets the card of a run by naming it.
+No store is begun for a page. A notebook's own words are told as its own, and a file that is no longer what its run wrote is told as
+such: nobody gets the card of a run by naming it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 
-class Parameter(Record, frozen=True):
+class Parameter(Record):
     """A parameter as the run saw it; `changed` when that is not the notebook's default."""
 
     name: str
@@ -36,20 +36,20 @@ class Parameter(Record, frozen=True):
     changed: bool = False
 
 
-class KeyMetric(Record, frozen=True):
-    """One figure that the run is judged by."""
+class KeyMetric(Record):
+    """The last value of a metric."""
 
     name: str
     value: float
     unit: str | None = None
 
 
-class Provenance(Record, frozen=True):
-    """What is known about a run, as its page states it. Times are aware; they are shown in the local zone.
+class Provenance(Record):
+    """What is known about a run, as its page states it. Times are aware.
 
-    `data_until` is the last moment that the data speaks of, `environment` a digest, `models` names with versions
-    (`air-time/3`), `cause` why the run did not finish, `saved` when a notebook that a person executed was last saved,
-    `doubt` a sentence on why what is said here may not hold for the notebook that is shown.
+    `data_until` is the last moment that the data speaks of, `environment` a digest, `models` names with versions (`air-time/3`),
+    `cause` why the run did not finish, `saved` when a notebook that a person executed was last saved, `doubt` a sentence on why this
+    may not hold for the notebook that is shown.
     """
 
     run_id: str | None = None
@@ -76,6 +76,7 @@ class Provenance(Record, frozen=True):
 def of_run(store: Store, run_id: str, usual: Mapping[str, object]) -> Provenance:
     """What the store knows about a run of a notebook with those parameters by default. Raises NotFound."""
     info = runs.info(store, run_id)
+    versions = "select model, version from model_versions where run_id = ? order by model, version"
     units = dict(store.read("select key, unit from metric_definitions").rows)
     return Provenance(
         run_id=run_id,
@@ -98,7 +99,7 @@ def of_run(store: Store, run_id: str, usual: Mapping[str, object]) -> Provenance
         metrics=tuple(
             KeyMetric(name=key, value=value, unit=units.get(key)) for key, value in runs.metrics(store, run_id).items()
         ),
-        models=tuple(f"{model}/{version}" for model, version in _versions(store, run_id)),
+        models=tuple(f"{model}/{version}" for model, version in store.read(versions, [run_id]).rows),
         notebook=info.source,
         commit=info.commit,
         dirty=bool(info.dirty),
@@ -110,7 +111,6 @@ def of_file(path: Path, notebook: NotebookNode) -> Provenance | None:
     """What is known about the run that the notebook of a file comes from; None when nothing says that it comes from one."""
     run_id = _kept(path) or _named(notebook)
     try:
-        # Only a store that is there already: a page is a reason to read, not to begin a project.
         settings = config.settings(start=path.resolve().parent)
         if run_id and Places(settings.folder).database.exists():
             store = connect(settings)
@@ -118,7 +118,7 @@ def of_file(path: Path, notebook: NotebookNode) -> Provenance | None:
             same = executed(store, run_id).read_bytes() == path.read_bytes()
             return found if same else msgspec.structs.replace(found, doubt=_CHANGED.format(short(run_id)))
     except (NbopsError, OSError):
-        # The store is busy, held, newer than we are or knows no such run: the notebook still has its own account.
+        # The notebook still has its own account.
         pass
     return _own(notebook)
 
@@ -137,7 +137,7 @@ def _kept(path: Path) -> str | None:
 
 
 def _named(notebook: NotebookNode) -> str | None:
-    """The run that a notebook's metadata names, as its executed form does."""
+    """The run that a notebook's metadata names."""
     told = notebook.metadata.get("nbops")
     return _run_id(told.get("run_id")) if isinstance(told, dict) else None
 
@@ -190,10 +190,3 @@ def _inputs(store: Store, run_id: str) -> tuple[Dataset, ...]:
         Dataset(name=name, digest=digest, source=source, rows=rows, columns=msgspec.json.decode(columns))
         for name, digest, source, rows, columns in store.read(sql, [run_id]).rows
     )
-
-
-def _versions(store: Store, run_id: str) -> list[tuple[str, int]]:
-    rows = store.read(
-        "select model, version from model_versions where run_id = ? order by model, version", [run_id]
-    ).rows
-    return [(str(model), int(version)) for model, version in rows]

@@ -17,7 +17,7 @@ from nbops.store.client import Store
 from nbops.tracking import runs
 
 
-class Made(Record, frozen=True):
+class Made(Record):
     """A run's page, and what it says about the run."""
 
     html: str
@@ -25,7 +25,7 @@ class Made(Record, frozen=True):
 
 
 def page_of(store: Store, run_id: str, *, code: Code = "hidden") -> str:
-    """The page of a run, complete in itself: of its executed notebook, else of the notebook that it was made in, as that was saved.
+    """The page of a run's executed notebook, else of the notebook that it was made in, as that was saved.
 
     `code` as for `page`. Raises NotFound when the run is of no notebook.
     """

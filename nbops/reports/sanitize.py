@@ -1,8 +1,8 @@
 """HTML that a notebook made, cut down to what a reader needs.
 
-In flows any text, however hostile; out flows a balanced fragment of tables, prose, pictures and plots. It runs nothing, loads
-nothing and reaches no further than its own box: no script or handler, no style but a text's alignment, no picture that is not
-in the text itself, no id or class that our own page uses. It holds without a Content-Security-Policy, which is a second layer.
+In flows any text, however hostile; out flows a balanced fragment of tables, prose, pictures and plots with no script or handler, no
+style but a text's alignment, no picture that is not in the text itself, no id or class that our own page uses. It holds without a
+Content-Security-Policy, which is a second layer.
 """
 
 from __future__ import annotations
@@ -68,11 +68,10 @@ _OPENING_BREAKS = re.compile(r"(<pre\b[^>]*>)\n+")
 def clean(html: str) -> str:
     """`html` as a balanced fragment that is safe inside a page.
 
-    Links to http, https and mailto stay, for they load nothing until someone follows them; other addresses go. Ids get the
-    prefix `n-`, and links to them follow.
+    Links to http, https and mailto stay; other addresses go. Ids get the prefix `n-`, and links to them follow.
     """
-    # What is taken out can leave elements nested as no browser would nest them, which then reads differently from what was
-    # judged. So it is judged again until it reads as it stands: after one round nearly always, after four at most when tried.
+    # What is taken out can leave elements nested as no browser would nest them, which then read differently from what was
+    # judged. So it is judged again until it reads as it stands: after four rounds at most when tried.
     html = html.encode(errors="replace").decode()  # half a character has no place in UTF-8
     for _ in range(8):
         cleaned = _OPENING_BREAKS.sub(r"\1", _cleaner.clean(html))
@@ -83,7 +82,6 @@ def clean(html: str) -> str:
 
 
 def _attribute(_tag: str, name: str, value: str) -> str | None:  # noqa: PLR0911  one rule per attribute reads as a table
-    """The value that stays, or None when the attribute goes."""
     if name == "href":
         if value.startswith("#"):
             return f"#{_own(value[1:])}"
@@ -103,7 +101,6 @@ def _attribute(_tag: str, name: str, value: str) -> str | None:  # noqa: PLR0911
 
 
 def _own(name: str) -> str:
-    """`name` among the notebook's own ids, which are never the page's."""
     return name if name.startswith("n-") else f"n-{name}"
 
 

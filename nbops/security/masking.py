@@ -1,7 +1,7 @@
 """Secrets taken out of whatever is about to be written: text and messages go in, the same without any form of a value comes out.
 
-One pattern knows a value as it is and as `repr`, JSON, URLs, HTML, base64 and hex write it, nested ones too, and another one knows
-how these begin, because a kernel may send a value in two messages. Pixels are not read. Nothing here keeps, logs or shows a value.
+One pattern knows a value as it is and as `repr`, JSON, URLs, HTML, base64 and hex write it, nested ones too, and another one how
+these begin, because a kernel may send a value in two messages. Pixels are not read. Nothing here keeps, logs or shows a value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nbops.config import SECRETS_VARIABLE
 
 MASKED = "•••"
 SHORTEST = 4
-"""The fewest characters of a value that can be masked: a shorter one would be found in every other word."""
+"""The fewest characters of a value: a shorter one would be found in every other word."""
 
 # A line of a key, or a piece of a value, that says much by itself.
 _TELLING = 8
@@ -37,7 +37,7 @@ _COLOURS_AND_TAGS = re.compile(rf"{_COLOURS.pattern}|</?[A-Za-z][^<>]*>")
 
 @functools.cache
 def handed() -> Mask:
-    """What masks the secrets that a runner handed to this process; those of a runner that has gone are not known any more."""
+    """What masks the secrets that a runner handed to this process; nothing when the runner has gone."""
     try:
         return Mask(json.loads(Path(os.environ[SECRETS_VARIABLE]).read_text()).values())
     except (KeyError, OSError, ValueError):
@@ -58,9 +58,6 @@ class Mask:
         self._whole = _compiled(forms, begun=False)
         self._begun = _compiled(forms, begun=True)
 
-    def __repr__(self) -> str:
-        return "Mask()"
-
     def __bool__(self) -> bool:
         return self._whole is not None
 
@@ -75,7 +72,7 @@ class Mask:
         return text
 
     def value(self, value: Any) -> Any:
-        """The same for texts and bytes within lists and dicts, keys too. A new object; images that are not SVG stay as they are."""
+        """A new object with all texts and bytes masked, keys too; images that are not SVG stay as they are."""
         if self._whole is None:
             return value
         if isinstance(value, str):
@@ -89,7 +86,7 @@ class Mask:
         return value
 
     def begun(self, text: str) -> int:
-        """Where the end of the text may be the beginning of a value that goes on in another text; its length when it is not."""
+        """Where the end of the text may begin a value that goes on in another text; its length when it does not."""
         if self._begun is None:
             return len(text)
         plain = _Plain(text, _COLOURS)
@@ -97,7 +94,7 @@ class Mask:
         return plain.at(found.start()) if found and found.group() else plain.end
 
     def _through(self, text: str, unseen: re.Pattern[str]) -> str:
-        """Values with something unseen between their characters, which stays: what a colour begins it must also end."""
+        """What is unseen between a value's characters stays: what a colour begins it must also end."""
         plain, done, parts = _Plain(text, unseen), 0, []
         for found in self._whole.finditer(plain.text) if self._whole else ():
             start, end = plain.at(found.start()), plain.at(found.end() - 1) + 1
@@ -109,8 +106,8 @@ class Mask:
 class Filter:
     """What one kernel publishes, without the values: a message goes in, those that are to be processed in its place come out.
 
-    Of a stream's text, the end is held back while it may be the beginning of a value, until more of the stream or the end of the cell
-    comes. Messages are Jupyter's, as dicts; they are not changed.
+    Of a stream's text, the end is held back while it may begin a value, until more of the stream or the end of the cell comes.
+    Messages are Jupyter's, as dicts; they are not changed.
     """
 
     def __init__(self, mask: Mask) -> None:
@@ -143,7 +140,7 @@ class Filter:
         return text[:at]
 
     def _rest(self, text: str) -> str:
-        """What was held back for nothing. When it is more than chance lets it be, the value was cut short: it is masked as well."""
+        """When more was held back than chance lets be, the value was cut short: it is masked as well."""
         return MASKED if len(text) >= _TELLING else text
 
 
@@ -178,7 +175,7 @@ def _is_pixels(key: object) -> bool:
 
 
 def _forms(value: str) -> Iterator[list[_Token]]:
-    """All ways to write a value, and those of its parts that tell much of it when they are shown alone: the lines of a key."""
+    """All ways to write a value, and the parts that tell much of it by themselves: the lines of a key."""
     whole = value.strip()
     data = whole.encode(errors="surrogatepass")
     yield list(_written(whole))
@@ -190,7 +187,7 @@ def _forms(value: str) -> Iterator[list[_Token]]:
 
 
 def _compiled(forms: list[list[_Token]], *, begun: bool) -> re.Pattern[str] | None:
-    """The pattern of some forms; with `begun` of what begins one and then ends with the text."""
+    """With `begun` the pattern of what begins a form and then ends with the text."""
     patterns = dict.fromkeys(_form(form, begun=begun) for form in forms)
     return re.compile("|".join(patterns)) if patterns else None
 
@@ -209,15 +206,15 @@ def _token(token: _Token, sure: int | None) -> str:
     return told[0] if len(told) == 1 else f"(?:{'|'.join(told)})"
 
 
-# Text. Letters and digits are written as they are by everybody, all other characters have many spellings. A text within a text doubles
-# its backslashes, here at most four times. Possessive, so that long rows of them cost nothing.
+# Text. All characters but letters and digits have many spellings. A text within a text doubles its backslashes, here at most four
+# times. Possessive, so that long rows of them cost nothing.
 
 _PLAIN = frozenset(string.ascii_letters + string.digits)
 _SHORT = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\a": "a", "\v": "v", "\0": "0"}
 
 
 def _written(text: str) -> Iterator[_Token]:
-    """A text as it is, or escaped for Python, JSON, URLs or HTML, in any mixture."""
+    """A text as it is or escaped, in any mixture."""
     behind = False
     for found in re.finditer(r"\\+|[^\\]", text):
         part = found.group()
@@ -272,15 +269,15 @@ def _any_case(digit: str) -> str:
     return f"[{digit}{digit.upper()}]" if digit.isalpha() else digit
 
 
-# Base64 writes 6 bits as one character, so what it makes of a value depends on where among three bytes it begins. The last character
-# may hold bits of what follows; a first one that holds bits of what comes before is left out. Lines are broken between fours.
+# What base64 makes of a value depends on where among three bytes it begins. The last character may hold bits of what follows; a
+# first one that holds bits of what comes before is left out. Lines are broken between fours.
 
 _ALPHABET = (*string.ascii_uppercase, *string.ascii_lowercase, *string.digits, "+-", "/_")
 _BREAK = r"(?:\\{1,15}+(?:[rn]|\Z)|\s){0,2}+"
 
 
 def _base64(data: bytes, before: int) -> Iterator[_Token]:
-    """Some bytes behind `before` others, in the standard alphabet or that for URLs."""
+    """Some bytes behind `before` others, in either alphabet."""
     bits = "." * (8 * before) + "".join([f"{byte:08b}" for byte in data])
     bits += "." * (-len(bits) % 6)
     first = -(-8 * before // 6)

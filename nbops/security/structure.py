@@ -1,11 +1,9 @@
 """Whether a loaded model holds together: the indices that compiled code follows without looking.
 
-A scikit-learn object that has just been built from an archive flows in, nothing or a refusal flows out. skops checks
-which types a file holds, never their content, and for that reason leaves trees out of its own list: `predict` follows a
-node's children and feature with no check of bounds, so a crafted file reads or writes outside the array and takes the
-process down (https://github.com/scikit-learn/scikit-learn/pull/34558). Our list holds them because they are checked here.
-This finds damage and the ways that are known; it is no proof that no crafted array can upset compiled code. Nothing of
-the model is called.
+skops checks which types a file holds, never their content, and for that reason leaves trees out of its own list: `predict` follows
+a node's children and feature with no check of bounds, so a crafted file reads or writes outside the array and takes the process
+down (https://github.com/scikit-learn/scikit-learn/pull/34558). Our list holds them because they are checked here, which finds damage
+and the known ways, and is no proof that no crafted array can upset compiled code. Nothing of the model is called.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ _ATOMS = (
 def check_structure(model: object) -> None:
     """Refuse a model whose trees, neighbour indices, splines or sparse matrices point outside themselves.
 
-    Raises TrustRefused naming the class. Costs about a tenth of the load.
+    Raises TrustRefused. Costs about a tenth of the load.
     """
     checks = _checks()
     for part in parts(model):
@@ -48,7 +46,7 @@ def check_structure(model: object) -> None:
 
 
 def parts(model: object) -> Iterator[object]:
-    """`model` and every object that it holds, each once, through attributes and containers; numbers and text are left out."""
+    """`model` and every object that it holds, each once, but for numbers and text."""
     seen: set[int] = set()
     stack: list[object] = [model]
     while stack:
@@ -102,7 +100,7 @@ def _decision_tree(estimator: Any) -> bool:
     tree = vars(estimator).get("tree_")
     if tree is None:
         return True
-    # The width of what is predicted is held against n_features_in_, and only if there is one.
+    # predict holds the width of its rows against n_features_in_, and only if there is one.
     if tree.node_count < 1 or tree.n_features != vars(estimator)["n_features_in_"]:
         return False
     inner = tree.children_left != -1

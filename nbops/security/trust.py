@@ -1,14 +1,11 @@
 """Which types a model file may hold, and how much a file may unpack to: the loader's list, never the file's.
 
-The bytes of a skops archive flow in; a refusal, the names of the types that nobody vouched for, or the object flows out.
-Three guards stand before anything is built: the limits of the archive (against directories that lie, too), the list of
-types, and the rule that a type stands only where it was reviewed; one stands behind it, `structure.check_structure`.
-Nothing read from an archive ever widens what is trusted.
+Three guards stand before anything is built: the limits of the archive, the list of types, and the rule that a type stands only
+where it was reviewed; one stands behind it, `structure.check_structure`. Nothing read from an archive ever widens what is trusted.
 
-**The rule of place.** skops asks of a name in the list only that it is in the list: it would also call it as if it were
-a list type, with any arguments the file holds. So each name here carries the node kinds ("loaders") that it may appear
-under, two nodes may not share an id, and the keys of a dictionary are made by plain types only. With that, loading calls
-nothing but `__new__` and `__setstate__` of reviewed classes, and functions are looked up, never called.
+**The rule of place.** skops would also call any name of the list as if it were a list type, with any arguments the file holds. So
+each name here carries the node kinds ("loaders") that it may appear under, two nodes may not share an id, and the keys of a
+dictionary are made by plain types only. So loading calls nothing but `__new__` and `__setstate__` of reviewed classes, and no function.
 """
 
 from __future__ import annotations
@@ -29,7 +26,7 @@ from nbops.security.structure import check_structure
 MEMBERS = 100_000
 """Files in an archive; a forest of 10,000 trees has 50,000."""
 CEILING = 8 << 30
-"""Bytes that an archive may unpack to, whatever it weighs."""
+"""Bytes that any archive may unpack to."""
 RATIO, ROOM = 200, 32 << 20
 """Beyond `ROOM` bytes an archive may unpack to `RATIO` times its size; real models were measured at 3 to 26 times."""
 SCHEMA_RATIO, SCHEMA_ROOM = 100, 4 << 20
@@ -38,14 +35,14 @@ SCHEMA_RATIO, SCHEMA_ROOM = 100, 4 << 20
 _SCHEMA = "schema.json"
 _CHUNK = 1 << 20
 
-# loaders, module, names. A name of another scikit-learn version than the installed one does no harm: nothing is imported.
+# loaders, module, names. A name that the installed scikit-learn lacks does no harm: nothing is imported.
 _GROUPS: tuple[tuple[str, str, str], ...] = (
-    # Compiled arrays of nodes. Their indices are checked after the load (structure.py), before anything is predicted.
+    # Compiled arrays of nodes, whose indices structure.py checks after the load.
     ("TreeNode", "sklearn.tree._tree", "Tree"),
     ("ObjectNode", "sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"),
     ("ObjectNode", "sklearn.neighbors._kd_tree", "KDTree"),
     ("ObjectNode", "sklearn.neighbors._ball_tree", "BallTree"),
-    # Distances: one or two arrays of weights and compiled arithmetic. Without PyFuncDistance, which holds a function.
+    # Distances: arrays of weights and compiled arithmetic. Without PyFuncDistance, which holds a function.
     (
         "ObjectNode",
         "sklearn.metrics._dist_metrics",
@@ -77,7 +74,7 @@ _GROUPS: tuple[tuple[str, str, str], ...] = (
     ("ObjectNode", "sklearn.neural_network._stochastic_optimizers", "AdamOptimizer SGDOptimizer"),
     ("ObjectNode", "sklearn.utils._metadata_requests", "MetadataRequest MethodMetadataRequest"),
     ("DictNode", "sklearn.utils._bunch", "Bunch"),
-    # How a search split its rows and what it scored with: used when fitting again, not when predicting.
+    # How a search split its rows and what it scored with: not used when predicting.
     (
         "ObjectNode TypeNode",
         "sklearn.model_selection._split",
@@ -131,7 +128,7 @@ _GROUPS: tuple[tuple[str, str, str], ...] = (
     ("FunctionNode", "sklearn.utils.validation", "check_array"),
     ("FunctionNode", "numpy", "amax amin around clip max mean median min nan_to_num round std sum var"),
     ("FunctionNode", "scipy._lib.array_api_compat.numpy._aliases", "asarray"),
-    # A function with some arguments filled in: what it holds is checked, and making one calls nothing.
+    # What it holds is checked, and making one calls nothing.
     ("PartialNode", "functools", "partial"),
     # Data of numpy and scipy. Not scipy.stats: the distributions run text of their own state when they are restored.
     ("DTypeNode", "numpy", "dtype"),
@@ -164,10 +161,7 @@ _DAMAGE = (
 
 
 def check_archive(data: bytes) -> None:
-    """Refuse `data` unless it is a zip archive within the limits: members, bytes, plain names, nothing encrypted.
-
-    The directory is judged before anything is inflated, and then no member further than the size it gives. Raises ModelError.
-    """
+    """Refuse `data` unless it is a zip archive within the limits: members, bytes, plain names, nothing encrypted. Raises ModelError."""
     unzip(data)
 
 
@@ -187,8 +181,6 @@ def unzip(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {info.filename: _read(archive, info) for info in infos}
-    except ModelError:
-        raise
     except _DAMAGE as error:
         raise _refused(f"it cannot be read ({type(error).__name__}: {error})") from error
     for name, content in members.items():
@@ -260,7 +252,7 @@ def _directory(data: bytes, room: int) -> list[zipfile.ZipInfo]:
 
 
 def _check_entry(info: zipfile.ZipInfo) -> None:
-    # skops knows flat names only; orig_filename shows what zipfile tidied away.
+    # orig_filename shows what zipfile tidied away.
     if info.filename in {"", ".", ".."} or {*info.orig_filename} & {*"/\\:\0"}:
         raise _refused(f"the file {info.orig_filename!r} in it has a path for a name")
     if info.flag_bits & 0x1:
@@ -272,13 +264,13 @@ def _check_entry(info: zipfile.ZipInfo) -> None:
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    # A read without a number inflates the whole stream before it is cut to the size in the directory: 1,000 times more.
+    # A read without a number inflates the whole stream before it is cut to the size in the directory.
     with archive.open(info) as member:
         return b"".join(iter(lambda: member.read(_CHUNK), b""))
 
 
 def _stored(members: Mapping[str, bytes]) -> bytes:
-    """A new archive of what was read and checked: skops reads whole members, so it never sees a compressed one of others'."""
+    """A new archive: skops reads whole members, so it never sees a compressed one of others'."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():
@@ -300,7 +292,7 @@ def _untrusted(members: Mapping[str, bytes]) -> list[str]:
 
 
 def _scan(schema: bytes) -> tuple[set[str], set[str]]:
-    """The names in a schema that are reviewed and stand only where they may, and all names."""
+    """The reviewed names in a schema that stand only where they may, and all names."""
     placed: set[str] = set()
     misplaced: set[str] = set()
     kinds: dict[object, tuple[object, str]] = {}

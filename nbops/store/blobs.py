@@ -15,7 +15,7 @@ _CHUNK = 1 << 20
 
 
 def put(folder: Path, data: bytes) -> Blob:
-    """Keep bytes. On return they are on disk under their name, whatever is killed next. Raises OSError when the disk refuses."""
+    """Keep bytes; on return they are on disk. Raises OSError."""
     blob = Blob(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
     try:
         # What is named again is young again, or a collection that runs now could take it.
@@ -26,9 +26,9 @@ def put(folder: Path, data: bytes) -> Blob:
 
 
 def put_file(folder: Path, source: Path) -> Blob:
-    """Keep a file's bytes, in one pass over it: what is hashed is what is kept, even if the file changes meanwhile.
+    """Keep a file's bytes, in one pass: what is hashed is what is kept, even if the file changes meanwhile.
 
-    Raises UsageError when the file cannot be read, OSError when the disk refuses to keep it.
+    Raises UsageError when the file cannot be read, OSError when it cannot be kept.
     """
     return _keep(folder, _chunks(source))
 
@@ -65,7 +65,7 @@ def _keep(folder: Path, chunks: Iterable[bytes]) -> Blob:
 
 
 def get(folders: tuple[Path, ...], sha256: str) -> bytes:
-    """The bytes of a blob, checked. Raises NotFound, or StoreCorrupt when they are not what was kept."""
+    """The bytes of a blob, verified. Raises NotFound or StoreCorrupt."""
     path = find(folders, sha256)
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != sha256:

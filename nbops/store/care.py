@@ -1,7 +1,6 @@
 """Looking after the store: is it whole, copies of it, and getting it back from a copy.
 
-What works on the live store goes through the owner's read path; what replaces the file first asks the owner to leave and holds its
-lock meanwhile, so that nobody starts another one.
+What replaces the file first asks the owner to leave and holds its lock meanwhile, so that nobody starts another one.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from nbops.store.places import Places
 from nbops.store.sidecar import Promise, Sidecar, read_promise
 
 GRACE_SECONDS = 24 * 3600
-"""What nothing names is kept this long, because a run may be about to name it."""
+"""What nothing names is kept this long: a run may be about to name it."""
 _LEDGER_DAYS = 90
 _REFERENCES = {
     "runs of an unknown experiment": """
@@ -58,7 +57,7 @@ class Finding(Record):
 
 
 class Restored(Record):
-    """What a restore did: `last` is the last sequence in the backup, `promised` the last that was acknowledged before."""
+    """What a restore did: `last` is the last sequence in the backup, `promised` the last that was acknowledged."""
 
     backup: Path
     kept_aside: Path | None
@@ -69,27 +68,19 @@ class Restored(Record):
 
 def check(store: Store) -> list[Finding]:
     """Whether the store holds together: file, references, acknowledged sequence, event chain, files."""
-    findings = []
     counts = store.read(
         "select 'runs', count(*) from core.runs union all select 'metrics', count(*) from core.metrics order by 1 desc"
     ).rows
-    findings.append(Finding(what="database", told=", ".join(f"{count:,} {name}" for name, count in counts)))
     wrong = {what: store.read(sql).rows[0][0] for what, sql in _REFERENCES.items()}
     broken = ", ".join(f"{count} {what}" for what, count in wrong.items() if count)
-    findings.append(Finding(what="references", told="every row belongs to something", problem=broken))
-    findings.append(_sequence(store))
-    findings.append(_chain(store))
-    findings.append(_files(store))
-    waiting = list(spool.segments(store.places))
-    rejected = list(store.places.rejected.glob("*.msgpack")) if store.places.rejected.exists() else []
-    findings.append(
-        Finding(
-            what="spool",
-            told=f"{len(waiting)} segments wait to be folded in" if waiting else "nothing waits",
-            problem=f"{len(rejected)} refused records lie in {store.places.rejected}" if rejected else "",
-        )
-    )
-    return findings
+    return [
+        Finding(what="database", told=", ".join(f"{count:,} {name}" for name, count in counts)),
+        Finding(what="references", told="every row belongs to something", problem=broken),
+        _sequence(store),
+        _chain(store),
+        _files(store),
+        _spool(store.places),
+    ]
 
 
 def backup(store: Store) -> Path:
@@ -99,7 +90,7 @@ def backup(store: Store) -> Path:
 
 def backups(places: Places) -> list[Path]:
     """The backups, newest first."""
-    return sorted(places.backups.glob("nbops-*.duckdb"), reverse=True) if places.backups.exists() else []
+    return sorted(places.backups.glob("nbops-*.duckdb"), reverse=True)
 
 
 def restore(store: Store, name: str | None = None) -> Restored:
@@ -134,12 +125,12 @@ def restore(store: Store, name: str | None = None) -> Restored:
             kept_aside=aside,
             last=last,
             promised=max(before.seq if before else 0, last),
-            made=_made(chosen),
+            made=at(int(chosen.stat().st_mtime * 1_000_000)),
         )
 
 
 def open_copy(store: Store) -> Path:
-    """A copy of the store to look at with other programs, so that nobody needs to open the live file."""
+    """A copy of the store for other programs to open."""
     source = backup(store)
     target = store.places.run / "read-copy.duckdb"
     source.replace(target)
@@ -232,6 +223,15 @@ def _files(store: Store) -> Finding:
     )
 
 
+def _spool(places: Places) -> Finding:
+    waiting, rejected = list(spool.segments(places)), list(places.rejected.glob("*.msgpack"))
+    return Finding(
+        what="spool",
+        told=f"{len(waiting)} segments wait to be folded in" if waiting else "nothing waits",
+        problem=f"{len(rejected)} refused records lie in {places.rejected}" if rejected else "",
+    )
+
+
 @contextlib.contextmanager
 def _alone(store: Store) -> Iterator[None]:
     """Nobody owns the store, and nobody can begin to, while the block runs."""
@@ -257,9 +257,7 @@ def _mark_restored(store: Store, chosen: Path, before: Promise | None) -> int:
         promised = max(before.seq if before else 0, last)
         con.execute("begin transaction")
         database.skip_to(con, promised)
-        database.append_event(
-            con, StoreRestored(subject="store", backup=chosen.name, last=last, promised=promised), "nbops"
-        )
+        database.append_event(con, StoreRestored(subject="store", backup=chosen.name, last=last, promised=promised))
         con.execute("commit")
         con.execute(f"checkpoint {duck.NAME}")
         seq, head = database.last(con)
@@ -277,7 +275,3 @@ def _mark_restored(store: Store, chosen: Path, before: Promise | None) -> int:
     finally:
         sidecar.close()
     return last
-
-
-def _made(backup: Path) -> datetime:
-    return at(int(backup.stat().st_mtime * 1_000_000))

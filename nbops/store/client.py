@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import http.client
+import itertools
 import os
 import random
 import socket
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-# What the owner's process may inherit: enough to find Python and its files, nothing that steers imports or holds secrets.
+# The owner inherits what finds Python and its files, nothing that steers imports or holds secrets.
 _INHERIT = (
     "PATH",
     "HOME",
@@ -54,7 +55,7 @@ _INHERIT = (
     "LD_LIBRARY_PATH",
 )
 _PROBE_SECONDS = (1.0, 30.0)
-# Answers that say that waiting will not help soon: what can be spooled is spooled at once.
+# Waiting will not help soon: what can be spooled is spooled at once.
 _HOPELESS = ("store.unavailable.held", "store.unavailable.read-only", "store.full", "store.corrupt", "store.version")
 
 
@@ -80,7 +81,8 @@ class Store:
         self._hello: Hello | None = None
         self._writer = new_id()
         self._spool: Spool | None = None
-        self._spooled: str | None = None
+        self.spooling = ""
+        """Why writes go to the spool at the moment; empty when they do not."""
         self._next_probe = 0.0
         self._pause = _PROBE_SECONDS[0]
 
@@ -88,11 +90,6 @@ class Store:
     def reached(self) -> bool:
         """Whether an owner has answered this process and was not lost since."""
         return self._hello is not None
-
-    @property
-    def spooling(self) -> str:
-        """Why writes go to the spool at the moment; empty when they do not."""
-        return self._spooled or ""
 
     def hello(self) -> Hello:
         """Who owns the store and how it is; starts an owner if need be. Raises StoreUnavailable or StoreVersion."""
@@ -113,24 +110,24 @@ class Store:
             time.sleep(0.01)
 
     def write(self, *requests: Request, tx: str | None = None, resend: bool = False) -> list[Any]:
-        """Commit the requests together, durable on return; gives one result each.
+        """Commit the requests together, durable on return; gives one result each, None of what was spooled because nobody was reached.
 
-        When nobody can be reached and all of them may wait, they are spooled and the results are None.
-        Whoever gives a `tx` of their own can `resend` the same requests after a try that broke off: they count once.
+        With a `tx` of one's own the same requests can be sent again after a try that broke off (`resend`): they count once.
         Raises what the commands raise; StoreUnavailable when they may not wait.
         """
         commands = [msgspec.Raw(encode(request)) for request in requests]
         envelope = Envelope(tx=tx or new_id(), commands=commands, resend=resend)
         may_wait = all(request.spools for request in requests)
-        if self._spooled is not None and may_wait and not self._recovered():
+        if self.spooling and may_wait and not self._recovered():
             return self._put_aside(envelope, len(requests))
+        deadline = time.monotonic() + self.settings.store.timeout
         try:
-            return self._send(envelope)
+            return _reply(self._ask("POST", "/v1/write", encode(envelope), deadline, resend=envelope)).results
         except StoreError as error:
             if not may_wait or error.code not in {"store.unavailable", "store", *_HOPELESS}:
                 raise
-            self._spooled = error.message
-            self._tell(error)
+            self.spooling = error.message
+            self._say(f"{error.message} {error.hint}")
             return self._put_aside(msgspec.structs.replace(envelope, resend=True), len(requests))
 
     def read(
@@ -142,7 +139,7 @@ class Store:
     def arrow(
         self, sql: str, values: Sequence[object] = (), *, limit: int | None = None, timeout: float | None = None
     ) -> pa.Table:
-        """The rows of one SELECT as an Arrow table. Raises QueryError, QueryTimeout or StoreUnavailable."""
+        """As `read`, as an Arrow table."""
         import pyarrow as pa
 
         body = pa.BufferReader(self._read(sql, values, limit, timeout, arrow=True))
@@ -151,13 +148,13 @@ class Store:
         return table
 
     def frame(self, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
-        """The rows of one SELECT as a DataFrame. Raises QueryError, QueryTimeout or StoreUnavailable."""
+        """As `read`, as a DataFrame."""
         made: pd.DataFrame = self.arrow(sql, values).to_pandas()
         return made
 
     @contextlib.contextmanager
     def batches(self, sql: str, values: Sequence[object] = ()) -> Iterator[Batches]:
-        """The rows of one SELECT as a stream of Arrow batches, for what is too large to hold. Raises as `arrow` does."""
+        """As `arrow`, as a stream of batches, for what is too large to hold."""
         import pyarrow as pa
 
         self.hello()
@@ -234,10 +231,6 @@ class Store:
         deadline = time.monotonic() + timeout + self.settings.store.timeout
         return self._ask("POST", "/v1/read", encode(query), deadline)
 
-    def _send(self, envelope: Envelope) -> list[Any]:
-        deadline = time.monotonic() + self.settings.store.timeout
-        return _reply(self._ask("POST", "/v1/write", encode(envelope), deadline, resend=envelope)).results
-
     def _ask(self, method: str, path: str, body: bytes, deadline: float, *, resend: Envelope | None = None) -> bytes:
         """Send until answered or the deadline; an answer that says the owner is opening or leaving is not one."""
         pause = 0.01
@@ -293,7 +286,6 @@ class Store:
         self._hello = None
 
     def _greet(self, deadline: float) -> None:
-        """Make sure of an owner that understands us."""
         while True:
             hello = self._reach(deadline)
             if hello.protocol > PROTOCOL or _release(hello.nbops) >= _release(nbops.__version__):
@@ -359,7 +351,7 @@ class Store:
             self._say(f"nbops keeps this project's runs and models in {self.places.folder}", to_stderr=True)
 
     def _start(self, deadline: float) -> Hello:
-        """Start an owner and wait for its first answer; the caller holds the right to start one."""
+        """The caller holds the right to start one."""
         environ = {
             name: value
             for name, value in os.environ.items()
@@ -405,7 +397,7 @@ class Store:
         )
 
     def _recovered(self) -> bool:
-        """Whether the owner can be written to again; it is asked seldom, and the longer the fault lasts the more so."""
+        """Whether the owner can be written to again; asked the more seldom, the longer the fault lasts."""
         if time.monotonic() < self._next_probe:
             return False
         recovered = self._probe()
@@ -414,7 +406,7 @@ class Store:
         return recovered
 
     def _probe(self) -> bool:
-        """Ask whether the owner can be written to; if so what was spooled is folded in first, so that order is kept."""
+        """What was spooled is folded in first, so that order is kept."""
         try:
             hello = self._reach(time.monotonic() + 2)
         except (_NoAnswer, StoreError):
@@ -429,7 +421,7 @@ class Store:
             self.control("fold", timeout=self.settings.store.timeout)
         except StoreError:
             return False
-        self._spooled = None
+        self.spooling = ""
         self._told.clear()
         return True
 
@@ -441,9 +433,6 @@ class Store:
                 )
             self._spool.append(envelope)
         return [None] * count
-
-    def _tell(self, error: NbopsError) -> None:
-        self._say(f"{error.message} {error.hint}")
 
     def _say(self, sentence: str, *, to_stderr: bool = False) -> None:
         if sentence in self._told:
@@ -469,7 +458,7 @@ class Batches:
 
 
 class _NoAnswer(Exception):
-    """The owner did not answer: it is not there, is dying, or takes too long."""
+    """The owner is not there, is dying, or takes too long."""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -488,28 +477,24 @@ class _Connection(http.client.HTTPConnection):
         self.sock.settimeout(timeout)
 
 
-class _log:  # noqa: N801 - reads as a verb phrase at its one use
+@contextlib.contextmanager
+def _log(path: Path) -> Iterator[int]:
     """The owner's log opened for appending; the null device where it cannot be. Begun anew when it has grown large."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            fresh = path.exists() and path.stat().st_size > 2**20
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if fresh else os.O_APPEND), 0o600)
-        except OSError:
-            self._file = os.open(os.devnull, os.O_WRONLY)
-
-    def __enter__(self) -> int:
-        return self._file
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._file)
+    try:
+        fresh = path.exists() and path.stat().st_size > 2**20
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if fresh else os.O_APPEND), 0o600)
+    except OSError:
+        file = os.open(os.devnull, os.O_WRONLY)
+    try:
+        yield file
+    finally:
+        os.close(file)
 
 
 def connect(settings: Settings) -> Store:
     """This process's store for a project; the same object for the same folder and settings."""
-    # Those two have tables and lists, which have no hash.
-    rest = repr((settings.execution, settings.secrets))
-    key = (settings.folder, settings.store, settings.sql, rest)
+    # Tables and lists have no hash.
+    key = (settings.folder, settings.store, settings.sql, repr((settings.execution, settings.secrets)))
     with _opening:
         if key not in _open:
             _open[key] = Store(settings)
@@ -556,9 +541,4 @@ def _problem(body: bytes) -> NbopsError:
 
 
 def _release(version: str) -> tuple[int, ...]:
-    numbers = []
-    for part in version.split("."):
-        if not part.isdigit():
-            break
-        numbers.append(int(part))
-    return tuple(numbers)
+    return tuple(map(int, itertools.takewhile(str.isdigit, version.split("."))))

@@ -1,6 +1,6 @@
 """Opening the store's file: creating it, migrating it forward, noticing what is missing from it, copying it.
 
-Runs in the owner, and in `nbops db` while no owner lives. The file itself is only ever opened by DuckDB.
+Runs in the owner, and in `nbops db` while no owner lives. Only DuckDB ever opens the file.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 import nbops
 from nbops import duck
 from nbops.config import Settings
 from nbops.errors import StoreCorrupt, StoreError, StoreReadOnly, StoreVersion
 from nbops.events import Event, StoreCreated, StoreGap, StoreMigrated
 from nbops.records import now_us
-from nbops.store.chain import GENESIS, link
+from nbops.store.chain import GENESIS, linked
 from nbops.store.places import Places
 from nbops.store.sidecar import Promise, Sidecar
 
@@ -45,9 +43,8 @@ def migrations() -> list[tuple[int, str]]:
 
 
 def open_store(places: Places, settings: Settings, sidecar: Sidecar | None) -> Opened:
-    """Open the store, made or migrated if need be; for reading only where nothing can be written.
+    """Open the store, made or migrated if need be; for reading only where nothing can be written, which leaves it without a `sidecar`.
 
-    Without a sidecar (a folder that cannot be written has none) nothing can be noticed as missing.
     Raises StoreHeld, StoreReadOnly, StoreFull, StoreCorrupt or StoreVersion.
     """
     promise = sidecar.read() if sidecar else None
@@ -98,10 +95,10 @@ def schema_of(con: Connection) -> int:
 def copy_to(con: Connection, target: Path) -> None:
     """A consistent copy of the whole store as another DuckDB file, which appears under its name only when it is whole.
 
-    Goes through DuckDB: reading the store's file by other means from this process would drop its lock.
+    Reading the store's file by other means than DuckDB from this process would drop its lock.
     """
     partial = target.with_suffix(".partial")
-    # A copy that is cut short, by a kill now or then or by a full disk, would only take room.
+    # A copy that was cut short would only take room.
     _clear(target.parent)
     try:
         con.execute(f"attach {duck.literal(str(partial))} as copied (storage_version {duck.literal(duck.STORAGE)})")
@@ -119,20 +116,16 @@ def _clear(folder: Path) -> None:
         left.unlink()
 
 
-def backup_path(places: Places, seq: int, now: datetime | None = None) -> Path:
+def backup_path(places: Places, seq: int) -> Path:
     """A new name for a backup: when it was made and the last sequence in it."""
-    stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%S")
-    return places.backups / f"nbops-{stamp}-{seq}.duckdb"
+    return places.backups / f"nbops-{datetime.now(UTC):%Y%m%dT%H%M%S}-{seq}.duckdb"
 
 
-def append_event(con: Connection, event: Event, actor: str) -> int:
-    """Put an event at the end of the chain, outside the writer; returns its sequence."""
+def append_event(con: Connection, event: Event) -> None:
+    """Put an event of nbops' own at the end of the chain, outside the writer."""
     seq, head = last(con)
-    seq, now = seq + 1, now_us()
-    verb, detail = str(event.__struct_config__.tag), msgspec.json.encode(event).decode()
-    row = [seq, now, actor, verb, event.subject, detail, head, link(head, seq, now, actor, verb, event.subject, detail)]
-    con.execute("insert into core.events values (?, make_timestamp(?), ?, ?, ?, ?, ?, ?)", row)
-    return seq
+    row = linked(head, seq + 1, now_us(), "nbops", event)
+    con.execute("insert into core.events values (?, make_timestamp(?), ?, ?, ?, ?, ?, ?)", list(row))
 
 
 def last(con: Connection) -> tuple[int, str]:
@@ -150,7 +143,7 @@ def skip_to(con: Connection, seq: int) -> None:
 
 
 def _create(places: Places, settings: Settings) -> None:
-    """Make the file under another name: one that was only begun when its maker was killed would pass for a store that broke."""
+    """Under another name first: a file that was only begun when its maker was killed would pass for a store that broke."""
     fresh = places.database.with_suffix(".new")
     try:
         for left in (fresh, fresh.with_name(f"{fresh.name}.wal")):
@@ -207,21 +200,20 @@ def _migrate(con: Connection, places: Places, schema: int) -> None:
             con.execute(sql)
     if schema:
         con.execute("update core.meta set value = ? where key = 'schema'", [str(target)])
-        append_event(con, StoreMigrated(subject="store", before=schema, after=target, backup=saved), "nbops")
+        append_event(con, StoreMigrated(subject="store", before=schema, after=target, backup=saved))
     else:
         con.execute("insert into core.meta values ('store_id', ?), ('schema', ?)", [str(uuid.uuid4()), str(target)])
-        append_event(con, StoreCreated(subject="store", nbops=nbops.__version__, duckdb=duck.version()), "nbops")
+        append_event(con, StoreCreated(subject="store", nbops=nbops.__version__, duckdb=duck.version()))
     con.execute("commit")
 
 
 def _missing(con: Connection, places: Places, promise: Promise | None) -> str:
-    """Compare the file with what was promised; a gap is told now and kept as an event, after which the sequence goes on behind it."""
+    """What was promised and is not in the file is told now and kept as an event; the sequence goes on behind it."""
     seq, _ = last(con)
     if promise is None or promise.seq <= seq:
         return ""
-    event = StoreGap(subject="store", last=seq, promised=promise.seq)
     con.execute("begin transaction")
     skip_to(con, promise.seq)
-    append_event(con, event, "nbops")
+    append_event(con, StoreGap(subject="store", last=seq, promised=promise.seq))
     con.execute("commit")
     return f"{promise.seq - seq} acknowledged changes (sequence {seq + 1} to {promise.seq}) are missing from {places.database}."

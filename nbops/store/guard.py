@@ -52,7 +52,8 @@ def check(con: Connection, sql: str) -> None:
     if len(tree["statements"]) != 1:
         raise QueryError(f"One statement is wanted, {len(tree['statements'])} were given.", hint=_HINT)
     nodes = list(_walk(tree))
-    ours = {key for node in nodes if "cte_map" in node for key in _names(node["cte_map"])}
+    ctes = (entry for node in nodes for entry in (node.get("cte_map") or {}).get("map", []))
+    ours = {str(entry["key"]).lower() for entry in ctes}
     known = {
         name.lower()
         for (name,) in duck.rows(
@@ -84,11 +85,6 @@ def _look(node: dict[str, Any], ours: set[str], known: set[str]) -> None:
         if not (name in ours and _PLAIN.fullmatch(name)) and name not in known and name not in _MODULES:
             near = nearest(name, known)
             raise QueryError(f"There is no table or view {name!r}.", hint=f"Did you mean {near!r}?" if near else _HINT)
-
-
-def _names(ctes: dict[str, Any]) -> Iterator[str]:
-    for entry in ctes.get("map", []):
-        yield str(entry["key"]).lower()
 
 
 def _walk(value: Any) -> Iterator[dict[str, Any]]:

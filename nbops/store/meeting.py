@@ -1,12 +1,11 @@
 """Where the owner and its clients meet: a lock that decides who owns the store, a socket to talk through, a page that explains.
 
-The lock and the socket lie in the project's `run` folder, or in a private folder of the user where the file system refuses them.
+They lie in the project's `run` folder, or in a private folder of the user where the file system refuses them.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hmac
 import os
 import secrets
@@ -17,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from nbops.records import Record
-from nbops.store.places import LONGEST_ADDRESS, Places, make_private
+from nbops.store.places import LONGEST_ADDRESS, Places, locked, make_private
 
 _SOCKET = "owner.sock"
 _PAGE = "owner.json"
@@ -61,7 +60,7 @@ class Meeting:
         return first if first.is_dir() and os.access(first, os.W_OK) else make_private(second)
 
     def listen(self, version: str) -> socket.socket:
-        """The owner's listening socket, reachable from now on; the page is written beside it. Raises OSError."""
+        """The owner's listening socket, reachable from now on. Raises OSError."""
         if self.transport == "tcp":
             self._token = secrets.token_urlsafe(32)
             listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
@@ -74,7 +73,7 @@ class Meeting:
             return self._listen_in(make_private(self._places.meeting_points()[1]), version)
 
     def leave(self) -> None:
-        """Take the socket away, if it is still ours, so that the next client starts another owner."""
+        """Take the socket away, if it is still ours."""
         for folder in self._places.meeting_points():
             path = folder / (_SOCKET if self.transport == "unix" else _PAGE)
             with contextlib.suppress(OSError):
@@ -108,17 +107,7 @@ class Meeting:
 
     def owned(self) -> bool:
         """Whether some process holds the owner's lock now."""
-        if not self.lock.exists():
-            return False
-        handle = os.open(self.lock, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        else:
-            return False
-        finally:
-            os.close(handle)
+        return self.lock.exists() and locked(self.lock)
 
     def _listen_in(self, folder: Path, version: str) -> socket.socket:
         listener = _bind(folder)

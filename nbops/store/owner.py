@@ -1,7 +1,7 @@
 """The owner: the one process that has the store's file open. HTTP over a socket flows in, commits and rows flow out.
 
-It serves from its first moment; while the file cannot be opened it says why, so that nobody waits for nothing. It leaves when it
-has been idle, is asked to, or its DuckDB instance broke; whoever needs it next starts another.
+It serves from its first moment; while the file cannot be opened it says why. It leaves when it has been idle, is asked to, or its
+DuckDB instance broke; whoever needs it next starts another.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import functools
 import io
 import logging
 import os
-import pwd
 import signal
 import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -34,10 +33,10 @@ from nbops import duck
 from nbops.config import Settings
 from nbops.errors import NbopsError, StoreHeld, StoreUnavailable, UsageError
 from nbops.records import Actor
-from nbops.store import database, guard, spool
+from nbops.store import blobs, database, guard, spool
 from nbops.store.commands import PATROLS
 from nbops.store.meeting import Meeting
-from nbops.store.places import Places
+from nbops.store.places import Places, user_name
 from nbops.store.sidecar import Sidecar
 from nbops.store.wire import (
     ARROW,
@@ -97,7 +96,7 @@ class Owner:
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="nbops-reader")
         self._reader = threading.local()
         self._reading: set[Any] = set()
-        self._checked: dict[str, None] = {}
+        self._checked: set[str] = set()
         self._fatal = False
         self._locked_out = False
         self._server = uvicorn.Server(
@@ -116,7 +115,7 @@ class Owner:
 
     def serve(self, listener: socket.socket) -> None:
         """Answer on the listening socket until it is time to leave."""
-        # uvicorn raises the signal that stopped it once more, for whoever handled it before: it must not cut our own end short.
+        # uvicorn raises the signal that stopped it once more, which must not cut our own end short.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         asyncio.run(self._live(listener))
@@ -141,7 +140,7 @@ class Owner:
                 await loop.run_in_executor(None, self._open_once)
             except (NbopsError, OSError) as error:
                 if isinstance(error, StoreHeld) and moments:
-                    # Perhaps by the owner before, which was killed and is not quite dead: no reason to alarm anybody yet.
+                    # Perhaps by an owner that was killed and is not quite dead: no reason for alarm yet.
                     moments -= 1
                     await asyncio.sleep(0.1)
                     continue
@@ -176,7 +175,7 @@ class Owner:
         self._state = "ready"
 
     async def _watch(self) -> None:
-        """Leave when nobody came for a while; meanwhile look after what nobody else does."""
+        """Leave when nobody came for a while."""
         idle = self._settings.store.idle_minutes * 60
         while True:
             await asyncio.sleep(min(_PATROL_SECONDS, max(idle / 4, 0.05)))
@@ -191,7 +190,7 @@ class Owner:
                 return
 
     async def _look_after(self) -> None:
-        """Do what nobody asks for. A round that fails, on a full disk for example, is not the owner's end: the next one comes soon."""
+        """Do what nobody asks for. A round that fails, on a full disk for example, is not the owner's end."""
         try:
             # In this order: what a dead process has spooled says more about its runs than a patrol can find out.
             await self._fold()
@@ -203,10 +202,10 @@ class Owner:
         if self._writer is None:
             return
         for look in PATROLS:
-            await self._submit(patrol=functools.partial(_patrol, look, self._places))
+            await self._submit(patrol=lambda transaction, look=look: look(transaction, self._places))
 
     def _break(self) -> None:
-        # The DuckDB instance is of no use any more. Leaving at once is the safe act: nothing unacknowledged was promised.
+        # Leaving at once is safe: nothing unacknowledged was promised.
         self._fatal = True
         self._state = "draining"
         os.kill(os.getpid(), signal.SIGTERM)
@@ -214,7 +213,7 @@ class Owner:
     def _close(self) -> None:
         if self._writer:
             self._writer.stop()
-        # What they ask for was given up by the server a while ago; a long query must not keep the next owner waiting.
+        # A long query, which the server gave up a while ago, must not keep the next owner waiting.
         self._readers.shutdown(wait=False, cancel_futures=True)
         for session in list(self._reading):
             session.interrupt()
@@ -230,6 +229,7 @@ class Owner:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request; whatever it provokes is an answer too."""
         self._last_use = time.monotonic()
+        problem: NbopsError
         try:
             actor = self._actor(scope)
             route = self._routes.get((scope["method"], scope["path"]))
@@ -239,31 +239,28 @@ class Owner:
                 )
             await route(actor, await _body(scope, receive), send)
         except NbopsError as error:
-            await _answer(send, encode(Reply(problem=_problem(error))), status=error.exit.http)
+            problem = error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            problem = Problem(
-                code="usage",
-                message=f"The request cannot be read: {error}.",
-                hint="Client and owner may differ in version.",
+            problem = UsageError(
+                f"The request cannot be read: {error}.", hint="Client and owner may differ in version."
             )
-            await _answer(send, encode(Reply(problem=problem)), status=400)
         except Exception as error:
             log.exception("a request failed")
-            problem = Problem(
-                code="internal", message=f"The owner failed: {error!r}.", hint="See .nbops/run/owner.log."
-            )
-            await _answer(send, encode(Reply(problem=problem)), status=500)
+            problem = NbopsError(f"The owner failed: {error!r}.", hint="See .nbops/run/owner.log.")
+        else:
+            return
         finally:
             self._last_use = time.monotonic()
+        await _answer(send, encode(Reply(problem=Problem.of(problem))), status=problem.exit.http)
 
     def _actor(self, scope: dict[str, Any]) -> Actor:
         who, number = scope.get("client") or ("", 0)
         if who.startswith("uid:"):
             uid = int(who[4:])
             if uid in {os.getuid(), 0}:
-                return Actor(name=_user(uid), uid=uid, host=_HOST, pid=number)
+                return Actor(name=user_name(uid), uid=uid, host=_HOST, pid=number)
         elif self._meeting.token_is(dict(scope["headers"]).get(b"authorization", b"").decode()):
-            return Actor(name=_user(os.getuid()), uid=os.getuid(), host=_HOST, pid=0)
+            return Actor(name=user_name(os.getuid()), uid=os.getuid(), host=_HOST, pid=0)
         raise UsageError(
             "This store belongs to another user.",
             hint="Use the team server for a store that several users share.",
@@ -290,7 +287,7 @@ class Owner:
         await _answer(send, encode(hello))
 
     async def _patience(self) -> None:
-        """Wait for a file that is just being opened: whoever asked would only ask again, and later than need be."""
+        """Wait for a file that is just being opened: whoever asked would ask again later than need be."""
         if not self._tried.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._tried.wait(), _OPENING_SECONDS)
@@ -342,12 +339,12 @@ class Owner:
             guard.check(session, query.sql)
             if len(self._checked) > 500:
                 self._checked.clear()
-            self._checked[query.sql] = None
+            self._checked.add(query.sql)
         return session
 
     def _table(self, query: Read) -> Table:
         session = self._session(query)
-        with _ReadOnly(session, query.timeout, self._reading):
+        with _read_only(session, query.timeout, self._reading):
             result = session.execute(query.sql, query.values)
             rows = result.fetchmany(query.limit + 1)
             columns = [column[0] for column in result.description]
@@ -356,10 +353,7 @@ class Owner:
         )
 
     def _stream(self, query: Read, send: Send, loop: asyncio.AbstractEventLoop) -> None:
-        """Send Arrow IPC batch by batch, so that memory stays flat whatever is asked for.
-
-        What goes wrong after the first batch follows the end of the stream as a Reply.
-        """
+        """Send Arrow IPC batch by batch, so that memory stays flat. What goes wrong after the first follows the stream's end as a Reply."""
         import pyarrow as pa
 
         session = self._session(query)
@@ -367,7 +361,7 @@ class Owner:
         start = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", ARROW.encode())]}
         started, last = False, b""
         try:
-            with _ReadOnly(session, query.timeout, self._reading):
+            with _read_only(session, query.timeout, self._reading):
                 left = query.limit
                 # DuckDB 2 ends no transaction while a result of it is open, so the reader closes whatever happens.
                 with (
@@ -390,7 +384,7 @@ class Owner:
         except NbopsError as error:
             if not started:
                 raise
-            last = encode(Reply(problem=_problem(error)))
+            last = encode(Reply(problem=Problem.of(error)))
         if not started:
             _send_now(send, start, loop)
         _send_now(send, {"type": "http.response.body", "body": sink.getvalue() + last}, loop)
@@ -408,16 +402,14 @@ class Owner:
             reply = Reply(problem=await self._fold())
         elif act.action == "backup":
             reply = await self._submit(call=functools.partial(_backup, self._places))
-        elif act.action == "checkpoint":
-            reply = await self._submit(call=_checkpoint)
         elif act.action == "prune":
             reply = await self._submit(call=functools.partial(_prune, int(act.argument)))
         else:
-            raise UsageError(f"There is no act {act.action!r}.", hint="Known: drain, fold, backup, checkpoint, prune.")
+            raise UsageError(f"There is no act {act.action!r}.", hint="Known: drain, fold, backup, prune.")
         await _answer(send, encode(reply), status=_status(reply))
 
     async def _fold(self) -> Problem | None:
-        """Bring in what was spooled while nobody could be reached. Gives what is wrong with the store, if that kept anything out."""
+        """Bring in what was spooled. Gives what is wrong with the store, if that kept anything out."""
         problem = None
         if self._state != "ready":
             return problem
@@ -426,13 +418,13 @@ class Owner:
                 try:
                     problem = await self._fold_segment(path)
                     if problem is not None:
-                        # Later segments may build on this one, so that they would be refused without it.
+                        # Later segments may build on this one.
                         break
                 except (OSError, msgspec.MsgspecError) as error:
                     # One that cannot be read keeps nobody else's waiting.
                     log.warning("%s waits: %s", path, error)
                     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                        problem = _problem(duck.translate(error, path))
+                        problem = Problem.of(duck.translate(error, path))
         return problem
 
     async def _fold_segment(self, path: Path) -> Problem | None:
@@ -458,54 +450,46 @@ class Owner:
         return None
 
     def _look_into(self, path: Path) -> tuple[bool, Actor, list[tuple[int, Envelope]]]:
-        """Whether a segment is finished, who wrote it, and what it holds beyond what was folded before; its blobs are taken in."""
+        """Whether a segment is finished, who wrote it, and what it holds beyond what was folded before."""
         done, status = spool.finished(path), path.stat()
-        actor = Actor(name=_user(status.st_uid), uid=status.st_uid, host=_HOST, pid=0)
+        actor = Actor(name=user_name(status.st_uid), uid=status.st_uid, host=_HOST, pid=0)
         position = self._folded.get(path, 0)
         if not done and status.st_size == position:
             return done, actor, []
-        self._take_blobs(path.parent / spool.BLOBS)
+        for blob in list(blobs.every(path.parent / spool.BLOBS)):
+            blobs.put_file(self._places.blobs, blob)
+            blob.unlink()
         return done, actor, list(spool.read(path, position))
 
-    def _take_blobs(self, folder: Path) -> None:
-        from nbops.store import blobs
 
-        if folder.is_dir():
-            for path in list(blobs.every(folder)):
-                blobs.put_file(self._places.blobs, path)
-                path.unlink()
-
-
-class _ReadOnly:
+@contextlib.contextmanager
+def _read_only(session: Any, seconds: float, reading: set[Any]) -> Iterator[None]:
     """A read-only transaction that is interrupted after some seconds; DuckDB's errors leave it as ours."""
+    late = False
 
-    def __init__(self, session: Any, seconds: float, reading: set[Any]) -> None:
-        self._session = session
-        self._reading = reading
-        self._late = False
-        self._timer = threading.Timer(seconds, self._interrupt)
-        self._timer.daemon = True
+    def interrupt() -> None:
+        nonlocal late
+        late = True
+        session.interrupt()
 
-    def __enter__(self) -> None:
-        self._session.execute("begin transaction read only")
-        self._reading.add(self._session)
-        self._timer.start()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._timer.cancel()
-        self._reading.discard(self._session)
-        try:
-            self._session.execute("rollback")
-        except duck.errors():
-            # The failed statement has ended the transaction by itself.
-            pass
-        # Behind an Arrow reader DuckDB's errors come as pyarrow's: OSError or ValueError with DuckDB's text.
-        if isinstance(error, (duck.errors(), OSError, ValueError)) and not isinstance(error, NbopsError):
-            raise duck.query_error(error, late=self._late) from error
-
-    def _interrupt(self) -> None:
-        self._late = True
-        self._session.interrupt()
+    timer = threading.Timer(seconds, interrupt)
+    timer.daemon = True
+    session.execute("begin transaction read only")
+    reading.add(session)
+    timer.start()
+    try:
+        yield
+    except NbopsError:
+        raise
+    # Behind an Arrow reader DuckDB's errors come as pyarrow's: OSError or ValueError with DuckDB's text.
+    except (duck.errors(), OSError, ValueError) as error:
+        raise duck.query_error(error, late=late) from error
+    finally:
+        timer.cancel()
+        reading.discard(session)
+        # A statement that failed has ended the transaction by itself.
+        with contextlib.suppress(duck.errors()):
+            session.execute("rollback")
 
 
 def take_lock(path: Path, patience: float) -> int | None:
@@ -564,14 +548,6 @@ def _status(reply: Reply) -> int:
     return 200 if reply.problem is None else 409
 
 
-def _problem(error: NbopsError) -> Problem:
-    return Problem(code=error.code, message=error.message, hint=error.hint)
-
-
-def _patrol(look: Callable[..., None], places: Places, transaction: Any) -> None:
-    look(transaction, places)
-
-
 def _backup(places: Places, connection: Any) -> str:
     target = database.backup_path(places, database.last(connection)[0])
     database.copy_to(connection, target)
@@ -579,20 +555,8 @@ def _backup(places: Places, connection: Any) -> str:
 
 
 def _prune(days: int, connection: Any) -> None:
-    # A resend comes within minutes; only a spool that nobody folded for that long could repeat an older one. The last row stays.
+    # Only a spool that nobody folded for that long could repeat an older one. The last row stays.
     connection.execute(
         "delete from core.ledger where time < now()::timestamp - to_days(?::integer) and seq < (select max(seq) from core.ledger)",
         [days],
     )
-
-
-def _checkpoint(connection: Any) -> None:
-    connection.execute(f"checkpoint {duck.NAME}")
-
-
-@functools.cache
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import hashlib
 import os
+import pwd
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,9 +36,6 @@ class Places:
         self.temporary = folder / "run" / "tmp"
         self.kernels = folder / "run" / "kernels"
 
-    def __repr__(self) -> str:
-        return f"Places({str(self.folder)!r})"
-
     @property
     def key(self) -> str:
         """A short name for this project outside its folder."""
@@ -56,13 +56,34 @@ class Places:
         return all(os.access(path, os.W_OK) for path in (self.folder, self.run, self.database))
 
     def spools(self) -> tuple[Path, ...]:
-        """Where a spool may lie, best first: in the project, in the user's state folder, in the temporary folder."""
+        """Where a spool may lie, best first."""
         state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
         return (self.spool, state / "nbops" / "spool" / self.key, private_temporary() / "spool" / self.key)
 
     def meeting_points(self) -> tuple[Path, ...]:
-        """Where the owner's lock and socket may lie: the project first, then a private folder for file systems that refuse."""
+        """Where the owner's lock and socket may lie, best first."""
         return (self.run, private_temporary() / self.key)
+
+
+def locked(path: Path) -> bool:
+    """Whether some process holds the lock of a file. Raises FileNotFoundError."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+@functools.cache
+def user_name(uid: int) -> str:
+    """What the system calls a user."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
 
 
 def private_temporary() -> Path:
@@ -87,7 +108,7 @@ def make_private(folder: Path) -> Path:
 
 
 def network_file_system(folder: Path) -> str | None:
-    """The name of the network file system that a folder lies on, or None when it is local (or the system does not tell)."""
+    """The name of the network file system that a folder lies on; None when it is local or the system does not tell."""
     mounts = Path("/proc/self/mountinfo")
     if not mounts.exists():
         return None

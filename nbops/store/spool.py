@@ -19,7 +19,7 @@ import msgspec
 
 from nbops.errors import StoreFull
 from nbops.records import Record, new_id, now_us
-from nbops.store.places import Places, make_private, private_temporary
+from nbops.store.places import Places, locked, make_private, private_temporary
 from nbops.store.wire import Envelope, Problem
 
 SUFFIX = ".spool"
@@ -28,7 +28,7 @@ _FRAME = struct.Struct("<II")
 
 
 class Header(Record):
-    """Whose segment it is: `store` is empty when the writer never reached one."""
+    """Whose segment it is; `store` is empty when the writer never reached one."""
 
     store: str
     project: str
@@ -39,7 +39,7 @@ class Header(Record):
 
 
 class Rejected(Record):
-    """An envelope that the store refused when it was folded; kept for a person to look at."""
+    """An envelope that the store refused at the fold."""
 
     segment: str
     envelope: Envelope
@@ -58,13 +58,13 @@ class Spool:
         self.path: Path | None = None
 
     def append(self, envelope: Envelope) -> Path:
-        """Keep an envelope; on return it is on disk. Gives the segment's path. Raises StoreFull when no place takes it."""
+        """Keep an envelope; on return it is on disk, in the file given back. Raises StoreFull when no place takes it."""
         body = msgspec.msgpack.encode(envelope)
         if self._fd is not None:
             try:
                 return self._write(body)
             except OSError:
-                # This place is full or gone; what it holds stays there and the rest goes to the next one.
+                # This place is full or gone: the rest goes to the next one.
                 self.seal()
         for folder in self._places.spools():
             try:
@@ -120,7 +120,7 @@ class Spool:
 
 
 def segments(places: Places) -> Iterator[Path]:
-    """The segments that wait for this project's store, in the order of their making, whichever folder took them.
+    """The segments that wait for this project's store, in the order of their making.
 
     A process that ran out of room in one folder went on in another: what it spooled later may need what it spooled before.
     """
@@ -132,7 +132,7 @@ def segments(places: Places) -> Iterator[Path]:
 
 
 def read(path: Path, position: int = 0) -> Iterator[tuple[int, Envelope]]:
-    """The whole envelopes of a segment from a byte position on, each with the position behind it; a torn end is left out."""
+    """The whole envelopes of a segment from a byte position on, each with the position behind it."""
     decoder = msgspec.msgpack.Decoder(Envelope)
     with path.open("rb") as file:
         if position == 0:
@@ -146,15 +146,7 @@ def read(path: Path, position: int = 0) -> Iterator[tuple[int, Envelope]]:
 
 def finished(path: Path) -> bool:
     """Whether the segment's writer has closed it or is dead."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    else:
-        return True
-    finally:
-        os.close(handle)
+    return not locked(path)
 
 
 def reject(places: Places, segment: Path, envelope: Envelope, problem: Problem) -> Path:

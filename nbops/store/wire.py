@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from nbops.errors import NbopsError
 from nbops.records import Record
 
 PROTOCOL = 1
@@ -20,14 +21,14 @@ MAX_BODY = 64 * 2**20
 class Request(Record, tag_field="command"):
     """The base of every write command's arguments; its tag is the command's name.
 
-    `spools` says that the command may wait on disk while nobody can be reached, because its answer is not needed.
+    One that `spools` may wait on disk while nobody can be reached: its answer is not needed.
     """
 
     spools: ClassVar[bool] = False
 
 
 class Envelope(Record):
-    """Commands that are committed together or not at all; `tx` is made by the client and is the key for exactly-once."""
+    """Commands that are committed together or not at all; the client's `tx` is the key for exactly-once."""
 
     tx: str
     commands: list[msgspec.Raw]
@@ -40,6 +41,11 @@ class Problem(Record):
     code: str
     message: str
     hint: str
+
+    @classmethod
+    def of(cls, error: NbopsError) -> Problem:
+        """What an error of ours says."""
+        return cls(code=error.code, message=error.message, hint=error.hint)
 
 
 class Reply(Record):
@@ -61,7 +67,7 @@ class Read(Record):
 
 
 class Table(Record):
-    """Rows of a read that was not asked for as Arrow; `truncated` when the limit cut it."""
+    """Rows of a read, `truncated` when the limit cut them."""
 
     columns: list[str]
     rows: list[list[Any]]
@@ -69,7 +75,7 @@ class Table(Record):
 
 
 class Hello(Record):
-    """Who owns the store and how it is."""
+    """Who owns the store and how it is; `code`, `message` and `hint` say what blocks it, or was found missing at the start."""
 
     protocol: int
     nbops: str
@@ -79,9 +85,7 @@ class Hello(Record):
     state: str
     """opening, ready, read-only, blocked or draining"""
     code: str
-    """The error code of what blocks it; empty when nothing does."""
     message: str
-    """Why it is blocked or read-only, or what was found missing at the start; empty when all is well."""
     hint: str
     pid: int
     seq: int
@@ -89,15 +93,11 @@ class Hello(Record):
 
 
 class Control(Record):
-    """An act on the store as a whole: drain, checkpoint, fold, backup or prune; `argument` where it needs one."""
+    """An act on the store as a whole: drain, fold, backup or prune."""
 
     action: str
     argument: str = ""
 
 
-def encode(value: object) -> bytes:
-    """A record as MessagePack."""
-    return _encoder.encode(value)
-
-
-_encoder = msgspec.msgpack.Encoder()
+encode = msgspec.msgpack.Encoder().encode
+"""A record as MessagePack."""

@@ -6,11 +6,12 @@ sidecar is on disk. A request that fails alone leaves the others of its group un
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import os
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,8 @@ import msgspec
 
 from nbops import duck
 from nbops.errors import NbopsError, StoreError, UsageError
-from nbops.events import Event
-from nbops.records import Actor, now_us
-from nbops.store.chain import link
-from nbops.store.commands import COMMANDS, Bulk, Command, Transaction
+from nbops.records import Actor
+from nbops.store.commands import COMMANDS, Bulk, Transaction
 from nbops.store.database import last
 from nbops.store.sidecar import Sidecar
 from nbops.store.wire import Envelope, Problem, Reply, Request, encode
@@ -34,121 +33,19 @@ log = logging.getLogger("nbops.owner")
 GROUP = 64
 _RESENDS = 100_000
 _LEDGER = Bulk.into("core.ledger", tx="uuid", seq="bigint", time="us", result="blob")
-_EVENTS = Bulk.into(
-    "core.events", seq="bigint", time="us", actor="varchar", verb="varchar", subject="varchar", detail="varchar",
-    previous_hash="varchar", hash="varchar",
-)  # fmt: skip
 
 
+@dataclass
 class Job:
     """An envelope on its way, or a call that runs alone between two groups; `answer` is called once, on the writer's thread."""
 
-    def __init__(
-        self,
-        answer: Callable[[Reply], None],
-        *,
-        envelope: Envelope | None = None,
-        actor: Actor | None = None,
-        call: Callable[[Connection], Any] | None = None,
-        patrol: Callable[[Transaction], None] | None = None,
-    ) -> None:
-        self.envelope = envelope
-        self.actor = actor
-        self.call = call
-        self.patrol = patrol
-        self.answer = answer
-        self.reply = Reply()
-
-
-class _Group:
-    """The transaction of one group, as commands see it."""
-
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-        self._pending: dict[Bulk, tuple[list[Any], ...]] = {}
-        self.seq = writer.seq
-        self.head = writer.head
-        self.facts: dict[tuple[str, str], Any] = {}
-        self.direct = 0
-        self.actor = Actor(name="nbops", uid=os.getuid(), host="", pid=os.getpid())
-        self.time = now_us()
-
-    def next_seq(self) -> int:
-        self.seq += 1
-        return self.seq
-
-    def next_seqs(self, count: int) -> int:
-        first, self.seq = self.seq + 1, self.seq + count
-        return first
-
-    def add(self, bulk: Bulk, *row: object) -> None:
-        columns = self._columns(bulk)
-        for column, value in zip(columns, row, strict=True):
-            column.append(value)
-
-    def add_columns(self, bulk: Bulk, rows: int, *columns: object) -> None:
-        for column, values in zip(self._columns(bulk), columns, strict=True):
-            column.extend(values if isinstance(values, (list, range)) else [values] * rows)
-
-    def load(self, sql: str, values: Sequence[object], rows: int, **columns: tuple[str, bytes]) -> None:
-        self.flush()
-        self.direct += 1
-        duck.load(self._writer.connection, sql, values, rows, columns)
-
-    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        self.flush()
-        return duck.rows(self._writer.connection, sql, values)
-
-    def run(self, sql: str, *values: object) -> None:
-        self.flush()
-        self.direct += 1
-        self._writer.connection.execute(sql, list(values))
-
-    def event(self, event: Event) -> None:
-        seq = self.next_seq()
-        detail = msgspec.json.encode(event).decode()
-        verb = str(event.__struct_config__.tag)
-        before, self.head = self.head, link(self.head, seq, self.time, self.actor.name, verb, event.subject, detail)
-        self.add(_EVENTS, seq, self.time, self.actor.name, verb, event.subject, detail, before, self.head)
-
-    def cached(self, kind: str, key: str, load: Callable[[], Any]) -> Any:
-        for facts in (self.facts, self._writer.facts):
-            if (kind, key) in facts:
-                return facts[kind, key]
-        value = load()
-        if value is not None:
-            self.facts[kind, key] = value
-        return value
-
-    def remember(self, kind: str, key: str, value: object) -> None:
-        self.facts[kind, key] = value
-
-    def flush(self) -> None:
-        # Bulks run in the order in which the domains declared them: a run is inserted before its end updates it.
-        for bulk in sorted(self._pending, key=lambda b: b.order):
-            columns = self._pending.pop(bulk)
-            if columns[0]:
-                self.direct += 1
-                self._writer.connection.execute(bulk.statement, list(columns))
-
-    def mark(self) -> tuple[Any, ...]:
-        lengths = {bulk: len(columns[0]) for bulk, columns in self._pending.items()}
-        return lengths, self.seq, self.head, dict(self.facts), self.direct
-
-    def back_to(self, mark: tuple[Any, ...]) -> bool:
-        """Undo what was put since a mark; False when a statement has reached the database since, so that only a rollback helps."""
-        lengths, self.seq, self.head, self.facts, direct = mark
-        if direct != self.direct:
-            return False
-        for bulk, columns in self._pending.items():
-            for column in columns:
-                del column[lengths.get(bulk, 0) :]
-        return True
-
-    def _columns(self, bulk: Bulk) -> tuple[list[Any], ...]:
-        if bulk not in self._pending:
-            self._pending[bulk] = tuple([] for _ in bulk.columns)
-        return self._pending[bulk]
+    answer: Callable[[Reply], None]
+    _: KW_ONLY
+    envelope: Envelope | None = None
+    actor: Actor | None = None
+    call: Callable[[Connection], Any] | None = None
+    patrol: Callable[[Transaction], None] | None = None
+    reply: Reply = field(default_factory=Reply)
 
 
 class Writer:
@@ -163,8 +60,7 @@ class Writer:
         self._on_fatal = on_fatal
         self.seq, self.head = last(connection)
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._by_tag = {c.name: c for c in COMMANDS.values()}
-        self._parse = {c.name: msgspec.msgpack.Decoder(c.request) for c in COMMANDS.values()}
+        self._commands = {name: (msgspec.msgpack.Decoder(request), run) for name, (request, run) in COMMANDS.items()}
         self._thread = threading.Thread(target=self._work, name="nbops-writer", daemon=True)
 
     def start(self) -> None:
@@ -197,18 +93,19 @@ class Writer:
                     job = self._queue.get_nowait()
                 except queue.Empty:
                     break
-            calls = [j for j in jobs if j.call]
-            envelopes = [j for j in jobs if not j.call]
-            if envelopes:
-                self._commit(envelopes)
-            for job in calls:
-                self._call(job)
+            call = jobs.pop() if jobs and jobs[-1].call else None
+            if jobs:
+                self._commit(jobs)
+            if call:
+                self._call(call)
 
     def _commit(self, jobs: list[Job]) -> None:
         try:
             self._attempt(jobs)
         except Exception as error:  # noqa: BLE001 - the owner's border: whatever a request provokes, the others must go on
-            self._roll_back()
+            # A commit that failed has rolled back by itself.
+            with contextlib.suppress(duck.errors()):
+                self.connection.execute("rollback")
             if duck.is_fatal(error):
                 self._fail(jobs, error)
                 self._on_fatal()
@@ -223,7 +120,7 @@ class Writer:
             job.answer(job.reply)
 
     def _attempt(self, jobs: list[Job]) -> None:
-        group = _Group(self)
+        group = Transaction(self.connection, self.facts, self.seq, self.head)
         self.connection.execute("begin transaction")
         done: dict[str, Reply] = {}
         for job in jobs:
@@ -243,7 +140,7 @@ class Writer:
             except NbopsError as error:
                 if not group.back_to(mark):
                     raise
-                job.reply = Reply(problem=_problem(error))
+                job.reply = Reply(problem=Problem.of(error))
                 continue
             done[envelope.tx] = job.reply
         group.flush()
@@ -258,33 +155,33 @@ class Writer:
             except OSError:
                 log.exception("the sequence could not be put beside the store")
 
-    def _run(self, group: _Group, envelope: Envelope) -> Reply:
+    def _run(self, group: Transaction, envelope: Envelope) -> Reply:
         results = []
         for raw in envelope.commands:
-            found, request = self._decode(raw)
-            results.append(found.run(group, request))
+            run, request = self._decode(raw)
+            results.append(run(group, request))
         seq = group.next_seq()
         kept = encode(results) if any(result is not None for result in results) else None
         group.add(_LEDGER, envelope.tx, seq, group.time, kept)
         return Reply(seq=seq, results=results)
 
-    def _decode(self, raw: msgspec.Raw) -> tuple[Command, Request]:
+    def _decode(self, raw: msgspec.Raw) -> tuple[Callable[[Transaction, Any], Any], Request]:
         try:
             tag = msgspec.msgpack.decode(raw, type=_Tagged).command
-            found = self._by_tag.get(tag)
-            if found is None:
+            if tag not in self._commands:
                 raise UsageError(
                     f"The store's owner knows no command {tag!r}.",
                     hint="Upgrade nbops where the owner runs: `nbops db stop`.",
                 )
-            return found, self._parse[tag].decode(raw)
+            decoder, run = self._commands[tag]
+            return run, decoder.decode(raw)
         except msgspec.ValidationError as error:
             raise UsageError(
                 f"The request does not fit: {error}.",
                 hint="Client and owner may differ in version: see `nbops doctor`.",
             ) from error
 
-    def _recorded(self, group: _Group, envelope: Envelope) -> Reply | None:
+    def _recorded(self, group: Transaction, envelope: Envelope) -> Reply | None:
         if not (envelope.resend or envelope.tx in self._resent):
             return None
         found = group.rows("select seq, result from core.ledger where tx = ?", envelope.tx)
@@ -301,17 +198,10 @@ class Writer:
             self._resent.clear()
         self._resent.update(job.envelope.tx for job in jobs if job.envelope and job.envelope.resend)
 
-    def _roll_back(self) -> None:
-        try:
-            self.connection.execute("rollback")
-        except duck.errors():
-            # A commit that failed has rolled back by itself.
-            pass
-
     def _fail(self, jobs: list[Job], error: Exception) -> None:
         known = error if isinstance(error, NbopsError) else self._unknown(error)
         for job in jobs:
-            job.answer(Reply(problem=_problem(known)))
+            job.answer(Reply(problem=Problem.of(known)))
 
     def _unknown(self, error: Exception) -> NbopsError:
         log.error("a request failed", exc_info=error)
@@ -326,13 +216,9 @@ class Writer:
         try:
             reply = Reply(seq=self.seq, results=[job.call(self.connection)])
         except Exception as error:  # noqa: BLE001 - the owner's border: a failing backup must not end the writer
-            reply = Reply(problem=_problem(error if isinstance(error, NbopsError) else self._unknown(error)))
+            reply = Reply(problem=Problem.of(error if isinstance(error, NbopsError) else self._unknown(error)))
         job.answer(reply)
 
 
 class _Tagged(msgspec.Struct):
     command: str
-
-
-def _problem(error: NbopsError) -> Problem:
-    return Problem(code=error.code, message=error.message, hint=error.hint)

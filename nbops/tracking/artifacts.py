@@ -1,4 +1,4 @@
-"""Files, tables, figures and data become blobs on disk and then rows: the bytes are there before anything names them."""
+"""Files, tables, figures and data become blobs on disk and then rows: the bytes are there before a row names them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nbops.config import FOLDER
 from nbops.errors import NotFound, ParameterError, PathRefused
-from nbops.records import Artifact, Blob, Dataset
+from nbops.records import Artifact, Dataset
 from nbops.render.model import Html
 from nbops.store.client import Store
 from nbops.tracking.provenance import file_digest, relative
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 Kind = Literal["file", "figure", "table", "dict", "text", "model", "notebook"]
 LONGEST_PATH = 500
 _DIGEST_ROWS = 1_000_000
-# Nothing can store halves of characters, and the others tear a line apart.
+# Halves of characters, which nothing can store, and what tears a line apart.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def inside(path: str) -> str:
-    """A path within a run, with forward slashes. Raises PathRefused for one that is absolute, climbs or is no path."""
+    """A path within a run, with forward slashes. Raises PathRefused for one that is absolute or climbs."""
     # Read as Windows would: it knows both slashes, drives and shares.
     pure = PureWindowsPath(path)
     odd = _UNFIT.search(path) or len(path) > LONGEST_PATH
@@ -47,9 +47,9 @@ def inside(path: str) -> str:
 
 
 def add(recording: Recording, path: str, data: bytes | Path, kind: Kind, media_type: str | None = None) -> Artifact:
-    """Keep bytes or a file as the run's `path`. Raises PathRefused or StoreFull."""
+    """Keep bytes or a file as the run's `path`. Raises PathRefused, StoreFull."""
     name = inside(path)
-    blob: Blob = recording.store.put_blob(data)
+    blob = recording.store.put_blob(data)
     media = media_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
     made = Artifact(path=name, sha256=blob.sha256, size=blob.size, kind=kind, media_type=media)
     recording.artifact(made)
@@ -86,12 +86,9 @@ def add_table(recording: Recording, table: Any, name: str) -> None:
 
 
 def add_figure(recording: Recording, figure: Any, name: str) -> None:
-    """Keep a figure under `figures/`, as PNG unless the name says otherwise; an axes or a display of scikit-learn stands for its figure.
-
-    A drawing of `nbops.render` is SVG already and stays so.
-    """
+    """Keep a figure, an axes' or a display's under `figures/`: as PNG unless the name says otherwise, drawings of `nbops.render` as SVG."""
     if isinstance(figure, Html) and figure.startswith("<svg "):
-        # Within a page the namespace goes without saying, in a file of its own it must be said.
+        # Only within a page the namespace goes without saying.
         data = figure.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).encode()
         add(recording, _named("figures", name, ".svg"), data, "figure", "image/svg+xml")
         return
@@ -133,7 +130,7 @@ def add_input(recording: Recording, data: Any, name: str) -> Dataset:
 
 
 def describe(data: Any, name: str, project: Path) -> Dataset:
-    """A dataset's digest, rows and columns. Frames are hashed by value in row order, files by their bytes."""
+    """A dataset's digest, rows and columns. Frames are hashed by value, files by their bytes."""
     if isinstance(data, (str, os.PathLike)):
         path = Path(data)
         if not path.is_file():
@@ -154,7 +151,13 @@ def describe(data: Any, name: str, project: Path) -> Dataset:
 
 def load(store: Store, run_id: str, path: str) -> bytes:
     """The bytes of a run's file, verified. Raises NotFound with what the run has."""
-    return store.get_blob(_row(store, run_id, path))
+    table = store.read("select path, sha256 from artifacts where run_id = ?", [run_id])
+    found, name = {row[0]: row[1] for row in table.rows}, inside(path)
+    if name not in found:
+        raise NotFound.of(
+            "file of this run", path, found, otherwise=f"It has: {', '.join(sorted(found)[:20]) or 'none'}."
+        )
+    return store.get_blob(found[name])
 
 
 def load_table(store: Store, run_id: str, name: str) -> pd.DataFrame:
@@ -162,16 +165,6 @@ def load_table(store: Store, run_id: str, name: str) -> pd.DataFrame:
     import pandas as pd
 
     return pd.read_parquet(io.BytesIO(load(store, run_id, _named("tables", name, ".parquet"))))
-
-
-def _row(store: Store, run_id: str, path: str) -> str:
-    table = store.read("select path, sha256 from artifacts where run_id = ?", [run_id])
-    found, name = {row[0]: row[1] for row in table.rows}, inside(path)
-    if name not in found:
-        raise NotFound.of(
-            "file of this run", path, found, otherwise=f"It has: {', '.join(sorted(found)[:20]) or 'none'}."
-        )
-    return str(found[name])
 
 
 def _named(folder: str, name: str, suffix: str) -> str:
@@ -185,7 +178,7 @@ def _suffixed(name: str, suffix: str) -> str:
 def _files(folder: Path) -> Iterator[Path]:
     root = folder.resolve()
     for path in sorted(folder.rglob("*")):
-        # A store that lies in the folder is not to swallow itself.
+        # A store in the folder is not to swallow itself.
         if FOLDER in path.relative_to(folder).parts:
             continue
         if not path.resolve().is_relative_to(root):
@@ -206,7 +199,7 @@ def _frame_digest(frame: pd.DataFrame) -> str:
         try:
             hashed = pd.util.hash_pandas_object(part, index=False)
         except TypeError:
-            # Lists and dicts in cells cannot be hashed; their text can.
+            # The text of lists and dicts can be hashed.
             hashed = pd.util.hash_pandas_object(part.astype(str), index=False)
         digest.update(hashed.to_numpy().tobytes())
     return digest.hexdigest()

@@ -1,8 +1,8 @@
-"""What scikit-learn estimators do becomes runs: a fit that user code calls goes to the open run, or to a run of its own.
+"""What scikit-learn estimators do becomes runs, one for each fit that user code calls.
 
-A run holds one fit. The first model fitted while a run is open goes to that run; every further one, and every transformer
-that only prepares data, goes to a child of it, so parameters of two fits never mix. Calls come in from `sklearn_hook`;
-nothing here changes what an estimator does, and trouble of ours is a warning, never an exception.
+The first model fitted while a run is open goes to that run; every further one, and every transformer that only prepares data, goes
+to a child of it, so parameters of two fits never mix. Calls come in from `sklearn_hook`; nothing here changes what an estimator
+does, and trouble of ours is a warning, never an exception.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from nbops.tracking.values import param, tag
 KeepModel = Callable[[Recording, Any, Any], object]
 """Keeps a fitted model with a run: (recording, model, some rows that it takes). Raises NbopsError for one that cannot be."""
 
-# Estimators, their parameters and their data are of anybody's making, so any of the builtin errors can come out of them.
+# Estimators and data are of anybody's making: any of the builtin errors can come out of them.
 _TROUBLE = (
     NbopsError, ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
     ValueError,
@@ -39,11 +39,11 @@ _TROUBLE = (
 
 
 class AutologWarning(UserWarning):
-    """Something of a fit could not be recorded; the fit itself is not touched by it."""
+    """Something of a fit could not be recorded; the fit itself went on."""
 
 
 def on(store: Callable[[], Store], keep: KeepModel | None) -> None:
-    """Record fits and scores from now on: in `store()` when no run is open, with models when there is `keep`."""
+    """Record fits and scores from now on: in `store()` when no run is open, with models if there is `keep`."""
     _fits.store, _fits.keep = store, keep
     sklearn_hook.install(_fits.report)
 
@@ -55,7 +55,7 @@ def off() -> None:
 
 @dataclass
 class _Fit:
-    """One fit and the run that it goes to; a run that is not `lent` by the user is written and ended here."""
+    """A fit and its run; one that is not `lent` by the user is ended here."""
 
     recording: Recording
     lent: bool
@@ -64,7 +64,7 @@ class _Fit:
 
 
 class _Fits:
-    """The fits of this process. They are known as long as it lives: a cell that switches autolog on may run twice."""
+    """The fits of this process, known as long as it lives: a cell that switches autolog on may run twice."""
 
     store: Callable[[], Store]
     keep: KeepModel | None = None
@@ -78,7 +78,7 @@ class _Fits:
         self._told: set[str] = set()
 
     def report(self, call: Call) -> Any:
-        """Do what was called, record it, and give its result or its exception."""
+        """Do and record what was called."""
         return self._score(call) if call.method == "score" else self._fit(call)
 
     def _fit(self, call: Call) -> Any:
@@ -94,7 +94,7 @@ class _Fits:
             return call.proceed()
         with contextlib.ExitStack() as ends:
             if not fit.lent:
-                # What user code inside the fit logs, and runs that it begins, belong to the fit's own run.
+                # What user code inside the fit logs and begins belongs to the fit's own run.
                 ends.callback(runs.leave, runs.enter(fit.recording))
             ends.push(lambda _kind, error, _trace: self._failed(fit, call, error) if error is not None else None)
             self._prepared(fit, call, whole)
@@ -118,7 +118,7 @@ class _Fits:
         return result
 
     def _place(self, call: Call, made: list[Param]) -> _Fit:
-        """The run of this fit: the open one or the runner's if it is free, else a new one, below it if there is one."""
+        """The run of this fit: the open one or the runner's if it is free, else a new one, below it."""
         open_run = self._open_run()
         parent = open_run.run_id if open_run is not None else runs.invited()
         # What only prepares data must not take the place of the model that comes after it.
@@ -141,7 +141,7 @@ class _Fits:
         return _Fit(recording, lent=open_run is not None)
 
     def _open_run(self) -> Recording | None:
-        """The one run that is meant when none is named; of several none is, and none of another thread's fit."""
+        """The one run that is open; of several none is, and none of another thread's fit."""
         try:
             found = [runs.current()]
         except UsageError:
@@ -169,7 +169,7 @@ class _Fits:
         return recording
 
     def _experiment(self, store: Store, run_id: str | None, where: provenance.Place) -> str:
-        """The experiment of a run, for its children; while the store cannot be asked, the notebook's, as for any run."""
+        """The experiment of a run's children; while the store cannot be asked, the notebook's, as for any run."""
         if run_id in self._own:
             return self._own[run_id]
         if run_id is None or (run_id not in self._experiments and store.spooling):
@@ -179,7 +179,7 @@ class _Fits:
         return self._experiments[run_id]
 
     def _prepared(self, fit: _Fit, call: Call, whole: dict[str, object] | None) -> None:
-        """Record what must be known before a fit, which may change its data."""
+        """Before the fit, which may change its data."""
         with self._quietly("The parameters", call):
             if whole is not None:
                 artifacts.add_dict(fit.recording, whole, "estimator_params")
@@ -221,7 +221,7 @@ class _Fits:
             self._end(fit, "finished")
 
     def _record_search(self, fit: _Fit, call: Call, seconds: float) -> None:
-        """What a search found: its best point, the table of all, and the best ones as children, written all at once."""
+        """Its best point, the table of all, and the best ones as children, written all at once."""
         recording, search = fit.recording, call.estimator
         params, scores = estimators.best(search)
         recording.params(params)
@@ -254,13 +254,13 @@ class _Fits:
         return _Quietly(what, call.frame, self._told)
 
 
+@dataclass
 class _Quietly:
     """A block whose trouble becomes a warning at the user's line, once for each cause."""
 
-    def __init__(self, what: str, frame: FrameType, told: set[str]) -> None:
-        self._what = what
-        self._frame = frame
-        self._told = told
+    what: str
+    frame: FrameType
+    told: set[str]
 
     def __enter__(self) -> None:
         pass
@@ -269,10 +269,10 @@ class _Quietly:
         if not isinstance(error, _TROUBLE):
             return False
         cause = f"{error.message} {error.hint}" if isinstance(error, NbopsError) else f"{type(error).__name__}: {error}"
-        sentence = f"{self._what} could not be recorded by nbops.autolog. {cause}"
-        if sentence not in self._told:
-            self._told.add(sentence)
-            warnings.warn_explicit(sentence, AutologWarning, self._frame.f_code.co_filename, self._frame.f_lineno)
+        sentence = f"{self.what} could not be recorded by nbops.autolog. {cause}"
+        if sentence not in self.told:
+            self.told.add(sentence)
+            warnings.warn_explicit(sentence, AutologWarning, self.frame.f_code.co_filename, self.frame.f_lineno)
         return True
 
 
@@ -280,13 +280,13 @@ _fits = _Fits()
 
 
 def _is_runners_kernel() -> bool:
-    """Whether this process is the kernel that a runner started for its run, and no process that the kernel started."""
+    """Whether a runner started this kernel for its run; no process that the kernel started is it."""
     _, _, runner = os.environ.get(runs.RUN_VARIABLE, "").partition("@")
     return runner == str(os.getppid()) and provenance.shell() is not None
 
 
 def _runners(store: Store, run_id: str) -> Recording:
-    """The runner's run, to write to. It is not adopted by this: the notebook's own `start_run` may still do that."""
+    """The runner's run, to write to; the notebook's own `start_run` may still adopt it."""
     known = [] if store.spooling else runs.stored_params(store, run_id)
     return Recording(store, run_id, params=known, joined=True)
 
@@ -304,5 +304,5 @@ def _reference(data: Any) -> weakref.ref[Any] | None:
     try:
         return weakref.ref(data)
     except TypeError:
-        # Lists have none; a score on them is taken for one on other data.
+        # Lists have none: a score on them is taken for one on other data.
         return None

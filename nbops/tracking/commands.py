@@ -1,10 +1,8 @@
-"""What the owner does about runs. Rows are collected for the whole group; references are checked here, where alone things are written."""
+"""What the owner does about runs. References are checked here, where alone things are written."""
 
 from __future__ import annotations
 
 import array
-import fcntl
-import os
 import socket
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from nbops.errors import NotFound, UsageError
 from nbops.events import MetricDefined, RunDeleted, RunLost, RunRenamed, RunRestored
 from nbops.records import NO_STEP, Param, Series, Tag, new_id
 from nbops.store.commands import Bulk, Transaction, command, patrol
-from nbops.store.places import Places
+from nbops.store.places import Places, locked
 from nbops.tracking.requests import (
     AdoptRun,
     ChangeRun,
@@ -91,11 +89,11 @@ _DEFINITIONS = Bulk.into(
 )  # fmt: skip
 
 
-@command(StartRun, role="contributor")
+@command(StartRun)
 def start(tx: Transaction, request: StartRun) -> None:
-    """Insert the run, its experiment if new, and what is known of it so far."""
+    """Insert the run, and its experiment if that is new."""
     if request.parent_id:
-        _known(tx, request.parent_id)
+        known(tx, request.parent_id)
     seq, facts = tx.next_seq(), request.facts or Facts()
     tx.add(
         _RUNS, request.run_id, _experiment(tx, request.experiment), request.parent_id, request.name, request.status, request.started,
@@ -106,26 +104,18 @@ def start(tx: Transaction, request: StartRun) -> None:
     _texts(tx, request.run_id, request.started, request.params, request.tags)
 
 
-@command(LogRun, role="contributor")
+@command(LogRun)
 def log(tx: Transaction, request: LogRun) -> None:
     """Append whatever the request carries."""
     run_id = request.run_id
-    _known(tx, run_id)
+    known(tx, run_id)
     _texts(tx, run_id, request.time, request.params, request.tags)
     for series in request.metrics:
         _points(tx, run_id, series)
     for item in request.artifacts:
         tx.add(
-            _ARTIFACTS,
-            run_id,
-            item.path,
-            item.sha256,
-            item.size,
-            item.kind,
-            item.media_type,
-            request.time,
-            tx.next_seq(),
-        )
+            _ARTIFACTS, run_id, item.path, item.sha256, item.size, item.kind, item.media_type, request.time, tx.next_seq()
+        )  # fmt: skip
     for row in request.inputs:
         seq, data = tx.next_seq(), row.dataset
         tx.add(
@@ -136,10 +126,10 @@ def log(tx: Transaction, request: LogRun) -> None:
         tx.add(_FACTS, run_id, request.facts.commit, request.facts.dirty, request.facts.environment)
 
 
-@command(EndRun, role="contributor")
+@command(EndRun)
 def end(tx: Transaction, request: EndRun) -> None:
     """Close the run."""
-    _known(tx, request.run_id)
+    known(tx, request.run_id)
     # The statement sees what was committed; of two ends in one group it would take the last.
     if not tx.cached("end", request.run_id, lambda: None):
         tx.add(
@@ -150,10 +140,10 @@ def end(tx: Transaction, request: EndRun) -> None:
             tx.remember("end", request.run_id, True)
 
 
-@command(KeepKey, role="contributor")
+@command(KeepKey)
 def keep_key(tx: Transaction, request: KeepKey) -> None:
     """Append the key and what was written."""
-    _known(tx, request.run_id)
+    known(tx, request.run_id)
     tx.add(
         _KEYS, request.run_id, request.notebook, request.static_key, request.key, request.skippable, request.reason, request.parts,
         tx.next_seq(),
@@ -162,10 +152,10 @@ def keep_key(tx: Transaction, request: KeepKey) -> None:
         tx.add(_OUTPUTS, request.run_id, row.name, row.path, row.digest, tx.next_seq())
 
 
-@command(ReopenRun, role="contributor")
+@command(ReopenRun)
 def reopen(tx: Transaction, request: ReopenRun) -> None:
-    """Let it run again, in another process."""
-    _known(tx, request.run_id)
+    """Let it run again, in the process that asks."""
+    known(tx, request.run_id)
     tx.run(
         "update core.runs set status = 'running', ended = null, cause = null, host = ?, pid = ? where run_id = ?",
         request.host, request.pid, request.run_id,
@@ -173,18 +163,18 @@ def reopen(tx: Transaction, request: ReopenRun) -> None:
     tx.remember("end", request.run_id, False)
 
 
-@command(AdoptRun, role="contributor")
+@command(AdoptRun)
 def adopt(tx: Transaction, request: AdoptRun) -> list[tuple[str, str, str]]:
     """Give the run the kernel's experiment and name; answers with (key, value, kind) of the params it has."""
-    _known(tx, request.run_id)
+    known(tx, request.run_id)
     experiment = _experiment(tx, request.experiment) if request.experiment else None
     tx.add(_ADOPTIONS, request.run_id, experiment, request.name, request.cell)
-    known = tx.rows("select key, value, kind from main.params where run_id = ?", request.run_id)
+    params = tx.rows("select key, value, kind from main.params where run_id = ?", request.run_id)
     _texts(tx, request.run_id, request.time, request.params, request.tags)
-    return [(str(key), str(value), str(kind)) for key, value, kind in known]
+    return [(str(key), str(value), str(kind)) for key, value, kind in params]
 
 
-@command(ChangeRun, role="contributor")
+@command(ChangeRun)
 def change(tx: Transaction, request: ChangeRun) -> None:
     """Rename, hide or bring back; each change that is one becomes an event."""
     found = tx.rows("select name, deleted from core.runs where run_id = ?", request.run_id)
@@ -199,7 +189,7 @@ def change(tx: Transaction, request: ChangeRun) -> None:
         tx.event(RunDeleted(subject=subject) if request.deleted else RunRestored(subject=subject))
 
 
-@command(DefineMetric, role="contributor")
+@command(DefineMetric)
 def define_metric(tx: Transaction, request: DefineMetric) -> None:
     """Append the definition."""
     tx.add(_DEFINITIONS, request.key, request.better, request.unit, request.description, tx.next_seq())
@@ -228,7 +218,7 @@ _LOST = "process {pid} ended without closing the run"
 
 
 def _bury(tx: Transaction, marker: Path) -> None:
-    """What a dead runner left: a run that is in the store already needs its marker no more."""
+    """A run that is in the store already needs its marker no more."""
     if tx.rows("select 1 from core.runs where run_id::varchar = ?", marker.name):
         marker.unlink(missing_ok=True)
         return
@@ -244,18 +234,10 @@ def _bury(tx: Transaction, marker: Path) -> None:
 
 def _alive(lock: Path, pid: int) -> bool:
     try:
-        handle = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+        return locked(lock)
     except FileNotFoundError:
         # A folder that could not be written had no room for a lock.
         return Path(f"/proc/{pid}").exists()
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(handle)
 
 
 def _texts(tx: Transaction, run_id: str, time: int, params: list[Param], tags: list[Tag]) -> None:
@@ -299,18 +281,19 @@ def _column(kind: str, raw: bytes) -> list[float]:
 
 def _experiment(tx: Transaction, name: str) -> str:
     def load() -> str | None:
-        found = tx.rows("select experiment_id::varchar from core.experiments where name = ?", name)
-        return found[0][0] if found else None
+        rows = tx.rows("select experiment_id::varchar from core.experiments where name = ?", name)
+        return rows[0][0] if rows else None
 
-    known: str | None = tx.cached("experiment", name, load)
-    if known is None:
-        known = new_id()
-        tx.add(_EXPERIMENTS, known, name, tx.time, tx.next_seq())
-        tx.remember("experiment", name, known)
-    return known
+    found: str | None = tx.cached("experiment", name, load)
+    if found is None:
+        found = new_id()
+        tx.add(_EXPERIMENTS, found, name, tx.time, tx.next_seq())
+        tx.remember("experiment", name, found)
+    return found
 
 
-def _known(tx: Transaction, run_id: str) -> None:
+def known(tx: Transaction, run_id: str) -> None:
+    """Raise NotFound unless there is this run."""
     if not tx.cached("run", run_id, lambda: tx.rows("select 1 from core.runs where run_id = ?", run_id) or None):
         raise _no_run(run_id)
 

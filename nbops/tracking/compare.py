@@ -1,10 +1,8 @@
-"""Runs side by side, as a view that shows itself: a table in a terminal, HTML with a plot in a notebook.
-
-A row that is the same in every run is left out unless everything is asked for; the best value of a metric is marked by its direction.
-"""
+"""Runs side by side, as a view that shows itself: a table in a terminal, HTML with a plot in a notebook."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +35,11 @@ class Row(Record):
     unit: str | None = None
 
     @property
+    def winners(self) -> list[int]:
+        """The places of the best; none where nothing says which way is better."""
+        return best(self.cells, self.better) if self.better else []
+
+    @property
     def same(self) -> bool:
         """Whether all runs have this value."""
         first = self.cells[0]
@@ -46,7 +49,7 @@ class Row(Record):
 class Comparison(View):
     """What `compare` gives: `runs` are labels in order, `rows` what is compared; `frame` has it as a DataFrame.
 
-    `everything` shows what is the same in all runs, too; `source` is where metrics can be read by step: the store and the runs' full ids.
+    `everything` shows what is the same in all runs, too; `source` is the store and the runs' full ids.
     """
 
     kind = "comparison"
@@ -61,7 +64,7 @@ class Comparison(View):
 
     @property
     def shown(self) -> tuple[Row, ...]:
-        """The rows that are shown: what differs, and the metrics; all when everything was asked for."""
+        """What differs, and the metrics; all rows when everything was asked for."""
         return tuple(row for row in self.rows if self.everything or row.place == "metrics" or not row.same)
 
     @property
@@ -75,28 +78,26 @@ class Comparison(View):
     def best(self, metric: str) -> str:
         """The label of the run with the best value of a metric. Raises UsageError when nothing says which way is better."""
         for row in self.rows:
-            if row.place == "metrics" and row.key == metric and row.better:
-                places = best(row.cells, row.better)
-                if places:
-                    return self.runs[places[0]]
+            if row.place == "metrics" and row.key == metric and (winners := row.winners):
+                return self.runs[winners[0]]
         raise UsageError(
             f"Nothing says which of these runs has the best {metric!r}.",
             hint=f"Define it: nbops.define_metric({metric!r}, better='lower').",
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The comparison as plain values, for JSON."""
+        """Plain values, for JSON."""
         rows = [
             {"kind": row.place, "name": row.key, "better": row.better, "values": list(row.cells)} for row in self.shown
         ]
         return {"runs": list(self.runs), "rows": rows}
 
     def to_text(self) -> str:
-        """The comparison as lines for a terminal."""
+        """Lines for a terminal."""
         return text.table(*self._table(), note=self.note, along="rows")
 
     def to_html(self) -> Html:
-        """The comparison as HTML and SVG without scripts."""
+        """HTML and SVG without scripts."""
         curves = html.beside(*(self.curves(metric, width=360) for metric in self.courses[:_CURVES]))
         return html.stack(self.table(), self.plot(), curves if self.courses else "")
 
@@ -107,30 +108,25 @@ class Comparison(View):
         return Comparison(self.runs, rows, everything=everything, source=self._source)
 
     def table(self) -> Html:
-        """What is shown, one row for each value and one column for each run."""
+        """What is shown, with one column for each run."""
         return html.table(*self._table(), caption="Comparison of runs", note=self.note, along="rows")
 
     def plot(self) -> Html:
         """Metrics and what differs of the parameters as parallel coordinates; empty where there is too little to draw."""
-        drawn = [row for row in self.rows if row.place == "metrics"] + [
-            row for row in self.rows if row.place == "params" and not row.same
-        ]
+        drawn = [row for row in self.rows if row.place == "metrics"]
+        drawn += [row for row in self.rows if row.place == "params" and not row.same]
         if len(self.runs) < 3 or len(drawn) < 2:
             return Html("")
         columns: list[Column | str] = [
             Column(row.key, "number", row.unit) if row.place == "metrics" else row.key for row in drawn[:8]
         ]
         lines = list(zip(*(row.cells for row in drawn[:8]), strict=True))
-        winners = best(drawn[0].cells, drawn[0].better) if drawn[0].better else []
-        return svg.parallel(columns, lines, highlight=winners)
+        return svg.parallel(columns, lines, highlight=drawn[0].winners)
 
     def scatter(self, x: str, y: str) -> Html:
-        """One mark for each run at two of its values, which are called as the columns of `search_runs`; the best `y` is named.
-
-        Raises NotFound for a value that no run has.
-        """
+        """One mark for each run at two of its values, called as in `search_runs`; the best `y` is named. Raises NotFound."""
         across, up = self._row(x), self._row(y)
-        winners = best(up.cells, up.better) if up.better else []
+        winners = up.winners
         points = [
             svg.Point(*point, highlight=index in winners)
             for index, point in enumerate(zip(self.runs, across.cells, up.cells, strict=True))
@@ -157,22 +153,18 @@ class Comparison(View):
         columns: list[Column | str] = [Column(""), *(Column(label, "number") for label in self.runs)]
         lines: list[list[object]] = []
         for row in self.shown:
-            winners = best(row.cells, row.better) if row.better else []
             label = f"{row.key} ({row.unit})" if row.unit else row.key
-            lines.append(
-                [
-                    Cell(label, note=row.place),
-                    *(Cell(value, "best" if i in winners else None) for i, value in enumerate(row.cells)),
-                ]
-            )
+            winners = row.winners
+            cells = [Cell(value, "best" if i in winners else None) for i, value in enumerate(row.cells)]
+            lines.append([Cell(label, note=row.place), *cells])
         return columns, lines
 
     @property
     def note(self) -> str:
-        """What a reader should know about the rows: how many are not shown, and whether the metrics compare."""
+        """How many rows are not shown, and whether the metrics compare."""
         hidden = len(self.rows) - len(self.shown)
         told = [f"{hidden} values that are the same in all are not shown"] if hidden else []
-        # What models were trained on may differ, what they are judged on should not; of a run without such an input nothing is known.
+        # What models were trained on may differ, what they are judged on should not.
         inputs = [row for row in self.rows if row.place == "inputs" and not row.key.startswith("train")]
         other = [row.key for row in inputs if len({*row.cells} - {None}) > 1]
         if other:
@@ -194,21 +186,20 @@ def compare(
     defined = {
         key: (better, unit) for key, better, unit in store.read("select key, better, unit from metric_definitions").rows
     }
-    given = labels or {}
-    ids, named = map(str, columns["run_id"]), map(str, columns["name"])
-    names = [given.get(run) or f"{name} {short(run)}".lstrip() for run, name in zip(ids, named, strict=True)]
+    given, found = labels or {}, list(map(str, columns["run_id"]))
+    names = [
+        given.get(run) or f"{name} {short(run)}".lstrip() for run, name in zip(found, columns["name"], strict=True)
+    ]
     rows = []
     for column in _order(list(columns)):
         place, _, key = column.partition(".") if "." in column else ("run", "", column)
         better, unit = defined.get(key, (direction(key), None)) if place == "metrics" else (None, None)
         rows.append(Row(place=place, key=key, cells=tuple(columns[column]), better=better, unit=unit))
-    found = list(map(str, columns["run_id"]))
     rows += _inputs(store, found)
     return Comparison(names, rows, everything=everything, source=(store, found))
 
 
 def _inputs(store: Store, run_ids: list[str]) -> list[Row]:
-    """The digests of what the runs read, by its name."""
     found: dict[str, dict[str, str]] = {}
     sql = (
         "select run_id::varchar, name, digest from run_inputs where run_id in (select unnest(?::uuid[])) order by name"
@@ -227,7 +218,7 @@ def _order(columns: list[str]) -> list[str]:
 
 def direction(key: str) -> Better | None:
     """Which way a metric is better, as far as its name says it."""
-    words = key.lower().replace("/", "_").replace("-", "_").replace(".", "_").split("_")
+    words = re.split("[/._-]", key.lower())
     if key.lower() in _LOWER or any(word in _LOWER for word in words):
         return "lower"
     return "higher" if key.lower() in _HIGHER or any(word in _HIGHER for word in words) else None

@@ -1,4 +1,4 @@
-"""The courses of metrics: which metrics runs have logged more than once, and their values by step, thinned to what can be seen."""
+"""The courses of metrics: those that runs have logged more than once, and their values by step, thinned to what can be seen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def names(store: Store, run_ids: Sequence[str]) -> list[str]:
 
 
 def lines(store: Store, run_ids: Sequence[str], labels: Sequence[str], key: str) -> list[svg.Line]:
-    """A line for each of the runs that have the metric, called by its label; steps count from 0 where none were logged."""
+    """A line for each run that has the metric, called by its label; steps count from 0 where none were logged."""
     every = """
         select run_id::varchar as run, coalesce(step, place), value
         from (

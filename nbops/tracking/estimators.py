@@ -1,7 +1,6 @@
 """What a scikit-learn estimator says about itself and its fit, as plain values: parameters, training metrics, a search's points.
 
-Estimators and data flow in, dicts of numbers and text flow out. Nothing is recorded here, and nothing is changed: not the
-estimator, not the data, not numpy's random state.
+Nothing is recorded here, and nothing is changed: not the estimator, not the data, not numpy's random state.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from typing import Any
 from nbops.records import Record
 
 LONGEST_PARAM = 500
-"""Characters of a parameter that are kept as such; the whole of a longer one goes into a file."""
+"""Characters of a parameter; the whole of a longer one goes into a file."""
 HASHED_VALUES, HASHED_COLUMNS = 1_000_000, 500
 """Training data with more values (rows times columns) or columns is not hashed, so that a fit is not held up."""
 SCORED_ROWS, SCORED_VALUES, SCORED_SECONDS = 100_000, 2_000_000, 10
-"""Training data with more rows or values, or where predictions would take longer, is not predicted for its metrics."""
+"""Training data with more rows or values, or where it would take longer, is not predicted for its metrics."""
 MOST_POINTS = 100
-"""So many points of a search, the best ones, become runs; the table has them all."""
+"""So many points of a search become runs, the best ones."""
 # So many rows tell how long all will take.
 _PROBE = 2_000
 # An array or collection with more entries is told by its type and shape, in the file too.
@@ -53,12 +52,12 @@ def params(estimator: Any) -> tuple[dict[str, object], dict[str, object] | None]
 
 
 def size(data: Any) -> dict[str, int]:
-    """Rows and columns of training data, as far as it has them."""
+    """Rows and columns of data, as far as it has them."""
     return dict(zip(("training_rows", "training_columns"), _shape(data), strict=False))
 
 
 def is_small(data: Any) -> bool:
-    """Whether data is a table, array or list that is hashed in a moment."""
+    """Whether data is hashed in a moment."""
     shape = _shape(data)
     columns = shape[1] if len(shape) > 1 else 1
     return (
@@ -99,12 +98,12 @@ def training_metrics(estimator: Any, data: Any, target: Any) -> dict[str, float]
 
 
 def is_search(estimator: Any) -> bool:
-    """Whether it is a fitted search, of scikit-learn or like those: `cv_results_` with the points' `params`."""
+    """Whether it is a fitted search: `cv_results_` with the points' `params`."""
     return "params" in getattr(estimator, "cv_results_", ())
 
 
 def best(search: Any) -> tuple[dict[str, object], dict[str, float]]:
-    """Parameters (`best_…`, and the number of splits) and metrics of a fitted search itself."""
+    """Parameters (`best_…`, and the number of splits) and metrics of a fitted search."""
     chosen: dict[str, object] = {
         f"best_{key}": _short(_plain(value)) for key, value in getattr(search, "best_params_", {}).items()
     }
@@ -115,18 +114,15 @@ def best(search: Any) -> tuple[dict[str, object], dict[str, float]]:
 
 def results(search: Any) -> dict[str, list[object]]:
     """A fitted search's `cv_results_` as columns of plain values, one row for each point."""
-    columns = {
-        key: list(column)
-        for key, column in search.cv_results_.items()
-        if key != "params" and not key.startswith("param_")
-    }
-    for key in (key for key in search.cv_results_ if key.startswith("param_")):
-        columns[key] = _one_kind([_plain(value) for value in search.cv_results_[key].tolist()])
+    found = search.cv_results_
+    columns = {key: list(found[key]) for key in found if key != "params" and not key.startswith("param_")}
+    for key in (key for key in found if key.startswith("param_")):
+        columns[key] = _one_kind([_plain(value) for value in found[key].tolist()])
     return columns
 
 
 def points(search: Any) -> list[Point]:
-    """The best points of a fitted search, at most MOST_POINTS, best first."""
+    """The best points of a fitted search, best first."""
     found = search.cv_results_
     ranks = [key for key in found if key.startswith("rank_test_")]
     deciding = f"rank_test_{search.refit}" if f"rank_test_{search.refit}" in ranks else ranks[0]
@@ -143,20 +139,19 @@ def points(search: Any) -> list[Point]:
 
 
 def _shape(data: Any) -> tuple[int, ...]:
-    """The shape of a frame, an array or a sparse matrix, the length of a list of rows or texts; () of anything else."""
+    """The shape of data, of a list of rows or texts its length; () of anything else."""
     if isinstance(data, (list, tuple)):
         return (len(data),)
     return tuple(map(int, getattr(data, "shape", ())))
 
 
 def _short(value: Any) -> Any:
-    """A plain value, or the beginning of its text when that is long."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return value if len(text) <= LONGEST_PARAM else f"{text[: LONGEST_PARAM - 1]}…"
 
 
 def _plain(value: Any) -> Any:
-    """A parameter as JSON can carry it, and the same in every process: no addresses."""
+    """A parameter as JSON, the same in every process: no addresses."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if hasattr(value, "tolist") and not isinstance(value, type):
@@ -190,7 +185,7 @@ def _name(value: Any) -> str:
 
 
 def _one_kind(values: list[Any]) -> list[object]:
-    """A column that Parquet takes: numbers, truth values or text, anything else and any mixture as text."""
+    """A column that Parquet takes: a mixture becomes text."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float} or kinds in ({bool}, {str}):
         return values
@@ -238,7 +233,7 @@ def _regression(estimator: Any, data: Any, target: Any) -> dict[str, float]:
 
 @contextmanager
 def _same_randomness(params: Iterable[object]) -> Iterator[None]:
-    """Predictions that draw random numbers (DummyClassifier's do) leave the next draws as they would have been."""
+    """DummyClassifier's predictions draw random numbers: the next draws are as they would have been."""
     import numpy as np
 
     states = [(value, value.get_state()) for value in params if isinstance(value, np.random.RandomState)]

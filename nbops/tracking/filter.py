@@ -2,15 +2,8 @@
 
     metrics.mae < 9 and (params.model = 'rf' or tags.team in ('crew', 'ops')) order by metrics.mae desc, start_time limit 20
 
-Left of a comparison stands `params.NAME`, `metrics.NAME`, `tags.NAME` or a run field of `FIELDS`; odd names take backticks or double
-quotes: metrics.`f1 score`. Right stands a number (nan and inf are numbers), 'text', true or false. `=`, `!=`, `<`, `<=`, `>`, `>=`,
-`in (…)`, `like` and `is null` compare; `not` binds tightest, then `and`, then `or`. The spellings of MLflow work too:
-`attributes.status`, `metric.mae`, `==`, "text".
-
-What is compared is a key's latest value. Parameters and tags are text (None is 'None'): beside a number they are read as a 64-bit
-float, and what cannot be read so equals no number and is above and below none. A comparison with what a run does not have is neither
-true nor false, so such a run matches neither `metrics.mae = 9` nor `metrics.mae != 9` nor `not metrics.mae = 9`; only `is null` finds
-it. NaN is neither below nor above any number, and equal to `nan`. A naive time is UTC.
+docs/search.md describes it. Parameters and tags are text (None is 'None'): beside a number they are read as a 64-bit float, and what
+cannot be read so equals no number and is above and below none. A comparison with what a run does not have is neither true nor false.
 """
 
 from __future__ import annotations
@@ -44,7 +37,7 @@ FIELDS: dict[str, Literal["text", "time", "number"]] = {
 
 
 class Name(Record):
-    """What is compared or sorted by: a key of params, metrics or tags, or a field of the run."""
+    """What is compared or sorted by."""
 
     place: Place
     key: str
@@ -59,7 +52,7 @@ class Comparison(Record):
 
 
 class Not(Record):
-    """The opposite; what is neither true nor false stays so."""
+    """The opposite; neither true nor false stays so."""
 
     part: Condition
 
@@ -95,10 +88,7 @@ class Search(Record):
 
 
 def parse(text: str | None, *, order_by: str | None = None, limit: int | None = None) -> Search:
-    """Read a filter, which may end with `order by …` and `limit N`, and the two arguments that say the same apart.
-
-    Raises FilterError, whatever the text; also when filter and argument ask for different orders or limits.
-    """
+    """Read a filter, which may end with `order by …` and `limit N`, and the two arguments that say the same apart. Raises FilterError."""
     reader = _Reader(text or "")
     where = None if reader.sees("order", "limit") or reader.token.kind == "end" else reader.either()
     order_at = reader.token.start
@@ -136,7 +126,7 @@ _PLACES: dict[str, Place] = {
 }  # fmt: skip
 _KINDS = {"params": "any", "tags": "any", "metrics": "number"}
 _ALIASES = {"run_name": "name"}
-# Each is far beyond what people ask, and below what makes DuckDB's planner slow.
+# Far beyond what people ask, and below what makes DuckDB's planner slow.
 _LONGEST = 20_000
 _DEEPEST = 50
 _MOST_COMPARISONS = 200
@@ -165,17 +155,15 @@ class _Token(NamedTuple):
 
     @property
     def word(self) -> str:
-        """The keyword it may be."""
         return self.text.lower() if self.kind == "word" else ""
 
     @property
     def content(self) -> str:
-        """What stands between its quotes."""
         return self.text[1:-1].replace(self.text[0] * 2, self.text[0])
 
 
 class _Reader:
-    """Reads one text from left to right, one token ahead."""
+    """Reads a text one token ahead."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -192,18 +180,17 @@ class _Reader:
         self.token = self._scan()
 
     def error(self, message: str, hint: str, position: int | None = None) -> FilterError:
-        """A FilterError that shows the place: by default the token that is next."""
+        """A FilterError that shows the place: by default the next token."""
         at = self.token.start if position is None else position
         begin = max(0, at - 60)
         shown = "".join(c if c.isprintable() else " " for c in self._text[begin : at + 40])
         return FilterError(f"{message}\n  {shown}\n  {' ' * (at - begin)}^", hint=hint, position=at)
 
     def sees(self, *words: str) -> bool:
-        """Whether the next token is one of these keywords or symbols."""
         return (self.token.word or self.token.text) in words and self.token.kind in {"word", "symbol"}
 
     def accept(self, word: str) -> bool:
-        """Take the next token if it is this keyword or symbol; `order` takes its `by` along."""
+        """`order` takes its `by` along."""
         if not self.sees(word):
             return False
         self._take()
@@ -212,7 +199,6 @@ class _Reader:
         return True
 
     def finish(self) -> None:
-        """Refuse whatever is left."""
         if self.token.kind == "end":
             return
         if self.sees(")"):
@@ -221,14 +207,12 @@ class _Reader:
         raise self.error(f"{_shown(self.token)} was not expected here.", hint)
 
     def either(self) -> Condition:
-        """The loosest binding: `or`."""
         parts = [self._both()]
         while self.accept("or"):
             parts.append(self._both())
         return parts[0] if len(parts) == 1 else Either(parts=tuple(parts))
 
     def order(self) -> tuple[Sort, ...]:
-        """What follows `order by`."""
         sorts = []
         while True:
             name = self._name()
@@ -240,7 +224,6 @@ class _Reader:
                 return tuple(sorts)
 
     def count(self) -> int:
-        """What follows `limit`."""
         if not (self.token.kind == "number" and self.token.text.isdecimal() and len(self.token.text) <= _DIGITS):
             raise self.error("A whole number is expected after `limit`.", "Write: limit 20")
         return int(self._take().text)
@@ -388,7 +371,6 @@ class _Reader:
         return value
 
     def _fitting(self, left: Name, sign: str, value: Value) -> Value:
-        """The value as it is compared with `left`, or the reason why it cannot be."""
         kind = FIELDS[left.key] if left.place == "run" else _KINDS[left.place]
         if sign == "like" and (kind in {"number", "time"} or not isinstance(value, str)):
             hint = "Write: like 'rand%' (% is any text, _ any character); numbers and times take < <= > >=."

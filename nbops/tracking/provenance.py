@@ -30,7 +30,7 @@ _known: dict[tuple[Store, Path], tuple[float, Facts]] = {}
 
 
 class Place(Record):
-    """Where a run was started: `source` is the notebook or script, `cell` its cell, `site` the spot in the code."""
+    """Where a run was started: in which notebook or script, cell and spot in the code."""
 
     source: str | None
     cell: str | None
@@ -44,7 +44,7 @@ def shell() -> Any | None:
 
 
 def place(frame: FrameType | None) -> Place:
-    """The place of the call that `frame` is: notebook and cell in a kernel, else file and line."""
+    """The place of the call that `frame` is."""
     caller = frame
     while caller is not None and caller.f_globals.get("__name__", "").partition(".")[0] == "nbops":
         caller = caller.f_back
@@ -74,28 +74,24 @@ def relative(source: str | None, project: Path) -> str | None:
 
 
 def code_folder(source: str | None, project: Path) -> Path:
-    """Where the commit of a run's code is asked for: beside the notebook or script where the project holds it, else the current folder."""
+    """Where a run's commit is asked for: beside the notebook or script if the project holds it, else in the current folder."""
     path = Path(source) if source else None
     return path.parent if path is not None and path.is_relative_to(project) else Path.cwd()
 
 
 def facts(store: Store, folder: Path) -> Facts:
-    """Commit and dirty flag of the code in `folder`, and this process's environment, which is kept as a blob under its digest.
-
-    Takes a while: git is asked, and every package's version.
-    """
+    """Commit and dirty flag of the code in `folder`, and the digest of this process's environment, kept as a blob. Takes a while."""
     commit, dirty = _commit(folder)
-    try:
-        digest: str | None = store.put_blob(environment()).sha256
-    except StoreError:
-        digest = None
+    digest = None
+    with contextlib.suppress(StoreError):
+        digest = store.put_blob(environment()).sha256
     found = Facts(commit=commit, dirty=dirty, environment=digest)
     _known[store, folder] = time.monotonic(), found
     return found
 
 
 def known_facts(store: Store, folder: Path) -> Facts | None:
-    """What `facts` found for this folder a moment ago, if it did."""
+    """What `facts` found a moment ago."""
     when, found = _known.get((store, folder), (0.0, None))
     return found if found is not None and time.monotonic() - when < _COMMIT_SECONDS else None
 
@@ -107,7 +103,7 @@ def environment() -> bytes:
     for found in importlib.metadata.distributions():
         # What an uninstallation left behind may have no metadata.
         with contextlib.suppress(TypeError, KeyError, ValueError, OSError):
-            # Each time that it is asked for it is read and parsed.
+            # It is read and parsed at each access.
             metadata = found.metadata
             # The first one on the search path is the one that is imported.
             packages.setdefault(metadata["Name"] or "", metadata["Version"])

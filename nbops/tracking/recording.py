@@ -1,7 +1,7 @@
 """A run while this process records it: values flow in at memory speed, batches flow to the store in the background.
 
 A batch leaves at least every `tracking.flush_seconds`, at the end of a notebook cell, at the run's end and at exit. The lock on
-`run/alive/<id>` tells everybody that the recording process lives.
+the run's marker, `run/alive/<id>`, tells everybody that the recording process lives.
 """
 
 from __future__ import annotations
@@ -48,14 +48,11 @@ _POINTS_A_REQUEST = 1_000_000
 
 
 class RevisionWarning(UserWarning):
-    """A parameter was logged again with another value; both are kept, the last one counts."""
+    """A parameter was logged again with another value; the last one counts."""
 
 
 class Usage(Record):
-    """What a runner knows when a run ends: why it failed, the exit status that says so, and what its kernel took.
-
-    Memory in bytes at its peak, processor time in seconds.
-    """
+    """What a runner knows when a run ends; memory in bytes, processor time in seconds."""
 
     failure_class: FailureClass | None = None
     exit_status: int | None = None
@@ -98,10 +95,7 @@ class Recording:
         return f"<Recording {short(self.run_id)}>"
 
     def begin(self, start: StartRun) -> None:
-        """Begin: at once the first time, so that trouble shows here; later with the next batch, which one request less costs.
-
-        The marker keeps the beginning until then, whatever happens to this process.
-        """
+        """Begin: at once the first time, so that trouble shows here; later with the next batch, until which the marker keeps it."""
         if self.store.reached and not self.store.spooling and self._mark(start):
             self._start = start
         else:
@@ -111,7 +105,7 @@ class Recording:
         self.watch()
 
     def _mark(self, start: StartRun) -> bool:
-        """Write the marker and hold its lock, which tells that this run's process lives; False where no file can be written."""
+        """Write the marker and hold its lock; False where no file can be written."""
         # Under another name until it is locked: the owner takes a marker without a lock for a dead runner's.
         marker = self.store.places.run / f"{self.run_id}.new"
         try:
@@ -126,21 +120,21 @@ class Recording:
         return True
 
     def reopen(self, start: StartRun) -> None:
-        """Let a run that has ended, or whose process died, go on in this one; `start` says by which process and host."""
+        """Let a run that has ended, or whose process died, go on in this one."""
         # Before the store calls it running: without its lock that would be a dead process's.
         self._mark(start)
         self.store.write(ReopenRun(run_id=self.run_id, host=start.host, pid=start.pid))
         self.watch()
 
     def watch(self) -> None:
-        """Let the background thread send what this run collects."""
+        """Let what this run collects be sent in the background."""
         _recordings[self.run_id] = self
         _cells.attach()
         _exits.attach()
         _flusher.wake()
 
     def params(self, values: Mapping[str, object]) -> None:
-        """Record parameters; another value for a known one is a revision, told by a RevisionWarning. Raises ParameterError."""
+        """Record parameters; another value for a known one gives a RevisionWarning. Raises ParameterError."""
         made = [param(key, value) for key, value in values.items()]
         revised = []
         with self._lock:
@@ -211,7 +205,7 @@ class Recording:
         self._settle()
 
     def artifact(self, item: Artifact) -> None:
-        """Name a blob that is on disk already as a file of this run."""
+        """Name a blob that is on disk as a file of this run."""
         with self._lock:
             self._rest.artifacts.append(item)
         self._settle()
@@ -243,7 +237,7 @@ class Recording:
         """Send what waits, and `more` in the same transaction; durable on return."""
         with self._sending:
             if self._unanswered:
-                # The try before broke off, by an interrupt for example: what it sent may have arrived, and counts once.
+                # The try before broke off: what it sent may have arrived, and counts once.
                 self._send(*self._unanswered, resend=True)
             requests = _joined([*self._take(), *more])
             if requests:
@@ -264,10 +258,7 @@ class Recording:
     def end(
         self, status: RunStatus, cause: str | None = None, more: Usage | None = None, *, key: KeepKey | None = None
     ) -> None:
-        """Send everything, with the `key` if there is one, and close the run; a run ends once.
-
-        A run that was joined is only flushed: its runner ends it.
-        """
+        """Send everything, with the `key` if there is one, and close the run; one that was joined is ended by its runner."""
         if self.ended:
             return
         usage = msgspec.structs.asdict(more) if more else {}
@@ -281,12 +272,12 @@ class Recording:
         self.let_go()
 
     def announce(self) -> None:
-        """See to it that the store knows of the run."""
+        """Let the store know of the run."""
         if self._start:
             self.flush()
 
     def leave_to_parent(self) -> None:
-        """In a forked child: what waits is the parent's to send, the run the parent's to end, and its lock must not outlive it."""
+        """In a forked child: what waits and the run's end are the parent's; its lock must not outlive the parent."""
         self._lock, self._sending = threading.Lock(), threading.Lock()
         self._points, self._count, self._rest, self._unanswered, self._start = {}, 0, _Rest(), None, None
         if self._alive is not None:
@@ -307,7 +298,7 @@ class Recording:
         return self.pid != os.getpid()
 
     def _settle(self) -> None:
-        """Nobody else sends what is logged after a run's end, or to the run of a parent process: it goes at once."""
+        """Nobody else sends what is logged after a run's end, or to a parent process's run."""
         if self.ended or self._foreign:
             self.flush()
 
@@ -321,17 +312,11 @@ class Recording:
             points, self._points, self._count = self._points, {}, 0
             rest, self._rest = self._rest, _Rest()
             start, self._start = self._start, None
-        begun: list[Request] = [start] if start else []
-        if not points and rest.empty():
-            return begun
-        series = [Series(key, *(column.tobytes() for column in columns)) for key, columns in points.items()]
-        return [
-            *begun,
-            LogRun(
-                run_id=self.run_id, time=now_us(), params=rest.params, metrics=series, tags=rest.tags, artifacts=rest.artifacts,
-                inputs=rest.inputs, facts=rest.facts,
-            ),
-        ]  # fmt: skip
+        taken: list[Request] = [start] if start else []
+        if points or rest != _Rest():
+            series = [Series(key, *(column.tobytes() for column in columns)) for key, columns in points.items()]
+            taken.append(LogRun(run_id=self.run_id, time=now_us(), metrics=series, **msgspec.structs.asdict(rest)))
+        return taken
 
 
 def _joined(requests: list[Request]) -> list[Request]:
@@ -342,22 +327,18 @@ def _joined(requests: list[Request]) -> list[Request]:
     return requests
 
 
-class _Rest:
+class _Rest(msgspec.Struct):
     """What waits beside the metrics."""
 
-    def __init__(self) -> None:
-        self.params: list[Param] = []
-        self.tags: list[Tag] = []
-        self.artifacts: list[Artifact] = []
-        self.inputs: list[InputRow] = []
-        self.facts: Facts | None = None
-
-    def empty(self) -> bool:
-        return not (self.params or self.tags or self.artifacts or self.inputs or self.facts)
+    params: list[Param] = []
+    tags: list[Tag] = []
+    artifacts: list[Artifact] = []
+    inputs: list[InputRow] = []
+    facts: Facts | None = None
 
 
 class _Flusher:
-    """The background thread that sends what waits; one per process, started with the first run."""
+    """The background thread that sends what waits; one per process."""
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
@@ -395,21 +376,14 @@ class _Flusher:
                 try:
                     self._pending.pop()()
                 except NotFound:
-                    # The run is gone, as when an older backup was put back: there is nothing to tell about it.
+                    # The run is gone, as when an older backup was put back.
                     pass
                 except NbopsError as error:
                     warnings.warn(f"{error.message} {error.hint}", stacklevel=1)
 
-    def forget(self) -> None:
-        """The thread did not survive a fork."""
-        self._thread = None
-        self._pending = []
-        self._working = threading.Lock()
-        self._woken = threading.Event()
-
 
 def callers_level() -> int:
-    """The `stacklevel` at which a warning of our caller names the line of whoever called nbops."""
+    """The `stacklevel` at which our caller's warning names the line that called nbops."""
     frame, level = sys._getframe(1), 1  # noqa: SLF001 - what warnings itself counts
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "nbops":
         frame, level = frame.f_back, level + 1
@@ -421,12 +395,12 @@ _flusher = _Flusher()
 
 
 def in_background(job: Callable[[], None]) -> None:
-    """Run something soon, on the flusher's thread."""
+    """Run something soon, on a thread."""
     _flusher.wake(job)
 
 
 def finish() -> None:
-    """Do what waits in the background, and send what came of it; for a process that leaves without its exit handlers."""
+    """Do and send what waits; for a process that leaves without its exit handlers."""
     _flusher.finish()
     flush_all()
 
@@ -437,7 +411,7 @@ def open_recordings() -> list[Recording]:
 
 
 def flush_run(run_id: str) -> None:
-    """Send what waits of one run, if this process records it."""
+    """Send what waits of a run, if this process records it."""
     if run_id in _recordings:
         _recordings[run_id].flush()
 
@@ -449,21 +423,21 @@ def flush_all() -> None:
 
 
 class _Cells:
-    """A notebook kernel's cells: each one's end sends what waits, and the last one's outcome is the kernel's."""
+    """A kernel's cells: each one's end sends what waits, and the last one's outcome is the kernel's."""
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
         self._shell: object = None
 
     def attach(self) -> None:
-        """Listen to this process's IPython shell, if there is one."""
+        """Listen to the IPython shell, if there is one."""
         shell = provenance.shell()
         if shell is not None and shell is not self._shell:
             self._shell = shell
             shell.events.register("post_run_cell", self._after)
 
     def outcome(self) -> BaseException | None:
-        """What the process ended with: the last cell's error, or the exception that ended the interpreter."""
+        """The last cell's error, or the exception that ended the interpreter."""
         return self.error if self._shell is not None else getattr(sys, "last_value", None) or _exits.asked
 
     def _after(self, result: Any) -> None:
@@ -475,7 +449,7 @@ _cells = _Cells()
 
 
 def verdict(error: BaseException | None) -> tuple[RunStatus, str | None]:
-    """How a run ends, and the cause, when `error` ended its block or its process; None when nothing did."""
+    """How a run ends, and the cause, when `error` ended its block or its process."""
     if error is None or (isinstance(error, SystemExit) and not error.code):
         return "finished", None
     cause = storable(f"{type(error).__name__}: {error}".removesuffix(": "))[:500]
@@ -501,15 +475,16 @@ def _before_fork() -> None:
 
 
 def _after_fork() -> None:
+    global _flusher  # noqa: PLW0603 - its thread did not survive
     # The parent records on; a child that wants to starts a run of its own.
     for recording in open_recordings():
         recording.leave_to_parent()
     _recordings.clear()
-    _flusher.forget()
+    _flusher = _Flusher()
 
 
 class _Exits:
-    """The ends of a process that leave nothing for an exit handler to see: `sys.exit`, and a worker that multiprocessing forked."""
+    """The ends that leave nothing for an exit handler to see: `sys.exit`, and a worker that multiprocessing forked."""
 
     def __init__(self) -> None:
         self.asked: SystemExit | None = None
@@ -517,7 +492,6 @@ class _Exits:
         self._worker = 0
 
     def attach(self) -> None:
-        """Listen, from the first run on."""
         if sys.exit != self._noticed and provenance.shell() is None:
             self._exit, sys.exit = sys.exit, self._noticed
         process, here = sys.modules.get("multiprocessing.process"), os.getpid()

@@ -17,10 +17,7 @@ class Facts(Record):
 
 
 class StartRun(Request, tag="run.start"):
-    """A run begins, or began and ended. The experiment is made if it is new. `started` and `ended` in UTC microseconds.
-
-    The rest of its end is as in `EndRun`.
-    """
+    """A run begins, or began and ended as `EndRun` has it. The experiment is made if it is new. Times in UTC microseconds."""
 
     spools: ClassVar[bool] = True
 
@@ -46,7 +43,7 @@ class StartRun(Request, tag="run.start"):
 
 
 class InputRow(Record):
-    """A dataset that a run read, under the name it has for the run."""
+    """A dataset that a run read, under the run's name for it."""
 
     name: str
     dataset: Dataset
@@ -68,10 +65,7 @@ class LogRun(Request, tag="run.log"):
 
 
 class EndRun(Request, tag="run.end"):
-    """A run ends. The first end counts; a later one is ignored, but for the end of a run that was taken for lost.
-
-    What a runner knows besides: the class of the failure, its own exit status, peak memory in bytes, CPU time in seconds.
-    """
+    """A run ends. The first end counts, unless it was taken for lost; memory in bytes."""
 
     spools: ClassVar[bool] = True
 

@@ -1,4 +1,4 @@
-"""Runs from outside: beginning and joining one, finding one by what a person types, reading and changing it."""
+"""Runs: beginning and joining one, finding one by what a person types, reading and changing it."""
 
 from __future__ import annotations
 
@@ -58,15 +58,14 @@ _joined: list[Recording] = []
 
 def begin(
     store: Store,
-    experiment: str | None = None,
+    experiment: str | None,
     *,
-    name: str | None = None,
-    params: Mapping[str, object] | None = None,
-    tags: Mapping[str, object] | None = None,
-    parent: str | None = None,
-    frame: FrameType | None = None,
+    name: str | None,
+    params: Mapping[str, object] | None,
+    tags: Mapping[str, object] | None,
+    frame: FrameType,
 ) -> Recording:
-    """Begin a run, or join the one that a runner has started for this kernel. Raises ParameterError for unfit names or values."""
+    """Begin a run, or join the one that a runner has started for this kernel. Raises ParameterError."""
     where = provenance.place(frame)
     made = [param(key, value) for key, value in (params or {}).items()]
     labels = [tag(key, value) for key, value in (tags or {}).items()]
@@ -76,13 +75,13 @@ def begin(
     if joined is not None:
         return joined
     _end_previous(where.site)
-    parent = parent or _surrounding()
     project = store.settings.project
     source = provenance.relative(where.source, project)
     recording = Recording(store, new_id(), params=made, folder=provenance.code_folder(where.source, project))
     request = StartRun(
         run_id=recording.run_id, experiment=experiment or provenance.experiment_of(where.source), name=name or "",
-        started=now_us(), host=store.host, pid=os.getpid(), parent_id=parent, source=source, cell=where.cell, params=made, tags=labels,
+        started=now_us(), host=store.host, pid=os.getpid(), parent_id=_surrounding(), source=source, cell=where.cell, params=made,
+        tags=labels,
     )  # fmt: skip
     begun(recording, request)
     if where.site:
@@ -91,7 +90,7 @@ def begin(
 
 
 class Birth(Record):
-    """What is known of a run before it begins: its id, its name and its tags."""
+    """What is known of a run before it begins."""
 
     run_id: str
     name: str = ""
@@ -109,7 +108,7 @@ def begin_headless(
 ) -> Recording:
     """Begin the run of a notebook that this process is about to execute; its kernel may join it.
 
-    The store knows it on return if it is to know it `soon`, otherwise within `tracking.flush_seconds`.
+    The store knows it on return, or if not `soon` within `tracking.flush_seconds`.
     """
     birth = birth or Birth(new_id())
     made = [param(key, value) for key, value in params.items()]
@@ -139,7 +138,7 @@ def reopen(store: Store, run_id: str, *, folder: Path) -> Recording:
 
 
 def begun(recording: Recording, request: StartRun) -> None:
-    """Send the beginning of a run, its parent's before it; commit and environment follow when they are found."""
+    """Send the beginning of a run, its parent's first; commit and environment follow when they are found."""
     facts = provenance.known_facts(recording.store, recording.folder)
     if request.parent_id:
         flush_run(request.parent_id)
@@ -149,7 +148,7 @@ def begun(recording: Recording, request: StartRun) -> None:
 
 
 def enter(recording: Recording) -> contextvars.Token[tuple[Recording, ...]]:
-    """Runs that begin from now on in this context are its children."""
+    """Let the runs that begin from now on in this context be its children."""
     recording.held = True
     return _entered.set((*_entered.get(), recording))
 
@@ -160,7 +159,7 @@ def leave(token: contextvars.Token[tuple[Recording, ...]]) -> None:
 
 
 def current() -> Recording:
-    """The run that module-level verbs log to: the innermost `with`, else the only open one. Raises UsageError."""
+    """The run that is meant when none is named: the innermost `with`, else the only open one. Raises UsageError."""
     entered = [recording for recording in _entered.get() if not recording.ended]
     if entered:
         return entered[-1]
@@ -177,18 +176,14 @@ def current() -> Recording:
 
 
 def find(store: Store, text: str) -> str:
-    """The full id of the run that a person means by a full id, its last digits (4 or more), or its name.
-
-    Raises NotFound or Ambiguous, which lists the candidates.
-    """
+    """The full id of the run that a person means by a full id, its last digits (4 or more) or its name. Raises NotFound or Ambiguous."""
     wanted = text.strip().lower()
     table = store.read(
         "select run_id::varchar, name, experiment, status from runs"
         " where run_id::varchar = ? or name = nullif(?, '') or (? >= 4 and ends_with(run_id::varchar, ?)) order by start_time desc limit ?",
         [wanted, text, len(wanted), wanted, _CANDIDATES + 1],
     )
-    exact = [row for row in table.rows if row[0] == wanted]
-    rows = exact or table.rows
+    rows = [row for row in table.rows if row[0] == wanted] or table.rows
     if not rows:
         raise NotFound(
             f"There is no run {text!r}.",
@@ -212,7 +207,7 @@ def info(store: Store, run_id: str) -> RunInfo:
 
 
 def params(store: Store, run_id: str) -> dict[str, object]:
-    """The parameters of a run, each as what it was logged as."""
+    """The parameters of a run as they were logged."""
     return {item.key: value_of(item) for item in stored_params(store, run_id)}
 
 
@@ -255,8 +250,7 @@ def value_of(item: Param) -> object:
 
 def invited() -> str | None:
     """The run that this process's runner wants it to join; a runner that this process starts takes it for its parent."""
-    run_id, _, _ = os.environ.get(RUN_VARIABLE, "").partition("@")
-    return run_id or None
+    return os.environ.get(RUN_VARIABLE, "").partition("@")[0] or None
 
 
 def _join(
@@ -282,7 +276,7 @@ def _join(
 
 
 def _when_known(store: Store, request: AdoptRun) -> list[Any]:
-    """The answer to a request about a run whose runner may not have sent its beginning yet."""
+    """The answer, for which the runner must have sent the run's beginning."""
     deadline = time.monotonic() + store.settings.tracking.flush_seconds + _RUNNER_SECONDS
     while True:
         try:
@@ -294,7 +288,7 @@ def _when_known(store: Store, request: AdoptRun) -> list[Any]:
 
 
 def _is_kernel_of(runner: str) -> bool:
-    """Whether this process is the kernel that the runner started: what that starts inherits its environment, but leads no session."""
+    """Whether the runner started this kernel: what a kernel starts inherits its environment, but leads no session."""
     if provenance.shell() is None:
         return False
     # A kernel that was forked from a server is no child of its runner.
@@ -310,12 +304,8 @@ def _end_previous(site: str) -> None:
 
 
 def _surrounding() -> str | None:
-    entered = _entered.get()
-    if entered:
-        return entered[-1].run_id
-    if _joined:
-        return _joined[0].run_id
-    return None
+    runs = _entered.get()[-1:] or _joined
+    return runs[0].run_id if runs else None
 
 
 def _after_fork() -> None:

@@ -1,4 +1,4 @@
-"""`search_runs`: a filter becomes SQL, rows become a DataFrame with a column for each key that the runs have."""
+"""`search_runs`: rows become a DataFrame with a column for each key that the runs have."""
 
 from __future__ import annotations
 
@@ -62,19 +62,16 @@ def _to_frame(found: pa.Table) -> pd.DataFrame:
 
 
 def unknown(store: Store, query: Query, columns: Collection[str]) -> list[str]:
-    """What a search asked for that nothing in the store is called, in sentences; `columns` are those of the runs that it found."""
-    asked: list[tuple[str, str]] = [
-        (name.place, name.key) for name in query.names if f"{name.place}.{name.key}" not in columns
-    ]
+    """What a search asked for that nothing in the store is called, in sentences; `columns` are those of the runs found."""
+    asked = [(str(name.place), name.key) for name in query.names if f"{name.place}.{name.key}" not in columns]
     asked += [("experiments", name) for name in query.experiments if not columns]
     told = []
     for place, name in asked:
         known = [row[0] for row in store.read(search_sql.known_query(place)).rows]
         if name not in known:
             near = nearest(name, known)
-            told.append(
-                f"Nothing has the {place.removesuffix('s')} {name!r}." + (f" Did you mean {near!r}?" if near else "")
-            )
+            hint = f" Did you mean {near!r}?" if near else ""
+            told.append(f"Nothing has the {place.removesuffix('s')} {name!r}.{hint}")
     return told
 
 
@@ -87,18 +84,16 @@ def rows(store: Store, query: Query) -> list[dict[str, Any]]:
 
 
 def table(store: Store, query: Query) -> pa.Table:
-    """The wide table of the runs that `query` chooses; null is missing, NaN is a value."""
+    """As `search`, in an Arrow table; null is missing, NaN is a value."""
     return _few(store, query) if query.most <= _FEW else _many(store, query)
 
 
 def _many(store: Store, query: Query) -> pa.Table:
-    """The store makes a column of each key: one pass over everything."""
-    keys: dict[str, dict[str, list[str]]] = {"params": {}, "metrics": {}, "tags": {}}
+    """The store makes a column of each key."""
+    keys: dict[str, dict[str, list[str]]] = {place: {} for place in _PLACES}
     for place, key, kinds in store.read(search_sql.keys_query(query).sql, query.values).rows:
         keys[place][key] = kinds or []
-    wide = search_sql.wide_query(
-        query, params=list(keys["params"]), metrics=list(keys["metrics"]), tags=list(keys["tags"])
-    )
+    wide = search_sql.wide_query(query, **{place: list(found) for place, found in keys.items()})
     found = store.arrow(wide.sql, wide.values)
     names = [f"{place}.{key}" for place in _PLACES for key in keys[place]]
     return _typed(found.rename_columns([*found.column_names[: found.num_columns - len(names)], *names]), keys["params"])
@@ -144,7 +139,7 @@ def _typed(wide: pa.Table, kinds: Mapping[str, Collection[str]]) -> pa.Table:
             if set(found) == {"int"}:
                 column = pc.cast(column, pa.int64())
                 if column.null_count:
-                    # Where a run lacks it pandas makes floats of them, which hold integers of 53 bits.
+                    # pandas makes floats of them where a run lacks it, which hold integers of 53 bits.
                     pc.cast(column, pa.float64())
             elif set(found) in ({"float"}, {"int", "float"}):
                 column = pc.cast(column, pa.float64())

@@ -1,4 +1,4 @@
-"""The SQL of `search_runs`: what was asked for goes in as a `Search`, one SELECT with its bound values comes out. Nothing is executed.
+"""The SQL of `search_runs`: a `Search` goes in, one SELECT with its bound values comes out. Nothing is executed.
 
 Every name and value of the user's is bound; the text of the SQL is made of the fixed pieces below alone.
 """
@@ -14,10 +14,7 @@ from nbops.tracking.filter import FIELDS, Both, Comparison, Condition, Either, N
 
 
 class Query(Record):
-    """One SELECT, and the values of its `?` in order: text, numbers or lists of text.
-
-    It gives no more than `most` rows; `names` are the keys that it asks for, `experiments` those that it is narrowed to.
-    """
+    """One SELECT of at most `most` rows; `names` are the keys that it asks for, `experiments` those that it is narrowed to."""
 
     sql: str
     values: tuple[object, ...]
@@ -50,10 +47,7 @@ def these_query(run_ids: Sequence[str]) -> Query:
 
 
 def values_query(run_ids: Sequence[str]) -> Query:
-    """What a handful of runs have logged, one row for each, in no order: `place`, `run_id`, `key`, `text` or `number`, for params `kind`.
-
-    A wide query has a column for each key to plan, which for few runs takes longer than reading them.
-    """
+    """What a handful of runs have logged, in no order: `place`, `run_id`, `key`, `text` or `number`, for params `kind`."""
     latest = {
         "params": "arg_max(value, seq) as text, null::double as number, arg_max(kind, seq) as kind",
         "metrics": "null as text, arg_max(value, seq) as number, null as kind",
@@ -71,14 +65,11 @@ def values_query(run_ids: Sequence[str]) -> Query:
 def known_query(place: str) -> str:
     """A SELECT of every key that runs have in a place ('metrics', 'params', 'tags'), or of the names of 'experiments'."""
     column = "name" if place == "experiments" else "key"
-    return f"select distinct {column} from core.{_KNOWN[place]} order by all"
+    return f"select distinct {column} from core.{place} order by all"
 
 
 def keys_query(query: Query) -> Query:
-    """What the runs of `query` have logged: rows of `place` ('metrics', 'params' or 'tags'), `key` and `kinds`.
-
-    `kinds` lists the kinds of values that a param had ('int', 'str', …, as in `records.ParamKind`); it is null for the others.
-    """
+    """What the runs of `query` have logged: rows of `place`, `key` and, for params, the `kinds` that their values had."""
     parts = [
         f"select '{place}' as place, key, null::varchar[] as kinds from core.{place} where run_id in (select run_id from q) group by key"
         for place in ("metrics", "tags")
@@ -89,10 +80,9 @@ def keys_query(query: Query) -> Query:
 
 
 def wide_query(query: Query, *, params: Sequence[str], metrics: Sequence[str], tags: Sequence[str]) -> Query:
-    """One row for each run of `query`, in its order: `FIELDS`, then a column for each key.
+    """One row for each run of `query`, in its order: `FIELDS`, then the latest value of each key, null where a run has none.
 
     The columns of params are called p0, p1, … in the order given, those of metrics m0, …, those of tags t0, …
-    Params and tags are text, metrics float64, always the latest; null where a run has no such key.
     """
     # DuckDB keeps the order of its rows for a window over everything.
     tables = [f"q as (select row_number() over () as position, * from ({query.sql}))"]
@@ -120,9 +110,9 @@ def wide_query(query: Query, *, params: Sequence[str], metrics: Sequence[str], t
     return Query(sql=sql, values=(*values, *late))
 
 
-# Filtered aggregates are the fastest for few keys (by four times for ten), and take seconds for hundreds.
+# Filtered aggregates are four times as fast for ten keys, and take seconds for hundreds.
 _FEW_KEYS = 60
-_KNOWN = {place: place for place in ("metrics", "params", "tags", "experiments")}
+
 _SOURCES = {
     "run_id": "r.run_id",
     "experiment": "e.name",
@@ -138,10 +128,7 @@ _SOURCES = {
     "cause": "r.cause",
     "host": "r.host",
 }
-_COMPARED = _SOURCES | {
-    "run_id": "r.run_id::varchar",
-    "parent_run_id": "r.parent_id::varchar",
-}
+_COMPARED = _SOURCES | {"run_id": "r.run_id::varchar", "parent_run_id": "r.parent_id::varchar"}
 # Numbers are read faster than text, and runs have fewer tags than params.
 _CHEAPEST_FIRST = ("metrics", "tags", "params")
 
@@ -154,7 +141,7 @@ def _listed(source: str, rest: str) -> str:
 
 
 class _Writer:
-    """Writes one search from left to right, so that the values are gathered in the order of their question marks."""
+    """Writes one search from left to right: values are gathered in the order of their question marks."""
 
     def __init__(self, search: Search) -> None:
         self._search = search
@@ -166,7 +153,7 @@ class _Writer:
         self._tables = {name: f"k{i}" for i, name in enumerate(keys)}
 
     def runs(self, experiments: Sequence[str], *, deleted: bool) -> Query:
-        """The whole SELECT: the latest values of each key beside the runs, what matches, in order."""
+        """The whole SELECT."""
         joins = [
             f"{'' if name in self._own else 'left '}join {self._latest(name)} {table} on {table}.run_id = r.run_id"
             for name, table in self._tables.items()
@@ -185,7 +172,7 @@ class _Writer:
         )  # fmt: skip
 
     def _latest(self, name: Name) -> str:
-        """The latest value of a key for every run that has it; of those alone that hold what must hold in any case."""
+        """The latest value of a key for every run that has it and passes what must hold in any case."""
         sql = f"select run_id, arg_max(value, seq) as latest from core.{name.place} where key = {self._bind(name.key)} group by run_id"
         if name in self._own:
             sql += " having " + " and ".join(self._condition(part, lambda _: "latest") for part in self._own[name])
@@ -195,7 +182,7 @@ class _Writer:
         return _COMPARED[name.key] if name.place == "run" else f"{self._tables[name]}.latest"
 
     def _sort(self, sort: Sort) -> list[str]:
-        """What to sort by. DuckDB holds NaN for the greatest number, so numbers are negated instead of sorted downwards."""
+        """DuckDB holds NaN for the greatest number, so numbers are negated instead of sorted downwards."""
         source = self._compared(sort.name)
         direction, sign = (" desc", "-") if sort.descending else ("", "")
         if sort.name.place == "metrics" or sort.name == Name(place="run", key="duration"):
@@ -249,7 +236,7 @@ class _Writer:
 
 
 def _split(condition: Condition | None) -> tuple[dict[Name, list[Condition]], list[Condition]]:
-    """What must hold in any case, apart: conditions on a single key that a run without the key fails, by key; and the rest."""
+    """Conditions on a single key that a run without the key fails, by key; and the rest."""
     own: dict[Name, list[Condition]] = {}
     rest = []
     for part in condition.parts if isinstance(condition, Both) else [condition] if condition else []:

@@ -16,7 +16,7 @@ _CURVES = 6
 
 
 def runs_text(found: Sequence[Mapping[str, Any]]) -> str:
-    """A list of runs, as `search.rows` gives them, for a terminal: who, what, how long, and the first metrics that they have."""
+    """A list of runs, as `search.rows` gives them, for a terminal, with their first metrics."""
     named = ["name"] if any(row["name"] for row in found) else []
     columns: list[Column | str] = ["id", "experiment", *named, Column("status", "status"), "started", "took"]
     metrics = [name for name in (found[0] if found else ()) if name.startswith("metrics.")][:6]
@@ -36,21 +36,18 @@ def run_text(store: Store, info: runs.RunInfo) -> str:
     parts = [text.facts(*_facts(info))]
     for title, pairs in _sections(store, info):
         if pairs:
-            parts.append(text.table(["name", "value"], [[key, value] for key, value in pairs.items()], caption=title))
+            parts.append(text.table(["name", "value"], list(pairs.items()), caption=title))
     return "\n\n".join(part.rstrip() for part in parts)
 
 
 def run_html(store: Store, info: runs.RunInfo) -> Html:
     """One run for a notebook, with the curves of its metrics."""
-    parts = [html.facts(*_facts(info))]
     tables = [
-        html.table(["name", "value"], [[key, value] for key, value in pairs.items()], caption=title)
+        html.table(["name", "value"], list(pairs.items()), caption=title)
         for title, pairs in _sections(store, info)
         if pairs
     ]
-    parts.append(html.beside(*tables))
-    parts.append(curves(store, info.run_id))
-    return html.stack(*parts)
+    return html.stack(html.facts(*_facts(info)), html.beside(*tables), curves(store, info.run_id))
 
 
 def _facts(info: runs.RunInfo) -> tuple[list[Column | str], list[object]]:
@@ -82,7 +79,7 @@ def _sections(store: Store, info: runs.RunInfo) -> list[tuple[str, dict[str, obj
 
 
 def curves(store: Store, run_id: str) -> Html:
-    """The courses of a run's metrics, those that have more than one value; empty when none has."""
+    """The courses of a run's metrics; empty when none has more than one value."""
     drawn = [
         svg.line(courses.lines(store, [run_id], [key], key), x_label="step", title=key, width=360)
         for key in courses.names(store, [run_id])[:_CURVES]

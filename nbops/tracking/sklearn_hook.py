@@ -1,12 +1,11 @@
 """Where autolog listens: the methods of scikit-learn's estimators, and of every class that derives from BaseEstimator.
 
-Calls that user code makes flow to one `Report`. Calls that come from inside scikit-learn or joblib (steps, members, points
-of a search, worker threads and processes), from inside a reported call, or in a forked process go straight to the method.
+Calls that user code makes flow to one `Report`. Calls from inside scikit-learn or joblib (steps, members, points of a search,
+worker threads and processes), from inside a reported call, or in a forked process go straight to the method.
 
-Only public ground is touched: `BaseEstimator` finds the classes that exist, and the `__init_subclass__` protocol of Python
-those to come. A class still gives its own methods (`LogisticRegression.fit` is what it was); only instances give the
-reporting ones. So signatures, `clone`, metadata routing and pickles, even by value, see nothing of this, and what was put
-away is put back as it was.
+`BaseEstimator` finds the classes that exist, and `__init_subclass__` those to come. A class still gives its own methods
+(`LogisticRegression.fit` is what it was); only instances give the reporting ones. So signatures, `clone`, metadata routing and
+pickles, even by value, see nothing of this.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ METHODS = ("fit", "fit_transform", "fit_predict", "score")
 
 @dataclass(frozen=True)
 class Call:
-    """A call of one of `METHODS` that user code makes; `frame` is the caller's. `proceed()` does it, once."""
+    """A call of one of `METHODS`; `frame` is the caller's. `proceed()` does it, once."""
 
     method: str
     estimator: Any
@@ -38,12 +37,12 @@ class Call:
 
     @property
     def data(self) -> Any:
-        """The rows that were passed: scikit-learn's X; None when they go by another name."""
+        """scikit-learn's X; None when the rows go by another name."""
         return self.args[0] if self.args else self.kwargs.get("X")
 
     @property
     def target(self) -> Any:
-        """What is to be predicted: scikit-learn's y; None without."""
+        """scikit-learn's y, or None."""
         return self.args[1] if len(self.args) > 1 else self.kwargs.get("y")
 
 
@@ -52,7 +51,7 @@ Report = Callable[[Call], Any]
 
 
 def install(report: Report) -> None:
-    """Report calls from now on, of classes that are defined later too; an earlier `report` is replaced."""
+    """Report calls from now on, of later classes too; an earlier `report` is replaced."""
     from sklearn.base import BaseEstimator, TransformerMixin
 
     _listening[:] = [(report, os.getpid())]
@@ -130,7 +129,7 @@ def _called(original: Any, name: str, estimator: Any, args: tuple[Any, ...], kwa
 
 
 def _is_user_code(frame: FrameType | None) -> bool:
-    """Whether nothing of scikit-learn or joblib has a part in the call; their worker threads do not share our context."""
+    """Whether no scikit-learn or joblib has a part in the call; their worker threads do not share our context."""
     while frame is not None:
         if frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_USER_CODE:
             return False
@@ -139,7 +138,6 @@ def _is_user_code(frame: FrameType | None) -> bool:
 
 
 def _announcement(base: type) -> Any:
-    """`base.__init_subclass__` as it was, and then a look at the new class."""
     before = _bases[base]
 
     def __init_subclass__(kind: type, /, **options: Any) -> None:  # noqa: N807 - it is one

@@ -1,4 +1,4 @@
-"""Values that people log become records here, or are refused with the remedy."""
+"""Values that people log become records, or are refused with the remedy."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def metric_key(key: object) -> str:
 
 
 def number(key: object, value: object) -> float:
-    """A metric's value: any real number, also one in numpy's, PyTorch's or another library's wrapping; NaN and infinities are values."""
+    """A metric's value: any real number, also in a library's wrapping; NaN and infinities are values. Raises ParameterError."""
     if isinstance(value, float):
         return value
     found = _real(value)
@@ -87,10 +87,7 @@ def run_name(name: str) -> str:
 
 
 def storable(text: str) -> str:
-    """Text without the secrets that a runner handed to this kernel, and with an escape for each half of a character.
-
-    A file name may hold such a half; nothing could store it as it is.
-    """
+    """Text without the secrets that a runner handed to this kernel, and with an escape for each half of a character (of file names)."""
     if SECRETS_VARIABLE in os.environ:
         from nbops.security.masking import handed
 
@@ -111,7 +108,7 @@ def _key(what: str, key: object) -> str:
     return storable(key) if SECRETS_VARIABLE in os.environ else key
 
 
-# In this order: a bool is an int too. An enum's member that is a number or text is written as that, not as its name.
+# A bool is an int too. An enum's member that is a number or text is written as that, not as its name.
 _KINDS: tuple[tuple[type, ParamKind, Callable[[Any], str]], ...] = (
     (type(None), "none", str), (bool, "bool", str), (int, "int", int.__repr__), (float, "float", float.__repr__), (str, "str", str.__str__),
 )  # fmt: skip
@@ -129,7 +126,7 @@ def _kind(value: object) -> tuple[ParamKind, str]:
 
 
 def _plain(value: Any) -> Any:
-    """What a library's scalar wraps; its times as text, because those in nanoseconds would become bare integers."""
+    """What a library's scalar wraps; times as text, because those in nanoseconds would become bare integers."""
     item = getattr(value, "item", None)
     if not callable(item) or getattr(value, "ndim", None) != 0:
         return value

@@ -1,7 +1,6 @@
-"""What shows itself: lines in a terminal, HTML that stays as it is wherever it is opened, and a live form while a person can use it.
+"""What shows itself: lines in a terminal, HTML wherever it is opened, and a live form while a person can use it.
 
-Live forms come from installed surfaces: a function that displays the view, under the view's kind in the entry point group
-`nbops.live_views`. Where there is none, or where nobody sits, the view is HTML like any other.
+A live form is an installed function that displays the view, under the view's kind in the entry point group `nbops.live_views`.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ from typing import Any, ClassVar
 
 from nbops.render.model import Html
 from nbops.tracking import provenance
-
-LIVE_VIEWS = "nbops.live_views"
 
 
 class View(ABC):
@@ -40,7 +37,7 @@ class View(ABC):
     def _ipython_display_(self) -> None:
         show = _live(self.kind) if _attended() else None
         if show is None:
-            # IPython takes it for "not here" and goes on to the HTML and the text.
+            # IPython goes on to the HTML and the text.
             raise NotImplementedError
         show(self)
 
@@ -51,7 +48,7 @@ def _attended() -> bool:
 
 
 def _live(kind: str) -> Callable[[Any], None] | None:
-    for found in entry_points(group=LIVE_VIEWS, name=kind):
+    for found in entry_points(group="nbops.live_views", name=kind):
         try:
             show: Callable[[Any], None] = found.load()
         except ImportError:  # a kernel without ipywidgets

@@ -15,7 +15,7 @@ def show(view: RunBoard) -> None:
 
 
 def live(view: RunBoard) -> Live:
-    """A filter, a status and a button above the board, which begins as the view was made and is up to date after each change."""
+    """A filter, a status and a button above the board, which is up to date after each change."""
     words = ipywidgets.Text(value=view.text, description="filter", placeholder="notebook, experiment or id", style=WIDE)
     status = ipywidgets.Dropdown(
         options=[("any", ""), *((state, state) for state in STATES)],

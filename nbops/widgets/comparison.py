@@ -1,4 +1,4 @@
-"""The live form of a comparison, of runs or of a model's versions: choose what is compared, and which picture is drawn of it."""
+"""The live form of a comparison: choose what is compared, and which picture is drawn of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def show(view: Comparison) -> None:
 
 
 def live(view: Comparison) -> Live:
-    """The controls of a comparison above its table and one picture; they begin with what the comparison itself shows."""
+    """The controls of a comparison above its table and one picture."""
     metrics, params = _all(view, "metrics", "metrics"), _all(view, "params", "parameters")
     everything = ipywidgets.Checkbox(
         description="what is the same, too", value=view.everything, indent=False, layout={"width": "auto"}

@@ -1,8 +1,7 @@
 """Controls above what they change, displayed beside HTML that stays when nobody is there to operate them.
 
 JupyterLab shows a widget without a kernel as an error, whatever else its output holds. So there are two outputs: HTML, which is what
-a saved notebook, a report and a page of nbconvert show, and the live form, which hides that HTML while it lives. What is
-chosen changes both, so a notebook is saved as it was left.
+a saved notebook and a report show, and the live form, which hides that HTML while it lives. What is chosen changes both.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ WIDE = {"description_width": "initial"}
 
 
 class Live:
-    """The live form of `view`: columns of controls above what `draw` gives, which is called again whenever one of them is used."""
+    """The live form of `view`: columns of controls above what `draw` gives, called again whenever one of them is used."""
 
     def __init__(self, view: View, columns: Sequence[Sequence[Any]], draw: Callable[[], Html]) -> None:
         self._view = view
@@ -49,7 +48,7 @@ class Live:
         return str(self._picture.value)
 
     def redraw(self, _: object = None) -> None:
-        """Draw what the controls say now; an error is told in place of it."""
+        """Draw what the controls say now, or tell the error."""
         try:
             drawn = self._draw()
         except NbopsError as error:
@@ -69,7 +68,7 @@ class Live:
         display({**self.box._repr_mimebundle_(), "text/html": "", "text/plain": ""}, raw=True)
 
     def _still(self, drawn: Html) -> dict[str, str]:
-        # JupyterLab says of a widget without its kernel that it was not found: one line of text, which nobody needs below this HTML.
+        # JupyterLab says of a widget without its kernel that it was not found, which nobody needs below this HTML.
         child = ".jp-OutputArea-child"
         quiet = f"{child}:has(.{self._name})+{child}>.jp-OutputArea-output.jupyter-widgets:not(:has(*)){{display:none}}"
         shown = element("div", element("style", Html(quiet)), drawn, **{"class": self._name})
