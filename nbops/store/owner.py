@@ -402,10 +402,12 @@ class Owner:
             reply = Reply(problem=await self._fold())
         elif act.action == "backup":
             reply = await self._submit(call=functools.partial(_backup, self._places))
+        elif act.action == "checkpoint":
+            reply = await self._submit(call=_checkpoint)
         elif act.action == "prune":
             reply = await self._submit(call=functools.partial(_prune, int(act.argument)))
         else:
-            raise UsageError(f"There is no act {act.action!r}.", hint="Known: drain, fold, backup, prune.")
+            raise UsageError(f"There is no act {act.action!r}.", hint="Known: drain, fold, backup, checkpoint, prune.")
         await _answer(send, encode(reply), status=_status(reply))
 
     async def _fold(self) -> Problem | None:
@@ -546,6 +548,10 @@ def _settle(future: asyncio.Future[Reply], reply: Reply) -> None:
 
 def _status(reply: Reply) -> int:
     return 200 if reply.problem is None else 409
+
+
+def _checkpoint(connection: Any) -> None:
+    connection.execute(f"checkpoint {duck.NAME}")
 
 
 def _backup(places: Places, connection: Any) -> str:

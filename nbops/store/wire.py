@@ -93,7 +93,7 @@ class Hello(Record):
 
 
 class Control(Record):
-    """An act on the store as a whole: drain, fold, backup or prune."""
+    """An act on the store as a whole: drain, fold, backup, checkpoint or prune."""
 
     action: str
     argument: str = ""
