@@ -34,8 +34,8 @@ check: .venv/.dev ## lint, format, types and layers
 	$(BIN)/lint-imports --no-logo
 
 faults: .venv/.test .venv/.oldest ## kill -9, full disks, corrupt files, a new environment as Binder makes it: with the long ones
-	@OLDEST_DUCKDB_PYTHON=$(OLDEST) $(BIN)/pytest tests/faults -m "long or not long"
-	@OLDEST_DUCKDB_PYTHON=$(OLDEST) $(BIN)/pytest tests --ignore tests/faults -m long
+	@OLDEST_DUCKDB_PYTHON=$(OLDEST) $(BIN)/pytest -q -n 2 tests/faults -m "long or not long"
+	@OLDEST_DUCKDB_PYTHON=$(OLDEST) $(BIN)/pytest -q -n 2 --dist loadfile tests --ignore tests/faults -m long
 
 bench: .venv/.test ## measure nbops beside its peers
 	@$(BIN)/python -m benchmarks
