@@ -131,8 +131,8 @@ def ask_ahead() -> None:
     from IPython.core.inputtransformer2 import TransformerManager
 
     # The patterns that every shell compiles.
-    IPCompleter(namespace={}, global_namespace={})  # type: ignore[no-untyped-call]
-    TransformerManager().transform_cell("''\n''")  # type: ignore[no-untyped-call]
+    IPCompleter(namespace={}, global_namespace={})  # type: ignore[no-untyped-call]  # IPython has no types for it
+    TransformerManager().transform_cell("''\n''")  # type: ignore[no-untyped-call]  # IPython has no types for it
     fnmatch.filter((), "*.ipy")
     # Before the first line of a log: whether it is a mapping goes through all classes that are registered as one.
     values: tuple[object, ...] = (0, "", [], None)

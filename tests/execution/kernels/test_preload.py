@@ -28,5 +28,5 @@ def test_what_every_shell_compiles_is_compiled(monkeypatch: pytest.MonkeyPatch) 
     re.purge()
     preload.ask_ahead()
     monkeypatch.setattr("re._compiler.compile", lambda pattern, *_: pytest.fail(f"{pattern} is compiled"))
-    IPCompleter(namespace={}, global_namespace={})  # type: ignore[no-untyped-call]
-    assert TransformerManager().transform_cell("'a'\n'b'") == "'a'\n'b'\n"  # type: ignore[no-untyped-call]
+    IPCompleter(namespace={}, global_namespace={})  # type: ignore[no-untyped-call]  # IPython has no types for it
+    assert TransformerManager().transform_cell("'a'\n'b'") == "'a'\n'b'\n"  # type: ignore[no-untyped-call]  # IPython has no types for it
