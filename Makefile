@@ -10,6 +10,8 @@ SHELL := bash
 unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
+# Many tests wait for processes and pages: a worker more than there are cores keeps them busy.
+WORKERS := $(shell n=$$(( $$(nproc 2>/dev/null || sysctl -n hw.ncpu) + 1 )); echo $$(( n > 4 ? 4 : n )))
 OLDEST := $(CURDIR)/.venv/oldest/bin/python
 MODULES := extensions/jupyterlab/node_modules/.package-lock.json
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -21,11 +23,11 @@ BRIEFLY := awk '/^Collecting/ {print "  " $$2} /^Installing/ {print "  unpacking
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/.demo ## train, compare, score and report on real flights, in a few minutes
+demo: .venv/.demo ## collect, train, compare, score and report on real flights, in a few minutes
 	@$(BIN)/nbops demo
 
 test: .venv/.test .venv/.oldest ## all tests but the long ones
-	@OLDEST_DUCKDB_PYTHON=$(OLDEST) $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	@OLDEST_DUCKDB_PYTHON=$(OLDEST) $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: .venv/.dev ## lint, format, types and layers
 	$(BIN)/ruff check

@@ -13,7 +13,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbops
-from benchmarks import cold, deaths, dialog, execution, first, imports, jupyter, kernel, runs, saving, search, sweep
+from benchmarks import (
+    cold,
+    contracts,
+    deaths,
+    dialog,
+    execution,
+    first,
+    imports,
+    jupyter,
+    kernel,
+    profiles,
+    runs,
+    saving,
+    search,
+    sweep,
+)
 from benchmarks.measure import Figures, Party, Report, Size, Worker, parties, table
 
 _MEASURES: dict[str, Callable[[tuple[Party, Party], Size, Path], Report]] = {
@@ -29,6 +44,8 @@ _MEASURES: dict[str, Callable[[tuple[Party, Party], Size, Path], Report]] = {
     "dialog": dialog.measure,
     "runs": runs.measure,
     "search": search.measure,
+    "profiles": profiles.measure,
+    "contracts": contracts.measure,
 }
 
 

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from nbops.data.checking import check
     from nbops.errors import NbopsError
     from nbops.records import Input, Output, Secret
     from nbops.workspace._fluent import (
         autolog,
         board,
         compare,
+        dataset,
         define_metric,
         load_model,
         load_sweep,
@@ -57,7 +59,9 @@ __all__ = [
     "__version__",
     "autolog",
     "board",
+    "check",
     "compare",
+    "dataset",
     "define_metric",
     "load_model",
     "load_sweep",
@@ -81,6 +85,7 @@ __all__ = [
 ]
 
 _ELSEWHERE = {
+    "check": "nbops.data.checking",
     "NbopsError": "nbops.errors",
     "Run": "nbops.workspace._run",
     "Workspace": "nbops.workspace._workspace",

@@ -5,9 +5,11 @@ Never opens the store's file by any other way than `attach_store`: closing a sec
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +29,7 @@ from nbops.errors import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
     from duckdb import DuckDBPyConnection as Connection
 
@@ -49,7 +52,18 @@ def scratch(*, memory_limit: str = "50%", threads: int = 2) -> Connection:
     con = duckdb.connect(":memory:")
     con.execute(f"set memory_limit = {literal(_memory(memory_limit))}")
     con.execute(f"set threads = {int(threads)}")
+    # DuckDB's own default is a folder beside the notebook.
+    con.execute(f"set temp_directory = {literal(str(Path(tempfile.gettempdir(), f'nbops-{os.getpid()}-{id(con)}')))}")
+    con.execute("set python_enable_replacements = false")
     return con
+
+
+def confine(con: Connection, paths: Iterable[str], folders: Iterable[str]) -> None:
+    """From now on SQL reaches these files and what lies in these folders, and can change no setting."""
+    con.execute(f"set allowed_paths = [{', '.join(map(literal, paths))}]")
+    con.execute(f"set allowed_directories = [{', '.join(literal(f'{folder}/') for folder in folders)}]")
+    con.execute("set enable_external_access = false")
+    con.execute("set lock_configuration = true")
 
 
 def attach_store(
@@ -94,6 +108,13 @@ def errors() -> type[Exception]:
     return duckdb.Error
 
 
+def stream_errors() -> tuple[type[Exception], ...]:
+    """What is raised while a stream of Arrow is read: DuckDB's own error, or Arrow's with its text."""
+    import pyarrow as pa
+
+    return errors(), pa.ArrowException, OSError
+
+
 def is_fatal(error: Exception) -> bool:
     """Whether the instance that raised it is of no use any more."""
     import duckdb
@@ -118,6 +139,11 @@ def rows(con: Connection, sql: str, values: Sequence[object] = ()) -> list[tuple
     return con.execute(sql, list(values)).fetchall()
 
 
+def frame(con: Connection, sql: str) -> pd.DataFrame:
+    """Execute and fetch everything as a DataFrame."""
+    return con.execute(sql).df()
+
+
 def batches(con: Connection, sql: str, values: Sequence[object], rows: int) -> pa.RecordBatchReader:
     """The result of a SELECT as Arrow batches of that many rows."""
     fetch = getattr(con, "fetch_record_batch", None)
@@ -126,6 +152,40 @@ def batches(con: Connection, sql: str, values: Sequence[object], rows: int) -> p
         con.execute(sql, list(values))
         return fetch(rows)
     return con.sql(sql, params=list(values)).to_arrow_reader(rows)
+
+
+def to_parquet(
+    con: Connection,
+    sql: str,
+    path: str | os.PathLike[str],
+    *,
+    group: int = 122_880,
+    says: Mapping[str, str] | None = None,
+) -> None:
+    """Write the rows of a SELECT to a Parquet file, `group` rows of each thread at a time, which `says` something beside them.
+
+    Raises StoreFull.
+    """
+    import duckdb
+
+    told = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in (says or {}).items())
+    more = f", kv_metadata {{{told}}}" if told else ""
+    try:
+        con.execute(
+            f"copy ({sql}) to {literal(os.fspath(path))} (format parquet, compression zstd, row_group_size {group}{more})"
+        )
+    except duckdb.Error as error:
+        if (problem := full(error)) is not None:
+            raise problem from error
+        raise
+
+
+def full(error: Exception) -> StoreFull | None:
+    """A full disk, where that is what DuckDB or Arrow raised it for."""
+    lower = str(error).lower()
+    if any(sign in lower for sign in _FULL) or getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}:
+        return StoreFull("The disk is full.", hint="Free some space and do it again: nothing was taken.")
+    return None
 
 
 def load(
@@ -190,9 +250,10 @@ class _Failure(NamedTuple):
     hint: str
 
 
+_FULL = ("no space left", "disk full", "disk quota", "file too large")
 _FAILURES = (
     _Failure(
-        ("no space left", "disk full", "disk quota", "file too large"), StoreFull,
+        _FULL, StoreFull,
         "The disk of {path} is full.", "Free some space; what you log meanwhile is spooled elsewhere.",
     ),
     _Failure(

@@ -18,6 +18,7 @@ NbopsError
 │   └── StoreVersion
 ├── QueryError            (ValueError)
 │   └── QueryTimeout      (TimeoutError)
+├── SourceError
 ├── ModelError            (TypeError)
 │   └── TrustRefused      (PermissionError)
 └── ExecutionError        (RuntimeError)
@@ -56,6 +57,7 @@ EXITS: dict[str, Exit] = {
     "store.version": Exit(40, 426),
     "query": Exit(64, 400),
     "query.timeout": Exit(23, 408),
+    "source": Exit(20, 502),
     "model": Exit(26, 422),
     "model.trust": Exit(30, 403),
     "execution": Exit(25, 500),
@@ -199,6 +201,12 @@ class QueryTimeout(QueryError, TimeoutError):
     """SQL of the user's was stopped at its time limit."""
 
     default_code = "query.timeout"
+
+
+class SourceError(NbopsError):
+    """Data cannot be had from its source, or what came is not what was asked for."""
+
+    default_code = "source"
 
 
 class ModelError(NbopsError, TypeError):

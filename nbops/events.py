@@ -82,5 +82,27 @@ class VersionRegistered(Event, tag="version.registered"):
     sha256: str
 
 
+class SnapshotTaken(Event, tag="snapshot.taken"):
+    """Data got a new version; `why` is what the person said who repaired rows of it."""
+
+    version: int
+    content_hash: str
+    rows: int
+    why: str | None = None
+
+
+class RowsDiscarded(Event, tag="rows.discarded"):
+    """So many rows of a source's quarantine were given up; `why` is what the person said."""
+
+    rows: int
+    why: str
+
+
+class SnapshotsPruned(Event, tag="snapshots.pruned"):
+    """Versions of data were given up."""
+
+    versions: list[int]
+
+
 EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())
 """Every kind of event, for the documentation and the audit."""

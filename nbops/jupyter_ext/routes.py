@@ -36,6 +36,7 @@ ROUTES = (
     Route("GET", "compare", "reader", verbs.compare),
     Route("GET", "compare/cells", "reader", verbs.compare_cells),
     Route("GET", r"models/([^/]+)", "reader", verbs.model),
+    Route("GET", r"data/([^/]+)", "reader", verbs.source),
     Route("POST", "form", "reader", verbs.form, verbs.Notebook),
     Route("POST", "check", "reader", verbs.check, verbs.Order),
     Route("POST", "runs", "runner", verbs.start_run, verbs.Order, 202),

@@ -18,18 +18,21 @@ from nbops.errors import NotFound, ParameterError, PathRefused, UsageError
 from nbops.records import Record, at, short
 
 if TYPE_CHECKING:
+    from nbops.data.freshness import Line
     from nbops.execution import parameters as typed
     from nbops.execution.board import Row
     from nbops.store.client import Store
     from nbops.tracking.compare import Comparison
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Counted up when the pages of an older version could not go on with the answers."""
 # How long, in seconds, a page waits for the store before it is told that the store is busy.
 _PATIENCE = 4.0
 # Runs that are compared at once, and those of a model that are drawn.
 _MOST = 4
 _WIDEST = 50
+# Rows of a quarantine that are shown.
+_FIRST = 20
 
 
 class Notebook(Record):
@@ -129,17 +132,23 @@ def version(_: Asked) -> dict[str, object]:
 
 def board(asked: Asked) -> dict[str, object]:
     """The sidebar."""
+    from nbops.data import freshness
     from nbops.execution import board as boards
 
     found = asked.settings
     has_store = found.folder.is_dir()
     seen = boards.Board(rows=[], more=False, attention=[], running=0, models=[])
     if has_store:
-        seen = boards.board(_connect(found), text=asked.one("text"), limit=asked.number("limit", 50))
+        store = _connect(found)
+        seen = boards.board(store, text=asked.one("text"), limit=asked.number("limit", 50))
+        data = freshness.freshness(store)
+    else:
+        data = freshness.uncollected(found.project)
     return {
         "project": found.project.name, "has_store": has_store, "as_of": datetime.now(UTC), "more": seen.more, "running": seen.running,
         "needs": [{"kind": "run", "when": row.start, **_row(asked.root, row)} for row in seen.attention],
         "runs": [_row(asked.root, row) for row in seen.rows], "models": seen.models,
+        "data": [_source(line) for line in data.lines],
     }  # fmt: skip
 
 
@@ -229,6 +238,20 @@ def model(asked: Asked, name: str) -> dict[str, object]:
     return {"name": found.name, "versions": made, "metrics": found.metrics, "plot": plot}
 
 
+def source(asked: Asked, name: str) -> dict[str, object]:
+    """A source of data: how fresh it is, and the parts of its page with the first rows of its quarantine."""
+    from nbops.data import sheet as sheets
+    from nbops.render import html
+
+    if not asked.settings.folder.is_dir():
+        raise NotFound(f"{name} was never collected.", hint=f"`nbops data collect {shlex.quote(name)}` does so.")
+    found = sheets.sheet(asked.store, name, rows=_FIRST)
+    return {
+        **_source(found.line), "facts": str(html.facts(*found.facts)),
+        "parts": [{"key": part.key, "title": part.title, "html": str(part.html)} for part in found.parts],
+    }  # fmt: skip
+
+
 def form(asked: Asked) -> dict[str, object]:
     """A notebook's parameters as a form."""
     from nbops.execution import parameters as typed
@@ -301,6 +324,11 @@ def _connect(settings: config.Settings) -> Store:
 def _row(root: Root, row: Row) -> dict[str, object]:
     fields = {name: getattr(row, name) for name in row.__struct_fields__ if name not in {"run_id", "notebook"}}
     return {"id": row.run_id, **fields, "notebook": root.shown(row.notebook)}
+
+
+def _source(line: Line) -> dict[str, object]:
+    fields = {name: getattr(line, name) for name in line.__struct_fields__ if name != "source"}
+    return {"name": line.source, **fields, "interval": line.interval}
 
 
 def _chosen(asked: Asked) -> tuple[Store, list[str]]:

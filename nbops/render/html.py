@@ -131,6 +131,8 @@ def _content(column: Column, cell: Shown) -> str:
         inner = element("time", inner, style="white-space:nowrap")
     elif column.kind == "trend" and isinstance(cell.value, Sequence):
         inner = svg.sparkline(cell.value)
+    elif column.kind == "histogram" and isinstance(cell.value, Sequence):
+        inner = svg.histogram(cell.value)
     if cell.mark is None:
         return inner
     sign = element("span", SIGNS[cell.mark], role="img", aria_label=cell.mark, title=cell.mark, style="font-size:.85em")

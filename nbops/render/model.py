@@ -13,7 +13,7 @@ from nbops.errors import UsageError
 from nbops.records import Better, Record
 from nbops.render import values
 
-Kind = Literal["text", "number", "time", "code", "status", "trend"]
+Kind = Literal["text", "number", "time", "code", "status", "trend", "histogram"]
 Mark = Literal["best", "changed"]
 Along = Literal["columns", "rows"]
 
@@ -39,7 +39,7 @@ class Html(str):
 
 
 class Column(Record):
-    """One column. `kind` decides alignment and format: a time is text already, a trend is a sequence of numbers.
+    """One column. `kind` decides alignment and format: a time is text already, trend and histogram are sequences of numbers.
 
     With `better` its best number gets a star.
     """
@@ -141,7 +141,7 @@ def _kind(cells: Sequence[object]) -> Kind:
 def _text(kind: Kind, value: object) -> str:
     if kind == "status" and value is not None:
         return values.status(str(value))
-    if kind == "trend" and isinstance(value, Sequence) and not isinstance(value, str):
+    if kind in {"trend", "histogram"} and isinstance(value, Sequence) and not isinstance(value, str):
         return values.blocks(value)
     return values.text(value)
 

@@ -1,4 +1,4 @@
-"""Plots as inline SVG: lines by step, scatter, bars, parallel coordinates and sparklines.
+"""Plots as inline SVG: lines by step, scatter, bars, parallel coordinates, sparklines and small histograms.
 
 Looks are presentation attributes, which survive sanitizing where a style sheet does not. Text and axes have the colour of the page,
 data has colours that keep a contrast above 3 on white and on black, and nothing is told by colour alone. Widths are CSS pixels; a
@@ -14,7 +14,7 @@ from nbops.errors import UsageError
 from nbops.records import Record
 from nbops.render import drawing as draw
 from nbops.render import scales, values
-from nbops.render.model import Column, Html, as_columns, element
+from nbops.render.model import Column, Html, as_columns, coordinate, element
 
 _PALETTE = (draw.BLUE, draw.ORANGE, draw.GREEN, draw.PINK, draw.PURPLE, draw.OLIVE)
 _DASHES = (None, "6 3", "2 3")  # the palette is used once with each, then again
@@ -234,6 +234,30 @@ def sparkline(course: Sequence[object], *, width: int = 80, height: int = 18) ->
         height=height,
         role="img",
         aria_label=_story(Line("", course), list(enumerate(known))) or "no values",
+        style="vertical-align:middle",
+    )
+
+
+def histogram(shares: Sequence[object], *, width: int = 120, height: int = 18) -> Html:
+    """Bars side by side from zero, the size of a word; anything above zero is seen."""
+    known = [max(values.finite(share) or 0.0, 0.0) for share in shares]
+    highest, step = max(known, default=0.0) or 1.0, width / max(len(known), 1)
+    heights = [max(share / highest * height, 1.0) if share else 0.0 for share in known]
+    bars = "".join(
+        f"M{coordinate(index * step)} {height}v{coordinate(-tall)}h{coordinate(step * 0.85)}v{coordinate(tall)}z"
+        for index, tall in enumerate(heights)
+        if tall
+    )
+    return element(
+        "svg",
+        element("path", d=bars, fill=draw.BLUE),
+        viewBox=f"0 0 {width} {height}",
+        width=width,
+        height=height,
+        role="img",
+        aria_label=f"{len(known)} bars, the highest is number {known.index(max(known)) + 1}"
+        if any(known)
+        else "no values",
         style="vertical-align:middle",
     )
 

@@ -21,9 +21,20 @@ _WIDEST = 8
 
 ICONS: dict[Tone, str] = {"good": "✓", "bad": "✗", "attention": "▲", "busy": "●", "waiting": "○", "neutral": "·"}
 _WORDS: dict[Tone, tuple[str, ...]] = {
-    "good": ("finished", "passed", "ok", "approved", "healed", "closed"),
-    "bad": ("failed", "lost", "rejected", "refused"),
-    "attention": ("warning", "alert", "degraded", "stopped", "sent back", "expired"),
+    "good": ("finished", "passed", "ok", "approved", "healed", "closed", "fresh", "taken"),
+    "bad": ("failed", "lost", "rejected", "refused", "failing", "unreadable"),
+    "attention": (
+        "warning",
+        "alert",
+        "degraded",
+        "stopped",
+        "sent back",
+        "expired",
+        "quarantined",
+        "late",
+        "unchecked",
+        "never",
+    ),
     "busy": ("running",),
     "waiting": ("waiting", "open", "queued", "paused"),
 }
@@ -66,6 +77,11 @@ def numbers(values: Sequence[object]) -> list[str]:
     known = [value for value in map(finite, values) if value is not None]
     decimals = _decimals(known)
     return [_number(value, decimals) if is_number(value) else text(value) for value in values]
+
+
+def counted(count: int, noun: str) -> str:
+    """Such as "1 row" and "2,000 rows"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def finite(value: object) -> float | None:

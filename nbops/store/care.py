@@ -40,11 +40,24 @@ _REFERENCES = {
     "actions of an unknown run": """
         select count(*) from core.corrective_actions where run_id is not null and run_id not in (select run_id from core.runs)
     """,
+    "results of an unknown collection": """
+        select count(*) from core.contract_results where collection_id not in (select collection_id from core.collections)
+    """,
+    "batches of an unknown collection": """
+        select count(*) from core.quarantine where batch_id not in (select collection_id from core.collections)
+    """,
+    "snapshots of an unknown collection": """
+        select count(*) from core.snapshots where collection_id not in (select collection_id from core.collections)
+    """,
     "versions of an unknown model": "select count(*) from core.model_versions where model not in (select name from core.models)",
 }
 _NAMED = """
     select sha256 from core.artifacts union select sha256 from core.model_versions
     union select environment from core.runs where environment is not null
+    union select unnest(json_extract_string(parts, '$[*].sha256')) from core.snapshots where not removed
+    union select profile from core.snapshots where profile is not null and not removed
+    union select sha256 from core.quarantine
+    union select sha256 from core.settled_rows where sha256 is not null
 """
 
 

@@ -41,6 +41,30 @@ _HINT = "Ask for rows with one SELECT over the views of docs/views.md."
 
 def check(con: Connection, sql: str) -> None:
     """Raise QueryError unless the text is one harmless SELECT or EXPLAIN. `con` is any session of the store's instance."""
+    nodes = list(_walk(_parsed(con, sql)))
+    known = {
+        name.lower()
+        for (name,) in duck.rows(
+            con, "select view_name from duckdb_views() union all select table_name from duckdb_tables()"
+        )
+    }
+    ours = _own(nodes)
+    for node in nodes:
+        _look(node, ours, known)
+
+
+def tables(con: Connection, sql: str) -> set[str]:
+    """The tables that one SELECT reads, by their names. Raises QueryError as `check`; the tables need not be there."""
+    nodes = list(_walk(_parsed(con, sql)))
+    ours = _own(nodes)
+    read = {str(node["table_name"]) for node in nodes if node.get("type") == "BASE_TABLE"}
+    found = {name for name in read if name.lower() not in ours}
+    for node in nodes:
+        _look(node, ours, {name.lower() for name in found})
+    return found
+
+
+def _parsed(con: Connection, sql: str) -> dict[str, Any]:
     if "\0" in sql:
         raise QueryError("The query holds a zero character.", hint=_HINT)
     # This parses and does nothing else. DuckDB 1.5's extract_statements would already open the files of an IMPORT DATABASE.
@@ -51,17 +75,13 @@ def check(con: Connection, sql: str) -> None:
         raise QueryError("Only one SELECT or EXPLAIN is allowed here.", hint=_HINT)
     if len(tree["statements"]) != 1:
         raise QueryError(f"One statement is wanted, {len(tree['statements'])} were given.", hint=_HINT)
-    nodes = list(_walk(tree))
+    return tree  # type: ignore[no-any-return]  # one statement, as JSON
+
+
+def _own(nodes: list[dict[str, Any]]) -> set[str]:
+    """The names that the query itself gives, in WITH."""
     ctes = (entry for node in nodes for entry in (node.get("cte_map") or {}).get("map", []))
-    ours = {str(entry["key"]).lower() for entry in ctes}
-    known = {
-        name.lower()
-        for (name,) in duck.rows(
-            con, "select view_name from duckdb_views() union all select table_name from duckdb_tables()"
-        )
-    }
-    for node in nodes:
-        _look(node, ours, known)
+    return {str(entry["key"]).lower() for entry in ctes}
 
 
 def _look(node: dict[str, Any], ours: set[str], known: set[str]) -> None:

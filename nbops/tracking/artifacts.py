@@ -13,6 +13,8 @@ from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from nbops.config import FOLDER
+from nbops.data import exporting
+from nbops.data.snapshots import Snapshot
 from nbops.errors import NotFound, ParameterError, PathRefused
 from nbops.records import Artifact, Dataset
 from nbops.render.model import Html
@@ -130,11 +132,20 @@ def add_input(recording: Recording, data: Any, name: str) -> Dataset:
 
 
 def describe(data: Any, name: str, project: Path) -> Dataset:
-    """A dataset's digest, rows and columns. Frames are hashed by value, files by their bytes."""
+    """A dataset's digest, rows and columns. Frames are hashed by value, files by their bytes.
+
+    A version of data is known by its content, in the file that it was written to as well.
+    """
+    if isinstance(data, Snapshot):
+        source = f"snapshot:{data.reference}"
+        return Dataset(name=name, digest=data.content_hash, source=source, rows=data.rows, columns=dict(data.columns))
     if isinstance(data, (str, os.PathLike)):
         path = Path(data)
         if not path.is_file():
             raise NotFound(f"There is no file {str(path)!r}.", hint=f"The current folder is {Path.cwd()}.")
+        if (found := exporting.version_in(path)) is not None:
+            source = f"snapshot:{found.reference}"
+            return Dataset(name=name, digest=found.content_hash, source=source, rows=found.rows, columns=found.columns)
         return Dataset(
             name=name,
             digest=file_digest(path),

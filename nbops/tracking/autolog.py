@@ -20,6 +20,7 @@ from typing import Any
 
 from nbops.errors import NbopsError, UsageError
 from nbops.records import NO_STEP, Param, RunStatus, Series, new_id, now_us
+from nbops.render import view
 from nbops.store.client import Store
 from nbops.store.wire import Request
 from nbops.tracking import artifacts, estimators, provenance, runs, sklearn_hook
@@ -282,7 +283,7 @@ _fits = _Fits()
 def _is_runners_kernel() -> bool:
     """Whether a runner started this kernel for its run; no process that the kernel started is it."""
     _, _, runner = os.environ.get(runs.RUN_VARIABLE, "").partition("@")
-    return runner == str(os.getppid()) and provenance.shell() is not None
+    return runner == str(os.getppid()) and view.shell() is not None
 
 
 def _runners(store: Store, run_id: str) -> Recording:

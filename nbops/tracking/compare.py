@@ -10,9 +10,9 @@ from nbops.errors import NotFound, UsageError
 from nbops.records import Better, Record, short
 from nbops.render import html, svg, text
 from nbops.render.model import Cell, Column, Html, best
+from nbops.render.view import View
 from nbops.store.client import Store
 from nbops.tracking import courses, search, search_sql
-from nbops.tracking.view import View
 
 if TYPE_CHECKING:
     import pandas as pd

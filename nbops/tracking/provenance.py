@@ -9,7 +9,6 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-import sys
 import time
 from pathlib import Path
 from types import FrameType
@@ -19,6 +18,7 @@ import msgspec
 
 from nbops.errors import StoreError
 from nbops.records import Record
+from nbops.render import view
 from nbops.store.client import Store
 from nbops.tracking.requests import Facts
 from nbops.tracking.values import storable
@@ -37,18 +37,12 @@ class Place(Record):
     site: str
 
 
-def shell() -> Any | None:
-    """The IPython shell this process runs, if it runs one; imports nothing."""
-    module = sys.modules.get("IPython")
-    return module.get_ipython() if module is not None and hasattr(module, "get_ipython") else None
-
-
 def place(frame: FrameType | None) -> Place:
     """The place of the call that `frame` is."""
     caller = frame
     while caller is not None and caller.f_globals.get("__name__", "").partition(".")[0] == "nbops":
         caller = caller.f_back
-    ip = shell()
+    ip = view.shell()
     if ip is not None and getattr(ip, "kernel", None) is not None:
         cell = _cell_id(ip)
         spot = caller.f_code.co_filename if caller else ""

@@ -35,6 +35,7 @@ from nbops.records import (
     now_us,
     short,
 )
+from nbops.render import view
 from nbops.render.values import shorten
 from nbops.store.client import Store
 from nbops.store.wire import Request, encode
@@ -431,7 +432,7 @@ class _Cells:
 
     def attach(self) -> None:
         """Listen to the IPython shell, if there is one."""
-        shell = provenance.shell()
+        shell = view.shell()
         if shell is not None and shell is not self._shell:
             self._shell = shell
             shell.events.register("post_run_cell", self._after)
@@ -492,7 +493,7 @@ class _Exits:
         self._worker = 0
 
     def attach(self) -> None:
-        if sys.exit != self._noticed and provenance.shell() is None:
+        if sys.exit != self._noticed and view.shell() is None:
             self._exit, sys.exit = sys.exit, self._noticed
         process, here = sys.modules.get("multiprocessing.process"), os.getpid()
         if process is not None and process.parent_process() is not None and self._worker != here:

@@ -16,6 +16,7 @@ import msgspec
 
 from nbops.errors import Ambiguous, NotFound, UsageError
 from nbops.records import Param, Record, RunStatus, Tag, new_id, now_us, short
+from nbops.render import view
 from nbops.store.client import Store
 from nbops.tracking import provenance
 from nbops.tracking.recording import Recording, flush_run, in_background, open_recordings
@@ -289,7 +290,7 @@ def _when_known(store: Store, request: AdoptRun) -> list[Any]:
 
 def _is_kernel_of(runner: str) -> bool:
     """Whether the runner started this kernel: what a kernel starts inherits its environment, but leads no session."""
-    if provenance.shell() is None:
+    if view.shell() is None:
         return False
     # A kernel that was forked from a server is no child of its runner.
     forked = os.environ.get("JPY_PARENT_PID") == runner and os.getpid() == os.getsid(0)

@@ -17,7 +17,7 @@ from IPython import display as cell
 from nbops.errors import NbopsError
 from nbops.render import html
 from nbops.render.model import Html, element
-from nbops.tracking.view import View
+from nbops.render.view import View
 
 WIDE = {"description_width": "initial"}
 """A style of widgets whose descriptions are as wide as their words."""

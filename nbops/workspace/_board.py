@@ -9,9 +9,9 @@ from nbops.errors import UsageError
 from nbops.records import RunStatus
 from nbops.render import html, text, values
 from nbops.render.model import Column, Html
+from nbops.render.view import View
 from nbops.store.client import Store
 from nbops.tracking import recording
-from nbops.tracking.view import View
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nbops.tracking.compare import Comparison
     from nbops.tracking.recording import Recording
     from nbops.workspace._board import RunBoard
+    from nbops.workspace._dataset import Dataset
 
 open = open_project
 
@@ -136,6 +137,17 @@ def load_model(reference: str, *, trust: Collection[str] | bool = ()) -> LoadedM
 def load_sweep(sweep: str) -> Sweep:
     """A sweep of this project; see Workspace.load_sweep."""
     return open_project().load_sweep(sweep)
+
+
+def dataset(
+    name: str,
+    source: object = None,
+    *,
+    contract: str | os.PathLike[str] | Mapping[str, object] | None = None,
+    **more: object,
+) -> Dataset:
+    """The data that this project declares as `name`, or that `source` gives; see Workspace.dataset."""
+    return open_project().dataset(name, source, contract=contract, **more)
 
 
 def autolog(*, models: bool = True, disable: bool = False) -> None:

@@ -167,7 +167,7 @@ class Run:
         self._settle()
 
     def log_input(self, data: object, name: str = "data") -> str:
-        """Name a frame or file that the run reads; gives the digest of its content."""
+        """Name a frame, a file or a version of data that the run reads; gives the digest of its content."""
         digest = artifacts.add_input(self._recording, data, name).digest
         self._settle()
         return digest

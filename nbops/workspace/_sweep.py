@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from nbops import config
 from nbops.errors import NotFound, UsageError
 from nbops.records import Better, RunStatus, short
+from nbops.render import view
 from nbops.store.client import Store, connect
-from nbops.tracking import provenance, recording, runs, search_sql
+from nbops.tracking import recording, runs, search_sql
 from nbops.workspace._run import Run
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class _Shown:
     def __init__(self) -> None:
         self._next = 0.0
         self._display: Any = None
-        self._cell = provenance.shell() is not None
+        self._cell = view.shell() is not None
         self._line = not self._cell and sys.stderr.isatty()
 
     def show(self, at: Progress) -> None:

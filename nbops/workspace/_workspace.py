@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nbops.registry.models import LoadedModel, ModelVersion
     from nbops.tracking.compare import Comparison
     from nbops.workspace._board import RunBoard
+    from nbops.workspace._dataset import Dataset
     from nbops.workspace._sweep import Sweep
 
 
@@ -158,6 +159,23 @@ class Workspace:
         from nbops.workspace._sweep import Sweep
 
         return Sweep(self.store, results.load(self._settled, sweep).run_id)
+
+    def dataset(
+        self,
+        name: str,
+        source: object = None,
+        *,
+        contract: str | os.PathLike[str] | Mapping[str, object] | None = None,
+        **more: object,
+    ) -> Dataset:
+        """The data that the project declares as `name`, or that `source` gives: an address, a DataFrame, a function, a mapping.
+
+        `contract` is a YAML file below the project or a dict; `more` are the other fields of a declaration, see docs/data.md. Raises
+        ConfigError.
+        """
+        from nbops.workspace import _dataset
+
+        return _dataset.made(self.store, name, source, contract, **more)
 
     def model_versions(self, name: str | None = None) -> pd.DataFrame:
         """Registered versions, newest first."""

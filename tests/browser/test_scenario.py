@@ -8,7 +8,6 @@ import pytest
 
 from .conftest import Desk, Server
 
-HOSTS = ["lab", "notebook7"]
 # Another one each time: what is compared is to differ, in whatever order the turns come.
 DEPTHS = itertools.cycle(map(str, range(5, 13)))
 RUN = ".nbops-Page:visible .nbops-Head"
@@ -21,7 +20,7 @@ def reach(desk: Desk, server: Server, host: str, notebook: str = "flights/train.
 
 
 @pytest.mark.parametrize("turn", [0, *(pytest.param(turn, marks=pytest.mark.long) for turn in range(1, 20))])
-@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("host", ["lab", pytest.param("notebook7", marks=pytest.mark.long)])
 def test_a_notebook_is_run_watched_compared_and_read(desk: Desk, server: Server, host: str, turn: int) -> None:
     reach(desk, server, host)
     page = desk.page

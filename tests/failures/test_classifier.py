@@ -63,12 +63,14 @@ def test_what_was_once_classed_wrong_stays_right(judged: dict[Case, Verdict]) ->
     assert [case.name for case in MET_LATER if is_wrong(case, judged)] == []
 
 
+@pytest.mark.long
 def test_nineteen_of_twenty_are_classed_right_of_those_that_no_rule_was_changed_for(last: dict[Case, Verdict]) -> None:
     confused = [case.name for case in last if is_wrong(case, last)]
     assert len(last) >= 60
     assert len(confused) <= len(last) * (1 - ENOUGH), confused
 
 
+@pytest.mark.long
 def test_no_code_bug_of_many_more_is_called_transient(kernel: Kernel, last: dict[Case, Verdict]) -> None:
     bugs = [case for case in LEARNT_FROM if case.label == "code_bug"]
     verdicts = {**{case: classify(case.provoke(kernel)) for case in bugs}, **last}

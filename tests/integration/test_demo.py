@@ -93,9 +93,76 @@ def test_every_flight_of_the_unseen_weeks_is_scored_once_and_the_error_is_agains
     assert made["error"] == pytest.approx((scored["predicted"] - unseen["air_time"]).abs().mean())
 
 
+def test_what_cannot_be_is_set_aside_with_its_reasons(made: dict[str, Any], workspace: nbops.Workspace) -> None:
+    assert made["quarantine"] == {
+        "flights": {
+            "what arrived has a time in the air": 717,
+            "the register of the US begins with N": 4,
+            "no airliner is faster than 700 miles an hour": 1,
+        },
+        "weather": {"the wind was measured": 4, "no wind here is faster than 100 miles an hour": 1},
+        "planes": {"an airliner has ten seats or more": 34},
+    }
+    came = workspace.sql("select source, rows, good, quarantined from collections where version = 1 order by source")
+    assert came.to_numpy().tolist() == [
+        ["departures", 336_054, 336_054, 0],
+        ["flights", 336_776, 336_054, 722],
+        ["planes", 3_322, 3_288, 34],
+        ["weather", 26_115, 26_110, 5],
+    ]
+    fastest = workspace.dataset("weather").quarantine("no wind here").frame()
+    assert fastest["wind_speed"].round().tolist() == [1048]
+    warned = workspace.sql(
+        "select source, rule, broken from contract_results where outcome = 'warning' order by source"
+    )
+    assert warned.to_numpy().tolist() == [
+        ["flights", "the aircraft is in the register", 52_354],
+        ["planes", "the year of construction is known", 70],
+    ]
+
+
+def test_each_model_is_known_to_come_of_the_version_that_its_file_holds(
+    made: dict[str, Any], workspace: nbops.Workspace
+) -> None:
+    uses = workspace.sql(
+        "select source, version, run_id::varchar as run, model_version from snapshot_uses order by all"
+    )
+    assert made["snapshot"] == "departures/1"
+    assert uses.iloc[:2].to_numpy().tolist() == [
+        ["departures", 1, run, version] for version, run in enumerate(made["runs"], 1)
+    ]
+    of = workspace.sql("select input, input_version from snapshot_inputs where source = 'departures' order by input")
+    assert of.to_numpy().tolist() == [["flights", 1], ["planes", 1], ["weather", 1]]
+
+
+def test_a_flight_has_the_last_weather_before_it_and_its_aircrafts_age(
+    made: dict[str, Any], workspace: nbops.Workspace
+) -> None:
+    data = pd.read_parquet(made["data"]).set_index("flight_id")
+    weather = workspace.dataset("weather").snapshot().frame()
+    # Of that hour there is no weather at EWR; of the hour before there is.
+    flight = data[
+        (data["origin"] == "EWR") & ~data["time_hour"].isin(weather.loc[weather["origin"] == "EWR", "time_hour"])
+    ]
+    one = flight.dropna(subset="temp").iloc[0]
+    before = weather[(weather["origin"] == "EWR") & (weather["time_hour"] < one["time_hour"])].sort_values("time_hour")
+    assert one["temp"] == before["temp"].iloc[-1]
+    assert one["time_hour"] - before["time_hour"].iloc[-1] <= pd.Timedelta(hours=3)
+    assert data["temp"].isna().sum() == 810
+    planes = workspace.dataset("planes").snapshot().frame().set_index("tailnum")
+    known = data.dropna(subset="age").iloc[::1000]
+    assert (known["age"] == 2013 - planes["year"].reindex(known["tailnum"]).to_numpy()).all()
+
+
+def test_the_same_once_more_is_not_executed(made: dict[str, Any]) -> None:
+    words = ("run", "notebooks/train.ipynb", "-p", "max_iter", "10")
+    assert call(*words, cwd=Path(made["folder"])).startswith("finished")
+    assert call(*words, cwd=Path(made["folder"])).startswith("Unchanged")
+
+
 def test_a_flight_knows_the_day_before_and_nothing_of_its_own(made: dict[str, Any]) -> None:
     data = pd.read_parquet(made["data"])
-    assert len(data) == 336_776
+    assert len(data) == 336_776 - sum(made["quarantine"]["flights"].values())
     one = data[(data["dest"] == "LAX") & (data["date"] == pd.Timestamp("2013-02-15"))]
     before = data[(data["dest"] == "LAX") & (data["date"] == pd.Timestamp("2013-02-14")) & (data["hour"] < 18)]
     assert one["air_time_yesterday"].unique() == pytest.approx([before["air_time"].mean()])
@@ -112,6 +179,7 @@ def test_the_page_tells_of_the_better_run_without_a_script(made: dict[str, Any])
     assert len(page) < 200_000
 
 
+@pytest.mark.long
 def test_once_more_adds_two_runs_and_versions_to_the_same_data_and_prints_commands_that_work(
     start: Path, made: dict[str, Any], workspace: nbops.Workspace
 ) -> None:
@@ -119,15 +187,19 @@ def test_once_more_adds_two_runs_and_versions_to_the_same_data_and_prints_comman
     told = call("demo", cwd=start)
     assert Path(made["data"]).stat().st_mtime_ns == joined
     assert workspace.model_versions("air-time")["version"].tolist() == [4, 3, 2, 1]
-    assert workspace.search_runs("air-time")["status"].tolist() == ["finished"] * 4
-    assert "were joined before" in told
+    assert workspace.search_runs("air-time")["status"].tolist() == ["finished"] * 5
+    assert "nothing is new in planes/1, flights/1 and weather/1: 365,452 rows, all fresh" in told
+    assert "761 rows are in quarantine: 717 against “what arrived has a time in the air”" in told
+    assert "were joined before: departures/1" in told
     assert "added to those of before" in told
     look = dict(re.findall(r"^  (\S.*?)  +(.+)$", told[told.index("Look at next") :], re.MULTILINE))
     for file in ("the run's page", "predictions"):
         assert (start / look[file]).is_file()
-    assert call(*shlex.split(look["all runs"])[1:], cwd=start).count("finished") == 4
+    assert call(*shlex.split(look["all runs"])[1:], cwd=start).count("finished") == 5
     assert "★" in call(*shlex.split(look["side by side"])[1:], cwd=start)
     assert call(*shlex.split(look["SQL on it all"])[1:], cwd=start).count("air-time") == 4
+    assert "722 rows in quarantine" in call(*shlex.split(look["rows set aside"])[1:], cwd=start)
+    assert call(*shlex.split(look["how fresh"])[1:], cwd=start).count("fresh") >= 4
     for tool in ("one more run", "in JupyterLab"):
         assert (start / shlex.split(look[tool])[2]).samefile(made["notebook"])
 
@@ -149,6 +221,17 @@ def test_a_notebook_of_the_users_own_is_neither_replaced_nor_run(tmp_path: Path)
     own.parent.mkdir()
     own.write_text("mine", encoding="utf-8")
     with pytest.raises(Conflict, match="a notebook of yours"):
+        demo.run(tmp_path, lambda _: None)
+    assert own.read_text(encoding="utf-8") == "mine"
+    assert list(tmp_path.iterdir()) == [own.parent]
+
+
+@pytest.mark.parametrize("name", ["sources/weather.yaml", "sources/departures.sql", "contracts/flights.yaml"])
+def test_what_the_user_declares_is_neither_replaced_nor_used(tmp_path: Path, name: str) -> None:
+    own = tmp_path / name
+    own.parent.mkdir()
+    own.write_text("mine", encoding="utf-8")
+    with pytest.raises(Conflict, match=r"a (source|step|contract) of yours"):
         demo.run(tmp_path, lambda _: None)
     assert own.read_text(encoding="utf-8") == "mine"
     assert list(tmp_path.iterdir()) == [own.parent]

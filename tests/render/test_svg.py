@@ -91,6 +91,16 @@ def test_a_sparkline_draws_whatever_it_is_given(parsed: Parsed, course: list[obj
     _sound(svg.sparkline(course), parsed)
 
 
+@given(st.lists(_VALUE, max_size=100))
+def test_a_histogram_draws_whatever_it_is_given(parsed: Parsed, shares: list[object]) -> None:
+    _sound(svg.histogram(shares), parsed)
+
+
+def test_a_histogram_has_a_bar_from_the_ground_for_everything_above_zero() -> None:
+    [path] = re.findall(r' d="([^"]*)"', svg.histogram([0, 1, 1e-9, 2], width=40, height=10))
+    assert path.split("M")[1:] == ["10 10v-5h8.5v5z", "20 10v-1h8.5v1z", "30 10v-10h8.5v10z"]
+
+
 def test_a_gap_interrupts_the_line_and_a_value_between_two_gaps_is_a_dot() -> None:
     [path] = re.findall(r' d="([^"]*)"', svg.line([svg.Line("a", [1, 2, None, 3, math.nan, 4, 5])]))
     assert [len(stroke.split("L")) for stroke in path.split("M")[1:]] == [2, 1, 2]

@@ -234,10 +234,12 @@ def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NbopsExporter, "_create_environment", unescaped)
 
 
+@pytest.mark.long
 def test_without_sanitizer_and_escaping_the_policy_still_lets_nothing_run(browser: Browser, trusting: None) -> None:
     assert opened(browser, [rendered(attacks) for attacks in families()]).ran == set()
 
 
+@pytest.mark.long
 def test_with_no_layer_at_all_nearly_every_family_of_attacks_runs(browser: Browser, trusting: None) -> None:
     found = opened(browser, [POLICY.sub("", rendered(attacks)) for attacks in families()])
 

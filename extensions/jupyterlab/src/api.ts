@@ -7,7 +7,7 @@ import type { IOutput } from '@jupyterlab/nbformat';
 import { ServerConnection } from '@jupyterlab/services';
 
 /** What these pages were built for; another number of the server means that one of the two is out of date. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 export type Status = 'running' | 'finished' | 'failed' | 'stopped' | 'lost';
 
@@ -40,6 +40,37 @@ export interface ModelRow {
   health: string | null;
 }
 
+export type DataState =
+  | 'fresh'
+  | 'unknown'
+  | 'late'
+  | 'unchecked'
+  | 'never'
+  | 'failing'
+  | 'unreadable';
+
+/** A source of data. */
+export interface DataRow {
+  name: string;
+  state: DataState;
+  /** Why somebody should look, as a sentence without its full stop. */
+  needs: string | null;
+  interval: string;
+  last_checked: string | null;
+  last_change: string | null;
+  data_until: string | null;
+  version: number | null;
+  rows: number | null;
+  quarantined: number;
+  owner: string | null;
+  message: string | null;
+}
+
+export interface DataSheet extends DataRow {
+  facts: string;
+  parts: { key: string; title: string; html: string }[];
+}
+
 export interface Board {
   project: string | null;
   has_store: boolean;
@@ -48,6 +79,7 @@ export interface Board {
   runs: Row[];
   more: boolean;
   models: ModelRow[];
+  data: DataRow[];
   running: number;
 }
 
@@ -226,7 +258,7 @@ export class Problem extends Error {
 /** So many runs can be compared at once. */
 export const COMPARED = 4;
 
-/** Where a run, a model or a notebook belongs: a folder as the file browser shows it. */
+/** Where a run, a model, data or a notebook belongs: a folder as the file browser shows it. */
 export type Folder = string;
 
 type Query = Record<string, string | string[]>;
@@ -290,6 +322,10 @@ export class Api {
 
   model(folder: Folder, name: string): Promise<ModelSheet> {
     return this._get(`models/${encodeURIComponent(name)}`, { folder });
+  }
+
+  data(folder: Folder, name: string): Promise<DataSheet> {
+    return this._get(`data/${encodeURIComponent(name)}`, { folder });
   }
 
   form(notebook: string): Promise<Form> {

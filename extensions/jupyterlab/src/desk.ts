@@ -1,5 +1,5 @@
 /** The project that the reader is in: its board, filtered, asked for again while somebody can see it. */
-import type { Api, Board, Folder } from './api';
+import type { Api, Board, DataRow, Folder } from './api';
 import { PROTOCOL, Problem } from './api';
 import { Source } from './source';
 
@@ -13,6 +13,16 @@ const CLOSED = 3;
 
 /** A board with the folder it was asked for, and the text that its rows were looked for with. */
 export type Filtered = Board & { text: string; folder: Folder };
+
+/** The sources of data that somebody should look at. */
+export function needy(board: Board): DataRow[] {
+  return board.data.filter(row => row.needs !== null);
+}
+
+/** How many runs and sources of data somebody should look at. */
+export function needing(board: Board): number {
+  return board.needs.length + needy(board).length;
+}
 
 export class Desk {
   readonly board: Source<Filtered>;

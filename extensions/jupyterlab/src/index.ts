@@ -17,6 +17,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { Api } from './api';
 import { adding } from './commands/add';
+import { addDataCommands } from './commands/data';
 import { addNotebookCommands } from './commands/notebooks';
 import { addRunCommands } from './commands/runs';
 import { takes } from './commands/schemas';
@@ -95,18 +96,19 @@ function activate(
   const panel = new Panel(surface, desk);
   app.shell.add(panel, 'left', { rank: RANK, type: 'nbops' });
   add('nbops:open-panel', {
-    label: trans.__('Show Runs and Models'),
-    caption: trans.__('What runs, what needs you, and the models of this project'),
+    label: trans.__('Show Runs, Models and Data'),
+    caption: trans.__('What runs, what needs you, and the models and data of this project'),
     icon: args => (args.isPalette ? undefined : nbopsIcon),
     describedBy: takes(),
     execute: () => app.shell.activateById(panel.id)
   });
   add('nbops:refresh', {
-    label: trans.__('Refresh Runs and Models'),
+    label: trans.__('Refresh Runs, Models and Data'),
     describedBy: takes(),
     execute: () => desk.board.refresh()
   });
   addRunCommands({ app, surface, desk, views, documents, add });
+  addDataCommands({ surface, desk, views, add });
   addNotebookCommands({ app, surface, desk, place, notifications, add });
 
   launcher?.add({ command: 'nbops:open-panel', category: 'Other', rank: 10 });
@@ -119,6 +121,7 @@ function activate(
     restorer.add(panel, panel.id);
     views.restore(restorer, 'run', 'nbops:open-run');
     views.restore(restorer, 'model', 'nbops:open-model');
+    views.restore(restorer, 'data', 'nbops:open-data');
     views.restore(restorer, 'compare', 'nbops:compare');
     views.restore(restorer, 'report', 'nbops:render-report');
   }

@@ -11,7 +11,7 @@ export interface View extends Widget {
   readonly subject: ReadonlyPartialJSONObject;
 }
 
-export type Kind = 'run' | 'model' | 'compare' | 'report';
+export type Kind = 'run' | 'model' | 'data' | 'compare' | 'report';
 
 export class Views {
   private readonly _trackers = new Map<

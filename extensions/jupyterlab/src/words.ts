@@ -1,7 +1,7 @@
 /** Numbers, times and states as people read them. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { Status } from './api';
+import type { DataState, Status } from './api';
 
 export function statusWord(status: Status, trans: TranslationBundle): string {
   return {
@@ -11,6 +11,18 @@ export function statusWord(status: Status, trans: TranslationBundle): string {
     stopped: trans.__('stopped'),
     lost: trans.__('lost')
   }[status];
+}
+
+export function dataWord(state: DataState, trans: TranslationBundle): string {
+  return {
+    fresh: trans.__('fresh'),
+    unknown: trans.__('no interval known'),
+    late: trans.__('late'),
+    unchecked: trans.__('unchecked'),
+    never: trans.__('never collected'),
+    failing: trans.__('failing'),
+    unreadable: trans.__('declared wrongly')
+  }[state];
 }
 
 export function duration(seconds: number | null): string {

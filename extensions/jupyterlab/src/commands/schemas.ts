@@ -10,7 +10,7 @@ const KNOWN: Record<string, JSONObject> = {
   id: { ...TEXT, description: 'The whole id of a run.' },
   folder: { ...TEXT, description: 'A folder of the project, from the server’s root.' },
   path: { ...TEXT, description: 'A notebook’s path, from the server’s root.' },
-  name: { ...TEXT, description: 'The name of a model.' },
+  name: { ...TEXT, description: 'The name of a model, or of a source of data.' },
   cell: { type: 'integer', minimum: 0, description: 'The place of a cell, from 0.' },
   runs: { type: 'array', items: TEXT, maxItems: COMPARED, description: 'Whole ids of runs.' },
   choose: { type: 'boolean', description: 'Ask also when the runs are enough.' },

@@ -1,9 +1,9 @@
 /** Small pieces that several views are made of. */
 import * as React from 'react';
 
-import type { Status } from '../api';
+import type { DataState, Status } from '../api';
 import { useSurface } from '../surface';
-import { statusWord } from '../words';
+import { dataWord, statusWord } from '../words';
 
 const MARKS: Record<Status, string> = {
   running: '▶',
@@ -13,24 +13,64 @@ const MARKS: Record<Status, string> = {
   lost: '?'
 };
 
+const DATA_MARKS: Record<DataState, string> = {
+  fresh: '✓',
+  unknown: '·',
+  late: '▲',
+  unchecked: '▲',
+  never: '○',
+  failing: '✕',
+  unreadable: '✕'
+};
+
 /** How a run stands, as a sign and, where there is room, its word. */
 export function StatusMark(props: {
   status: Status;
   word?: boolean;
 }): JSX.Element {
   const { trans } = useSurface();
-  const word = statusWord(props.status, trans);
+  const { status, word } = props;
+  return (
+    <Mark
+      kind={status}
+      sign={MARKS[status]}
+      word={statusWord(status, trans)}
+      spelled={word}
+    />
+  );
+}
+
+/** How fresh data is, likewise. */
+export function DataMark(props: {
+  state: DataState;
+  word?: boolean;
+}): JSX.Element {
+  const { trans } = useSurface();
+  const { state, word } = props;
+  return (
+    <Mark
+      kind={state}
+      sign={DATA_MARKS[state]}
+      word={dataWord(state, trans)}
+      spelled={word}
+    />
+  );
+}
+
+function Mark(props: {
+  kind: string;
+  sign: string;
+  word: string;
+  spelled?: boolean;
+}): JSX.Element {
+  const { word, spelled } = props;
   return (
     <span
-      className={`nbops-Status nbops-mod-${props.status}`}
-      title={props.word ? undefined : word}
+      className={`nbops-Status nbops-mod-${props.kind}`}
+      title={spelled ? undefined : word}
     >
-      <span aria-hidden="true">{MARKS[props.status]}</span>
-      {props.word ? (
-        <span>{word}</span>
-      ) : (
-        <span className="nbops-Unseen">{word}</span>
-      )}
+      <span aria-hidden="true">{props.sign}</span>
+      <span className={spelled ? undefined : 'nbops-Unseen'}>{word}</span>
     </span>
   );
 }
@@ -43,6 +83,20 @@ export function Drawn(props: { html: string }): JSX.Element | null {
       dangerouslySetInnerHTML={{ __html: props.html }}
     />
   ) : null;
+}
+
+/** Tables of our own server, which scroll together, also by keyboard, where they are wider than their place. */
+export function Tables(props: { label: string; html: string }): JSX.Element {
+  return (
+    <div
+      className="nbops-Tables"
+      role="region"
+      aria-label={props.label}
+      tabIndex={0}
+    >
+      <Drawn html={props.html} />
+    </div>
+  );
 }
 
 export function Section(props: {

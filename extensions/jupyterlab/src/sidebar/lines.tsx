@@ -1,10 +1,10 @@
-/** One line for a run or a model, as narrow as a sidebar. */
+/** One line for a run, a model or a source of data, as narrow as a sidebar. */
 import * as React from 'react';
 
-import type { Folder, ModelRow, Row } from '../api';
-import { StatusMark } from '../parts/small';
+import type { DataRow, Folder, ModelRow, Row } from '../api';
+import { DataMark, StatusMark } from '../parts/small';
 import { useSurface } from '../surface';
-import { duration, moment, shortMoment } from '../words';
+import { dataWord, duration, moment, number, shortMoment } from '../words';
 
 export function RunLine(props: { row: Row; folder: Folder }): JSX.Element {
   const { trans, act } = useSurface();
@@ -64,6 +64,68 @@ export function ModelLine(props: { model: ModelRow; folder: Folder }): JSX.Eleme
           {version}
           {model.health && ` · ${model.health}`}
         </span>
+      </button>
+    </li>
+  );
+}
+
+export function DataLine(props: { row: DataRow; folder: Folder }): JSX.Element {
+  const { trans, act } = useSurface();
+  const { row, folder } = props;
+  const aside =
+    row.quarantined > 0 &&
+    trans._n('%1 row in quarantine', '%1 rows in quarantine', row.quarantined);
+  const about = [
+    `${row.name} · ${dataWord(row.state, trans)}`,
+    row.needs,
+    row.interval && trans.__('expected %1', row.interval),
+    row.last_change && trans.__('changed %1', moment(row.last_change)),
+    row.rows !== null && trans._n('%1 row', '%1 rows', row.rows),
+    aside,
+    row.owner && trans.__('owner: %1', row.owner)
+  ];
+  return (
+    <li>
+      <button
+        type="button"
+        className="nbops-Line"
+        data-nbops-data={row.name}
+        title={about.filter(Boolean).join('\n')}
+        onClick={() => void act('nbops:open-data', { name: row.name, folder })}
+      >
+        <DataMark state={row.state} />
+        <span className="nbops-Line-name">{row.name}</span>
+        {aside && (
+          <span className="nbops-Line-end nbops-Aside">
+            <span aria-hidden="true">{trans.__('%1 aside', number(row.quarantined))}</span>
+            <span className="nbops-Unseen">{aside}</span>
+          </span>
+        )}
+        <span className="nbops-Line-end">
+          {row.version === null
+            ? dataWord(row.state, trans)
+            : trans.__('version %1', row.version)}
+        </span>
+      </button>
+    </li>
+  );
+}
+
+/** Why somebody should look at data: a sentence, which may take several lines. */
+export function NeedLine(props: { row: DataRow; folder: Folder }): JSX.Element {
+  const { act } = useSurface();
+  const { row, folder } = props;
+  return (
+    <li>
+      <button
+        type="button"
+        className="nbops-Line nbops-mod-sentence"
+        data-nbops-needs={row.name}
+        title={row.needs ?? undefined}
+        onClick={() => void act('nbops:open-data', { name: row.name, folder })}
+      >
+        <DataMark state={row.state} />
+        <span className="nbops-Line-sentence">{row.needs}</span>
       </button>
     </li>
   );

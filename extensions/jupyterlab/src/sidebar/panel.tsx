@@ -1,15 +1,15 @@
-/** The sidebar: what needs somebody, the latest runs, the models; each a line, moved through by arrow keys. */
+/** The sidebar: what needs somebody, the latest runs, the models, the data; each a line, moved through by arrow keys. */
 import { ReactWidget } from '@jupyterlab/apputils';
 import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 
-import type { Desk, Filtered } from '../desk';
+import { type Desk, type Filtered, needing, needy } from '../desk';
 import { nbopsIcon } from '../icons';
 import { Notice, ProblemNotice, Skeleton } from '../parts/notice';
 import { Button, Link } from '../parts/small';
 import { useSource } from '../source';
 import { type Surface, SurfaceContext, useSurface } from '../surface';
-import { ModelLine, RunLine } from './lines';
+import { DataLine, ModelLine, NeedLine, RunLine } from './lines';
 
 export class Panel extends ReactWidget {
   constructor(
@@ -21,18 +21,18 @@ export class Panel extends ReactWidget {
     this.id = 'nbops-panel';
     this.addClass('nbops-Panel');
     this.title.icon = nbopsIcon;
-    this.title.caption = trans.__('nbops: runs and models');
+    this.title.caption = trans.__('nbops: runs, models and data');
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', this.title.caption);
     _desk.board.changed.connect((_source, state) => {
-      const count = state.value?.needs.length ?? 0;
+      const count = state.value ? needing(state.value) : 0;
       const { 'nbops-count': _, ...others } = this.title.dataset;
       this.title.dataset = count
         ? { ...others, 'nbops-count': String(count) }
         : others;
       this.title.caption = count
-        ? trans._n('nbops: %1 run needs you', 'nbops: %1 runs need you', count)
-        : trans.__('nbops: runs and models');
+        ? trans._n('nbops: %1 thing needs you', 'nbops: %1 things need you', count)
+        : trans.__('nbops: runs, models and data');
     });
   }
 
@@ -134,7 +134,9 @@ function Lists(props: { board: Filtered; desk: Desk }): JSX.Element {
   const models = board.models.filter(model =>
     model.name.toLowerCase().includes(wanted)
   );
-  if (!wanted && !board.runs.length && !models.length) {
+  const data = board.data.filter(row => row.name.toLowerCase().includes(wanted));
+  const stale = needy(board);
+  if (!wanted && !board.runs.length && !models.length && !data.length) {
     return (
       <Notice kind="info" title={trans.__('Nothing has run here yet.')}>
         <p>
@@ -152,15 +154,20 @@ function Lists(props: { board: Filtered; desk: Desk }): JSX.Element {
   }
   return (
     <>
-      {board.needs.length > 0 && (
+      {needing(board) > 0 && (
         <List
           title={trans.__('Needs you')}
-          about={trans.__('Failed or lost. A run leaves this list when its notebook has run again and finished.')}
-          count={board.needs.length}
+          about={trans.__(
+            'Failed or lost, or data that is late. A run leaves this list when its notebook has run again and finished, data when it is collected.'
+          )}
+          count={needing(board)}
           urgent
         >
           {board.needs.map(row => (
             <RunLine key={row.id} row={row} folder={board.folder} />
+          ))}
+          {stale.map(row => (
+            <NeedLine key={row.name} row={row} folder={board.folder} />
           ))}
         </List>
       )}
@@ -193,6 +200,16 @@ function Lists(props: { board: Filtered; desk: Desk }): JSX.Element {
           </li>
         )}
       </List>
+      {board.data.length > 0 && (
+        <List title={trans.__('Data')} count={data.length}>
+          {data.map(row => (
+            <DataLine key={row.name} row={row} folder={board.folder} />
+          ))}
+          {!data.length && (
+            <li className="nbops-Empty">{trans.__('No data matches “%1”.', board.text)}</li>
+          )}
+        </List>
+      )}
     </>
   );
 }

@@ -2,7 +2,7 @@
 import { ReactWidget } from '@jupyterlab/apputils';
 import * as React from 'react';
 
-import type { Desk } from '../desk';
+import { type Desk, needing } from '../desk';
 import { useSource } from '../source';
 import { type Surface, SurfaceContext, useSurface } from '../surface';
 
@@ -27,9 +27,10 @@ export class StatusItem extends ReactWidget {
 function Counts({ desk }: { desk: Desk }): JSX.Element | null {
   const { trans, act } = useSurface();
   const board = useSource(desk.board).value;
+  const needs = board ? needing(board) : 0;
   const parts = [
     board?.running && trans.__('%1 running', board.running),
-    board?.needs.length && trans._n('%1 needs you', '%1 need you', board.needs.length)
+    needs && trans._n('%1 needs you', '%1 need you', needs)
   ].filter(Boolean);
   if (!parts.length) {
     return null;
@@ -38,7 +39,7 @@ function Counts({ desk }: { desk: Desk }): JSX.Element | null {
     <button
       type="button"
       className="nbops-StatusItem-button"
-      title={trans.__('Show runs and models')}
+      title={trans.__('Show runs, models and data')}
       onClick={() => void act('nbops:open-panel')}
     >
       nbops: {parts.join(' · ')}

@@ -6,13 +6,13 @@ A live form is an installed function that displays the view, under the view's ki
 from __future__ import annotations
 
 import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any, ClassVar
 
 from nbops.render.model import Html
-from nbops.tracking import provenance
 
 
 class View(ABC):
@@ -35,16 +35,22 @@ class View(ABC):
         return self.to_text()
 
     def _ipython_display_(self) -> None:
-        show = _live(self.kind) if _attended() else None
+        show = _live(self.kind) if attended() else None
         if show is None:
             # IPython goes on to the HTML and the text.
             raise NotImplementedError
         show(self)
 
 
-def _attended() -> bool:
+def shell() -> Any | None:
+    """The IPython shell this process runs, if it runs one; imports nothing."""
+    module = sys.modules.get("IPython")
+    return module.get_ipython() if module is not None and hasattr(module, "get_ipython") else None
+
+
+def attended() -> bool:
     """Whether this is a notebook's kernel that no runner executes."""
-    return getattr(provenance.shell(), "kernel", None) is not None and not os.environ.get("NBOPS_HEADLESS")
+    return getattr(shell(), "kernel", None) is not None and not os.environ.get("NBOPS_HEADLESS")
 
 
 def _live(kind: str) -> Callable[[Any], None] | None:

@@ -1,0 +1,1 @@
+"""Data that a pipeline can trust: contracts and what they find, kept beside nothing but a scratch engine."""

@@ -1,0 +1,253 @@
+"""A contract against rows: one scan counts what breaks each rule; the broken rows can be had with their reasons."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nbops import duck
+from nbops.data import contract as contracts
+from nbops.data import uniqueness
+from nbops.data.compiling import Compiled, free_of_ours
+from nbops.data.contract import Contract
+from nbops.data.meaning import sentence, wrong
+from nbops.data.relation import Relation, opened
+from nbops.data.rules import Distribution, Fresh, RowRule, Severity, TableRule
+from nbops.errors import UsageError
+from nbops.records import Record
+from nbops.render import html, text, values
+from nbops.render.model import Column, Html
+from nbops.render.view import View
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_GROUP = 8192
+Outcome = Literal["passed", "warning", "quarantined", "failed", "skipped"]
+
+
+class Judged(Record):
+    """What became of a rule: how many rows break it, and what follows from that."""
+
+    sentence: str
+    severity: Severity
+    outcome: Outcome
+    broken: int = 0
+    detail: str = ""
+
+
+class Checked(View):
+    """What a contract found in `rows` rows, of which `quarantined` break a rule that sets them aside; `sql` is what was executed."""
+
+    kind = "checked"
+
+    def __init__(
+        self, contract: str, rows: int, quarantined: int, judged: Sequence[Judged], *, dropped: int = 0, sql: str = ""
+    ) -> None:
+        self.contract = contract
+        self.rows = rows
+        self.quarantined = quarantined
+        self.dropped = dropped
+        self.judged = tuple(judged)
+        self.sql = sql
+
+    @property
+    def good(self) -> int:
+        """Rows that break no rule that sets them aside."""
+        return self.rows - self.quarantined - self.dropped
+
+    @property
+    def ok(self) -> bool:
+        """Whether the good rows may be taken."""
+        return not any(one.outcome == "failed" for one in self.judged)
+
+    @property
+    def summary(self) -> str:
+        """What was found, in one line."""
+        aside = f", {self.quarantined:,} to be set aside" if self.quarantined else ""
+        dropped = f", {self.dropped:,} older of the same key" if self.dropped else ""
+        return f"{self.contract}: {values.counted(self.rows, 'row')}{aside}{dropped}{'' if self.ok else '; the contract is broken'}"
+
+    def to_text(self) -> str:
+        """A line for each rule."""
+        return text.table(_COLUMNS, self._lines(), caption=self.summary)
+
+    def to_html(self) -> Html:
+        """As the text, as a table."""
+        return html.table(_COLUMNS, self._lines(), caption=self.summary)
+
+    def _lines(self) -> list[list[object]]:
+        return [[one.outcome, one.sentence, one.broken or None, one.detail] for one in self.judged]
+
+
+_COLUMNS = (Column("outcome", kind="status"), Column("rule"), Column("broken rows", kind="number"), Column("why"))
+
+
+def check(
+    data: object,
+    given: Any,
+    *,
+    tables: Mapping[str, object] | None = None,
+    broken: str | PathLike[str] | None = None,
+    memory_limit: str = "50%",
+) -> Checked:
+    """Judge rows by a contract, without any store.
+
+    `data` is a path or pattern, a DataFrame of pandas or polars, or Arrow; `given` a contract's YAML file, a dict, a schema of pandera, or
+    a Contract; `tables` are what its foreign keys name. To `broken` the rows that are set aside are written as Parquet, as they came,
+    each with all of its `nbops_reasons`. Raises ConfigError, NotFound and UsageError.
+    """
+    writes = [] if broken is None else [Path(broken).absolute().parent]
+    with _prepared(data, given, tables, memory_limit, writes) as (compiled, relation):
+        con, counts = relation.connection, Counts(compiled)
+        if broken is None or compiled.table_rules or not relation.counts_cheaply:
+            counts.all(duck.rows(con, compiled.counted))
+            if broken is not None:
+                duck.to_parquet(con, compiled.broken, broken, group=_GROUP)
+        else:
+            # Beside the target, not in memory: nobody knows how many rows are broken.
+            marked = Path(broken).absolute().with_suffix(".marked")
+            try:
+                duck.to_parquet(con, compiled.all_marked, marked, group=_GROUP)
+                rows = f"read_parquet({duck.literal(str(marked))})"
+                found = duck.rows(con, compiled.counted_in(rows))
+                others = int(duck.rows(con, f"select count(*) from {relation.sql}")[0][0]) - sum(
+                    row[1] for row in found
+                )
+                counts.all([*found, (False, others, *[0] * len(compiled.words))])
+                duck.to_parquet(con, compiled.broken_of(rows), broken, group=_GROUP)
+            finally:
+                marked.unlink(missing_ok=True)
+        counts.reject(len(relation.rejected()))
+    return counts.judged()
+
+
+def aside(data: object, given: Any, *, tables: Mapping[str, object] | None = None) -> pd.DataFrame:
+    """The rows that a contract sets aside, as they came, each with its `nbops_reasons`. Raises as `check`."""
+    with _prepared(data, given, tables) as (compiled, relation):
+        return duck.frame(relation.connection, compiled.broken)
+
+
+def taken(data: object, given: Any, *, tables: Mapping[str, object] | None = None) -> pd.DataFrame:
+    """The rows that a contract does not set aside, their values as its kinds. Raises as `check`."""
+    with _prepared(data, given, tables) as (compiled, relation):
+        return duck.frame(relation.connection, compiled.taken)
+
+
+class Counts:
+    """Adds up marked rows, and says what a contract makes of them."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        self._compiled = compiled
+        self._broken = [0] * len(compiled.row_rules)
+        self._measures: list[Any] = [None] * len(compiled.table_rules)
+        self.rows = self.quarantined = self.dropped = self._rejected = 0
+
+    def all(self, found: Iterable[Sequence[Any]]) -> None:
+        """What `Compiled.counted` gives."""
+        for dropped, rows, *rest in found:
+            measures, words = rest[: len(self._compiled.table_rules)], rest[len(self._compiled.table_rules) :]
+            self.add(words, rows, dropped=dropped)
+            if not dropped:
+                self.measure(measures)
+
+    def add(self, words: Sequence[int], rows: int, *, dropped: bool = False) -> None:
+        """So many rows with these marks."""
+        self.rows += rows
+        if dropped:
+            self.dropped += rows
+            return
+        if any(word & mask for word, mask in zip(words, self._compiled.masks, strict=True)):
+            self.quarantined += rows
+        for number in self._compiled.broken_by(words):
+            self._broken[number] += rows
+
+    def reject(self, rows: int = 1) -> None:
+        """So many lines that are no rows."""
+        self.rows += rows
+        self.quarantined += rows
+        self._rejected += rows
+
+    def measure(self, found: Sequence[Any]) -> None:
+        """What the rules of the table ask for, in some of the rows: missing values and the newest time."""
+        for number, (rule, value) in enumerate(zip(self._compiled.table_rules, found, strict=True)):
+            before = self._measures[number]
+            if before is None or value is None:
+                self._measures[number] = before if value is None else value
+            else:
+                self._measures[number] = max(before, value) if isinstance(rule, Fresh) else before + value
+
+    def judged(self, distances: Mapping[str, float] | None = None) -> Checked:
+        """What follows; `distances` of the columns from the last snapshot are what rules of distribution ask for."""
+        compiled, kept = self._compiled, self.rows - self.dropped
+        told = [Judged(f"{column} is there", "stop", "failed", 0, "it is missing") for column in compiled.missing]
+        if compiled.extra and compiled.contract.extra != "keep":
+            severity: Severity = compiled.contract.extra
+            outcome: Outcome = "failed" if severity == "stop" else "warning"
+            told.append(Judged("there are no other columns", severity, outcome, 0, ", ".join(compiled.extra)))
+        if self._rejected:
+            told.append(Judged("each line is a row", "quarantine", "quarantined", self._rejected))
+        told += [_of_rows(rule, count, kept) for rule, count in zip(compiled.row_rules, self._broken, strict=True)]
+        told += [
+            Judged(sentence(rule), rule.severity, "skipped", 0, "a column is missing") for rule in compiled.skipped
+        ]
+        for rule, value in zip(compiled.table_rules, self._measures, strict=True):
+            told.append(_of_table(rule, value, kept, distances))
+        return Checked(
+            compiled.contract.name, self.rows, self.quarantined, told, dropped=self.dropped, sql=compiled.counted
+        )
+
+
+def _of_rows(rule: RowRule, count: int, rows: int) -> Judged:
+    share = count / rows if rows else 0.0
+    beyond = share > rule.limit
+    if rule.severity == "warn":
+        outcome: Outcome = "warning" if beyond else "passed"
+    else:
+        outcome = "failed" if beyond else "quarantined" if count else "passed"
+    detail = f"{share:.4g} of the rows, at most {rule.limit:.4g}" if beyond else ""
+    return Judged(sentence(rule), rule.severity, outcome, count, detail)
+
+
+def _of_table(rule: TableRule, value: Any, rows: int, distances: Mapping[str, float] | None) -> Judged:
+    if isinstance(rule, Distribution):
+        if distances is None or rule.column not in distances:
+            return Judged(sentence(rule), rule.severity, "skipped", 0, "there is no snapshot to compare with")
+        found = distances[rule.column]
+        fault = "" if found <= rule.max else f"it is {found:.3g} away"
+    else:
+        fault = wrong(rule, value, rows)
+    outcome: Outcome = "passed" if not fault else "warning" if rule.severity == "warn" else "failed"
+    return Judged(sentence(rule), rule.severity, outcome, 0, fault)
+
+
+@contextlib.contextmanager
+def _prepared(
+    data: object,
+    given: Any,
+    tables: Mapping[str, object] | None,
+    memory_limit: str = "50%",
+    writes: Collection[Path] = (),
+) -> Iterator[tuple[Compiled, Relation]]:
+    contract = contracts.read(given)
+    with opened(data, texts=contract.typed, tables=tables, memory_limit=memory_limit, writes=writes) as relation:
+        free_of_ours(relation.columns)
+        compiled = Compiled(contract, relation.sql, relation.columns)
+        with fitting(contract):
+            uniqueness.find(relation.connection, compiled)
+            yield compiled, relation
+
+
+@contextlib.contextmanager
+def fitting(contract: Contract) -> Iterator[None]:
+    """What DuckDB refuses is a contract that does not fit the data. Raises UsageError."""
+    try:
+        yield
+    except duck.errors() as error:
+        raise UsageError(
+            f"The contract {contract.name!r} does not fit the data: {str(error).splitlines()[0]}",
+            hint="An expression or a type in it is not what DuckDB takes.",
+        ) from error

@@ -1,0 +1,63 @@
+"""What became of a collection, to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from nbops.data.requests import Collect, Status
+from nbops.render import html, text, values
+from nbops.render.model import Column, Html
+from nbops.render.view import View
+
+if TYPE_CHECKING:
+    from nbops.data.snapshots import Snapshot
+
+_COLUMNS = (Column("outcome", kind="status"), Column("rule"), Column("broken rows", kind="number"), Column("why"))
+
+
+class Collection(View):
+    """A collection or a repair: `rows` came, each of them is `good`, `quarantined` or `dropped`; `snapshot` is the last version then."""
+
+    kind = "collection"
+
+    def __init__(self, request: Collect, snapshot: Snapshot | None, reasons: Mapping[str, int] | None = None) -> None:
+        self.collection_id, self.source, self.status = request.collection_id, request.source, request.status
+        self.rows, self.good = request.rows, request.good
+        self.quarantined, self.dropped = request.quarantined, request.dropped
+        self.outcomes, self.message = tuple(request.outcomes), request.message
+        self.reasons = dict(reasons or {})
+        self.snapshot = snapshot
+
+    @property
+    def ok(self) -> bool:
+        """Whether the last version is what its contract asks for."""
+        return self.status in {"taken", "unchanged"}
+
+    @property
+    def summary(self) -> str:
+        """What happened, in one line."""
+        counts = [
+            values.counted(self.rows, "row"), f"{self.good:,} good", f"{self.quarantined:,} quarantined" if self.quarantined else "",
+            f"{self.dropped:,} dropped" if self.dropped else "",
+        ]  # fmt: skip
+        told = ", ".join(count for count in counts if count) if self.rows else ""
+        ends: dict[Status, str] = {
+            "taken": f"version {self.snapshot.version if self.snapshot else ''}", "unchanged": "nothing new",
+            "refused": self.message or "", "failed": self.message or "",
+        }  # fmt: skip
+        return f"{self.source}: {'; '.join(part for part in (ends[self.status], told) if part)}"
+
+    def to_text(self) -> str:
+        """The summary, and a line for each rule that does not hold."""
+        lines = self._lines()
+        return text.table(_COLUMNS, lines, caption=self.summary) if lines else self.summary
+
+    def to_html(self) -> Html:
+        """As the text, as a table."""
+        return html.table(_COLUMNS, self._lines(), caption=self.summary)
+
+    def _lines(self) -> list[list[object]]:
+        return [
+            [one.outcome, one.rule, one.broken or None, one.detail] for one in self.outcomes if one.outcome not in {"passed", "skipped"}
+        ]  # fmt: skip

@@ -1,0 +1,128 @@
+"""What the rules of a contract ask for: as a sentence, as a SQL condition of the rows that break it, as a SQL aggregate to judge."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from nbops import duck
+from nbops.data import patterns
+from nbops.data.rules import (
+    AnyRule,
+    Distribution,
+    Expr,
+    ForeignKey,
+    Fresh,
+    In,
+    Kind,
+    NotNull,
+    NullShare,
+    Range,
+    Regex,
+    RowCount,
+    Scalar,
+    Type,
+    Unique,
+)
+from nbops.records import now_us
+
+SQL_TYPES: dict[Kind, str] = {
+    "integer": "bigint", "number": "double", "string": "varchar", "boolean": "boolean", "date": "date", "timestamp": "timestamp",
+}  # fmt: skip
+"""What a column of a kind is read as."""
+_MOST_SHOWN = 8
+
+
+def sentence(rule: AnyRule) -> str:  # noqa: C901, PLR0911, PLR0912 - one for each rule
+    """What a rule asks for, in its author's words or ours."""
+    if rule.why:
+        return rule.why
+    match rule:
+        case NotNull():
+            return f"{rule.column} has a value"
+        case Type():
+            return f"{rule.column} is {'an' if rule.kind == 'integer' else 'a'} {rule.kind}"
+        case In():
+            more = " …" if len(rule.values) > _MOST_SHOWN else ""
+            return f"{rule.column} is one of {', '.join(map(str, rule.values[:_MOST_SHOWN]))}{more}"
+        case Range():
+            low, high = ("above", "below") if rule.exclusive else ("at least", "at most")
+            ends = [f"{word} {end}" for word, end in ((low, rule.min), (high, rule.max)) if end is not None]
+            return f"{rule.column} is {' and '.join(ends)}"
+        case Regex():
+            return f"{rule.column} looks like {rule.pattern}"
+        case ForeignKey():
+            return f"{rule.column} is a {rule.to} of {rule.references}"
+        case Expr():
+            return rule.condition
+        case Unique():
+            return f"no two rows have the same {', '.join(rule.columns)}"
+        case RowCount():
+            most = "" if rule.max is None else f" and at most {rule.max:,}"
+            return f"there are at least {rule.min:,}{most} rows"
+        case NullShare():
+            return f"at most {rule.max:.3%} of {rule.column} is missing"
+        case Fresh():
+            return f"the newest {rule.column} is at most {timedelta(seconds=rule.within)} old"
+        case Distribution():
+            return f"{rule.column} lies as in the last snapshot, within {rule.max:g}"
+
+
+def broken(rule: NotNull | In | Range | Regex | ForeignKey | Expr) -> str:
+    """The SQL condition of the rows that break a rule; rows for which it is null keep it."""
+    value = "" if isinstance(rule, Expr) else name(rule.column)
+    match rule:
+        case NotNull():
+            return f"{value} is null"
+        case In():
+            return f"{value} not in ({', '.join(map(literal, rule.values))})" if rule.values else f"{value} is not null"
+        case Range():
+            equal = "=" if rule.exclusive else ""
+            ends = (("<", rule.min), (">", rule.max))
+            return (
+                " or ".join(f"{value} {sign}{equal} {literal(end)}" for sign, end in ends if end is not None) or "false"
+            )
+        case Regex():
+            return patterns.differs(f"{value}::varchar", rule.pattern)
+        case ForeignKey():
+            known = f"select {name(rule.to)} from {name(rule.references)} where {name(rule.to)} is not null"
+            return f"{value} not in ({known})"
+        case Expr():
+            return f"not ({rule.condition})"
+
+
+def wrong(rule: RowCount | NullShare | Fresh, found: Any, rows: int) -> str:
+    """What is wrong with what was found; empty when nothing is."""
+    match rule:
+        case RowCount():
+            return "" if rule.min <= rows <= (math.inf if rule.max is None else rule.max) else f"there are {rows:,}"
+        case NullShare():
+            share = found / rows if rows else 0.0
+            return "" if share <= rule.max else f"{share:.3%} is missing"
+        case Fresh():
+            if found is None:
+                return "there is none"
+            age = timedelta(seconds=round(now_us() / 1e6 - found / 1e6))
+            return "" if age.total_seconds() <= rule.within else f"it is {age} old"
+
+
+def name(text: str) -> str:
+    """A SQL name, whatever its characters are."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+def literal(value: Scalar) -> str:
+    """A SQL literal."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if getattr(value, "nanosecond", 0):
+        # A literal of a timestamp has microseconds.
+        return duck.literal(str(value))
+    if isinstance(value, datetime):
+        return f"{'timestamptz' if value.tzinfo else 'timestamp'} {duck.literal(value.isoformat(sep=' '))}"
+    if isinstance(value, date):
+        return f"date {duck.literal(value.isoformat())}"
+    if isinstance(value, (int, float)):
+        return repr(value) if math.isfinite(value) else f"{duck.literal(str(value))}::double"
+    return duck.literal(str(value))

@@ -1,0 +1,36 @@
+"""Spans of time and amounts of bytes as people write them: `2d`, `90 min`, `10 GB`; numbers come out."""
+
+from __future__ import annotations
+
+import re
+
+from nbops.errors import UsageError
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d|w)\s*")
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B", re.IGNORECASE)
+_BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+def seconds(text: str) -> float:
+    """Such as `2d`, `90 min`, `1h 30min`. Raises UsageError, which is a ValueError."""
+    if not re.fullmatch(rf"(?:{_SPAN.pattern})+", text.strip()):
+        raise UsageError(f"{text!r} is no span of time.", hint="Such as `2d`, `90 min`, `1h 30min`.")
+    return sum(float(number) * _SECONDS[unit] for number, unit in _SPAN.findall(text))
+
+
+def size(text: str) -> int:
+    """Bytes, such as `500 MB`; a kB is 1,000. Raises UsageError, which is a ValueError."""
+    found = _SIZE.fullmatch(text.strip())
+    if not found:
+        raise UsageError(f"{text!r} is no amount of bytes.", hint="Such as `500 MB`, `10 GB`.")
+    return int(float(found[1]) * _BYTES[found[2].lower()])
+
+
+def readable(count: float) -> str:
+    """Bytes for a sentence: `1.5 GB`."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}" if unit != "bytes" else f"{count:.0f} bytes"
+        count /= 1000
+    return f"{count:.3g} TB"
