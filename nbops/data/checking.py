@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nbops import duck
 from nbops.data import contract as contracts
-from nbops.data import uniqueness
+from nbops.data import looking_up, uniqueness
 from nbops.data.compiling import Compiled, free_of_ours
 from nbops.data.contract import Contract
 from nbops.data.meaning import sentence, wrong
-from nbops.data.relation import Relation, opened
-from nbops.data.rules import Distribution, Fresh, RowRule, Severity, TableRule
+from nbops.data.relation import Relation, is_read_once, opened, parquet
+from nbops.data.rules import Distribution, Fresh, RowRule, Severity, TableRule, Unique
 from nbops.errors import UsageError
 from nbops.records import Record
 from nbops.render import html, text, values
@@ -40,7 +41,7 @@ class Judged(Record):
 
 
 class Checked(View):
-    """What a contract found in `rows` rows, of which `quarantined` break a rule that sets them aside; `sql` is what was executed."""
+    """What a contract found in `rows` rows, of which `quarantined` break a rule that sets them aside; `sql` is what it is compiled to."""
 
     kind = "checked"
 
@@ -73,17 +74,18 @@ class Checked(View):
 
     def to_text(self) -> str:
         """A line for each rule."""
-        return text.table(_COLUMNS, self._lines(), caption=self.summary)
+        return text.table(COLUMNS, self._lines(), caption=self.summary)
 
     def to_html(self) -> Html:
         """As the text, as a table."""
-        return html.table(_COLUMNS, self._lines(), caption=self.summary)
+        return html.table(COLUMNS, self._lines(), caption=self.summary)
 
     def _lines(self) -> list[list[object]]:
         return [[one.outcome, one.sentence, one.broken or None, one.detail] for one in self.judged]
 
 
-_COLUMNS = (Column("outcome", kind="status"), Column("rule"), Column("broken rows", kind="number"), Column("why"))
+COLUMNS = (Column("outcome", kind="status"), Column("rule"), Column("broken rows", kind="number"), Column("why"))
+"""What is told of each rule."""
 
 
 def check(
@@ -98,29 +100,28 @@ def check(
 
     `data` is a path or pattern, a DataFrame of pandas or polars, or Arrow; `given` a contract's YAML file, a dict, a schema of pandera, or
     a Contract; `tables` are what its foreign keys name. To `broken` the rows that are set aside are written as Parquet, as they came,
-    each with all of its `nbops_reasons`. Raises ConfigError, NotFound and UsageError.
+    each with all of its `nbops_reasons`; lines of CSV that are no rows are counted only. Raises ConfigError, NotFound and UsageError.
     """
-    writes = [] if broken is None else [Path(broken).absolute().parent]
-    with _prepared(data, given, tables, memory_limit, writes) as (compiled, relation):
+    target = None if broken is None else Path(broken).absolute()
+    with contextlib.ExitStack() as stack:
+        # Beside the target, not in memory: nobody knows how many rows are broken.
+        aside = target and _beside(target, stack)
+        writes = [target.parent, aside] if target and aside else []
+        compiled, relation = stack.enter_context(
+            _prepared(data, given, tables, memory_limit, writes, several=target is not None)
+        )
         con, counts = relation.connection, Counts(compiled)
-        if broken is None or compiled.table_rules or not relation.counts_cheaply:
+        if target is None or aside is None or compiled.table_rules or not relation.counts_cheaply:
             counts.all(duck.rows(con, compiled.counted))
-            if broken is not None:
-                duck.to_parquet(con, compiled.broken, broken, group=_GROUP)
+            if target is not None:
+                duck.to_parquet(con, compiled.broken, target, group=_GROUP)
         else:
-            # Beside the target, not in memory: nobody knows how many rows are broken.
-            marked = Path(broken).absolute().with_suffix(".marked")
-            try:
-                duck.to_parquet(con, compiled.all_marked, marked, group=_GROUP)
-                rows = f"read_parquet({duck.literal(str(marked))})"
-                found = duck.rows(con, compiled.counted_in(rows))
-                others = int(duck.rows(con, f"select count(*) from {relation.sql}")[0][0]) - sum(
-                    row[1] for row in found
-                )
-                counts.all([*found, (False, others, *[0] * len(compiled.words))])
-                duck.to_parquet(con, compiled.broken_of(rows), broken, group=_GROUP)
-            finally:
-                marked.unlink(missing_ok=True)
+            duck.to_parquet(con, compiled.all_marked, aside / "marked", group=_GROUP)
+            rows = parquet([aside / "marked"])
+            found = duck.rows(con, compiled.counted_of(rows))
+            others = duck.rows(con, f"select count(*) from {relation.sql}")[0][0] - sum(row[1] for row in found)
+            counts.all([*found, (False, others, *[0] * len(compiled.words))])
+            duck.to_parquet(con, compiled.broken_of(rows), target, group=_GROUP)
         counts.reject(len(relation.rejected()))
     return counts.judged()
 
@@ -197,7 +198,7 @@ class Counts:
         for rule, value in zip(compiled.table_rules, self._measures, strict=True):
             told.append(_of_table(rule, value, kept, distances))
         return Checked(
-            compiled.contract.name, self.rows, self.quarantined, told, dropped=self.dropped, sql=compiled.counted
+            compiled.contract.name, self.rows, self.quarantined, told, dropped=self.dropped, sql=compiled.sql
         )
 
 
@@ -224,6 +225,16 @@ def _of_table(rule: TableRule, value: Any, rows: int, distances: Mapping[str, fl
     return Judged(sentence(rule), rule.severity, outcome, 0, fault)
 
 
+def _beside(target: Path, stack: contextlib.ExitStack) -> Path:
+    """A folder that is gone with the stack. Raises UsageError where none can be made."""
+    try:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".nbops-", dir=target.parent)))
+    except OSError as error:
+        raise UsageError(
+            f"{str(target)!r} cannot be written: {error.strerror}.", hint="Give a path in a folder that is there."
+        ) from error
+
+
 @contextlib.contextmanager
 def _prepared(
     data: object,
@@ -231,14 +242,24 @@ def _prepared(
     tables: Mapping[str, object] | None,
     memory_limit: str = "50%",
     writes: Collection[Path] = (),
+    *,
+    several: bool = True,
 ) -> Iterator[tuple[Compiled, Relation]]:
     contract = contracts.read(given)
+    if several or any(isinstance(rule, Unique) for rule in contract.rules):
+        data = data.read_all() if is_read_once(data) else data
     with opened(data, texts=contract.typed, tables=tables, memory_limit=memory_limit, writes=writes) as relation:
         free_of_ours(relation.columns)
         compiled = Compiled(contract, relation.sql, relation.columns)
         with fitting(contract):
-            uniqueness.find(relation.connection, compiled)
+            look_ahead(relation, compiled)
             yield compiled, relation
+
+
+def look_ahead(relation: Relation, compiled: Compiled) -> None:
+    """Find what rows cannot tell of themselves, or not as cheaply, before they are scanned."""
+    uniqueness.find(relation.connection, compiled)
+    looking_up.find(relation, compiled)
 
 
 @contextlib.contextmanager

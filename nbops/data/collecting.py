@@ -19,9 +19,9 @@ from pathlib import Path
 import msgspec
 
 from nbops import duck
-from nbops.data import declared, parts, snapshots, uniqueness
+from nbops.data import declared, parts, snapshots
 from nbops.data.canonical import content_hash, families
-from nbops.data.checking import Checked, fitting
+from nbops.data.checking import Checked, fitting, look_ahead
 from nbops.data.collection import Collection
 from nbops.data.compiling import Compiled, Dedup, free_of_ours
 from nbops.data.contract import Contract
@@ -157,7 +157,7 @@ class _Work:
                 relation = storable(stack.enter_context(given))
             stack.enter_context(fitting(self._contract))
             compiled = self._compiled(relation)
-            uniqueness.find(relation.connection, compiled)
+            look_ahead(relation, compiled)
             taken, checked = take(
                 relation,
                 compiled,

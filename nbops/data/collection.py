@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from nbops.data.checking import COLUMNS
 from nbops.data.requests import Collect, Status
 from nbops.render import html, text, values
-from nbops.render.model import Column, Html
+from nbops.render.model import Html
 from nbops.render.view import View
 
 if TYPE_CHECKING:
     from nbops.data.snapshots import Snapshot
-
-_COLUMNS = (Column("outcome", kind="status"), Column("rule"), Column("broken rows", kind="number"), Column("why"))
 
 
 class Collection(View):
@@ -51,11 +50,11 @@ class Collection(View):
     def to_text(self) -> str:
         """The summary, and a line for each rule that does not hold."""
         lines = self._lines()
-        return text.table(_COLUMNS, lines, caption=self.summary) if lines else self.summary
+        return text.table(COLUMNS, lines, caption=self.summary) if lines else self.summary
 
     def to_html(self) -> Html:
         """As the text, as a table."""
-        return html.table(_COLUMNS, self._lines(), caption=self.summary)
+        return html.table(COLUMNS, self._lines(), caption=self.summary)
 
     def _lines(self) -> list[list[object]]:
         return [

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from nbops.data.contract import Column, Contract
-from nbops.data.meaning import SQL_TYPES, broken, literal, name, sentence
+from nbops.data.meaning import SQL_TYPES, broken, is_of, literal, name, sentence
 from nbops.data.rules import (
     Distribution,
     Fresh,
     NotNull,
     NullShare,
+    Regex,
     RowCount,
     RowRule,
     Type,
@@ -27,11 +28,6 @@ from nbops.errors import UsageError
 REASONS, HASH, LINE = "nbops_reasons", "nbops_hash", "nbops_line"
 """What rows that are set aside have beside their own columns: why, the hash by which they are known, the line if it was no row."""
 _RESERVED = "nbops_"
-_FAMILIES = {
-    "integer": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
-    "number": ("FLOAT", "DOUBLE", "DECIMAL"), "string": ("VARCHAR", "ENUM"), "boolean": ("BOOLEAN",), "date": ("DATE",),
-    "timestamp": ("TIMESTAMP",),
-}  # fmt: skip
 _FLOATING = ("FLOAT", "DOUBLE")
 _BITS = 62
 
@@ -56,7 +52,7 @@ class Compiled:
     """A contract for the columns of `source`, which stands behind FROM; `there` are their DuckDB types by name.
 
     `known` is SQL of the rows that were taken before, by which `unique` looks for keys that came already, but for those in the columns
-    `replaces`: such rows take the place of what was there.
+    `replaces`: such rows take the place of what was there. `sql` is `counted` as it is before anything is known of the rows.
     """
 
     def __init__(
@@ -75,6 +71,7 @@ class Compiled:
         self._source = _counted_in(source, there, where)
         self._dedup, self._known, self._replaces = dedup, known, replaces
         self._held: set[int] = set()
+        self._listed: set[int] = set()
         self.prefix = "_"
         while any(column.startswith(self.prefix) for column in there):
             self.prefix += "_"
@@ -87,6 +84,7 @@ class Compiled:
         # What becomes of a column that the contract names and that is missing is told already.
         self.skipped = [rule for rule in contract.rules if {*columns(rule)} - there.keys() - contract.columns.keys()]
         self.table_rules = [rule for rule in fitting if isinstance(rule, (RowCount, NullShare, Fresh, Distribution))]
+        self.sql = self.counted
 
     @property
     def words(self) -> list[str]:
@@ -123,9 +121,7 @@ class Compiled:
     @property
     def counted(self) -> str:
         """The one scan: how many rows have which marks, with what rules of the table ask for."""
-        measures = "".join(f", {self._measure(rule)}" for rule in self.table_rules)
-        words = "".join(f", {word}" for word in self.words)
-        return f"select {self.dropped} as dropped, count(*){measures}{words} from ({self.marked}) group by all"
+        return self.counted_of(f"({self.marked})")
 
     @property
     def came(self) -> str:
@@ -142,10 +138,11 @@ class Compiled:
         broken = " or ".join(asked for asked in conditions if asked != "false") or "false"
         return f"select *{''.join(self._marks())} from (select * from ({self._whole_rows()}) where {broken})"
 
-    def counted_in(self, rows: str) -> str:
-        """SELECT of what `counted` gives for rules of rows, over rows that are marked already."""
+    def counted_of(self, rows: str) -> str:
+        """As `counted`, of rows that are marked already."""
+        measures = "".join(f", {self._measure(rule)}" for rule in self.table_rules)
         words = "".join(f", {word}" for word in self.words)
-        return f"select false as dropped, count(*){words} from {rows} group by all"
+        return f"select {self.dropped} as dropped, count(*){measures}{words} from {rows} group by all"
 
     def broken_of(self, rows: str) -> str:
         """SELECT of the rows that are set aside, as they came, with the sentences of all rules that want it."""
@@ -175,6 +172,12 @@ class Compiled:
             if isinstance(rule, Unique) and not self._is_key(rule):
                 yield number, rule
 
+    def regex_rules(self) -> Iterator[tuple[int, Regex]]:
+        """The rules of patterns for columns that are texts as they came, with their numbers: see `looking_up.find`."""
+        for number, rule in enumerate(self.row_rules):
+            if isinstance(rule, Regex) and self.there[rule.column] == "VARCHAR" and not self.is_cast(rule.column):
+                yield number, rule
+
     def keys_of(self, rule: Unique) -> str:
         """SELECT of the values of a rule's columns in all rows that are not dropped."""
         # Which rows are dropped is told by all of their values.
@@ -191,6 +194,14 @@ class Compiled:
         """The name of the table of a rule's repeated keys."""
         return f"{self.prefix}twice{number}"
 
+    def broken_texts(self, number: int) -> str:
+        """The name of the table of the texts that break a rule."""
+        return f"{self.prefix}texts{number}"
+
+    def is_listed(self, number: int) -> None:
+        """All texts that break this rule are in its table."""
+        self._listed.add(number)
+
     def holds(self, number: int) -> None:
         """No row breaks this rule."""
         self._held.add(number)
@@ -201,24 +212,21 @@ class Compiled:
 
     def is_cast(self, column: str) -> bool:
         """Whether a column is read as another type than it has."""
-        kind = self._kind(column)
-        return bool(kind) and not self._is(column, kind)
+        return self.type_of(column) != self.there[column]
 
-    def _kind(self, column: str) -> str:
-        return self.contract.columns.get(column, Column()).kind
+    def type_of(self, column: str) -> str:
+        """The DuckDB type that a column is read as."""
+        told, kind = self.there[column], self.contract.columns.get(column, Column()).kind
+        return SQL_TYPES[kind] if kind and not is_of(told, kind) else told
 
     def _typed(self, column: str) -> str:
         if self.is_cast(column):
-            return f"try_cast({name(column)} as {SQL_TYPES[self._kind(column)]}) as {name(column)}"  # type: ignore[index]
+            return f"try_cast({name(column)} as {self.type_of(column)}) as {name(column)}"
         return name(column)
-
-    def _is(self, column: str, kind: str) -> bool:
-        told = self.there[column]
-        return told.startswith(_FAMILIES[kind]) or (kind == "number" and told.startswith(_FAMILIES["integer"]))
 
     def _misread(self) -> Iterator[str]:
         for number, rule in enumerate(self.row_rules):
-            if isinstance(rule, Type) and not self._is(rule.column, rule.kind):
+            if isinstance(rule, Type) and not is_of(self.there[rule.column], rule.kind):
                 raw = name(rule.column)
                 cast = f"try_cast({raw} as {SQL_TYPES[rule.kind]})"
                 # DuckDB rounds what is no whole number.
@@ -266,13 +274,15 @@ class Compiled:
             yield f", {' | '.join(some)} as {word}"
 
     def _condition(self, number: int, rule: RowRule) -> str:
+        if number in self._held:
+            return "false"
         if isinstance(rule, Unique):
             keys = ", ".join(map(name, rule.columns))
-            if number in self._held or self._is_key(rule):
-                return "false"
-            return f"({keys}) in (select ({keys}) from {self.repeated(number)})"
+            return "false" if self._is_key(rule) else f"({keys}) in (select ({keys}) from {self.repeated(number)})"
+        if isinstance(rule, Regex) and number in self._listed:
+            return f"{name(rule.column)} in (select * from {self.broken_texts(number)})"
         if isinstance(rule, Type):
-            return "false" if self._is(rule.column, rule.kind) else f"{self.prefix}t{number}"
+            return "false" if is_of(self.there[rule.column], rule.kind) else f"{self.prefix}t{number}"
         if isinstance(rule, NotNull) and self.is_cast(rule.column):
             # A value that cannot be read breaks its type, it is not missing.
             return f"{self.raw(rule.column)} is null"

@@ -6,15 +6,10 @@ import math
 from typing import Any
 
 from nbops.data.counts import Numbers
+from nbops.data.meaning import kind_of
 from nbops.data.profile import ColumnProfile, Profile
-from nbops.data.rules import Kind
 
 _FEW = 30
-_KINDS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
-    ("integer", ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")),
-    ("number", ("FLOAT", "DOUBLE", "DECIMAL")), ("boolean", ("BOOLEAN",)), ("timestamp", ("TIMESTAMP",)), ("date", ("DATE",)),
-    ("string", ("VARCHAR", "ENUM")),
-)  # fmt: skip
 
 
 def infer(profile: Profile, name: str) -> dict[str, Any]:
@@ -41,7 +36,7 @@ def to_yaml(contract: dict[str, Any]) -> str:
 
 def _column(found: ColumnProfile, rows: int) -> dict[str, Any]:
     told: dict[str, Any] = {}
-    kind = next((kind for kind, types in _KINDS if found.type.startswith(types)), "")
+    kind = kind_of(found.type)
     if kind:
         told["type"] = kind
     if rows and not found.nulls:

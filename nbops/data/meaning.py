@@ -7,7 +7,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from nbops import duck
-from nbops.data import patterns
 from nbops.data.rules import (
     AnyRule,
     Distribution,
@@ -28,10 +27,28 @@ from nbops.data.rules import (
 from nbops.records import now_us
 
 SQL_TYPES: dict[Kind, str] = {
-    "integer": "bigint", "number": "double", "string": "varchar", "boolean": "boolean", "date": "date", "timestamp": "timestamp",
+    "integer": "BIGINT", "number": "DOUBLE", "string": "VARCHAR", "boolean": "BOOLEAN", "date": "DATE", "timestamp": "TIMESTAMP",
 }  # fmt: skip
-"""What a column of a kind is read as."""
+"""What a column of a kind is read as, as DuckDB names it."""
+_TYPES: dict[Kind, tuple[str, ...]] = {
+    "integer": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
+    "number": ("FLOAT", "DOUBLE", "DECIMAL"), "string": ("VARCHAR", "ENUM"), "boolean": ("BOOLEAN",), "timestamp": ("TIMESTAMP",),
+    "date": ("DATE",),
+}  # fmt: skip
 _MOST_SHOWN = 8
+
+
+def kind_of(told: str) -> Kind | None:
+    """The kind of a DuckDB type; None for lists and what else no kind fits."""
+    return (
+        None if told.endswith("]") else next((kind for kind, types in _TYPES.items() if told.startswith(types)), None)
+    )
+
+
+def is_of(told: str, kind: Kind) -> bool:
+    """Whether values of a DuckDB type are of a kind: a whole number is a number, too."""
+    found = kind_of(told)
+    return found == kind or (kind == "number" and found == "integer")
 
 
 def sentence(rule: AnyRule) -> str:  # noqa: C901, PLR0911, PLR0912 - one for each rule
@@ -84,7 +101,7 @@ def broken(rule: NotNull | In | Range | Regex | ForeignKey | Expr) -> str:
                 " or ".join(f"{value} {sign}{equal} {literal(end)}" for sign, end in ends if end is not None) or "false"
             )
         case Regex():
-            return patterns.differs(f"{value}::varchar", rule.pattern)
+            return f"not regexp_full_match({value}::varchar, {duck.literal(rule.pattern)})"
         case ForeignKey():
             known = f"select {name(rule.to)} from {name(rule.references)} where {name(rule.to)} is not null"
             return f"{value} not in ({known})"

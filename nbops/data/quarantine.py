@@ -24,7 +24,7 @@ from nbops.data.contract import Contract
 from nbops.data.declared import Step
 from nbops.data.meaning import literal, name
 from nbops.data.parts import NewFile
-from nbops.data.relation import Files, Query, Relation, opened
+from nbops.data.relation import Files, Query, Relation, opened, parquet
 from nbops.data.requests import Collect, NewSnapshot, Part, Settled
 from nbops.data.rules import Distribution, Fresh, NullShare, RowCount
 from nbops.data.sources.declaration import Source
@@ -301,7 +301,7 @@ class _Repair:
 
     def _new_part(self, passed: Path, whole: set[str]) -> tuple[NewSnapshot, str]:
         last = self._last
-        chosen = f"select * from read_parquet({literal(str(passed))}) where {HASH} in ({', '.join(map(literal, sorted(whole)))})"
+        chosen = f"select * from {parquet([passed])} where {HASH} in ({', '.join(map(literal, sorted(whole)))})"
         kept = self._folder / "kept.parquet"
         parts.made(chosen, [passed], kept)
         with opened(Files(paths=(str(kept),), format="parquet")) as relation:
@@ -310,7 +310,7 @@ class _Repair:
             f"{name(column) if column in there else 'null'}::{kind} as {name(column)}"
             for column, kind in last.columns.items()
         )
-        rows = f"select {columns} from read_parquet({literal(str(kept))})"
+        rows = f"select {columns} from {parquet([kept])}"
         added = parts.made(rows, [kept], self._folder / "added.parquet", self._by())
         together: list[Part | NewFile] = [*last.parts, *([added] if added else [])]
         total = parts.total_of(together)
@@ -368,7 +368,7 @@ def _open_rows(store: Store, batches: list[Batch], reason: str) -> Query:
     """SELECT of the rows that nobody has dealt with; it reads the table `settled`."""
     paths = [str(store.blob_path(batch.sha256)) for batch in batches]
     selects = [
-        f"select *, {literal(batch.batch_id)} as {BATCH} from read_parquet({literal(path)})"
+        f"select *, {literal(batch.batch_id)} as {BATCH} from {parquet([path])}"
         for batch, path in zip(batches, paths, strict=True)
     ]  # fmt: skip
     chosen = (

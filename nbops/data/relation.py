@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import glob
 import re
-from collections.abc import Collection, Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeGuard
 
 from nbops import duck
 from nbops.data.meaning import name
@@ -18,6 +19,7 @@ from nbops.errors import NotFound, SourceError, UsageError
 from nbops.records import Record
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection as Connection
 
 Format = Literal["parquet", "csv", "json"]
@@ -30,22 +32,20 @@ _MOST_REJECTED = 1_000_000
 
 
 class Relation(NamedTuple):
-    """What can stand behind FROM, its columns with their DuckDB types, and the files that are all it reads, if it does."""
+    """What can stand behind FROM, its columns with their DuckDB types, and the files that are all it reads, if it does.
+
+    `counts_cheaply` says that the number of rows is known without reading them.
+    """
 
     connection: Connection
     sql: str
     columns: dict[str, str]
-    tells_rejected: bool = False
     files: Files | None = None
-
-    @property
-    def counts_cheaply(self) -> bool:
-        """Whether the number of rows is known without reading them."""
-        return "read_csv(" not in self.sql and "read_json(" not in self.sql and not self.sql.startswith("(")
+    counts_cheaply: bool = False
 
     def rejected(self) -> list[tuple[str, str]]:
         """The lines of CSV that were no rows in the scans until now, each with what is wrong with it. Raises SourceError for too many."""
-        if not self.tells_rejected:
+        if self.files is None or not self.files.tells_rejected:
             return []
         found = duck.rows(
             self.connection,
@@ -72,6 +72,16 @@ class Files(Record):
     header: bool | None = None
     null: tuple[str, ...] = ()
     longest: int = 0
+
+    @property
+    def tells_rejected(self) -> bool:
+        """Whether the lines that cannot be read are told one by one."""
+        return self.format == "csv" and len(self.paths) <= _MOST_FILES
+
+    @property
+    def listed(self) -> str:
+        """The paths as SQL."""
+        return _listed(self.paths)
 
 
 class Query(Record):
@@ -117,12 +127,25 @@ def opened(
             if isinstance(data, (str, Path)):
                 data = _found(str(data))
             found = _bound(con, "given", data, texts, paths)
-            duck.confine(con, {*paths, *map(_pattern, paths)}, [str(folder) for folder in writes])
+            folders = [str(folder) for folder in writes]
+            duck.confine(con, {*paths, *map(_pattern, paths)}, {*folders, *map(_pattern, folders)})
             described = duck.rows(con, f"describe select * from {found}")
         columns = {str(row[0]): str(row[1]) for row in described}
-        yield Relation(con, found, columns, "store_rejects" in found, data if isinstance(data, Files) else None)
+        files = data if isinstance(data, Files) else None
+        yield Relation(con, found, columns, files, files.format == "parquet" if files else not isinstance(data, Query))
     finally:
         con.close()
+
+
+def parquet(paths: Iterable[str | Path], more: str = "") -> str:
+    """What stands behind FROM for files of Parquet by their exact paths; `more` are other arguments of DuckDB's `read_parquet`."""
+    return f"read_parquet({_listed(map(str, paths))}, union_by_name = true{more})"
+
+
+def is_read_once(data: object) -> TypeGuard[pa.RecordBatchReader]:
+    """Whether the rows are gone once they were read: a reader of Arrow."""
+    arrow = sys.modules.get("pyarrow")
+    return arrow is not None and isinstance(data, arrow.RecordBatchReader)
 
 
 @contextlib.contextmanager
@@ -172,10 +195,12 @@ def _found(path: str) -> Files:
 
 
 def _reader(con: Connection, files: Files, texts: Collection[str]) -> str:
-    if files.format != "csv":
-        return f"read_{files.format}({_listed(files.paths)}, union_by_name = true)"
-    if len(files.paths) > _MOST_FILES:
-        return f"read_csv({_listed(files.paths)}, union_by_name = true{_types(con, files, files.paths, texts)})"
+    if files.format == "parquet":
+        return parquet(files.paths)
+    if files.format == "json":
+        return f"read_json({files.listed}, union_by_name = true)"
+    if not files.tells_rejected:
+        return f"read_csv({files.listed}, union_by_name = true{_types(con, files, files.paths, texts)})"
     each = [
         f"select * from read_csv({_exact(path)}, store_rejects = true{_types(con, files, (path,), texts)})" for path in files.paths
     ]  # fmt: skip
@@ -201,7 +226,7 @@ def _types(con: Connection, files: Files, paths: tuple[str, ...], texts: Collect
     return f"{told}, types = {{{types}}}" if there else told
 
 
-def _listed(paths: Collection[str]) -> str:
+def _listed(paths: Iterable[str]) -> str:
     return f"[{', '.join(map(_exact, paths))}]"
 
 

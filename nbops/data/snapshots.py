@@ -19,7 +19,7 @@ import msgspec
 from nbops import duck
 from nbops.data import exporting
 from nbops.data.meaning import name
-from nbops.data.relation import Files, Query
+from nbops.data.relation import Files, Query, parquet
 from nbops.data.requests import Part
 from nbops.data.rules import ForeignKey
 from nbops.errors import NotFound, StoreCorrupt, UsageError
@@ -86,8 +86,7 @@ class Snapshot:
         if not self.parts:
             nothing = ", ".join(f"null::{kind} as {name(column)}" for column, kind in self.columns.items())
             return f"(select {nothing} where false)"
-        files = ", ".join(duck.literal(str(path)) for path in self.paths)
-        return f"read_parquet([{files}], union_by_name = true)"
+        return parquet(self.paths)
 
     def files(self) -> Files | Query:
         """What `nbops.data.relation.opened` takes for these rows."""

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbops import duck
-from nbops.data.canonical import Sum, families, row_halves, row_text, stored_as
+from nbops.data.canonical import Sum, row_halves, row_text, stored_as
 from nbops.data.checking import Checked, Counts
 from nbops.data.compiling import HASH, LINE, REASONS, Compiled
-from nbops.data.meaning import SQL_TYPES, literal, name, sentence
-from nbops.data.relation import Relation
+from nbops.data.meaning import literal, name, sentence
+from nbops.data.relation import Relation, parquet
 from nbops.data.rules import Fresh, NullShare
 from nbops.errors import SourceError
 from nbops.records import Record
@@ -42,11 +42,6 @@ class Taken(Record):
     reasons: dict[str, int]
     first: Any = None
     last: Any = None
-
-    @property
-    def families(self) -> dict[str, str]:
-        """The columns as the content hash sees them."""
-        return families(self.columns)
 
 
 def take(
@@ -93,12 +88,12 @@ def storable(relation: Relation) -> Relation:
 
 def described(con: Any, path: Path) -> dict[str, str]:
     """The columns of a Parquet file with their DuckDB types."""
-    return {str(row[0]): str(row[1]) for row in duck.rows(con, f"describe select * from {duck.literal(str(path))}")}
+    return {str(row[0]): str(row[1]) for row in duck.rows(con, f"describe select * from {parquet([path])}")}
 
 
 def _streamed(compiled: Compiled) -> str:
     """SELECT of all rows: as they are taken, as they came where they are set aside, their marks, the halves of their hashes."""
-    kinds = {column: _kind(compiled, column) for column in compiled.there}
+    kinds = {column: compiled.type_of(column) for column in compiled.there}
     low, high = row_halves(kinds)
     values = map(name, kinds)
     raw = [
@@ -111,12 +106,6 @@ def _streamed(compiled: Compiled) -> str:
         f"{high} as {compiled.prefix}h",
     ]
     return f"select {', '.join([*values, *raw, *compiled.words, *more])} from ({compiled.marked})"
-
-
-def _kind(compiled: Compiled, column: str) -> str:
-    if compiled.is_cast(column):
-        return SQL_TYPES[compiled.contract.columns[column].kind].upper()  # type: ignore[index]
-    return compiled.there[column]
 
 
 class _Writer:
@@ -162,7 +151,7 @@ class _Writer:
                 writer.close()
         con = relation.connection
         good = self._folder / "good.parquet" if self._good is not None else None
-        columns = described(con, good) if good else {c: _kind(self._compiled, c) for c in self._compiled.there}
+        columns = described(con, good) if good else {c: self._compiled.type_of(c) for c in self._compiled.there}
         bad = self._hashed(con) if self._bad is not None or self._rejected else None
         total = Sum(self._rows, self._low, self._high)
         return Taken(good, bad, total, columns, dict(self._reasons), *self._ends)
@@ -239,7 +228,7 @@ class _Writer:
             source = self._folder / "aside.parquet"
             kinds = {c: kind for c, kind in described(con, source).items() if c in self._columns}
             text = f"md5({row_text(kinds)})"
-            selects.append(f"select *, {text} as {HASH}, null::varchar as {LINE} from {duck.literal(str(source))}")
+            selects.append(f"select *, {text} as {HASH}, null::varchar as {LINE} from {parquet([source])}")
         if self._rejected:
             lines, whys = zip(*self._rejected, strict=True)
             con.register("rejected", pa.table({"line": lines, "why": whys}))

@@ -59,7 +59,7 @@ def _repeated(batches: Iterable[Hashes]) -> Hashes:
             if sum(map(len, held)) >= _MOST:
                 _put(held, files)
                 held = []
-        if not files[0].exists() and not any(file.exists() for file in files):
+        if not any(file.exists() for file in files):
             return _neighbours(held)
         _put(held, files)
         found = [_neighbours([np.fromfile(file, np.uint64)]) for file in files if file.exists()]

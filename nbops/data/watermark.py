@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +15,7 @@ from nbops.data import parts
 from nbops.data.canonical import families
 from nbops.data.meaning import SQL_TYPES, literal, name
 from nbops.data.parts import NewFile
-from nbops.data.relation import Files, Query, opened
+from nbops.data.relation import Files, Query, opened, parquet
 from nbops.data.requests import Part
 from nbops.errors import ConfigError, SourceError
 from nbops.records import Record
@@ -91,7 +91,7 @@ class Watermark(Record):
         kept: list[Part | NewFile] = [part for part in last.parts if part not in met]
         if met:
             reads = {"old": [there[part] for part in met], "new": [file.path for file in new]}
-            rows = {called: _select(paths) for called, paths in reads.items()}
+            rows = {called: parquet(paths) for called, paths in reads.items()}
             others = f"select * from {rows['old']}"
             if key:
                 keys = ", ".join(map(name, key))
@@ -103,7 +103,7 @@ class Watermark(Record):
         if len(small) <= _MOST_SMALL:
             return [*kept, *new]
         reads_small = [there[part] for part in small]
-        together = parts.made(f"select * from {_select(reads_small)}", reads_small, folder / "small.parquet", self.by)
+        together = parts.made(f"select * from {parquet(reads_small)}", reads_small, folder / "small.parquet", self.by)
         return [part for part in kept if part not in small] + ([together] if together else []) + list(new)
 
     def after(self, last: Snapshot | None, new: Sequence[NewFile]) -> str | None:
@@ -158,7 +158,7 @@ def _fitted(
     absent = {column: kind for column, kind in last.columns.items() if column not in now or column in others}
     selected = [f"null::{kind} as {name(column)}" for column, kind in absent.items()]
     selected += [name(column) for column in columns if column not in absent]
-    made = parts.made(f"select {', '.join(selected)} from {_select(paths)}", paths, target, watermark)
+    made = parts.made(f"select {', '.join(selected)} from {parquet(paths)}", paths, target, watermark)
     return [made] if made else []
 
 
@@ -169,17 +169,9 @@ def _met(there: Mapping[Part, Path], new: Sequence[NewFile], key: Sequence[str])
     keys = ", ".join(map(name, key))
     paths = [file.path for file in new]
     sql = f"""
-        select distinct nbops_file from read_parquet({_listed(there.values())}, union_by_name = true, filename = 'nbops_file')
-        semi join (select {keys} from {_select(paths)}) using ({keys})
+        select distinct nbops_file from {parquet(there.values(), ", filename = 'nbops_file'")}
+        semi join (select {keys} from {parquet(paths)}) using ({keys})
     """
     with opened(Query(sql=sql, paths=tuple(map(str, [*there.values(), *paths])))) as relation:
         found = {row[0] for row in duck.rows(relation.connection, f"select * from {relation.sql}")}
     return [part for part, path in there.items() if str(path) in found]
-
-
-def _select(paths: Iterable[Path]) -> str:
-    return f"read_parquet({_listed(paths)}, union_by_name = true)"
-
-
-def _listed(paths: Iterable[Path]) -> str:
-    return f"[{', '.join(literal(str(path)) for path in paths)}]"

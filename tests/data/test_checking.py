@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from nbops.data import checking
+from nbops.data import checking, looking_up
+from nbops.data import contract as contracts
 from nbops.data.checking import aside, check
+from nbops.data.compiling import Compiled
+from nbops.data.relation import opened
 from nbops.errors import ConfigError, NotFound, UsageError
 
 FLIGHTS = pd.DataFrame(
@@ -172,3 +177,61 @@ def test_the_sql_can_be_shown_and_executed() -> None:
     assert found.sql.startswith("select false as dropped, count(*)")
     assert found.sql.lower().count(" from given") + found.sql.count('"given"') == 1
     assert isinstance(found, checking.Checked)
+
+
+TAILS = ["N1", "N20", "n-1", "", None, "Né", "N1\n", "N" + "1" * 40] * 500
+
+
+@pytest.mark.parametrize("wanted", ["N[0-9]+", ".*", "[^N]*", "x"])
+@pytest.mark.parametrize("few", [True, False])
+def test_a_pattern_is_judged_alike_whether_texts_are_looked_up_or_not(wanted: str, few: bool, tmp_path: Path) -> None:
+    path = tmp_path / "tails.parquet"
+    pq.write_table(pa.table({"tail": TAILS}), path, use_dictionary=few)
+    contract = {"columns": {"tail": {"regex": wanted}}}
+    broken = [text for text in TAILS if text is not None and not re.fullmatch(wanted, text)]
+    found = check(path, contract, broken=tmp_path / "broken.parquet")
+    assert (found.rows, found.quarantined) == (len(TAILS), len(broken))
+    assert sorted(pd.read_parquet(tmp_path / "broken.parquet")["tail"]) == sorted(broken)
+    assert found.sql == check(path, contract).sql
+    assert "regexp" in found.sql
+    with opened(path) as relation:
+        compiled = Compiled(contracts.read(contract), relation.sql, relation.columns)
+        looking_up.find(relation, compiled)
+        assert ("regexp" in compiled.counted) == (not few)
+
+
+def test_a_reader_of_arrow_is_judged_though_it_can_be_read_only_once(tmp_path: Path) -> None:
+    def reader() -> pa.RecordBatchReader:
+        return pa.table({"id": [1, 2, 2]}).to_reader()
+
+    assert check(reader(), {"columns": {"id": {"range": [0, 1]}}}).quarantined == 2
+    unique = {"columns": {"id": {"unique": True, "range": [0, 1]}}}
+    assert check(reader(), unique, broken=tmp_path / "broken.parquet").quarantined == 2
+    assert len(pd.read_parquet(tmp_path / "broken.parquet")) == 2
+
+
+def test_a_list_of_whole_numbers_is_no_whole_number() -> None:
+    lists = pa.table({"n": [[1], [2, 3], None]})
+    assert outcomes(lists, {"columns": {"n": "integer"}}) == {"n is an integer": ("quarantined", 2)}
+
+
+@pytest.mark.parametrize("folder", ["[a]", "a*", "a?b", "it's"])
+def test_a_folder_may_have_any_name(folder: str, tmp_path: Path) -> None:
+    # Taken for patterns, the names would mean these as well.
+    for there in (folder, "a", "ab", "axb"):
+        (tmp_path / there).mkdir(exist_ok=True)
+        pq.write_table(pa.table({"n": [0 if there == folder else 9] * 3}), tmp_path / there / "n.parquet")
+    out = tmp_path / folder / "out.parquet"
+    found = check(tmp_path / folder / "n.parquet", {"columns": {"n": {"range": [1, 2]}}}, broken=out)
+    assert (found.rows, found.quarantined) == (3, 3)
+    assert len(pq.ParquetFile(out).read()) == 3
+
+
+def test_only_what_was_asked_for_is_written(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"n": [1, 2]}), tmp_path / "n.parquet")
+    (tmp_path / "out.marked").write_text("mine")
+    check(tmp_path / "n.parquet", {"columns": {"n": {"range": [1, 1]}}}, broken=tmp_path / "out.parquet")
+    assert (tmp_path / "out.marked").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["n.parquet", "out.marked", "out.parquet"]
+    with pytest.raises(UsageError, match="cannot be written"):
+        check(tmp_path / "n.parquet", {"columns": {"n": {"range": [1, 1]}}}, broken=tmp_path / "no" / "out.parquet")

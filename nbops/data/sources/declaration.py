@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import msgspec
 
 from nbops.data import spans
+from nbops.data.relation import is_read_once
 from nbops.data.sources import address as addresses
 from nbops.data.sources.address import Kind
 from nbops.errors import ConfigError, UsageError, nearest
@@ -179,6 +180,12 @@ class _Reader:
                 return {"from": f"python:{called}", "kind": "python", "given": given}
             if isinstance(given, int | float | bool | Mapping | list | tuple | set):
                 self._refuse("from", f"is {given!r}", "A path, an address, a function, or a DataFrame.")
+            if is_read_once(given):
+                self._refuse(
+                    "from",
+                    "is a reader of Arrow, which can be read only once",
+                    "Give `reader.read_all()`, or a function that makes a new reader each time.",
+                )
             return {"from": f"frame:{type(given).__module__.partition('.')[0]}", "kind": "frame", "given": given}
         try:
             return {"from": given, "kind": addresses.kind(given)}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,6 +75,7 @@ def test_address_tells_its_kind(given: object, kind: str) -> None:
         ({}, "the source has no `from`"),
         ({"from": ""}, "has no `from`"),
         ({"from": 7}, "from is 7"),
+        ({"from": pa.table({"a": [1]}).to_reader()}, "can be read only once.\nHint: Give `reader.read_all()`"),
         ({"from": "x.csv", "frmat": "csv"}, "Did you mean 'format'?"),
         ({"from": "x.csv", "format": "xml"}, "format"),
         ({"from": "x.csv", "options": {"delimeter": ";"}}, "options has 'delimeter'.\nHint: Did you mean 'delimiter'?"),
