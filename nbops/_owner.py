@@ -14,7 +14,13 @@ from pathlib import Path
 import nbops
 
 # Each registers its commands when imported; none may import anything heavy.
-DOMAINS = ("nbops.failures.commands", "nbops.data.commands", "nbops.tracking.commands", "nbops.registry.commands")
+DOMAINS = (
+    "nbops.failures.commands",
+    "nbops.data.commands",
+    "nbops.tracking.commands",
+    "nbops.registry.commands",
+    "nbops.promotion.commands",
+)
 
 
 def main(folder: str) -> int:

@@ -82,6 +82,73 @@ class VersionRegistered(Event, tag="version.registered"):
     sha256: str
 
 
+class ModelDescribed(Event, tag="model.described"):
+    """What a model is for, or by which policy it is promoted, was said anew; `card` is all of it as JSON."""
+
+    card: str
+    why: str | None
+
+
+class VersionCommented(Event, tag="version.commented"):
+    """A person said something about a version, or about the model where there is none."""
+
+    version: int | None
+    text: str
+
+
+class VersionRetired(Event, tag="version.retired"):
+    """A version is not to be used any more."""
+
+    version: int
+    why: str
+
+
+class ModelFrozen(Event, tag="model.frozen"):
+    """No alias of a model may be promoted, or not to `version`, until it is thawed again."""
+
+    version: int | None
+    frozen: bool
+    why: str
+
+
+class AliasMoved(Event, tag="alias.moved"):
+    """An alias went from one version to another: set freely, promoted by a review, rolled back, or removed."""
+
+    alias: str
+    before: int | None
+    after: int | None
+    kind: str
+    review_id: str | None
+    why: str | None
+
+
+class ReviewProposed(Event, tag="review.proposed"):
+    """Somebody asked for an alias to move to a version; `sha256` is that of the gate's verdict."""
+
+    review_id: str
+    version: int
+    alias: str
+    holder: int | None
+    passed: bool
+    sha256: str
+    reason: str
+
+
+class ReviewActed(Event, tag="review.acted"):
+    """What a person did about a review, or tried to do: then the outcome is `conflict` or `refused`."""
+
+    review_id: str
+    act: str
+    outcome: str
+    message: str | None
+    reason: str | None
+    holder: int | None
+    passed: bool | None
+    sha256: str | None
+    attested_by: str | None
+    evidence: str | None
+
+
 class SnapshotTaken(Event, tag="snapshot.taken"):
     """Data got a new version; `why` is what the person said who repaired rows of it."""
 

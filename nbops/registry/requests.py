@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nbops.registry.card import Card
 from nbops.store.wire import Request
 
 
@@ -14,3 +15,58 @@ class RegisterVersion(Request, tag="version.register"):
     sha256: str
     manifest: str
     description: str | None = None
+
+
+class DescribeModel(Request, tag="model.describe"):
+    """Say what a model is for and how it is promoted."""
+
+    model: str
+    card: Card
+    why: str | None = None
+
+
+class Comment(Request, tag="version.comment"):
+    """Say something about a version, or about the model."""
+
+    model: str
+    text: str
+    version: int | None = None
+
+
+class MoveAlias(Request, tag="alias.move"):
+    """Let an alias that is not protected stand for a version, for none to remove it.
+
+    `expected` is the version that it stands for until now, 0 for none; without it whatever it stands for.
+    """
+
+    model: str
+    alias: str
+    version: int | None
+    expected: int | None = None
+    why: str | None = None
+
+
+class Rollback(Request, tag="alias.rollback"):
+    """Let an alias stand again for the last version that held it and is fit to. Answers with that version."""
+
+    model: str
+    alias: str
+    why: str
+    expected: int | None = None
+
+
+class Freeze(Request, tag="model.freeze"):
+    """Forbid promotions of a model, or of a version of it, or allow them again."""
+
+    model: str
+    frozen: bool
+    why: str
+    version: int | None = None
+
+
+class Retire(Request, tag="version.retire"):
+    """A version that holds no alias is not to be used any more."""
+
+    model: str
+    version: int
+    why: str

@@ -32,13 +32,13 @@ class Inside:
         self.places.create()
         self._begin()
 
-    def together(self, *envelopes: Envelope) -> list[Reply]:
-        """The answers to envelopes that are all in line before the writer looks, so that they form groups."""
+    def together(self, *envelopes: Envelope, actor: Actor = ACTOR) -> list[Reply]:
+        """The answers to one's envelopes that are all in line before the writer looks, so that they form groups."""
         gate = threading.Event()
         answers: list[queue.SimpleQueue[Reply]] = [queue.SimpleQueue() for _ in envelopes]
         self.writer.submit(Job(lambda _: None, call=lambda _: gate.wait()))
         for envelope, answer in zip(envelopes, answers, strict=True):
-            self.writer.submit(Job(answer.put, envelope=envelope, actor=ACTOR))
+            self.writer.submit(Job(answer.put, envelope=envelope, actor=actor))
         gate.set()
         return [answer.get(timeout=30) for answer in answers]
 
