@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from nbops.errors import NbopsError
@@ -119,6 +119,13 @@ class Play:
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(steps=st.lists(STEPS, min_size=5, max_size=25))
+@example(steps=[("move", "ann", 1, "candidate"), ("describe", "ann", Policy(protected=("candidate",)))])
+@example(
+    steps=[
+        *(("propose", "ann", version, "champion", True) for version in (1, 2)),
+        *(("act", "bea", number, "approve", True) for number in (0, 1)), ("crash",), ("roll back", "ann", "champion"),
+    ]
+)  # fmt: skip
 def test_aliases_are_what_the_events_say_and_only_the_approved_hold_a_protected_one(
     inside: Inside, steps: list[tuple[object, ...]]
 ) -> None:
