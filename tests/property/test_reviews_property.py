@@ -143,12 +143,23 @@ def test_aliases_are_what_the_events_say_and_only_the_approved_hold_a_protected_
 
 
 STRICT = Policy(author_may_approve=False)
+ALONE = st.one_of(
+    st.tuples(st.just("version"), PEOPLE),
+    st.tuples(st.just("propose"), PEOPLE, VERSIONS, st.just("champion"), st.just(True)),
+    st.tuples(st.just("act"), PEOPLE, st.integers(0, 3), st.just("approve"), st.just(True)),
+    st.tuples(st.just("move"), PEOPLE, VERSIONS, st.just("champion")),
+    st.tuples(st.just("describe"), PEOPLE, POLICIES),
+)
 
 
 @settings(
     deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(steps=st.lists(STEPS.filter(lambda step: step[0] != "crash"), min_size=5, max_size=25))
+@given(steps=st.lists(ALONE, min_size=8, max_size=25))
+@example(
+    steps=[("describe", "ann", Policy()), ("propose", "ann", 1, "champion", True), ("act", "ann", 0, "approve", True)]
+)
+@example(steps=[("describe", "ann", Policy(protected=())), ("move", "ann", 1, "champion")])
 def test_where_the_policy_forbids_it_an_author_alone_gets_nothing_approved(
     inside: Inside, steps: list[tuple[object, ...]]
 ) -> None:
