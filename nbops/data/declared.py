@@ -179,10 +179,11 @@ def _step(path: Path) -> Step:
     said = [line for line in lines if _KEY.match(line)]
     try:
         told: dict[str, Any] = yaml.safe_load("\n".join(said)) or {}
-    except yaml.YAMLError as error:
+    except (ValueError, yaml.YAMLError) as error:
         raise ConfigError(
-            f"The comment of {path.name} cannot be read: {error}", hint="A line each: `every: 1d`."
-        ) from error
+            f"The comment of {path.name} cannot be read: {declaration.unreadable(error)}",
+            hint="A line each: `every: 1d`.",
+        ) from None
     for key in told:
         if key not in _STEP_KEYS:
             raise ConfigError(
