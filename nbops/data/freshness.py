@@ -85,7 +85,7 @@ class Freshness(View):
         told = "; ".join(values.shorten(str(line.needs), _LONGEST).rstrip(".") for line in needy[:_NAMED])
         more = f"; and {len(needy) - _NAMED} more" if len(needy) > _NAMED else ""
         verb = "needs" if len(needy) == 1 else "need"
-        return f"{len(needy)} of {_sources(len(self.lines))} {verb} a look: {told}{more}."
+        return f"{len(needy)} of {values.counted(len(self.lines), 'source')} {verb} a look: {told}{more}."
 
     def to_text(self) -> str:
         """The sentence, and a line for each source."""
@@ -170,15 +170,14 @@ def interval(seconds: float) -> str:
     for unit, name in _UNITS:
         count, rest = divmod(seconds, unit)
         if count and not rest:
-            return f"every {name}" if count == 1 else f"every {count:,.0f} {name}s"
+            return f"every {name}" if count == 1 else f"every {values.counted(round(count), name)}"
     return f"every {values.duration(seconds)}"
 
 
 def span(seconds: float) -> str:
     """About how long: "40 seconds", "26 hours", "3 days"."""
     unit, name = next(((unit, name) for unit, name in _UNITS[1:] if seconds >= 2 * unit), _UNITS[-1])
-    count = max(round(seconds / unit), 1)
-    return f"{count:,} {name}{'s' * (count != 1)}"
+    return values.counted(max(round(seconds / unit), 1), name)
 
 
 def shown(moment: datetime | None) -> str | None:
@@ -272,13 +271,9 @@ def _all_well(lines: Sequence[Line]) -> str:
             else f"All {regular} sources are updated regularly."
         )
     if not regular:
-        return f"Nothing is known to be late: {_sources(len(lines))} without an expected interval."
-    told = f"{regular} of {_sources(len(lines))} {'is' if regular == 1 else 'are'} updated regularly"
+        return f"Nothing is known to be late: {values.counted(len(lines), 'source')} without an expected interval."
+    told = f"{regular} of {values.counted(len(lines), 'source')} {'is' if regular == 1 else 'are'} updated regularly"
     return f"{told}; {len(lines) - regular} without an expected interval."
-
-
-def _sources(count: int) -> str:
-    return f"{count:,} source{'s' * (count != 1)}"
 
 
 @lru_cache(maxsize=32)

@@ -83,7 +83,7 @@ class Sheet(View):
         totals = _rows(self._store, _SET_ASIDE, [self.line.source])[0]
         if not totals["rows"]:
             return None
-        told = [f"{totals['open']:,} row{'s' * (totals['open'] != 1)} set aside and open"]
+        told = [f"{values.counted(totals['open'], 'row')} set aside and open"]
         told += [f"{totals[act]:,} {act}" for act in ("readmitted", "discarded") if totals[act]]
         sentence = f"{', '.join(told)}."
         if not totals["open"]:
