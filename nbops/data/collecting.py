@@ -215,8 +215,7 @@ class _Work:
             content_hash=digest, rows=total.rows, columns=same.columns if same else columns,
             parts=list(same.parts) if same else parts.keep(self._store, together), parent=last.version if last else None,
             profile=self._profile(together),
-            watermark=mark.after(last, new), step=self._made.digest if isinstance(self._made, Step) else None,
-            inputs={called: found.version for called, found in inputs.items()},
+            watermark=mark.after(last, new), inputs={called: found.version for called, found in inputs.items()},
         )  # fmt: skip
         return msgspec.structs.replace(counts, status="taken", snapshot=snapshot)
 
