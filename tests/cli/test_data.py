@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
 
-from nbops import cli
 from nbops.workspace._workspace import Workspace
+from tests.cli.conftest import Answer, Type
 
 ROWS = "id,origin,air_time\n1,EWR,100\n2,JFK,\n3,XXX,90\n4,LGA,-5\n5,EWR,80\n6,JFK,x\n7,LGA,70,1\n"
 CONTRACT = {
@@ -24,17 +22,8 @@ CONTRACT = {
 }  # fmt: skip
 
 
-class Answer(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-Type = Callable[..., Answer]
-
-
 @pytest.fixture
-def typed(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Type:
+def typed(workspace: Workspace, command: Type, monkeypatch: pytest.MonkeyPatch) -> Type:
     """Type a command in the project's folder."""
     project = workspace.project
     for folder in ("sources", "contracts"):
@@ -44,16 +33,7 @@ def typed(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     (project / "sources/origins.sql").write_text("select origin, count(*) as n from flights group by origin\n")
     (project / "contracts/flights.yaml").write_text(yaml.safe_dump(CONTRACT))
     monkeypatch.chdir(project)
-
-    def type_(*words: object) -> Answer:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["nbops", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        told = capsys.readouterr()
-        return Answer(left.value.code or 0, told.out, told.err)  # type: ignore[arg-type]  # main leaves with numbers
-
-    return type_
+    return command
 
 
 def told(answer: Answer) -> Any:
