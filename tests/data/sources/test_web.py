@@ -133,7 +133,7 @@ def test_endless_drip_ends(answer: Any, server: Server, fetching: Fetching) -> N
     begun = time.monotonic()
     told = fetching.refused(server.says("/a.csv", answer), timeout=0.4, retries=1)
     assert "sends less than 65 kB" in told
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 25
 
 
 def test_all_attempts_together_are_bounded(server: Server, fetching: Fetching) -> None:
@@ -275,7 +275,7 @@ fetch(read({"from": sys.argv[2]}, name="flights"), folder / "staging", project=f
 
 
 def test_fetch_that_was_killed_goes_on(server: Server, fetching: Fetching) -> None:
-    url = server.says("/a.csv", file(LARGE, etag='"1"', pace=0.05))
+    url = server.says("/a.csv", file(LARGE, etag='"1"', pace=0.2))
     process = subprocess.Popen([sys.executable, "-c", FETCH, fetching.folder, url])
     part = fetching.folder / "staging" / "flights" / "flights.part"
     until = time.monotonic() + 30
