@@ -24,8 +24,11 @@ from nbops.render.model import Column, Html
 from nbops.render.view import View
 from nbops.store.client import Store
 
-State = Literal["fresh", "unknown", "late", "unchecked", "never", "failing", "unreadable"]
-"""`unknown` has no interval to be late by, `unchecked` was not looked at for longer than that, `unreadable` is declared wrongly."""
+State = Literal["fresh", "unknown", "late", "unchecked", "never", "failing", "unreadable", "undeclared"]
+"""`unknown` has no interval to be late by, `unchecked` was not looked at for longer than that, `unreadable` is declared wrongly.
+
+What no file declares now is `undeclared` and not judged: nobody says that it should go on.
+"""
 
 _LOOK: tuple[State, ...] = ("unreadable", "failing", "late", "unchecked", "never")
 _NAMED = 3
@@ -148,6 +151,8 @@ def together(
 ) -> list[Line]:
     """A line for each source that the store has a row of or the project declares, those that need somebody first."""
     found = {str(row["source"]): _line(row, as_of) for row in rows}
+    for name in found.keys() - known.keys():
+        found[name] = msgspec.structs.replace(found[name], state="undeclared", needs=None)
     for name, made in known.items():
         line = found.get(name) or Line(source=name, state="never", needs=f"{name} was never collected")
         if isinstance(made, ConfigError):
@@ -261,9 +266,13 @@ def _needs(line: Line, last_status: str | None, as_of: datetime) -> str | None:
 
 
 def _all_well(lines: Sequence[Line]) -> str:
-    regular = sum(line.state == "fresh" for line in lines)
     if not lines:
         return "No source of data is declared or collected yet."
+    left = len(lines)
+    lines = [line for line in lines if line.state != "undeclared"]
+    if not lines:
+        return f"No source of data is declared any more: {values.counted(left, 'source')} collected before."
+    regular = sum(line.state == "fresh" for line in lines)
     if regular == len(lines):
         return (
             f"{lines[0].source} is updated regularly."
