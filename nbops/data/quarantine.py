@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -346,9 +346,8 @@ def _called(asked: str | Source | Step) -> str:
 
 def _declared(store: Store, name: str) -> Source:
     """The source as the project declares it; else as it was when it was collected."""
-    known = declared.everything(store.settings.project)
-    if name in known:
-        return declared.source_of(known[name])
+    with suppress(NotFound):
+        return declared.source_of(declared.find(store.settings.project, name))
     told = store.read("select declaration from sources where name = ?", [name]).rows
     return msgspec.json.decode(told[0][0], type=Source)
 

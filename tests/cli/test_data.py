@@ -137,3 +137,27 @@ def test_what_cannot_be_done_is_said_with_a_remedy(typed: Type, words: list[str]
     assert answer.status == 64
     assert sentence in answer.err
     assert "Hint: " in answer.err
+
+
+def test_a_declaration_that_cannot_be_read_fails_alone(typed: Type, workspace: Workspace) -> None:
+    (workspace.project / "sources/broken.yaml").write_text("fro: flights.csv\n")
+    (workspace.project / "sources/planes.yaml").write_text("from: flights.csv\n")
+    (workspace.project / "contracts/planes.yaml").write_text("columns: 7\n")
+    one = typed("data", "collect", "flights", "--json")
+    assert (one.status, [found["status"] for found in json.loads(one.out)]) == (0, ["taken"])
+    every = typed("data", "collect", "--json")
+    assert every.status == 64
+    found = {one["source"]: (one["status"], one.get("code")) for one in json.loads(every.out)}
+    assert found == {
+        "broken": ("failed", "usage.config"), "planes": ("failed", "usage.config"), "flights": ("unchanged", None),
+        "origins": ("taken", None),
+    }  # fmt: skip
+    assert "'fro'" in every.err
+    asked = typed("data", "collect", "broken", "flights")
+    assert (asked.status, "'fro'" in asked.err, "flights" in asked.out) == (64, True, True)
+    assert "2 of 4 sources need a look: broken is declared wrongly" in typed("data", "freshness").out
+    assert {one["source"]: one["state"] for one in told(typed("data", "list", "--json"))}["broken"] == "unreadable"
+    # What was set aside can be looked after meanwhile, too.
+    assert typed("data", "repair", "flights", "air_time = '0'", "--reason", "air_time", "--why", "a test").status == 0
+    missing = typed("data", "collect", "nowhere")
+    assert (missing.status, "broken.yaml" in missing.err) == (64, True)
