@@ -101,10 +101,10 @@ def _snapshot(tx: Transaction, request: Collect, made: NewSnapshot) -> int:
         )
     version = (last or 0) + 1
     tx.run(
-        "insert into core.snapshots values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, make_timestamp(?), ?, false, ?)",
+        "insert into core.snapshots values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, make_timestamp(?), ?, false, ?)",
         request.source, version, made.content_hash, made.rows, sum(part.bytes for part in made.parts),
         msgspec.json.encode(made.columns).decode(), msgspec.json.encode(made.parts).decode(), made.profile, made.parent,
-        made.watermark, made.step, request.collection_id, request.run_id, tx.time, tx.actor.name, tx.next_seq(),
+        made.watermark, request.collection_id, request.run_id, tx.time, tx.actor.name, tx.next_seq(),
     )  # fmt: skip
     for source, used in made.inputs.items():
         tx.add(_INPUTS, request.source, version, source, used, tx.next_seq())

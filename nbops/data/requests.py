@@ -45,7 +45,6 @@ class NewSnapshot(Record):
     parent: int | None = None
     profile: str | None = None
     watermark: str | None = None
-    step: str | None = None
     inputs: dict[str, int] = {}
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
 
-from nbops import cli
 from nbops.workspace._workspace import Workspace
+from tests.cli.conftest import Answer, Type
 
 ROWS = "id,origin,air_time\n1,EWR,100\n2,JFK,\n3,XXX,90\n4,LGA,-5\n5,EWR,80\n6,JFK,x\n7,LGA,70,1\n"
 CONTRACT = {
@@ -24,17 +22,8 @@ CONTRACT = {
 }  # fmt: skip
 
 
-class Answer(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-Type = Callable[..., Answer]
-
-
 @pytest.fixture
-def typed(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Type:
+def typed(workspace: Workspace, command: Type, monkeypatch: pytest.MonkeyPatch) -> Type:
     """Type a command in the project's folder."""
     project = workspace.project
     for folder in ("sources", "contracts"):
@@ -44,16 +33,7 @@ def typed(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     (project / "sources/origins.sql").write_text("select origin, count(*) as n from flights group by origin\n")
     (project / "contracts/flights.yaml").write_text(yaml.safe_dump(CONTRACT))
     monkeypatch.chdir(project)
-
-    def type_(*words: object) -> Answer:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["nbops", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        told = capsys.readouterr()
-        return Answer(left.value.code or 0, told.out, told.err)  # type: ignore[arg-type]  # main leaves with numbers
-
-    return type_
+    return command
 
 
 def told(answer: Answer) -> Any:
@@ -157,3 +137,27 @@ def test_what_cannot_be_done_is_said_with_a_remedy(typed: Type, words: list[str]
     assert answer.status == 64
     assert sentence in answer.err
     assert "Hint: " in answer.err
+
+
+def test_a_declaration_that_cannot_be_read_fails_alone(typed: Type, workspace: Workspace) -> None:
+    (workspace.project / "sources/broken.yaml").write_text("fro: flights.csv\n")
+    (workspace.project / "sources/planes.yaml").write_text("from: flights.csv\n")
+    (workspace.project / "contracts/planes.yaml").write_text("columns: 7\n")
+    one = typed("data", "collect", "flights", "--json")
+    assert (one.status, [found["status"] for found in json.loads(one.out)]) == (0, ["taken"])
+    every = typed("data", "collect", "--json")
+    assert every.status == 64
+    found = {one["source"]: (one["status"], one.get("code")) for one in json.loads(every.out)}
+    assert found == {
+        "broken": ("failed", "usage.config"), "planes": ("failed", "usage.config"), "flights": ("unchanged", None),
+        "origins": ("taken", None),
+    }  # fmt: skip
+    assert "'fro'" in every.err
+    asked = typed("data", "collect", "broken", "flights")
+    assert (asked.status, "'fro'" in asked.err, "flights" in asked.out) == (64, True, True)
+    assert "2 of 4 sources need a look: broken is declared wrongly" in typed("data", "freshness").out
+    assert {one["source"]: one["state"] for one in told(typed("data", "list", "--json"))}["broken"] == "unreadable"
+    # What was set aside can be looked after meanwhile, too.
+    assert typed("data", "repair", "flights", "air_time = '0'", "--reason", "air_time", "--why", "a test").status == 0
+    missing = typed("data", "collect", "nowhere")
+    assert (missing.status, "broken.yaml" in missing.err) == (64, True)

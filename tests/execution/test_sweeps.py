@@ -409,7 +409,7 @@ def test_a_point_without_hope_is_stopped_and_counts_as_done(here: Workspace, ins
     assert time.monotonic() - began < 40
     assert made.runs["status"].tolist() == ["finished"] * 5 + ["stopped"]
     cause = made.runs["cause"].tolist()[-1]
-    assert re.fullmatch(r"stopped: hopeless at step \d \(loss 5\S+, median \S+\)", cause), cause
+    assert re.fullmatch(r"stopped: hopeless at step \d+ \(loss 5\S+, median \S+\)", cause), cause
     assert (made.status, len(made.failed), made.best().params["alpha"]) == ("finished", 0, 1.0)
     made.resume()
     assert len(made.runs) == 6

@@ -61,7 +61,6 @@ create table core.snapshots (
     profile varchar,
     parent integer,
     watermark varchar,
-    step varchar,
     collection_id uuid not null,
     run_id uuid,
     created timestamp not null,
@@ -145,8 +144,7 @@ create view main.freshness as
 with tried as (
     select
         source, max(ended) as last_tried, arg_max(status, seq) as last_status, arg_max_null(message, seq) as last_message,
-        max(ended) filter (where status in ('taken', 'unchanged')) as last_checked,
-        max(ended) filter (where status in ('failed', 'refused')) as last_failed
+        max(ended) filter (where status in ('taken', 'unchanged')) as last_checked
     from core.collections
     where how = 'collected'
     group by source
