@@ -28,15 +28,15 @@ from nbops.store import care
 from nbops.tracking import recording, runs
 from nbops.workspace._run import Run
 from nbops.workspace._workspace import Workspace
-from tests.cli.conftest import Type
 from tests.conftest import Project
+from tests.shared import Type
 
 
 @pytest.fixture
-def typed(here: Workspace, command: Type, monkeypatch: pytest.MonkeyPatch) -> Type:
+def typed(here: Workspace, typed: Type, monkeypatch: pytest.MonkeyPatch) -> Type:
     """Type a command in the project's folder."""
     monkeypatch.chdir(here.project)
-    return command
+    return typed
 
 
 @pytest.fixture(scope="module")

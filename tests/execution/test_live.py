@@ -34,6 +34,8 @@ def test_another_process_reads_the_cell_its_line_and_what_it_takes_and_stops_it(
     path = write(shared.folder / "watched.ipynb", "1", "", code, "2")
     process = subprocess.Popen([*NBOPS, "run", str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     run_id = running(here, "watched")
+    # It may still be in its first cell.
+    wait_until(lambda: (now := live.read(here.store.places.runs / run_id)) and now.cell == 2, 60)
     seen: list[live.State] = []
     follower = threading.Thread(target=lambda: seen.extend(live.follow(here.store, run_id, interval=0.1)))
     follower.start()
