@@ -74,8 +74,9 @@ def collect(
             contract=msgspec.json.encode(contract).decode() if contract != Contract(name=source.name) else None,
         )  # fmt: skip
         declare = Declare(
-            name=source.name, address=shown(source.address), declaration=_shown(made), every=source.every, owner=source.owner or None,
-            licence=source.licence or None, purpose=", ".join(source.purpose) or None,
+            name=source.name, address=shown(source.address), declaration=_shown(made), in_file=source.name in declared.told(project),
+            every=source.every, owner=source.owner or None, licence=source.licence or None,
+            purpose=", ".join(source.purpose) or None,
         )  # fmt: skip
         done: Collect | None = None
         try:

@@ -38,13 +38,15 @@ _NEEDED = """
 @command(Declare)
 def declare(tx: Transaction, request: Declare) -> None:
     """Record a source if it changed."""
-    before = tx.rows("select declaration from core.sources where name = ? order by seq desc limit 1", request.name)
-    if before and before[0][0] == request.declaration:
+    before = tx.rows(
+        "select declaration, in_file from core.sources where name = ? order by seq desc limit 1", request.name
+    )
+    if before and before[0] == (request.declaration, request.in_file):
         return
     tx.run(
-        "insert into core.sources values (?, ?, ?, ?, ?, ?, ?, make_timestamp(?), ?, ?)",
-        request.name, request.address, request.every, request.owner, request.licence, request.purpose, request.declaration, tx.time,
-        tx.actor.name, tx.next_seq(),
+        "insert into core.sources values (?, ?, ?, ?, ?, ?, ?, ?, make_timestamp(?), ?, ?)",
+        request.name, request.address, request.every, request.owner, request.licence, request.purpose, request.declaration,
+        request.in_file, tx.time, tx.actor.name, tx.next_seq(),
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from nbops.store.client import Store
 State = Literal["fresh", "unknown", "late", "unchecked", "never", "failing", "unreadable", "undeclared"]
 """`unknown` has no interval to be late by, `unchecked` was not looked at for longer than that, `unreadable` is declared wrongly.
 
-What no file declares now is `undeclared` and not judged: nobody says that it should go on.
+What was declared by a file that is gone is `undeclared` and not judged: nobody says that it should go on.
 """
 
 _LOOK: tuple[State, ...] = ("unreadable", "failing", "late", "unchecked", "never")
@@ -151,7 +151,8 @@ def together(
 ) -> list[Line]:
     """A line for each source that the store has a row of or the project declares, those that need somebody first."""
     found = {str(row["source"]): _line(row, as_of) for row in rows}
-    for name in found.keys() - known.keys():
+    gone = {str(row["source"]) for row in rows if row["in_file"]} - known.keys()
+    for name in gone:
         found[name] = msgspec.structs.replace(found[name], state="undeclared", needs=None)
     for name, made in known.items():
         line = found.get(name) or Line(source=name, state="never", needs=f"{name} was never collected")
@@ -207,8 +208,9 @@ _SQL = """
     select
         f.source, f.state, f.every, f.usual, epoch_us(f.last_checked) as last_checked, epoch_us(f.last_change) as last_change,
         f.data_until, s.version, s.rows, coalesce(q.rows, 0)::bigint as quarantined, f.owner, f.last_message, f.last_status,
-        epoch_us(now()) as now
+        coalesce(d.in_file, false) as in_file, epoch_us(now()) as now
     from freshness f
+    left join sources d on d.name = f.source
     left join (
         select source, max(version) as version, arg_max(rows, version) as rows from snapshots group by source
     ) s on s.source = f.source

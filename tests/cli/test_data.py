@@ -162,7 +162,7 @@ def test_a_declaration_that_cannot_be_read_fails_alone(typed: Type, workspace: W
     asked = typed("data", "collect", "broken", "flights")
     assert (asked.status, "'fro'" in asked.err, "flights" in asked.out) == (64, True, True)
     assert "2 of 4 sources need a look: broken is declared wrongly" in typed("data", "freshness").out
-    assert {one["source"]: one["state"] for one in typed("data", "list", "--json").told()}["broken"] == "unreadable"
+    assert {one["source"]: one["state"] for one in typed("data", "list", "--json").told}["broken"] == "unreadable"
     # What was set aside can be looked after meanwhile, too.
     assert typed("data", "repair", "flights", "air_time = '0'", "--reason", "air_time", "--why", "a test").status == 0
     missing = typed("data", "collect", "nowhere")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nbops.data.collecting import collect
 from nbops.data.freshness import Freshness, Line, freshness, interval, span, together, uncollected
 from nbops.data.quarantine import repair
+from nbops.data.sources import declaration
 from nbops.errors import ConfigError, NotFound, SourceError
 from nbops.store.client import Store
 from tests.conftest import Project
@@ -242,6 +243,7 @@ def test_each_source_has_one_line_and_the_sentence_counts_those_that_need_somebo
     from nbops.data.sources.declaration import Source
 
     rows = [_row(name, state) for name, state in stored.items()]
+    in_python = {str(row["source"]) for row in rows if not row["in_file"]}
     known: dict[str, Any] = {
         name: Source(name=name, address="a.csv", kind="file") if well else ConfigError("Wrong.", hint="Mend it.")
         for name, well in declared.items()
@@ -249,7 +251,7 @@ def test_each_source_has_one_line_and_the_sentence_counts_those_that_need_somebo
     found = Freshness(together(rows, known, NOW), NOW)
     assert sorted(one.source for one in found.lines) == sorted(stored.keys() | declared.keys())
     undeclared = {one.source for one in found.lines if one.state == "undeclared"}
-    assert undeclared == stored.keys() - declared.keys()
+    assert undeclared == stored.keys() - declared.keys() - in_python
     needy = [one for one in found.lines if one.state not in {"fresh", "unknown", "undeclared"}]
     assert all(one.needs for one in needy)
     assert found.ok == (not needy)
@@ -263,7 +265,16 @@ def _row(name: str, state: str) -> dict[str, object]:
     return {
         "source": name, "state": state, "every": 86_400.0, "usual": None, "last_checked": then, "last_change": then, "data_until": None,
         "version": 1, "rows": 1, "quarantined": 0, "owner": None, "last_message": None, "last_status": "failed",
+        "in_file": len(name) > 1,
     }  # fmt: skip
+
+
+def test_a_source_that_only_python_declares_is_judged_too(project: Project, flights: Store) -> None:
+    bring(project, 1, name="weather")
+    collect(flights, declaration.read({"from": "weather.csv", "every": "1d"}, "weather"))
+    let_pass(project, 5)
+    found = {one.source: one.state for one in freshness(flights).lines}
+    assert found["weather"] == "unchecked"
 
 
 def test_a_source_that_is_no_longer_declared_is_shown_as_such_and_never_late(project: Project, flights: Store) -> None:
