@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import pytest
 
+from nbops import cli
 from nbops.tracking import recording
 from nbops.workspace._run import Run
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project
+
+
+class Answer(NamedTuple):
+    """How a command ended and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def told(self) -> Any:
+        """The JSON document of a command that must succeed."""
+        assert self.status == 0, self
+        return json.loads(self.out)
+
+
+Type = Callable[..., Answer]
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Type:
+    """Type a command in the current folder: what the process of its own would do, in this one."""
+
+    def type_(*words: object) -> Answer:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["nbops", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        printed = capsys.readouterr()
+        return Answer(left.value.code or 0, printed.out, printed.err)  # type: ignore[arg-type]  # main leaves with numbers
+
+    return type_
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import msgspec
 from nbops import config
 from nbops.cli._base import Here, cli, here, json_option, records, show, table
 from nbops.data.declared import FOLDER
-from nbops.errors import NbopsError, UsageError
+from nbops.errors import ConfigError, NbopsError, UsageError
 from nbops.render import values
 from nbops.store.client import Store, connect
 
@@ -55,20 +55,27 @@ def list_sources(obj: Here, as_json: bool) -> None:
 def collect(obj: Here, names: tuple[str, ...], why: str | None, as_json: bool) -> int:
     """Bring NAME (default: all that is declared) up to date, each after what it is made of.
 
-    Exit status 21 if a contract forbids a new version, 20 if a source cannot be had or read; the others are collected all the same.
+    Exit status 21 if a contract forbids a new version, 20 if a source cannot be had or read, 64 if its declaration cannot; the others are
+    collected all the same.
     """
     from nbops.data import collecting, declared
     from nbops.render.progress import told
 
     store = _store(obj)
-    known = declared.everything(store.settings.project)
-    for name in names:
-        declared.find(store.settings.project, name)
+    project = store.settings.project
+    known = declared.told(project)
+    wanted = names or tuple(known)
+    readable = {name: made for name, made in known.items() if not isinstance(made, ConfigError)}
+    for name in {*wanted} - {*known}:
+        declared.find(project, name)
     status, documents = 0, []
-    for name in declared.in_order(known, names or known, store.settings.project):
+    broken = [name for name in wanted if name not in readable]
+    for name in [*broken, *declared.in_order(readable, [name for name in wanted if name in readable], project)]:
         try:
+            if isinstance(made := known[name], ConfigError):
+                raise made
             with told(name) as progress:
-                done = collecting.collect(store, known[name], why=why, progress=progress)
+                done = collecting.collect(store, made, why=why, progress=progress)
         except NbopsError as error:
             status = max(status, error.exit.status) if status != CONTRACT else status
             documents.append(

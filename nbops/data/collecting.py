@@ -35,7 +35,7 @@ from nbops.data.rules import Distribution, ForeignKey, NotNull
 from nbops.data.settled import settle_again
 from nbops.data.snapshots import Snapshot
 from nbops.data.sources import fetching
-from nbops.data.sources.address import shown
+from nbops.data.sources.address import shown, unsaid
 from nbops.data.sources.declaration import Source, is_name
 from nbops.data.sources.origin import Origin
 from nbops.data.taking import Taken, storable, take
@@ -74,8 +74,9 @@ def collect(
             contract=msgspec.json.encode(contract).decode() if contract != Contract(name=source.name) else None,
         )  # fmt: skip
         declare = Declare(
-            name=source.name, address=source.address, declaration=_shown(made), every=source.every, owner=source.owner or None,
-            licence=source.licence or None, purpose=", ".join(source.purpose) or None,
+            name=source.name, address=shown(source.address), declaration=_shown(made), in_file=source.name in declared.told(project),
+            every=source.every, owner=source.owner or None, licence=source.licence or None,
+            purpose=", ".join(source.purpose) or None,
         )  # fmt: skip
         done: Collect | None = None
         try:
@@ -84,6 +85,8 @@ def collect(
             # What a function of the user's raises is as good a reason as one of ours.
             if done is None and isinstance(error := sys.exc_info()[1], Exception):
                 told = error.message if isinstance(error, NbopsError) else f"{type(error).__name__}: {error}"
+                # A library may tell the whole address, a server what it was sent.
+                told = unsaid(told, source.address, source.headers.values(), os.environ)
                 with contextlib.suppress(NbopsError):
                     store.write(declare, msgspec.structs.replace(request, message=told, ended=now_us()))
         version = store.write(declare, done)[1]
@@ -213,8 +216,7 @@ class _Work:
             content_hash=digest, rows=total.rows, columns=same.columns if same else columns,
             parts=list(same.parts) if same else parts.keep(self._store, together), parent=last.version if last else None,
             profile=self._profile(together),
-            watermark=mark.after(last, new), step=self._made.digest if isinstance(self._made, Step) else None,
-            inputs={called: found.version for called, found in inputs.items()},
+            watermark=mark.after(last, new), inputs={called: found.version for called, found in inputs.items()},
         )  # fmt: skip
         return msgspec.structs.replace(counts, status="taken", snapshot=snapshot)
 

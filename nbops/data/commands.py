@@ -38,13 +38,15 @@ _NEEDED = """
 @command(Declare)
 def declare(tx: Transaction, request: Declare) -> None:
     """Record a source if it changed."""
-    before = tx.rows("select declaration from core.sources where name = ? order by seq desc limit 1", request.name)
-    if before and before[0][0] == request.declaration:
+    before = tx.rows(
+        "select declaration, in_file from core.sources where name = ? order by seq desc limit 1", request.name
+    )
+    if before and before[0] == (request.declaration, request.in_file):
         return
     tx.run(
-        "insert into core.sources values (?, ?, ?, ?, ?, ?, ?, make_timestamp(?), ?, ?)",
-        request.name, request.address, request.every, request.owner, request.licence, request.purpose, request.declaration, tx.time,
-        tx.actor.name, tx.next_seq(),
+        "insert into core.sources values (?, ?, ?, ?, ?, ?, ?, ?, make_timestamp(?), ?, ?)",
+        request.name, request.address, request.every, request.owner, request.licence, request.purpose, request.declaration,
+        request.in_file, tx.time, tx.actor.name, tx.next_seq(),
     )  # fmt: skip
 
 
@@ -101,10 +103,10 @@ def _snapshot(tx: Transaction, request: Collect, made: NewSnapshot) -> int:
         )
     version = (last or 0) + 1
     tx.run(
-        "insert into core.snapshots values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, make_timestamp(?), ?, false, ?)",
+        "insert into core.snapshots values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, make_timestamp(?), ?, false, ?)",
         request.source, version, made.content_hash, made.rows, sum(part.bytes for part in made.parts),
         msgspec.json.encode(made.columns).decode(), msgspec.json.encode(made.parts).decode(), made.profile, made.parent,
-        made.watermark, made.step, request.collection_id, request.run_id, tx.time, tx.actor.name, tx.next_seq(),
+        made.watermark, request.collection_id, request.run_id, tx.time, tx.actor.name, tx.next_seq(),
     )  # fmt: skip
     for source, used in made.inputs.items():
         tx.add(_INPUTS, request.source, version, source, used, tx.next_seq())

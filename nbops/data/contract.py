@@ -141,6 +141,9 @@ class _Reader:
         self._known(told, {"contract", "description", "columns", "rules", "extra"}, "the contract")
         columns: dict[str, Column] = {}
         found: list[AnyRule] = []
+        for key, shape in (("columns", Mapping), ("rules", list | tuple)):
+            if told.get(key) and not isinstance(told[key], shape):
+                raise self._refused(key, f"is {told[key]!r}", "docs/data.md shows a contract with both.")
         for name, asked in (told.get("columns") or {}).items():
             columns[str(name)] = self._column(
                 str(name), {"type": asked} if isinstance(asked, str) else asked or {}, found

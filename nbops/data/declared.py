@@ -93,16 +93,21 @@ def files(project: Path) -> list[Path]:
 
 
 def find(project: Path, name: str) -> Source | Step:
-    """What is declared under a name. Raises NotFound and ConfigError."""
-    known = everything(project)
+    """What is declared under a name, whatever is wrong with other files. Raises NotFound and ConfigError."""
+    known = told(project)
     if name not in known:
+        broken = [one.message for one in known.values() if isinstance(one, ConfigError)]
         raise NotFound.of(
             "source",
             name,
             known,
-            otherwise=f"Declare it in {FOLDER}/{name}.yaml; docs/data.md shows an example of each kind.",
+            otherwise=f"A file that cannot be read may declare it: {broken[0]}"
+            if broken
+            else f"Declare it in {FOLDER}/{name}.yaml; docs/data.md shows an example of each kind.",
         )
-    return known[name]
+    if isinstance(found := known[name], ConfigError):
+        raise found
+    return found
 
 
 def source_of(declared: Source | Step) -> Source:
@@ -154,7 +159,10 @@ def _foreign(declared: Source | Step | None, project: Path | None) -> list[str]:
     """The sources that the foreign keys of its contract name."""
     if declared is None or project is None:
         return []
-    contract = contract_of(source_of(declared), project)
+    try:
+        contract = contract_of(source_of(declared), project)
+    except ConfigError:  # told when it is collected
+        return []
     return sorted({rule.references for rule in contract.rules if isinstance(rule, ForeignKey)}) if contract else []
 
 
@@ -179,10 +187,11 @@ def _step(path: Path) -> Step:
     said = [line for line in lines if _KEY.match(line)]
     try:
         told: dict[str, Any] = yaml.safe_load("\n".join(said)) or {}
-    except yaml.YAMLError as error:
+    except (ValueError, yaml.YAMLError) as error:
         raise ConfigError(
-            f"The comment of {path.name} cannot be read: {error}", hint="A line each: `every: 1d`."
-        ) from error
+            f"The comment of {path.name} cannot be read: {declaration.unreadable(error)}",
+            hint="A line each: `every: 1d`.",
+        ) from None
     for key in told:
         if key not in _STEP_KEYS:
             raise ConfigError(

@@ -24,8 +24,11 @@ from nbops.render.model import Column, Html
 from nbops.render.view import View
 from nbops.store.client import Store
 
-State = Literal["fresh", "unknown", "late", "unchecked", "never", "failing", "unreadable"]
-"""`unknown` has no interval to be late by, `unchecked` was not looked at for longer than that, `unreadable` is declared wrongly."""
+State = Literal["fresh", "unknown", "late", "unchecked", "never", "failing", "unreadable", "undeclared"]
+"""`unknown` has no interval to be late by, `unchecked` was not looked at for longer than that, `unreadable` is declared wrongly.
+
+What was declared by a file that is gone is `undeclared` and not judged: nobody says that it should go on.
+"""
 
 _LOOK: tuple[State, ...] = ("unreadable", "failing", "late", "unchecked", "never")
 _NAMED = 3
@@ -85,7 +88,7 @@ class Freshness(View):
         told = "; ".join(values.shorten(str(line.needs), _LONGEST).rstrip(".") for line in needy[:_NAMED])
         more = f"; and {len(needy) - _NAMED} more" if len(needy) > _NAMED else ""
         verb = "needs" if len(needy) == 1 else "need"
-        return f"{len(needy)} of {_sources(len(self.lines))} {verb} a look: {told}{more}."
+        return f"{len(needy)} of {values.counted(len(self.lines), 'source')} {verb} a look: {told}{more}."
 
     def to_text(self) -> str:
         """The sentence, and a line for each source."""
@@ -148,6 +151,9 @@ def together(
 ) -> list[Line]:
     """A line for each source that the store has a row of or the project declares, those that need somebody first."""
     found = {str(row["source"]): _line(row, as_of) for row in rows}
+    gone = {str(row["source"]) for row in rows if row["in_file"]} - known.keys()
+    for name in gone:
+        found[name] = msgspec.structs.replace(found[name], state="undeclared", needs=None)
     for name, made in known.items():
         line = found.get(name) or Line(source=name, state="never", needs=f"{name} was never collected")
         if isinstance(made, ConfigError):
@@ -170,15 +176,14 @@ def interval(seconds: float) -> str:
     for unit, name in _UNITS:
         count, rest = divmod(seconds, unit)
         if count and not rest:
-            return f"every {name}" if count == 1 else f"every {count:,.0f} {name}s"
+            return f"every {name}" if count == 1 else f"every {values.counted(round(count), name)}"
     return f"every {values.duration(seconds)}"
 
 
 def span(seconds: float) -> str:
     """About how long: "40 seconds", "26 hours", "3 days"."""
     unit, name = next(((unit, name) for unit, name in _UNITS[1:] if seconds >= 2 * unit), _UNITS[-1])
-    count = max(round(seconds / unit), 1)
-    return f"{count:,} {name}{'s' * (count != 1)}"
+    return values.counted(max(round(seconds / unit), 1), name)
 
 
 def shown(moment: datetime | None) -> str | None:
@@ -203,8 +208,9 @@ _SQL = """
     select
         f.source, f.state, f.every, f.usual, epoch_us(f.last_checked) as last_checked, epoch_us(f.last_change) as last_change,
         f.data_until, s.version, s.rows, coalesce(q.rows, 0)::bigint as quarantined, f.owner, f.last_message, f.last_status,
-        epoch_us(now()) as now
+        coalesce(d.in_file, false) as in_file, epoch_us(now()) as now
     from freshness f
+    left join sources d on d.name = f.source
     left join (
         select source, max(version) as version, arg_max(rows, version) as rows from snapshots group by source
     ) s on s.source = f.source
@@ -262,9 +268,13 @@ def _needs(line: Line, last_status: str | None, as_of: datetime) -> str | None:
 
 
 def _all_well(lines: Sequence[Line]) -> str:
-    regular = sum(line.state == "fresh" for line in lines)
     if not lines:
         return "No source of data is declared or collected yet."
+    left = len(lines)
+    lines = [line for line in lines if line.state != "undeclared"]
+    if not lines:
+        return f"No source of data is declared any more: {values.counted(left, 'source')} collected before."
+    regular = sum(line.state == "fresh" for line in lines)
     if regular == len(lines):
         return (
             f"{lines[0].source} is updated regularly."
@@ -272,13 +282,9 @@ def _all_well(lines: Sequence[Line]) -> str:
             else f"All {regular} sources are updated regularly."
         )
     if not regular:
-        return f"Nothing is known to be late: {_sources(len(lines))} without an expected interval."
-    told = f"{regular} of {_sources(len(lines))} {'is' if regular == 1 else 'are'} updated regularly"
+        return f"Nothing is known to be late: {values.counted(len(lines), 'source')} without an expected interval."
+    told = f"{regular} of {values.counted(len(lines), 'source')} {'is' if regular == 1 else 'are'} updated regularly"
     return f"{told}; {len(lines) - regular} without an expected interval."
-
-
-def _sources(count: int) -> str:
-    return f"{count:,} source{'s' * (count != 1)}"
 
 
 @lru_cache(maxsize=32)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,12 +87,15 @@ class Quarantine(View):
             )
 
     def first(self, limit: int) -> tuple[list[str], list[list[object]]]:
-        """The columns and the first rows of `frame`, without pandas."""
+        """The columns and the first rows of `frame`, without pandas; times with a zone are text."""
         with self._opened() as relation:
-            rows = duck.rows(relation.connection, f"select * from {relation.sql} limit {int(limit)}")
+            # Python's DuckDB needs a package for them that nothing else needs.
+            zoned = [name(column) for column, kind in relation.columns.items() if "WITH TIME ZONE" in kind]
+            texts = f" replace ({', '.join(f'{column}::varchar as {column}' for column in zoned)})" if zoned else ""
+            rows = duck.rows(relation.connection, f"select *{texts} from {relation.sql} limit {int(limit)}")
             return list(relation.columns), [list(row) for row in rows]
 
-    def _opened(self) -> Any:
+    def _opened(self) -> AbstractContextManager[Relation]:
         return opened(_open_rows(self._store, self._batches, self.reason), tables=_settled(self._store, self.source))
 
     def to_text(self, limit: int = _SHOWN) -> str:
@@ -106,9 +110,7 @@ class Quarantine(View):
         told = html.table(_REASONS, self._lines(), caption=self._summary)
         if not self.rows:
             return told
-        frame = self.frame(_SHOWN)
-        columns = [Column(str(column)) for column in frame.columns]
-        return Html(told + html.table(columns, frame.astype(object).where(frame.notna(), None).to_numpy().tolist()))
+        return Html(told + html.table(*self.first(_SHOWN)))
 
     @property
     def _summary(self) -> str:
@@ -239,11 +241,13 @@ class _Repair:
             **more,
         )  # fmt: skip
 
-    def _opened(self) -> Any:
+    def _opened(self) -> AbstractContextManager[Relation]:
         rows = _open_rows(self._store, self._batches, self._reason)
         return opened(rows, tables=_settled(self._store, self._source), writes=[self._folder])
 
-    def _repaired(self, sql: str, function: Callable[[pd.DataFrame], pd.DataFrame] | None) -> Any:
+    def _repaired(
+        self, sql: str, function: Callable[[pd.DataFrame], pd.DataFrame] | None
+    ) -> AbstractContextManager[Relation]:
         rows = _open_rows(self._store, self._batches, self._reason)
         with self._opened() as relation:
             if function is not None:
@@ -342,9 +346,8 @@ def _called(asked: str | Source | Step) -> str:
 
 def _declared(store: Store, name: str) -> Source:
     """The source as the project declares it; else as it was when it was collected."""
-    known = declared.everything(store.settings.project)
-    if name in known:
-        return declared.source_of(known[name])
+    with suppress(NotFound):
+        return declared.source_of(declared.find(store.settings.project, name))
     told = store.read("select declaration from sources where name = ?", [name]).rows
     return msgspec.json.decode(told[0][0], type=Source)
 

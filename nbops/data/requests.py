@@ -12,11 +12,15 @@ Status = Literal["taken", "unchanged", "refused", "failed"]
 
 
 class Declare(Request, tag="data.declare"):
-    """A source as it is declared now; `every` in seconds. The same again is not recorded."""
+    """A source as it is declared now, by a file of the project or only by who collects it. The same again is not recorded.
+
+    `every` in seconds.
+    """
 
     name: str
     address: str
     declaration: str
+    in_file: bool
     every: float | None = None
     owner: str | None = None
     licence: str | None = None
@@ -45,7 +49,6 @@ class NewSnapshot(Record):
     parent: int | None = None
     profile: str | None = None
     watermark: str | None = None
-    step: str | None = None
     inputs: dict[str, int] = {}
 
 

@@ -14,7 +14,6 @@ from nbops.data.freshness import Line, shown
 from nbops.data.profile import Profile
 from nbops.data.profile_views import ProfileView
 from nbops.data.quarantine import BATCH, Quarantine
-from nbops.data.sources import address
 from nbops.errors import NbopsError
 from nbops.records import at
 from nbops.render import html, text, values
@@ -84,7 +83,7 @@ class Sheet(View):
         totals = _rows(self._store, _SET_ASIDE, [self.line.source])[0]
         if not totals["rows"]:
             return None
-        told = [f"{totals['open']:,} row{'s' * (totals['open'] != 1)} set aside and open"]
+        told = [f"{values.counted(totals['open'], 'row')} set aside and open"]
         told += [f"{totals[act]:,} {act}" for act in ("readmitted", "discarded") if totals[act]]
         sentence = f"{', '.join(told)}."
         if not totals["open"]:
@@ -201,11 +200,10 @@ def _facts(store: Store, line: Line) -> tuple[Sequence[Column], Sequence[object]
     """What is known of a source itself; what nobody said is left out."""
     found = _rows(store, _DECLARED, [line.source])
     said: Mapping[str, object] = found[0] if found else {}
-    place = address.shown(str(said["address"])) if said else None
     pairs = {
         Column("expected"): line.interval or None,
         Column("last checked", kind="time"): shown(line.last_checked), Column("last change", kind="time"): shown(line.last_change),
-        Column("data until", kind="time"): line.data_until, Column("from", kind="code"): place,
+        Column("data until", kind="time"): line.data_until, Column("from", kind="code"): said.get("address"),
         Column("owner"): line.owner, Column("licence"): said.get("licence"), Column("purpose"): said.get("purpose"),
     }  # fmt: skip
     known = {column: value for column, value in pairs.items() if value is not None}

@@ -1,7 +1,8 @@
 """The counting itself: values come in pieces of any size and order, a profile's column comes out.
 
 Edges are chosen from a sample, or are those of another profile. Afterwards every value is counted exactly, in one pass: a piece is sorted
-a cache's worth at a time, and then the places of the edges in it are its counts, its ends its extremes.
+a cache's worth at a time, and then the places of the edges in it are its counts, its ends its extremes. Where values are spread widely,
+it is cheaper to look up between which edges each lies by its first bits, and to sort only those that share these bits with an edge.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     Doubles = npt.NDArray[np.float64]
     Hashes = npt.NDArray[np.uint64]
     Counts = npt.NDArray[np.int64]
+    Codes = npt.NDArray[np.uint8]
 
 EDGES = 64
 SAMPLE = 65_536
@@ -35,6 +37,10 @@ _CATEGORIES = 200
 # What is sorted fits a cache; BLAS takes products of 10,000 and more apart over threads of its own.
 _PIECE = 8192
 _STRAYS = 4096
+_LONGEST_WAIT = 64
+# A cell of the grid is what the sign, the exponent and the first eleven bits behind it say, of a number in single precision.
+_SHIFT, _CELLS = 12, 1 << 20
+_NEAR, _UNUSUAL = EDGES + 1, EDGES + 2
 _TRACKED, _TRACKED_CHARACTERS = 16_384, 4_000_000
 _EXAMPLE_CHARACTERS = 40
 _SKETCHED = 1024
@@ -52,6 +58,9 @@ class NumberTally:
         self._sketch = _Sketch()
         # Values that the sample did not have, while they are few: all that there are may yet become the edges.
         self._strays: dict[float, int] | None = None
+        self._grid: Codes | None = None
+        # Pieces until the grid is tried again, and how many the last failure was worth.
+        self._wait = self._waited = 0
         self._given = like is not None
         self._start(like.edges if like is not None else ())
 
@@ -104,10 +113,18 @@ class NumberTally:
 
         self._edges = np.array(edges, dtype=np.float64)
         self._below, self._upto = np.zeros(len(edges), np.int64), np.zeros(len(edges), np.int64)
+        self._grid = None
 
     def _count(self, values: Doubles) -> None:
         import numpy as np
 
+        if self._wait:
+            self._wait -= 1
+        elif self._strays is None and 0 < len(self._edges) <= EDGES:
+            if self.count_coarsely(values):
+                self._waited = 0
+                return
+            self._wait = self._waited = min(2 * self._waited + 1, _LONGEST_WAIT)
         ordered = np.sort(values)  # NaN come last
         first, last = int(ordered.searchsorted(-np.inf, "right")), int(ordered.searchsorted(np.inf))
         if last < len(ordered):
@@ -132,6 +149,38 @@ class NumberTally:
         if self._strays is not None and int((upto - below).sum()) < len(ordered):
             self._stray(ordered)
         self._sketch.add((_distinct(ordered) + 0.0).view(np.uint64))  # -0.0 is 0.0
+
+    def count_coarsely(self, values: Doubles) -> bool:
+        """Count a piece by the cells of a grid; False, and nothing counted, where too many values lie in the cell of an edge."""
+        import numpy as np
+
+        if self._grid is None:
+            self._grid = _grid(self._edges)
+        with np.errstate(over="ignore"):
+            codes = self._grid[values.astype(np.float32).view(np.uint32) >> _SHIFT]
+        counts = np.bincount(codes, minlength=EDGES + 3)
+        near, unusual = int(counts[_NEAR]), int(counts[_UNUSUAL])
+        if near > len(values) // 8 or unusual == len(values):
+            return False
+        if unusual:
+            there = ~np.isnan(values)
+            if len(values) - int(there.sum()) < unusual:
+                return False  # some are infinite, or too large
+            values, codes = values[there], codes[there]
+        close = np.sort(values[np.flatnonzero(codes == _NEAR)])
+        below = counts[: len(self._edges)].cumsum()
+        self._below += below + close.searchsorted(self._edges)
+        self._upto += below + close.searchsorted(self._edges, "right")
+        self._nulls += unusual
+        self._finite += len(values)
+        self._min, self._max = min(self._min, float(values.min())), max(self._max, float(values.max()))
+        with np.errstate(over="ignore"):
+            self._sum += float(values.sum())
+            self._squares += float(np.dot(values, values))
+        self._low += float(values[values < self._edges[0]].sum())
+        self._high += float(values[values > self._edges[-1]].sum())
+        self._sketch.add((values + 0.0).view(np.uint64))  # -0.0 is 0.0
+        return True
 
     def _stray(self, ordered: Doubles) -> None:
         import numpy as np
@@ -318,6 +367,32 @@ class _Sketch:
                 self._limit = int(kept[-1])
             self._pool, self._pooled = [kept], len(kept)
         return self._pooled
+
+
+def _grid(edges: Doubles) -> Codes:
+    """For each cell how many edges lie below it, unless there is one in it, or its numbers are infinite or none."""
+    import numpy as np
+
+    half = _CELLS // 2
+    grid = np.full(_CELLS, _UNUSUAL, np.uint8)
+    # Infinite ones begin here; cells of numbers below zero come in the order of their distance from it.
+    last = int(np.float32(np.inf).view(np.uint32) >> _SHIFT)
+    with np.errstate(over="ignore"):
+        cells = ((edges + 0.0).astype(np.float32).view(np.uint32) >> _SHIFT).astype(np.int64)
+    negative = int((edges < 0).sum())
+    start, done = last, 0
+    for cell in (cells[:negative] - half).tolist():
+        grid[half + cell : half + start] = done
+        start, done = cell, done + 1
+    grid[half : half + start] = done
+    start = 0
+    for cell in cells[negative:].tolist():
+        grid[start:cell] = done
+        start, done = cell, done + 1
+    grid[start:last] = done
+    grid[[*cells.tolist(), 0, half]] = _NEAR
+    grid[[last, half + last]] = _UNUSUAL
+    return grid
 
 
 def _fresh(ordered: Any) -> npt.NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,14 @@ from nbops.data.meaning import SQL_TYPES, literal, name
 from nbops.data.parts import NewFile
 from nbops.data.relation import Files, Query, opened, parquet
 from nbops.data.requests import Part
+from nbops.data.sources.appending import beginning
 from nbops.errors import ConfigError, SourceError
 from nbops.records import Record
 
 if TYPE_CHECKING:
     from nbops.data.contract import Contract
     from nbops.data.snapshots import Snapshot
-    from nbops.data.sources.declaration import Append, Source
+    from nbops.data.sources.declaration import Source
 
 # So many small parts are put together, so that a source which is read every night stays quick to read.
 _MOST_SMALL = 48
@@ -50,8 +51,8 @@ class Watermark(Record):
         if not append.look_back:
             return cls(append.by, newest, newest)
         try:
-            return cls(append.by, newest, newest - _back(append, newest), looks_back=True)
-        except TypeError as error:
+            return cls(append.by, newest, beginning(append, newest), looks_back=True)
+        except SourceError as error:
             told = last.columns.get(append.by)
             raise ConfigError(
                 f"{source.name!r} looks back from {append.by!r}, which is a {told}, by what cannot be taken from it.",
@@ -83,7 +84,7 @@ class Watermark(Record):
         if not new:
             return list(last.parts)
         there = dict(zip(last.parts, last.paths, strict=True))
-        if new and not last.columns.items() <= columns.items():
+        if not last.columns.items() <= columns.items():
             new = _fitted(last, new, columns, folder / "fitted.parquet", self.by)
         # The rows of a part that lacks a column would have other hashes than those that are read with it.
         wider = not columns.keys() <= last.columns.keys()
@@ -128,15 +129,6 @@ def value(told: Any, kind: str) -> Any:
     if kind.startswith("DECIMAL"):
         return Decimal(told)
     return date.fromisoformat(told) if kind == "DATE" else told
-
-
-def _back(append: Append, newest: Any) -> Any:
-    if append.is_span:
-        return timedelta(seconds=append.look_back)
-    if isinstance(newest, Decimal):
-        return Decimal(str(append.look_back))
-    # A double would round a great integer.
-    return int(append.look_back) if append.look_back.is_integer() else append.look_back
 
 
 def _fitted(

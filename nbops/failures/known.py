@@ -79,6 +79,48 @@ _OURS = (
     ),
 )  # fmt: skip
 
+# What a declared source says of itself; docs/data.md is where its sentences come from.
+_FETCHED = (
+    Rule(
+        "fetch.full", "resource", "The disk is full: data could not be fetched.",
+        ename=("SourceError",), evalue=rf"^The disk of .+ is full\.{_NBOPS}",
+    ),
+    Rule(
+        "fetch.lacks", "environment", "A package, variable, module or folder is missing that a source needs.", ename=("SourceError",),
+        evalue=r"needs? (the driver|fsspec|a package)\b.*\nHint: |environment variable \w+, which is not set\.\nHint: "
+               r"|^The (module|folder) .+ cannot be (imported|made): .*\nHint: ",
+    ),
+    Rule(
+        "fetch.changed", "schema_change", "A source came in another shape: a column, table or sheet is missing, or of another type.",
+        ename=("SourceError",),
+        evalue=r"^'.+' was .+ until now, and is .*\nHint: |There is no table '.*\nHint: | has no sheet .*\nHint: "
+               r"|no such (column|table): .*\nHint: |(column|relation) .+ does not exist.*\nHint: ",
+    ),
+    Rule(
+        "fetch.rows", "dirty_rows", "Lines of a source cannot be read.", ename=("SourceError",),
+        evalue=r"^More than [\d,]+ lines cannot be read\.\nHint: |^Line \d+ of .+ is longer than .*\nHint: "
+               r"|is none of its characters\.\nHint: ",
+    ),
+    Rule(
+        "fetch.late", "timeout", "A source took longer than its declaration lets it.", ename=("SourceError",),
+        evalue=r"was (not there|stopped) after \S+ seconds(, after \d+ attempts?)?\.\nHint: ",
+    ),
+    Rule(
+        "fetch.unreachable", "data_access", "A source cannot be reached: its name is unknown, or nobody answers there.",
+        ename=("SourceError",),
+        evalue=r"(nobody answers there|its name is unknown|(ConnectionRefusedError|gaierror)\)), after \d+ attempts?\.\nHint: ",
+    ),
+    Rule(
+        "fetch.busy", "transient", "A source was busy, changed, or broke off, and did so each time it was tried.",
+        ename=("SourceError",),
+        evalue=r", after \d+ attempts?\.\nHint: |was changed while it was read\.\nHint: |is being fetched into .*\nHint: ",
+    ),
+    Rule(
+        "fetch.failed", "data_access", "Data cannot be had from its source, or is not what was asked for.",
+        ename=("SourceError",), evalue=_NBOPS,
+    ),
+)  # fmt: skip
+
 _SURROUNDINGS = (
     Rule(
         "import.own", "code_bug", "A module of the project has no such name.", ename=("ImportError",),
@@ -482,6 +524,7 @@ OTHERWISE = Rule("code.other", "code_bug", "Nothing but the code itself explains
 RULES: tuple[Rule, ...] = (
     *_LIMITS,
     *_OURS,
+    *_FETCHED,
     *_SURROUNDINGS,
     *_SLIPS,
     *_RESOURCES,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbops.data import declared, snapshots
-from nbops.errors import NbopsError, NotFound
+from nbops.errors import NotFound, UsageError
 from nbops.tracking import artifacts, recording, runs
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nbops.data.snapshots import Snapshot
     from nbops.data.sources.declaration import Source
     from nbops.store.client import Store
+    from nbops.tracking.recording import Recording
 
 
 class Dataset:
@@ -151,12 +152,18 @@ def made(store: Store, name: str, source: object = None, contract: object = None
 
 
 def _read(snapshot: Snapshot) -> Snapshot:
-    with suppress(NbopsError):
-        artifacts.add_input(runs.current(), snapshot, snapshot.source)
+    if (run := _run()) is not None:
+        artifacts.add_input(run, snapshot, snapshot.source)
     return snapshot
 
 
 def _run_id() -> str | None:
-    with suppress(NbopsError):
-        return runs.current().run_id
+    run = _run()
+    return run.run_id if run is not None else None
+
+
+def _run() -> Recording | None:
+    """The run that is open, if it is clear which one."""
+    with suppress(UsageError):
+        return runs.current()
     return None

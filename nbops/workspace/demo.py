@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -183,7 +184,7 @@ def _collect(workspace: Workspace, source: Path, tell: Callable[[Step], None]) -
     for file in _RAW.values():
         copy = project / "data" / source.parent.name / file
         if not copy.exists():
-            _write(copy, lambda temporary, file=file: shutil.copyfile(source / file, temporary))  # type: ignore[misc]  # one each
+            _write(copy, partial(shutil.copyfile, source / file))
     with _step(tell, f"collecting {_listed(_RAW)}") as step:
         known = declared.everything(project)
         done = []

@@ -1,5 +1,5 @@
 """The command line is tested on a project that the tests of a module share."""
 
-from tests.shared import here, nothing_left, run, shared
+from tests.shared import here, nothing_left, run, shared, typed
 
-__all__ = ["here", "nothing_left", "run", "shared"]
+__all__ = ["here", "nothing_left", "run", "shared", "typed"]

@@ -10,9 +10,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 import nbformat
@@ -24,38 +23,20 @@ from nbformat import v4
 from sklearn.linear_model import Ridge
 
 import nbops
-from nbops import cli
 from nbops.errors import NotFound
 from nbops.store import care
 from nbops.tracking import recording, runs
 from nbops.workspace._run import Run
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project
-
-
-class Answer(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-Type = Callable[..., Answer]
+from tests.shared import Type
 
 
 @pytest.fixture
-def typed(here: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Type:
+def typed(here: Workspace, typed: Type, monkeypatch: pytest.MonkeyPatch) -> Type:
     """Type a command in the project's folder."""
     monkeypatch.chdir(here.project)
-
-    def type_(*words: object) -> Answer:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["nbops", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        told = capsys.readouterr()
-        return Answer(left.value.code or 0, told.out, told.err)  # type: ignore[arg-type]  # main leaves with numbers
-
-    return type_
+    return typed
 
 
 @pytest.fixture(scope="module")

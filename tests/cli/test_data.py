@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
 import yaml
 
-from nbops import cli
 from nbops.workspace._workspace import Workspace
+from tests.shared import Type
 
 ROWS = "id,origin,air_time\n1,EWR,100\n2,JFK,\n3,XXX,90\n4,LGA,-5\n5,EWR,80\n6,JFK,x\n7,LGA,70,1\n"
 CONTRACT = {
@@ -24,51 +21,37 @@ CONTRACT = {
 }  # fmt: skip
 
 
-class Answer(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-Type = Callable[..., Answer]
-
-
-@pytest.fixture
-def typed(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Type:
-    """Type a command in the project's folder."""
-    project = workspace.project
+def declare(project: Path) -> Path:
     for folder in ("sources", "contracts"):
         (project / folder).mkdir()
     (project / "flights.csv").write_text(ROWS)
     (project / "sources/flights.yaml").write_text("from: flights.csv\nevery: 1d\nowner: ops\nkey: id\n")
     (project / "sources/origins.sql").write_text("select origin, count(*) as n from flights group by origin\n")
     (project / "contracts/flights.yaml").write_text(yaml.safe_dump(CONTRACT))
-    monkeypatch.chdir(project)
-
-    def type_(*words: object) -> Answer:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["nbops", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        told = capsys.readouterr()
-        return Answer(left.value.code or 0, told.out, told.err)  # type: ignore[arg-type]  # main leaves with numbers
-
-    return type_
+    return project
 
 
-def told(answer: Answer) -> Any:
-    assert answer.status == 0, answer
-    return json.loads(answer.out)
+@pytest.fixture
+def typed(workspace: Workspace, typed: Type, monkeypatch: pytest.MonkeyPatch) -> Type:
+    """Type a command in the folder of a project of the test's own."""
+    monkeypatch.chdir(declare(workspace.project))
+    return typed
+
+
+@pytest.fixture(scope="module")
+def uncollected(here: Workspace) -> Path:
+    """The folder of a project in which nothing was ever collected."""
+    return declare(here.project)
 
 
 def test_a_project_s_data_is_collected_looked_at_repaired_and_compared(typed: Type) -> None:
-    assert [line["state"] for line in told(typed("data", "list", "--json"))] == ["never", "never"]
-    flights, origins = told(typed("data", "collect", "--json"))
+    assert [line["state"] for line in typed("data", "list", "--json").told] == ["never", "never"]
+    flights, origins = typed("data", "collect", "--json").told
     assert (flights["status"], flights["rows"], flights["good"], flights["quarantined"]) == ("taken", 7, 2, 5)
     assert (origins["source"], origins["status"], origins["good"]) == ("origins", "taken", 1)
-    assert [one["status"] for one in told(typed("data", "collect", "--json"))] == ["unchanged", "unchanged"]
+    assert [one["status"] for one in typed("data", "collect", "--json").told] == ["unchanged", "unchanged"]
 
-    found = told(typed("data", "quarantine", "flights", "--json"))
+    found = typed("data", "quarantine", "flights", "--json").told
     assert found["reasons"] == {
         "air_time has a value": 1, "air_time is an integer": 1, "air_time is at least 0 and at most 500": 1,
         "origin is one of EWR, JFK, LGA": 1, "the line can be read: too many columns": 1,
@@ -89,7 +72,7 @@ def test_a_project_s_data_is_collected_looked_at_repaired_and_compared(typed: Ty
     assert typed("data", "quarantine", "flights").out == "flights: nothing is in quarantine\n"
     assert typed("data", "collect", "flights").out.startswith("flights: nothing new")
 
-    difference = told(typed("data", "diff", "flights", 1, 3, "--rows", 5, "--json"))
+    difference = typed("data", "diff", "flights", 1, 3, "--rows", 5, "--json").told
     assert (difference["added"], difference["removed"], difference["changed"]) == (2, 0, 0)
     assert {row["id"] for row in difference["rows"]} == {2, 3}
     assert (
@@ -97,7 +80,7 @@ def test_a_project_s_data_is_collected_looked_at_repaired_and_compared(typed: Ty
         == "flights/1 → flights/3: 2 → 4 rows, 2 added, 0 removed, 0 changed\n"
     )
     assert "origin" in typed("data", "profile", "flights/1").out
-    assert [row["version"] for row in told(typed("data", "snapshots", "flights", "--json"))] == [3, 2, 1]
+    assert [row["version"] for row in typed("data", "snapshots", "flights", "--json").told] == [3, 2, 1]
     assert typed("data", "prune", "flights", "--keep", 1).out == "Versions 1, 2 of flights are given up.\n"
     assert typed("data", "profile", "flights/1").status == 64
     assert typed("data", "prune", "flights").status == 64
@@ -152,8 +135,35 @@ def test_files_are_judged_profiled_and_described_without_a_project(typed: Type, 
         (["diff", "flights"], "There is no snapshot of"),
     ],
 )
-def test_what_cannot_be_done_is_said_with_a_remedy(typed: Type, words: list[str], sentence: str) -> None:
+def test_what_cannot_be_done_is_said_with_a_remedy(
+    typed: Type, uncollected: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], sentence: str
+) -> None:
+    monkeypatch.chdir(uncollected)
     answer = typed("data", *words)
     assert answer.status == 64
     assert sentence in answer.err
     assert "Hint: " in answer.err
+
+
+def test_a_declaration_that_cannot_be_read_fails_alone(typed: Type, workspace: Workspace) -> None:
+    (workspace.project / "sources/broken.yaml").write_text("fro: flights.csv\n")
+    (workspace.project / "sources/planes.yaml").write_text("from: flights.csv\n")
+    (workspace.project / "contracts/planes.yaml").write_text("columns: 7\n")
+    one = typed("data", "collect", "flights", "--json")
+    assert (one.status, [found["status"] for found in json.loads(one.out)]) == (0, ["taken"])
+    every = typed("data", "collect", "--json")
+    assert every.status == 64
+    found = {one["source"]: (one["status"], one.get("code")) for one in json.loads(every.out)}
+    assert found == {
+        "broken": ("failed", "usage.config"), "planes": ("failed", "usage.config"), "flights": ("unchanged", None),
+        "origins": ("taken", None),
+    }  # fmt: skip
+    assert "'fro'" in every.err
+    asked = typed("data", "collect", "broken", "flights")
+    assert (asked.status, "'fro'" in asked.err, "flights" in asked.out) == (64, True, True)
+    assert "2 of 4 sources need a look: broken is declared wrongly" in typed("data", "freshness").out
+    assert {one["source"]: one["state"] for one in typed("data", "list", "--json").told}["broken"] == "unreadable"
+    # What was set aside can be looked after meanwhile, too.
+    assert typed("data", "repair", "flights", "air_time = '0'", "--reason", "air_time", "--why", "a test").status == 0
+    missing = typed("data", "collect", "nowhere")
+    assert (missing.status, "broken.yaml" in missing.err) == (64, True)

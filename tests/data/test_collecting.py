@@ -245,6 +245,9 @@ def test_what_is_beyond_the_last_row_is_told_for_each_type(store: Store, times: 
     ("times", "back"),
     [
         ([dt.date(2024, 1, 1) + dt.timedelta(n) for n in range(4)], "1d"),
+        # A part of a day is the whole of it, as where the source itself looks back.
+        ([dt.date(2024, 1, 1) + dt.timedelta(n) for n in range(4)], "1h"),
+        ([f"2024-01-0{n} 06:00:00" for n in range(1, 5)], "1d"),
         ([dt.datetime.fromisoformat("2024-01-01") + dt.timedelta(days=n) for n in range(4)], "1d"),
         ([2**62 + n for n in range(4)], 1),
         ([decimal.Decimal("0.10") + n for n in range(4)], 1),

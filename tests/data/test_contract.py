@@ -96,6 +96,9 @@ def test_a_rule_has_a_severity_a_share_and_a_sentence() -> None:
         ({"rules": [{"row_count": {"min": -1}}]}, "rule 1 does not fit"),
         ({"rules": [{"fresh": {"column": "a", "within": "soon"}}]}, "no time within"),
         ({"rule": []}, "the contract has 'rule'"),
+        ({"columns": 7}, "columns is 7"),
+        ({"columns": ["a"]}, "columns is ['a']"),
+        ({"rules": {"row_count": 3}}, "rules is {"),
         ({"extra": "drop"}, "the contract does not fit"),
     ],
 )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nbops.data.collecting import collect
 from nbops.data.freshness import Freshness, Line, freshness, interval, span, together, uncollected
 from nbops.data.quarantine import repair
+from nbops.data.sources import declaration
 from nbops.errors import ConfigError, NotFound, SourceError
 from nbops.store.client import Store
 from tests.conftest import Project
@@ -242,13 +243,16 @@ def test_each_source_has_one_line_and_the_sentence_counts_those_that_need_somebo
     from nbops.data.sources.declaration import Source
 
     rows = [_row(name, state) for name, state in stored.items()]
+    in_python = {str(row["source"]) for row in rows if not row["in_file"]}
     known: dict[str, Any] = {
         name: Source(name=name, address="a.csv", kind="file") if well else ConfigError("Wrong.", hint="Mend it.")
         for name, well in declared.items()
     }
     found = Freshness(together(rows, known, NOW), NOW)
     assert sorted(one.source for one in found.lines) == sorted(stored.keys() | declared.keys())
-    needy = [one for one in found.lines if one.state not in {"fresh", "unknown"}]
+    undeclared = {one.source for one in found.lines if one.state == "undeclared"}
+    assert undeclared == stored.keys() - declared.keys() - in_python
+    needy = [one for one in found.lines if one.state not in {"fresh", "unknown", "undeclared"}]
     assert all(one.needs for one in needy)
     assert found.ok == (not needy)
     assert found.lines[: len(needy)] == tuple(needy)
@@ -261,7 +265,43 @@ def _row(name: str, state: str) -> dict[str, object]:
     return {
         "source": name, "state": state, "every": 86_400.0, "usual": None, "last_checked": then, "last_change": then, "data_until": None,
         "version": 1, "rows": 1, "quarantined": 0, "owner": None, "last_message": None, "last_status": "failed",
+        "in_file": len(name) > 1,
     }  # fmt: skip
+
+
+def test_a_source_that_only_python_declares_is_judged_too(project: Project, flights: Store) -> None:
+    bring(project, 1, name="weather")
+    collect(flights, declaration.read({"from": "weather.csv", "every": "1d"}, "weather"))
+    let_pass(project, 5)
+    found = {one.source: one.state for one in freshness(flights).lines}
+    assert found["weather"] == "unchecked"
+
+
+def test_a_source_that_is_no_longer_declared_is_shown_as_such_and_never_late(project: Project, flights: Store) -> None:
+    declare(project, "weather", "from: weather.csv\nevery: 1d\n")
+    bring(project, 1, name="weather")
+    collect(flights, "weather")
+    let_pass(project, 5)
+    assert [(one.source, one.state) for one in freshness(flights).lines] == [
+        ("flights", "unchecked"),
+        ("weather", "unchecked"),
+    ]
+    (project.folder / "sources" / "flights.yaml").unlink()
+    found = freshness(flights)
+    one = line(found)
+    assert (one.state, one.needs, one.version, one.rows) == ("undeclared", None, 1, 2)
+    assert found.sentence == "1 of 2 sources needs a look: weather was not checked for 5 days."
+    collect(flights, "weather")
+    bring(project, 1, 2, name="weather")
+    collect(flights, "weather")
+    assert freshness(flights).ok
+    assert freshness(flights).sentence == "weather is updated regularly."
+    (project.folder / "sources" / "weather.yaml").unlink()
+    assert freshness(flights).sentence == "No source of data is declared any more: 2 sources collected before."
+    assert "· undeclared" in freshness(flights).to_text()
+    # Whoever declares it again has it judged again.
+    declare(project)
+    assert line(freshness(flights)).state == "unchecked"
 
 
 def test_a_declaration_that_changed_is_read_again(project: Project) -> None:

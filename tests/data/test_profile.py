@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -22,6 +23,7 @@ from nbops.data.profile import Profile, beyond_chance
 from nbops.data.profile_views import difference
 from nbops.data.profiling import profile
 from nbops.data.relation import opened
+from nbops.data.tallies import NumberTally
 from nbops.errors import NotFound, SourceError, UsageError
 
 ROWS = 30_000
@@ -429,3 +431,46 @@ def test_what_cannot_be_read_is_refused_with_a_hint(tmp_path: Path) -> None:
         profile(tmp_path / "bent.parquet")
     with pytest.raises(UsageError, match="no column 'y'"):
         profile(pd.DataFrame({"x": [1]}))["y"]
+
+
+def spread() -> dict[str, Any]:
+    """Columns of numbers, spread in every way that a grid of cells may find hard."""
+    drawn = np.random.default_rng(5)
+    many = 50_000
+    normal, some = drawn.normal(5, 1, many), drawn.random(many) < 0.01
+    return {
+        "normal": drawn.normal(0, 1, many), "below zero": -drawn.lognormal(0, 2, many), "long tails": drawn.standard_t(2, many),
+        "missing": np.where(some, np.nan, normal), "infinite": np.where(some, -np.inf, normal), "huge": normal * 1e300,
+        "tiny": normal * 1e-300, "cents": np.round(drawn.gamma(2, 10, many), 2), "zeros": np.where(some, -0.0, drawn.normal(0, 1, many)),
+        "mostly zero": np.where(some, normal, 0.0), "numbered": np.arange(many) * 1.0, "microseconds": 1.3e15 + normal * 1e10,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("given", ["itself", "other"])
+@pytest.mark.parametrize("called", [*spread()])
+def test_what_is_counted_by_cells_is_what_is_counted_by_sorting(
+    called: str, given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values, drawn = spread()[called], np.random.default_rng(6).normal(2, 2, 5000)
+    counted = []
+    by_cells = NumberTally.count_coarsely
+    for way in (by_cells, lambda *_: False):
+        used: list[bool] = []
+        monkeypatch.setattr(
+            NumberTally, "count_coarsely", lambda *told, way=way, used=used: used.append(way(*told)) or used[-1]
+        )
+        tally = NumberTally("DOUBLE", "number", None)
+        tally.sample(values if given == "itself" else drawn)
+        tally.add(values)
+        counted.append((tally.column(), used))
+    (one, used), (other, _) = counted
+    assert one.numbers is not None
+    assert other.numbers is not None
+    sums = ("sum", "squares", "low", "high")
+    assert [getattr(one.numbers, field) for field in sums] == pytest.approx(
+        [getattr(other.numbers, field) for field in sums]
+    )
+    alike = {field: getattr(other.numbers, field) for field in sums}
+    assert msgspec.structs.replace(one, numbers=msgspec.structs.replace(one.numbers, **alike)) == other
+    if called in {"normal", "below zero", "missing", "cents"} and given == "itself":
+        assert sum(used) > len(used) // 2

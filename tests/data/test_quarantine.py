@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import html
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import nbops
 from nbops.data import canonical, collecting, quarantine, snapshots
 from nbops.data.collection import Collection
 from nbops.data.quarantine import Quarantine
+from nbops.data.sheet import sheet
 from nbops.data.sources import declaration
 from nbops.errors import NbopsError, NotFound, UsageError
 from nbops.store.client import Store
@@ -61,6 +66,31 @@ def test_rows_are_there_as_they_came_with_their_reasons(store: Store) -> None:
     assert list(frame.nbops_reasons.map(list)) == [[ORIGIN, AIR], [AIR], ["id is an integer", ORIGIN]]
     assert len(waiting.frame(limit=2)) == 2
     assert "3 rows in quarantine" in waiting.to_text()
+
+
+def test_rows_are_shown_as_they_came_whatever_their_types(store: Store) -> None:
+    table = pa.table(
+        {
+            "id": [1, 2],
+            "far": [1.5, float("nan")],
+            "day": [dt.date(2024, 1, 1), None],
+            "at": [dt.datetime(2024, 1, 1, 5, 6, 7, 120_000, tzinfo=dt.UTC).replace(tzinfo=None), None],
+            "zoned": pa.array([dt.datetime(2024, 1, 1, tzinfo=dt.UTC), None], pa.timestamp("us", "UTC")),
+            "stops": [["EWR", "JFK"], None],
+        }
+    )
+    taken(store, table, contract={"columns": {"id": {"in": [0]}}})
+    shown = html.unescape(Quarantine(store, "flights").to_html())
+    columns, rows = Quarantine(store, "flights").first(2)
+    assert columns[:6] == table.column_names
+    cells = [re.findall(r"<td[^>]*>(?:<span[^>]*>)?([^<]*)", row)[:6] for row in re.findall(r"<tr.*?</tr>", shown)[-2:]]
+    zoned = str(min(rows)[4])
+    assert dt.datetime.fromisoformat(zoned) == dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    assert sorted(cells) == [
+        ["1", "1.5", "2024-01-01", "2024-01-01 05:06:07.120000", zoned, "['EWR', 'JFK']"],
+        ["2", "–", "–", "–", "–", "–"],
+    ]
+    assert zoned in sheet(store, "flights", rows=2).to_html()
 
 
 def test_a_reason_chooses_rows(store: Store) -> None:

@@ -11,8 +11,9 @@ from sklearn.linear_model import Ridge
 from nbops.data import snapshots
 from nbops.data.collecting import collect
 from nbops.data.retention import prune
-from nbops.errors import NotFound, UsageError
+from nbops.errors import NotFound, StoreFull, UsageError
 from nbops.store import care
+from nbops.tracking import artifacts
 from nbops.workspace._workspace import Workspace
 
 
@@ -45,6 +46,25 @@ def test_what_a_version_of_a_model_needs_is_never_pruned(workspace: Workspace) -
     assert snapshots.get(workspace.store, "doubled", 2).frame()["y"].tolist() == [2.0, 2.0, 4.0]
     with pytest.raises(NotFound, match="was given up"):
         snapshots.get(workspace.store, "doubled", 1).frame()
+
+
+def test_a_version_that_is_read_is_an_input_of_the_run_that_is_meant(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version(workspace, 1)
+    flights = workspace.dataset("flights")
+    assert flights.snapshot().version == 1
+    with workspace.start_run("train") as run:
+        flights.snapshot()
+
+        def full(*_: object) -> None:
+            raise StoreFull("The disk is full.", hint="Free some space.")
+
+        # Whoever reads data in a run has to learn that the run does not know of it.
+        monkeypatch.setattr(artifacts, "add_input", full)
+        with pytest.raises(StoreFull):
+            flights.snapshot()
+    assert workspace.store.read("select run_id::varchar, source from snapshot_uses").rows == [[run.run_id, "flights"]]
 
 
 def test_old_versions_go_and_young_ones_stay(workspace: Workspace) -> None:

@@ -34,6 +34,8 @@ def test_another_process_reads_the_cell_its_line_and_what_it_takes_and_stops_it(
     path = write(shared.folder / "watched.ipynb", "1", "", code, "2")
     process = subprocess.Popen([*NBOPS, "run", str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     run_id = running(here, "watched")
+    # It may still be in its first cell.
+    wait_until(lambda: (now := live.read(here.store.places.runs / run_id)) and now.cell == 2, 60)
     seen: list[live.State] = []
     follower = threading.Thread(target=lambda: seen.extend(live.follow(here.store, run_id, interval=0.1)))
     follower.start()
@@ -49,14 +51,20 @@ def test_another_process_reads_the_cell_its_line_and_what_it_takes_and_stops_it(
     assert stopped.stdout == f"stopping {run_id[-8:]}\n"
     assert process.communicate(timeout=60)[0].startswith("stopped")
     assert process.returncode == 130
-    follower.join(10)
+    follower.join(60)
     assert not follower.is_alive()
     assert "interrupted by SIGTERM" in told.communicate(timeout=60)[0]
-    assert {(state.cell, state.cells) for state in seen} == {(2, 3)}
+    # Whoever looks early sees the first cell, too.
+    cells = [(state.cell, state.cells) for state in seen]
+    assert cells == sorted(cells)
+    assert set(cells) <= {(1, 3), (2, 3)}
+    assert cells[-1] == (2, 3)
     # The first look may come before the first line.
     assert all(state.line.startswith("line ") for state in seen if state.line)
     assert seen[-1].line
-    assert [state.seconds for state in seen] == sorted(state.seconds for state in seen)
+    for cell in (1, 2):
+        seconds = [state.seconds for state in seen if state.cell == cell]
+        assert seconds == sorted(seconds)
     assert seen[-1].cpu > 0
     assert live.read(here.store.places.runs / run_id) is None
 
@@ -68,7 +76,7 @@ def test_a_second_interrupt_kills_a_cell_that_does_not_listen(shared: Project, h
     process = subprocess.Popen([*NBOPS, "run", str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     wait_until(begun.exists, 60)
     live.stop(here.store, running(here, "deaf"), kill=True)
-    assert "interrupted by SIGTERM" in process.communicate(timeout=10)[0]
+    assert "interrupted by SIGTERM" in process.communicate(timeout=40)[0]
     assert process.returncode == 130
 
 

@@ -269,8 +269,16 @@ def test_papermill_always_executes_and_keeps_the_key(place: Place, monkeypatch: 
     assert place.run(parameters={"alpha": 0.3}).unchanged
 
 
+MEETS = """
+import glob, os, time
+open(f"met-{os.getpid()}", "w").close()
+while len(glob.glob("met-*")) < 2:
+    time.sleep(0.02)
+"""
+
+
 def test_two_at_once_are_two_runs_of_one_key(place: Place) -> None:
-    place.write('data: "in" = "data.csv"', "open(data).read()\nimport time\ntime.sleep(0.5)")
+    place.write('data: "in" = "data.csv"', f"open(data).read()\n{MEETS}")
     command = [sys.executable, "-m", "nbops", "run", str(place.folder / "notebook.ipynb"), "--json"]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     ids = {json.loads(process.communicate(timeout=120)[0])["run_id"] for process in both}

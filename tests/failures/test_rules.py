@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -16,6 +19,8 @@ from hypothesis import strategies as st
 from nbops import errors
 from nbops.cli._base import cli
 from nbops.cli._project import rules as rules_command
+from nbops.data.sources.declaration import read
+from nbops.data.sources.fetching import fetch
 from nbops.failures import (
     EXIT_STATUSES,
     MEANINGS,
@@ -28,8 +33,10 @@ from nbops.failures import (
     all_rules,
     classify,
     evidence_from_error,
+    evidence_from_text,
 )
 from nbops.failures.rules import extension_rules
+from tests.data.sources.server import Server, cut, file, serving, status
 
 CLASSES = get_args(FailureClass)
 
@@ -90,6 +97,7 @@ ERRORS = {kind for kind in vars(errors).values() if isinstance(kind, type) and i
         (errors.TrustRefused, "environment", 30),
         (errors.ModelError, "environment", 26),
         (errors.NotFound, "data_access", 20),
+        (errors.SourceError, "data_access", 20),
         (errors.QueryTimeout, "timeout", 23),
         (errors.QueryError, "code_bug", 25),
         (errors.ConfigError, "code_bug", 25),
@@ -106,6 +114,83 @@ def test_errors_of_nbops_are_told_by_name_and_by_the_error_itself(
     by_name = Evidence(faults=(Fault(kind.__name__, str(error)),))
     for verdict in (classify(by_name), classify(evidence_from_error(error))):
         assert (verdict.failure_class, verdict.exit_status) == (failure_class, status)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as made:
+        made.says("/busy.csv", status(503))
+        made.says("/closed.csv", status(403))
+        made.says("/cut.csv", cut(b"a,b\n1,2\n" * 99, 40))
+        made.says("/slow.csv", file(b"a,b\n1,2\n" * 2**15, pace=0.2))
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("told", "rule"),
+    [
+        ({"from": "nowhere.csv"}, "fetch.failed"),
+        ({"from": "{server}/closed.csv"}, "fetch.failed"),
+        ({"from": "{server}/gone.csv"}, "fetch.failed"),
+        ({"from": "{server}/busy.csv"}, "fetch.busy"),
+        ({"from": "{server}/cut.csv"}, "fetch.busy"),
+        ({"from": "{server}/slow.csv", "within": "0.3s"}, "fetch.late"),
+        ({"from": "http://127.0.0.1:1/x.csv"}, "fetch.unreachable"),
+        ({"from": "https://data.invalid/x.csv"}, "fetch.unreachable"),
+        ({"from": "https://data.invalid/$NBOPS_TEST_UNSET"}, "fetch.lacks"),
+        ({"from": "python:nowhere.load"}, "fetch.lacks"),
+        ({"from": "other.db", "table": "flights"}, "fetch.changed"),
+        ({"from": "other.db", "query": "select air_time from planes"}, "fetch.changed"),
+        ({"from": "latin.csv"}, "fetch.rows"),
+    ],
+)
+def test_a_source_that_fails_is_told_by_what_its_error_says(
+    told: dict[str, str], rule: str, server: Server, tmp_path: Path
+) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "other.db")) as con:
+        con.execute("create table planes (tailnum text)")
+    (tmp_path / "latin.csv").write_bytes("a,b\n1,é\n".encode("latin-1"))
+    address = told["from"].replace("{server}", server.url(""))
+    source = read({"retries": 0, "timeout": 5, **told, "from": address}, "flights")
+    with pytest.raises(errors.SourceError) as failed:
+        fetch(source, tmp_path / "staging", project=tmp_path)
+    verdicts = [
+        classify(Evidence(faults=(Fault("SourceError", str(failed.value)),))),
+        classify(evidence_from_text("".join(traceback.format_exception(failed.value)))),
+        classify(evidence_from_error(failed.value)),
+    ]
+    assert verdicts[0].rule == rule
+    # The error behind it may tell more, and tells nothing else.
+    assert [verdict.failure_class for verdict in verdicts] == [verdicts[0].failure_class] * 3
+
+
+@pytest.mark.parametrize(
+    ("message", "failure_class"),
+    [
+        ("'air_time' was DOUBLE until now, and is VARCHAR.", "schema_change"),
+        ("flights.xlsx has no sheet '2026'.", "schema_change"),
+        ('postgresql://db/x: column "air_time" does not exist at character 8.', "schema_change"),
+        ("More than 100,000 lines cannot be read.", "dirty_rows"),
+        ("Line 7 of flights.csv is longer than 20 MB.", "dirty_rows"),
+        ("The disk of '/data' is full.", "resource"),
+        ("PostgreSQL needs the driver adbc-driver-postgresql.", "environment"),
+        ("Addresses that begin with s3:// need fsspec.", "environment"),
+        ("flights.db: the query was stopped after 60 seconds.", "timeout"),
+        ("flights.csv was changed while it was read.", "transient"),
+        ("'flights' is being fetched into /data by another process.", "transient"),
+        ("ftp://h/x.csv: it cannot be read (ConnectionRefusedError), after 3 attempts.", "data_access"),
+        ("ftp://h/x.csv: it cannot be read (ConnectionResetError), after 3 attempts.", "transient"),
+        ("flights.csv may not be read by you.", "data_access"),
+    ],
+)
+def test_the_sentence_of_a_source_decides_whatever_its_hint_says(message: str, failure_class: str) -> None:
+    error = errors.SourceError(message, hint="Look, after 5 attempts. The disk of it is full.")
+    assert classify(evidence_from_error(error)).failure_class == failure_class
+
+
+def test_an_error_of_that_name_without_a_remedy_is_somebody_elses() -> None:
+    somebodys = Evidence(faults=(Fault("SourceError", "flights, after 3 attempts."),))
+    assert not classify(somebodys).rule.startswith("fetch.")
 
 
 def test_a_broken_contract_has_its_own_exit_status() -> None:

@@ -134,7 +134,7 @@ def judge(project: Project, way: Way, at: int) -> list[str]:
     if list(journals(store).glob("*")):
         wrong.append("a journal is left")
     pids = {int(line) for line in (project.folder / "pids").read_text().split()} if at else set()
-    wait_until(lambda: time.monotonic() > over + 2 or not any(map(is_running, pids)))
+    wait_until(lambda: time.monotonic() > over + 20 or not any(map(is_running, pids)))
     wrong += [f"process {pid} is left" for pid in pids if is_running(pid)]
     return wrong
 

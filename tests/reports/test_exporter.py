@@ -141,9 +141,9 @@ def test_what_is_executed_only_now_is_not_told_as_its_run(here: Workspace, outco
 
 
 def test_a_folder_of_hostile_templates_changes_nothing(
-    outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: Workspace, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clean = convert(outcome.notebook, cwd=tmp_path)
+    clean = run_page.page_of(here.store, outcome.run_id)
     for place in ("nbops", "templates/nbops", "base", "lab", "share/jupyter/nbconvert/templates/nbops", "."):
         folder = tmp_path / place
         folder.mkdir(parents=True, exist_ok=True)

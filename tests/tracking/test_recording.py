@@ -31,7 +31,7 @@ def points(here: Workspace, run: Run) -> int:
 
 def test_a_metric_reaches_the_store_by_itself(here: Workspace, run: Run) -> None:
     run.log_metric("loss", 0.5)
-    wait_until(lambda: points(here, run) == 1, seconds=10)
+    wait_until(lambda: points(here, run) == 1)
 
 
 def test_what_one_writes_one_reads(here: Workspace, run: Run) -> None:

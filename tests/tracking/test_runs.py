@@ -252,7 +252,7 @@ def test_a_process_decides_how_its_run_ends(shared: Project, here: Workspace) ->
     found = {}
     for name, (_, status, cause) in ENDS.items():
         run = here.run(here.search_runs(name)["run_id"][0])
-        wait_until(partial(ended, run), seconds=15)
+        wait_until(partial(ended, run))
         info = run.info
         assert info.end_time is not None
         found[name] = (info.status, info.cause)
@@ -270,7 +270,7 @@ def test_the_run_of_a_killed_process_is_not_taken_for_lost_while_it_lives(shared
     time.sleep(3)  # longer than from one look at the living to the next
     assert run.status == "running"
     process.kill()
-    wait_until(lambda: run.status == "lost", seconds=15)
+    wait_until(lambda: run.status == "lost")
     assert events(here, run)[0][0] == "run.lost"
 
 

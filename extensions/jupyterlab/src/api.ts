@@ -47,7 +47,8 @@ export type DataState =
   | 'unchecked'
   | 'never'
   | 'failing'
-  | 'unreadable';
+  | 'unreadable'
+  | 'undeclared';
 
 /** A source of data. */
 export interface DataRow {

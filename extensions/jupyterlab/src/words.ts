@@ -21,7 +21,8 @@ export function dataWord(state: DataState, trans: TranslationBundle): string {
     unchecked: trans.__('unchecked'),
     never: trans.__('never collected'),
     failing: trans.__('failing'),
-    unreadable: trans.__('declared wrongly')
+    unreadable: trans.__('declared wrongly'),
+    undeclared: trans.__('declared no longer')
   }[state];
 }
 

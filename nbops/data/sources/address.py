@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
@@ -25,6 +25,7 @@ _TELLING = re.compile(
     r"(?i)(?:^|[^a-z])(?:sig|signature|auth|key)$|^code$|token|secret|passw|pwd|credential|api_?key|access_?key|authorization|cookie"
 )
 MASKED = "•••"
+_SHORTEST = 4
 
 
 def kind(address: str) -> Kind:
@@ -84,10 +85,7 @@ def shown(address: str) -> str:
     if not _SCHEME.match(address):
         return address
     scheme, rest = address.split("://", 1)
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    if not re.fullmatch(r"(?:[^@:]*|\[[^@]*\])(?::\d*)?", authority):
-        # Whoever forgets to quote a password may have any sign in it: nothing before the last at sign is shown.
-        rest = rest.rpartition("@")[2]
+    rest = rest.removeprefix(_user(rest))
     plain, question, query = rest.partition("?")
     if not question:
         plain, _, _ = plain.partition("#")
@@ -99,9 +97,35 @@ def shown(address: str) -> str:
     return f"{scheme}://{plain}?{'&'.join(parameters)}"
 
 
+def unsaid(text: str, address: str, more: Iterable[str], environ: Mapping[str, str]) -> str:
+    """The text without what lets one in: of the address, as it stands there, quoted or not, and of the variables that it and `more` name.
+
+    What is shorter than four characters would be found in every other word: it goes with its user and the at sign only.
+    """
+    named = [found[1] or found[2] for told in (address, *more) for found in _VARIABLE.finditer(told)]
+    user = _user(address.partition("://")[2])
+    said = [user.removesuffix("@").partition(":")[2]]
+    said += [value for key, value in parse_qsl(address.partition("?")[2]) if is_telling(key)]
+    values = [environ[name] for name in named if name in environ]
+    values += [value for value in said if not _VARIABLE.fullmatch(value)]
+    forms = {form for value in values for form in (value, quote(value, safe=""), unquote(value))}
+    for form in sorted([*(form for form in forms if len(form) >= _SHORTEST), user], key=len, reverse=True):
+        text = text.replace(form, MASKED) if form else text
+    return text
+
+
 def is_telling(name: str) -> bool:
     """Whether the value of a header or parameter of this name lets one in."""
     return bool(_TELLING.search(name))
+
+
+def _user(rest: str) -> str:
+    """What stands before the host, with the at sign, of an address without its scheme."""
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if re.fullmatch(r"(?:[^@:]*|\[[^@]*\])(?::\d*)?", authority):
+        return ""
+    # Whoever forgets to quote a password may have any sign in it: nothing before the last at sign is shown.
+    return rest[: rest.rfind("@") + 1]
 
 
 def host_of(url: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from nbops.data.sources.declaration import Append
 from nbops.errors import SourceError
+
+# What is taken apart by place below; fromisoformat knows other spellings, too.
+_SPELLED = re.compile(r"\d{4}-\d\d-\d\d(?:\D|$)")
 
 
 def beginning(append: Append, since: Any) -> Any:
@@ -26,6 +30,7 @@ def beginning(append: Append, since: Any) -> Any:
     elif isinstance(since, Decimal):
         return since - Decimal(str(append.look_back))
     elif isinstance(since, int | float) and not isinstance(since, bool):
+        # A double would round a great integer.
         return since - (int(append.look_back) if append.look_back.is_integer() else append.look_back)
     raise _foreign(append, since)
 
@@ -33,6 +38,8 @@ def beginning(append: Append, since: Any) -> Any:
 def _text(append: Append, since: str, span: timedelta) -> str:
     """Times that a database keeps as text, in the same spelling."""
     try:
+        if not _SPELLED.match(since):
+            raise _foreign(append, since)
         moment = datetime.fromisoformat(since)
     except ValueError as error:
         raise _foreign(append, since) from error

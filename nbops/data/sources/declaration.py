@@ -99,13 +99,19 @@ def read(given: str | Path | Mapping[str, Any] | Source, name: str | None = None
         raise ConfigError(
             f"There is no declaration of a source {str(path)!r}.", hint="It is a YAML file that begins with `from:`."
         ) from error
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(
-            f"The declaration {str(path)!r} cannot be read: {error}", hint="It is YAML: see docs/data.md."
-        ) from error
+            f"The declaration {str(path)!r} cannot be read: {unreadable(error)}", hint="It is YAML: see docs/data.md."
+        ) from None
     if not isinstance(told, dict):
         raise ConfigError(f"{str(path)!r} declares no source.", hint="It begins with `from:`: see docs/data.md.")
     return _Reader(path.name).source(told, name or path.stem)
+
+
+def unreadable(error: Exception) -> str:
+    """Why a file cannot be read, and where, without the line itself: it may hold a password."""
+    mark = getattr(error, "problem_mark", None)
+    return f"{getattr(error, 'problem', None)}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(error)
 
 
 def is_name(text: str) -> bool:
@@ -179,7 +185,9 @@ class _Reader:
                 called = f"{getattr(given, '__module__', '')}.{getattr(given, '__qualname__', type(given).__name__)}"
                 return {"from": f"python:{called}", "kind": "python", "given": given}
             if isinstance(given, int | float | bool | Mapping | list | tuple | set):
-                self._refuse("from", f"is {given!r}", "A path, an address, a function, or a DataFrame.")
+                # What has parts may hold addresses, with what lets one in.
+                told = repr(given) if isinstance(given, int | float) else f"a {type(given).__name__}"
+                self._refuse("from", f"is {told}", "A path, an address, a function, or a DataFrame.")
             if is_read_once(given):
                 self._refuse(
                     "from",

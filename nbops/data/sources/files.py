@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -31,7 +32,7 @@ def fetch(task: Task) -> Fetched:
         return task.fetched(None, known)
     raws = []
     for path in found:
-        raw = task.attempts.run(_name(task, path), lambda path=path: _read(task, path))  # type: ignore[misc]  # one path each
+        raw = task.attempts.run(_name(task, path), partial(_read, task, path))
         verify(raw.file, task.source.sha256)
         raws.append(raw)
     made = [raw.file for raw in raws]

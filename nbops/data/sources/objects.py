@@ -35,7 +35,7 @@ _NETWORK = "Look at the address, and whether the network and the store are up."
 
 def fetch(task: Task) -> Fetched:
     """Raises SourceError."""
-    system, path = _system(task)
+    system, path = task.attempts.run(task.shown, lambda: _system(task))
     found = task.attempts.run(task.shown, lambda: _found(task, system, path))
     if task.source.sha256 and len(found) != 1:
         raise SourceError(
@@ -76,7 +76,8 @@ def _system(task: Task) -> tuple[Any, str]:
             hint=f"Did you mean {near}://?" if near else "Look at `from`.",
         )
     try:
-        system, path = url_to_fs(addresses.filled(task.source.address, os.environ))
+        with _failing(task):  # some connect at once
+            system, path = url_to_fs(addresses.filled(task.source.address, os.environ))
     except ImportError as error:
         raise SourceError(
             f"Addresses that begin with {scheme}:// need a package that is not there: {error}.",
@@ -100,8 +101,9 @@ def _found(task: Task, system: Any, path: str) -> list[dict[str, Any]]:
     return found
 
 
-def _name(system: Any, info: dict[str, Any]) -> str:
-    return addresses.shown(str(system.unstrip_protocol(info["name"])))
+def _name(task: Task, system: Any, info: dict[str, Any]) -> str:
+    told = addresses.shown(str(system.unstrip_protocol(info["name"])))
+    return addresses.unsaid(told, addresses.filled(task.source.address, os.environ), (), {})
 
 
 def _validators(info: dict[str, Any]) -> Validators:
@@ -120,12 +122,12 @@ def _is_seen(task: Task, system: Any, found: list[dict[str, Any]]) -> bool:
     if task.seen is None:
         return False
     # Times alone do not tell: two changes may share one.
-    now = [(_name(system, one), one.get("size"), _validators(one).etag) for one in found]
+    now = [(_name(task, system, one), one.get("size"), _validators(one).etag) for one in found]
     return all(etag for _, _, etag in now) and now == [(file.name, file.size, file.etag) for file in task.seen.files]
 
 
 def _downloaded(task: Task, system: Any, info: dict[str, Any], number: int | None) -> Raw:
-    name = _name(system, info)
+    name = _name(task, system, info)
 
     @contextlib.contextmanager
     def opened(resume: Resume | None) -> Iterator[Reply]:

@@ -61,14 +61,21 @@ def fetch(task: Task) -> Fetched:
 def _uri(task: Task) -> str:
     """The address with its secrets, and with an end to waiting for a server that is gone."""
     uri = addresses.filled(task.source.address, os.environ, url=True)
-    said = parse_qs(urlsplit(uri).query)
+    try:
+        query = urlsplit(uri).query
+    except ValueError:  # which tells the password
+        raise SourceError(
+            f"{task.shown} is no address that can be asked.",
+            hint="Quote the password, or name it: `me:$PASSWORD@host`.",
+        ) from None
+    said = parse_qs(query)
     seconds = max(2, round(task.source.timeout))
     more = {
         "connect_timeout": seconds, "keepalives_idle": seconds, "keepalives_interval": 10, "keepalives_count": 3,
         "tcp_user_timeout": _milliseconds(seconds), "application_name": "nbops",
     }  # fmt: skip
     told = "&".join(f"{key}={value}" for key, value in more.items() if key not in said)
-    return f"{uri}{'&' if urlsplit(uri).query else '?'}{told}"
+    return f"{uri}{'&' if query else '?'}{told}"
 
 
 def _milliseconds(seconds: float) -> int:

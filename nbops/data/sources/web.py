@@ -280,7 +280,10 @@ def _reason(error: Exception) -> str:
 
 
 def _late(task: Task) -> Transient:
-    task.attempts.check()
+    try:
+        task.attempts.check()
+    except Transient as over:
+        return over
     return Transient(
         f"it sends less than {_PIECE // 1000} kB in {task.source.timeout:g} seconds",
         hint="Raise `timeout` if it is always that slow.",

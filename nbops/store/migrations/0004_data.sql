@@ -1,7 +1,7 @@
 -- Where data comes from, what was found in it, which rows are set aside, and every version of it that was taken.
 create table core.sources (
     name varchar not null, address varchar not null, every double, owner varchar, licence varchar, purpose varchar, declaration varchar not null,
-    time timestamp not null, actor varchar not null, seq bigint not null
+    in_file boolean not null, time timestamp not null, actor varchar not null, seq bigint not null
 );
 
 create table core.collections (
@@ -61,7 +61,6 @@ create table core.snapshots (
     profile varchar,
     parent integer,
     watermark varchar,
-    step varchar,
     collection_id uuid not null,
     run_id uuid,
     created timestamp not null,
@@ -77,7 +76,7 @@ create view main.sources as
 select
     name, arg_max(address, seq) as address, arg_max_null(every, seq) as every, arg_max_null(owner, seq) as owner,
     arg_max_null(licence, seq) as licence, arg_max_null(purpose, seq) as purpose, arg_max(declaration, seq) as declaration,
-    max(time) as declared
+    arg_max(in_file, seq) as in_file, max(time) as declared
 from core.sources
 group by name;
 
@@ -145,8 +144,7 @@ create view main.freshness as
 with tried as (
     select
         source, max(ended) as last_tried, arg_max(status, seq) as last_status, arg_max_null(message, seq) as last_message,
-        max(ended) filter (where status in ('taken', 'unchanged')) as last_checked,
-        max(ended) filter (where status in ('failed', 'refused')) as last_failed
+        max(ended) filter (where status in ('taken', 'unchanged')) as last_checked
     from core.collections
     where how = 'collected'
     group by source

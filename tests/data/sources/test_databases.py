@@ -169,6 +169,8 @@ def test_look_back_begins_before_the_newest(look_back: Any, since: Any, expected
         (Append(by="a", look_back=5), "2013"),
         (Append(by="a", look_back=5, is_span=True), 7),
         (Append(by="a", look_back=5, is_span=True), "x"),
+        (Append(by="a", look_back=5, is_span=True), "20130103"),
+        (Append(by="a", look_back=5, is_span=True), "20130103T05:00"),
     ],
 )
 def test_look_back_of_another_kind_is_told(append: Append, since: object) -> None:

@@ -83,7 +83,7 @@ def run(server: Server | None, *cells: str, **options: Any) -> list[Answer]:
     return asyncio.run(each())
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 2.0) -> bool:
+def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
     """Whether it comes true in time."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -17,6 +17,7 @@ from nbops.execution.kernels import servers
 from nbops.execution.kernels.manager import Kernel, PrivateFolder
 from nbops.execution.kernels.process import Usage
 from nbops.execution.kernels.servers import Server
+from tests.conftest import wait_until
 from tests.execution.kernels.conftest import ENVIRON, Answer, alive, eventually, run, session
 
 WORK = {
@@ -180,17 +181,20 @@ def test_every_death_is_told_exactly_and_at_once(
     assert usage.peak_rss > 10_000_000
     assert usage.cpu_user is not None
     assert usage.cpu_user > 0
-    assert seconds < 5
+    assert seconds < 15
 
 
 @pytest.mark.parametrize("cell", ["while True: pass", "import time; time.sleep(60)", "!sleep 60"])
-def test_an_interrupt_ends_the_cell_and_not_the_kernel(server: Server, cell: str) -> None:
+def test_an_interrupt_ends_the_cell_and_not_the_kernel(server: Server, cell: str, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+
     async def interrupted() -> tuple[Answer, Answer]:
         async with session(server) as kernel:
-            running = asyncio.ensure_future(kernel.run(f"print('begun', flush=True)\n{cell}"))
+            running = asyncio.ensure_future(kernel.run(f"open({str(begun)!r}, 'w').close()\n{cell}"))
+            await asyncio.to_thread(wait_until, begun.exists)
             await asyncio.sleep(0.5)
             await kernel.kernel.interrupt_kernel()
-            return await asyncio.wait_for(running, 10), await kernel.run("1 + 1")
+            return await asyncio.wait_for(running, 30), await kernel.run("1 + 1")
 
     first, second = asyncio.run(interrupted())
     assert first.error == "KeyboardInterrupt" or cell.startswith("!")
@@ -211,7 +215,7 @@ def test_a_kernel_that_does_not_want_to_leave_is_gone_all_the_same(server: Serve
     kernel, seconds = asyncio.run(stubborn())
     assert kernel.usage is not None
     assert kernel.usage.signal == signal.SIGKILL
-    assert seconds < 4
+    assert seconds < 15
 
 
 @pytest.mark.parametrize("forked", [True, False])
@@ -225,7 +229,7 @@ def test_what_a_dead_kernel_has_started_is_cleaned_up(server: Server, *, forked:
             return pid
 
     pid = asyncio.run(left())
-    assert eventually(lambda: not alive(pid), 3)
+    assert eventually(lambda: not alive(pid))
 
 
 def test_many_kernels_in_two_threads_leave_nothing_behind(server: Server) -> None:

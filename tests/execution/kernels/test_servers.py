@@ -54,7 +54,7 @@ def test_a_killed_runner_takes_its_kernel_and_all_its_processes_along(server: Se
     runner.send_signal(signum)
     runner.wait()
     runner.stdout.close()
-    assert eventually(lambda: not any(map(alive, pids)), 2)
+    assert eventually(lambda: not any(map(alive, pids)))
     assert eventually(lambda: server.status() is not None and not server.status().kernels)  # type: ignore[union-attr]  # just asked
 
 
@@ -67,14 +67,14 @@ def test_a_killed_server_takes_its_kernels_along_and_the_next_request_has_anothe
             assert told is not None
             os.kill(told.pid, signal.SIGKILL)
             started = time.monotonic()
-            usage = await asyncio.wait_for(kernel.kernel.ended(), 10)
+            usage = await asyncio.wait_for(kernel.kernel.ended(), 20)
             return usage, pids, time.monotonic() - started
 
     with serving(tmp_path / "k") as server:
         usage, pids, seconds = asyncio.run(orphaned(server))
         assert usage == Usage(signal=signal.SIGKILL)
-        assert seconds < 2
-        assert eventually(lambda: not any(map(alive, pids)), 2)
+        assert seconds < 10
+        assert eventually(lambda: not any(map(alive, pids)))
         assert run(server, "1 + 1")[0].value == "2"
         again = servers.server_for(server.folder, start=True, idle_minutes=1, environ=ENVIRON)
         assert again is not None
@@ -92,7 +92,7 @@ def test_what_a_kernel_imported_is_there_in_the_next_ones_unless_it_is_a_project
         assert first is not None
         assert run(server, "import tqdm, own; own.value", cwd=project)[0].value == "1"
         assert eventually(lambda: (now := server.status()) is not None and now.pid != first.pid, 20)
-        assert eventually(lambda: not alive(first.pid), 5)
+        assert eventually(lambda: not alive(first.pid))
         assert run(server, look, cwd=project)[0].value == "[True, False]"
         (project / "own.py").write_text("value = 2  # longer")
         assert run(server, "import own; own.value", cwd=project)[0].value == "2"
@@ -294,4 +294,4 @@ def test_the_command_line_tells_of_servers_and_stops_them(tmp_path: Path) -> Non
         assert shown["pid"] == told.pid
         assert str(told.pid) in call(cli, ["-C", str(tmp_path), "kernels", "status"]).output
         assert "1 server" in call(cli, ["-C", str(tmp_path), "kernels", "stop"]).output
-        assert eventually(lambda: not alive(told.pid), 5)
+        assert eventually(lambda: not alive(told.pid))

@@ -20,7 +20,8 @@ const DATA_MARKS: Record<DataState, string> = {
   unchecked: '▲',
   never: '○',
   failing: '✕',
-  unreadable: '✕'
+  unreadable: '✕',
+  undeclared: '·'
 };
 
 /** How a run stands, as a sign and, where there is room, its word. */
