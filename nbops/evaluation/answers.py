@@ -113,10 +113,7 @@ def answers(model: Any, features: Any, truth: Any, *, blocks: Any = None) -> Ans
         codes = pd.factorize(pd.Series(_flat(blocks, "blocks")), use_na_sentinel=False)[0].astype(np.int64)
         _same_length(codes, len(known), "blocks")
     classes = _classes(model)
-    if not classes:
-        found = _numbers(model, features, known, kept)
-    else:
-        found = _labels(model, features, known, kept, classes)
+    found = _labels(model, features, known, kept, classes) if classes else _numbers(model, features, known, kept)
     return dataclasses.replace(found, blocks=None if codes is None else codes[kept], without_truth=int((~kept).sum()))
 
 

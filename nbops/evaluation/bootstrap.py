@@ -3,10 +3,11 @@
 A draw says how often each unit counts: a row, a block, or a bag of either when there are very many. Metrics of sums cost one matrix
 product, the others one walk through sorted rows (`ordered`).
 
-The intervals are expanded percentile intervals (Hesterberg 2015, "What teachers should know about the bootstrap"): percentiles of the
-draws, taken so far out that they agree with Student's t for units of like size. Plain percentile intervals are too narrow for few
-units: they treat the units' spread as known and divide it by their number instead of one less. Where blocks differ in size their
-effective number counts (Kish 1965). `benchmarks gate` and the long tests show how often the truth is covered.
+The intervals are bias-corrected and accelerated percentiles of the draws (BCa, Efron 1987), the acceleration being a sixth of the draws'
+skewness, which is exact for means. They are taken as far out as Student's t asks for (Hesterberg 2015, the expanded percentile
+interval): of few units the draws show the spread too small. Where blocks differ in size their effective number counts (Kish 1965).
+What this covers in simulations stands in tests/evaluation/test_bootstrap.py: about 95 % of the truths at 300 rows, 93 to 95 % at 30
+blocks, less when the blocks are fewer or very skewed.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from nbops.evaluation.metrics import metric, weighted
 from nbops.records import Record
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from nbops.evaluation.answers import Codes, Floats
 
 _MOST_UNITS = 2000
 _MOST_UNDEFINED = 0.05
+# Beyond these the correction says that there are too few units, not where the ends are.
+_MOST_SHIFT, _MOST_ACCELERATION = 0.5, 0.2
 
 
 class Interval(Record):
@@ -80,7 +82,7 @@ def intervals(
     chosen = _draws(answers, blocks, level, draws, seed)
     points, found = chosen.point(answers, names), chosen.of(answers, names)
     return {
-        name: Interval(name, _told(points[name]), *chosen.ends(found[name]), level, answers.rows, chosen.blocks, _undefined(found[name]))
+        name: Interval(name, _told(points[name]), *chosen.ends(found[name], points[name]), level, answers.rows, chosen.blocks, _undefined(found[name]))
         for name in names
     }  # fmt: skip
 
@@ -110,16 +112,22 @@ def paired(
         )
     if not np.array_equal(champion.truth, challenger.truth):
         raise UsageError("The two models were not asked about the same rows.", hint="Score both on the same rows.")
-    chosen = _draws(champion, champion.blocks if blocks is None else blocks, level, draws, seed)
+    chosen = _draws(
+        champion,
+        blocks if blocks is not None else champion.blocks if champion.blocks is not None else challenger.blocks,
+        level,
+        draws,
+        seed,
+    )
     sign = 1 if better == "higher" else -1
     points, found = [], []
     for one in (champion, challenger):
         points.append(chosen.point(one, [name])[name])
         found.append(chosen.of(one, [name])[name])
-    difference = sign * (found[1] - found[0])
+    drawn, difference = sign * (found[1] - found[0]), sign * (points[1] - points[0])
     return Paired(
-        name, _told(points[0]), _told(points[1]), _told(sign * (points[1] - points[0])), *chosen.ends(difference), level,
-        champion.rows, chosen.blocks, _undefined(difference),
+        name, *map(_told, (*points, difference)), *chosen.ends(drawn, difference), level,
+        champion.rows, chosen.blocks, _undefined(drawn),
     )  # fmt: skip
 
 
@@ -143,7 +151,7 @@ class _Draws:
         found = weighted(answers, names, self.unit, np.ones((1, self.weights.shape[1])))
         return {name: float(one[0]) for name, one in found.items()}
 
-    def ends(self, drawn: Floats) -> tuple[float | None, float | None]:
+    def ends(self, drawn: Floats, point: float) -> tuple[float | None, float | None]:
         """The interval's ends, if there is one."""
         import numpy as np
         from scipy import special
@@ -153,9 +161,14 @@ class _Draws:
         effective = sizes.sum() ** 2 / (sizes**2).sum()
         if effective < 2 or len(known) < (1 - _MOST_UNDEFINED) * len(drawn) or np.ptp(known) == 0:
             return None, None
-        t = special.stdtrit(effective - 1, (1 - self.level) / 2)
-        share = special.ndtr(t * (effective / (effective - 1)) ** 0.5)
-        low, high = np.quantile(known, [share, 1 - share])
+        below = ((known < point).sum() + (known == point).sum() / 2 + 0.5) / (len(known) + 1)
+        shift = np.clip(special.ndtri(below), -_MOST_SHIFT, _MOST_SHIFT)
+        centred = known - known.mean()
+        skewness = (centred**3).mean() / (centred**2).mean() ** 1.5
+        acceleration = np.clip(skewness / 6, -_MOST_ACCELERATION, _MOST_ACCELERATION)
+        t = special.stdtrit(effective - 1, (1 - self.level) / 2) * (effective / (effective - 1)) ** 0.5
+        asked = shift + np.array([t, -t])
+        low, high = np.quantile(known, special.ndtr(shift + asked / (1 - acceleration * asked)))
         return float(low), float(high)
 
 
