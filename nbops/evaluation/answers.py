@@ -126,12 +126,15 @@ def losses(answers: Answers) -> Floats:
     import numpy as np
 
     if answers.task == "regression":
-        return np.asarray(np.abs(answers.predicted - answers.truth))
+        error: Floats = np.abs(answers.predicted - answers.truth)
+        return error
     if answers.probabilities is None:
-        return (answers.predicted != answers.truth).astype(np.float64)
+        wrong: Floats = (answers.predicted != answers.truth).astype(np.float64)
+        return wrong
     given = answers.probabilities[np.arange(answers.rows), answers.truth.astype(np.int64)]
     least = np.finfo(np.float64).eps
-    return np.asarray(-np.log(np.clip(given, least, 1 - least)))
+    found: Floats = -np.log(np.clip(given, least, 1 - least))
+    return found
 
 
 def _numbers(model: Any, features: Any, known: Any, kept: npt.NDArray[Any]) -> Answers:

@@ -81,10 +81,13 @@ def intervals(
     names = [metric(answers.task, name).name for name in metrics]
     chosen = _draws(answers, blocks, level, draws, seed)
     points, found = chosen.point(answers, names), chosen.of(answers, names)
-    return {
-        name: Interval(name, _told(points[name]), *chosen.ends(found[name], points[name]), level, answers.rows, chosen.blocks, _undefined(found[name]))
-        for name in names
-    }  # fmt: skip
+    told = {}
+    for name in names:
+        low, high = chosen.ends(found[name], points[name])
+        told[name] = Interval(
+            name, _told(points[name]), low, high, level, answers.rows, chosen.blocks, _undefined(found[name])
+        )
+    return told
 
 
 def paired(
@@ -125,9 +128,10 @@ def paired(
         points.append(chosen.point(one, [name])[name])
         found.append(chosen.of(one, [name])[name])
     drawn, difference = sign * (found[1] - found[0]), sign * (points[1] - points[0])
+    low, high = chosen.ends(drawn, difference)
     return Paired(
-        name, *map(_told, (*points, difference)), *chosen.ends(drawn, difference), level,
-        champion.rows, chosen.blocks, _undefined(drawn),
+        name, _told(points[0]), _told(points[1]), _told(difference), low, high, level, champion.rows, chosen.blocks,
+        _undefined(drawn),
     )  # fmt: skip
 
 

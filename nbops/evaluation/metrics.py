@@ -7,7 +7,7 @@ weightings of them by which intervals are found. What needs an order of rows liv
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nbops.errors import NotFound
 from nbops.evaluation import ordered
@@ -127,8 +127,8 @@ def sums(answers: Answers, unit: Codes, units: int) -> dict[str, Floats]:
     """What the formulas need, summed over the rows of each unit: (units,), or (units, k) for what is told by class."""
     import numpy as np
 
-    def total(values: npt.NDArray[np.float64]) -> Floats:
-        return np.array([values.sum()]) if units == 1 else np.bincount(unit, values, units)
+    def total(values: npt.NDArray[Any]) -> Floats:
+        return np.array([values.sum()]) if units == 1 else np.bincount(unit, values, units).astype(np.float64)
 
     def counted(codes: npt.NDArray[np.int64], size: int, rows: npt.NDArray[np.bool_] | slice = slice(None)) -> Floats:
         found = np.bincount(unit[rows] * size + codes[rows], minlength=units * size)

@@ -42,16 +42,17 @@ def quantiles(values: Floats, at: Sequence[float], unit: Codes, weights: Floats)
         before = np.where(chosen > 0, upto[draw, chosen - 1], 0)
         near = padded[chosen[:, None] * size + np.arange(size)]
         within = np.cumsum(heavy[draw[:, None], near], axis=1)
-        return ranked[chosen * size + (within <= (position - before)[:, None]).sum(axis=1)]
+        found: Floats = ranked[chosen * size + (within <= (position - before)[:, None]).sum(axis=1)]
+        return found
 
     last = upto[:, -1] - 1
-    found = []
+    answered = []
     for share in at:
         position = last * share
         low = np.floor(position)
         lower, upper = value(low), value(np.minimum(low + 1, last))
-        found.append(lower + (upper - lower) * (position - low))
-    return np.array(found)
+        answered.append(lower + (upper - lower) * (position - low))
+    return np.array(answered)
 
 
 def ranking(
