@@ -221,10 +221,9 @@ def _coded(labels: npt.NDArray[Any], classes: tuple[Label, ...]) -> Codes:
     import pandas as pd
 
     numbers = labels.dtype.kind in "biuf" and all(isinstance(one, int | float) for one in classes)
-    if not numbers:
-        labels = np.array(_plain(labels.tolist()), dtype=object)
-    index = pd.Index(np.array(classes) if numbers else np.array(classes, dtype=object))
-    return np.asarray(index.get_indexer(pd.Index(labels)), dtype=np.int64)
+    kind = np.float64 if numbers else object
+    given = labels.astype(kind) if numbers else np.array(_plain(labels.tolist()), dtype=kind)
+    return np.asarray(pd.Index(np.array(classes, dtype=kind)).get_indexer(pd.Index(given)), dtype=np.int64)
 
 
 def _flat(given: Any, what: str) -> Any:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from nbops.evaluation.answers import Codes, Floats
 
-_MOST_UNITS = 2000
+_MOST_UNITS = 1000
 _MOST_UNDEFINED = 0.05
 # Beyond these the correction says that there are too few units, not where the ends are.
 _MOST_SHIFT, _MOST_ACCELERATION = 0.5, 0.2

@@ -1,8 +1,9 @@
 """A policy and the evidence about a candidate in, a verdict with a sentence for every check out. Nothing is measured, read or drawn here.
 
 The rule of comparison: a candidate is better than the champion when the paired interval of their difference on the same rows lies above
-zero and the difference itself reaches the margin. The first keeps chance out (at most 2.5 % of equals pass), the second what does not
-matter in practice. Asking the interval's lower end to reach the margin would refuse one in two of what is worth it (`benchmarks gate`).
+zero and the difference itself reaches the margin. The first keeps chance out (at most about 2.5 % of equals pass), the second what does
+not matter in practice. Asking the interval's lower end to reach the margin would take four times the rows to accept as often what is
+better by two margins. `benchmarks gate` tells how often either mistake is made.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import msgspec
 
 from nbops.errors import nearest
 from nbops.evaluation.bootstrap import Interval, Paired
-from nbops.evaluation.evidence import Check, Evidence, Part, Told, Verdict
+from nbops.evaluation.evidence import Check, Evidence, Outcome, Part, Told, Verdict
 from nbops.evaluation.figures import figures, interval, label, with_unit
 from nbops.evaluation.policy import Limit, Policy, SlicesPolicy, read
 from nbops.render.values import counted
@@ -68,34 +69,31 @@ def _run(policy: Policy, evidence: Evidence) -> Iterator[Check]:
 
 
 def _comparison(policy: Policy, evidence: Evidence) -> Check:
-    name, found = "comparison", evidence.paired
+    found, told = evidence.paired, label(policy.metric)
     if not policy.versus_champion:
-        return Check(name, "skipped", "The policy asks for no comparison with the champion.")
+        return Check("comparison", "skipped", "The policy asks for no comparison with the champion.")
     if evidence.champion is None:
-        return Check(name, "skipped", "There is no champion yet to compare with.")
-    told = label(policy.metric)
+        return Check("comparison", "skipped", "There is no champion yet to compare with.")
     if found is None or found.metric != policy.metric:
-        return Check(name, "failed", f"{told} was not compared with the champion {evidence.champion} on the same rows.")
+        sentence = f"{told} was not compared with the champion {evidence.champion} on the same rows."
+        return Check("comparison", "failed", sentence)
     if found.difference is None:
-        return Check(name, "failed", f"{told} is not defined for both models on these rows.")
-    unit, margin = evidence.units.get(policy.metric, ""), policy.margin
-    begin = _beside(evidence.metrics.get(policy.metric), found, unit)
-    if found.low is None or found.high is None:
-        least = f"; at least {with_unit(figures([margin], margin)[0], unit)} asked" if margin else ""
-        if found.difference <= 0:
-            return Check(name, "failed", f"{begin}no better{least}.", found.difference, margin, unit)
-        end = f"no interval of the difference can be told{least}."
-        return Check(name, "too_few", begin + end, found.difference, margin, unit)
-    better = found.low > 0 and found.difference >= margin
-    end = _difference(found.difference, found.low, found.high, margin, unit)
-    return Check(
-        name,
-        "passed" if better else "failed",
-        begin + end + _needed(found, margin, unit),
-        found.difference,
-        margin,
-        unit,
-    )
+        return Check("comparison", "failed", f"{told} is not defined for both models on these rows.")
+    begin = _beside(evidence.metrics.get(policy.metric), found, evidence.units.get(policy.metric, ""))
+    return _judged(found, found.difference, policy.margin, begin, evidence.units.get(policy.metric, ""))
+
+
+def _judged(found: Paired, difference: float, margin: float, begin: str, unit: str) -> Check:
+    """Whether the challenger is better, by the rule of comparison."""
+    low, high = found.low, found.high
+    outcome: Outcome
+    if low is None or high is None:
+        outcome = "too_few" if difference > 0 else "failed"
+        end = "no interval of the difference can be told." if difference > 0 else "no better."
+    else:
+        outcome = "passed" if low > 0 and difference >= margin else "failed"
+        end = _difference(difference, low, high, margin, unit) + _needed(found, low, high, margin, unit)
+    return Check("comparison", outcome, begin + end, difference, margin, unit)
 
 
 def _beside(own: Interval | None, found: Paired, unit: str) -> str:
@@ -125,10 +123,10 @@ def _difference(difference: float, low: float, high: float, margin: float, unit:
     return f"{told}, {asked}{'' if difference >= margin else ': too little to matter'}."
 
 
-def _needed(found: Paired, margin: float, unit: str) -> str:
+def _needed(found: Paired, low: float, high: float, margin: float, unit: str) -> str:
     """How many rows like these would show a difference of the margin, when these cannot."""
-    half = ((found.high or 0) - (found.low or 0)) / 2
-    if half <= margin or not margin or not (found.low or 0) <= 0 <= (found.high or 0):
+    half = (high - low) / 2
+    if not margin or half <= margin or not low <= 0 <= high:
         return ""
     rows = found.rows * (half / margin) ** 2
     about = round(rows, 1 - math.floor(math.log10(rows)))
