@@ -207,7 +207,7 @@ def test_what_makes_no_sense_is_refused() -> None:
         intervals(told, ["meae"])
     for wrong in ({"level": 95}, {"draws": 1}, {"blocks": [1, 2]}):
         with pytest.raises(UsageError):
-            intervals(told, ["mae"], **wrong)  # type: ignore[arg-type]
+            intervals(told, ["mae"], **wrong)
     with pytest.raises(UsageError, match="no rows"):
         intervals(numbers([]), ["mae"])
 
