@@ -60,7 +60,7 @@ def measure(_: tuple[Party, Party], size: Size, folder: Path) -> Report:
     report.notes += [
         f"{_ROWS:,} rows, {pairs:,} simulated pairs a rate: 5 % is known to {100 * math.sqrt(0.05 * 0.95 / pairs):.1f} points",
         f"{100 * _COMMON:.0f} % of the errors' variance is common to both models, and a tenth of that to all rows of a block",
-        f"in a block a model's errors are off by {100 * _SCALE:.0f} % in size; {100 * _OWN:.0f} % of its own part in decisions is the block's",
+        f"in a block a model's errors vary by {100 * _SCALE:.0f} %; {100 * _OWN:.0f} % of its own part in decisions is a block's",
         f"the champion's MAE is {_MAE} minutes, its accuracy {100 * _RIGHT:.0f} %",
         "margin / error: the margin in standard errors of the difference; below 1.6 two margins are found in fewer than 9 of 10 pairs",
     ]  # fmt: skip
