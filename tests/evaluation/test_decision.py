@@ -27,13 +27,17 @@ def logistic() -> Any:
     return LogisticRegression(max_iter=2000)
 
 
+def tuned(model: Any, **given: Any) -> Any:
+    return TunedThresholdClassifierCV(model, thresholds=20, cv=2, **given)
+
+
 @pytest.mark.parametrize(
     ("model", "truth", "positive"),
     [
-        (TunedThresholdClassifierCV(logistic()), CODES, 1),
-        (TunedThresholdClassifierCV(logistic(), scoring=BAD), NAMES, "bad"),
-        (TunedThresholdClassifierCV(LinearSVC(), scoring=BAD), NAMES, "bad"),
-        (TunedThresholdClassifierCV(logistic(), response_method="decision_function"), NAMES, "good"),
+        (tuned(logistic()), CODES, 1),
+        (tuned(logistic(), scoring=BAD), NAMES, "bad"),
+        (tuned(LinearSVC(), scoring=BAD), NAMES, "bad"),
+        (tuned(logistic(), response_method="decision_function"), NAMES, "good"),
         (FixedThresholdClassifier(logistic(), threshold=0.3, pos_label="bad"), NAMES, "bad"),
         (FixedThresholdClassifier(LinearSVC(), threshold=-0.2, pos_label="bad"), NAMES, "bad"),
         (FixedThresholdClassifier(LinearSVC()), NAMES, "good"),
@@ -79,7 +83,7 @@ class Stubborn(FixedThresholdClassifier):  # type: ignore[misc]  # scikit-learn 
 
 def test_what_a_rule_cannot_say_is_refused() -> None:
     scaled = StandardScaler().fit_transform(X)
-    with pytest.raises(ModelError, match="decides otherwise than by a threshold on predict_proba at 0.5"):
+    with pytest.raises(ModelError, match="decides otherwise than by a threshold on predict_proba"):
         of_estimator(Stubborn(logistic()).fit(scaled, CODES))
     with pytest.raises(ModelError, match="threshold of FixedThresholdClassifier is inf"):
         of_estimator(FixedThresholdClassifier(logistic(), threshold=np.inf).fit(scaled, CODES))

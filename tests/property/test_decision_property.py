@@ -26,7 +26,8 @@ def asked(expression: str, scores: np.ndarray[tuple[int, int], np.dtype[np.float
     frame = pd.DataFrame(scores, columns=[f"c{place}" for place in range(scores.shape[1])])
     frame["row"] = range(len(frame))
     CON.register("answers", frame)
-    return [decided for (decided,) in duck.rows(CON, f"select {expression} from answers order by row")]
+    query = f"select {expression} from answers order by row"  # noqa: S608 - of our own making
+    return [decided for (decided,) in duck.rows(CON, query)]
 
 
 def near(*bounds: float) -> list[float]:
@@ -70,12 +71,11 @@ def test_sql_decides_on_many_classes_to_the_last_bit(
     assert asked(sql(rule, columns, labels), answers) == decide(rule, answers, labels).tolist()
 
 
-def test_sql_leaves_null_to_a_person_and_compares_as_doubles() -> None:
-    expression = sql(DecisionRule(positive="yes", threshold=0.7), "p", ["no", "yes"])
-    single = float(np.float32(0.7))
-    assert decide(DecisionRule(positive="yes", threshold=0.7), np.float32([0.7]), ["no", "yes"]).tolist() == ["no"]
-    assert single < 0.7
-    answers = "(values (1, null), (2, 0.7::float), (3, 0.7::double)) as t(row, p)"
-    singles = duck.rows(CON, f"select {expression} from (values (0.7::float), (null)) as t(p)")
-    assert singles == [("no",), (None,)]
-    assert len(duck.rows(CON, f"select {expression} from {answers}")) == 3
+def test_sql_leaves_what_is_missing_to_a_person_and_compares_as_doubles() -> None:
+    rule, classes = DecisionRule(positive="yes", threshold=0.7), ["no", "yes"]
+    single = np.float32([0.7])
+    assert float(single[0]) < 0.7
+    assert decide(rule, single, classes).tolist() == ["no"]
+    given = "(values (0.7::float), (null), ('nan'::float), ('inf'::float)) as t(p)"
+    query = f"select {sql(rule, 'p', classes)} from {given}"  # noqa: S608 - of our own making
+    assert duck.rows(CON, query) == [("no",), (None,), (None,), ("yes",)]
