@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from nbops.errors import UsageError
 from nbops.evaluation.decision import Costs, DecisionRule, Label, Response
+from nbops.evaluation.estimate import Estimate, percent
 from nbops.records import Record
 from nbops.render import values
 
@@ -25,14 +26,6 @@ Criterion = Literal["costs", "precision", "recall", "capacity"]
 
 POINTS = 200
 """At most so many points of the curve are kept."""
-
-
-class Estimate(Record):
-    """A figure of the rows and its bootstrap interval; None where it is undefined, as the precision of no flagged row."""
-
-    value: float | None
-    low: float | None
-    high: float | None
 
 
 class Point(Record):
@@ -276,8 +269,8 @@ def _best(table: _Table, criterion: Criterion, asked: float | None, band: tuple[
             best = int(np.nanargmax(precision))
             found = table.point(best)
             raise UsageError(
-                f"No threshold reaches a precision of {_percent(wanted)}: the best is {_percent(found.precision)}, from "
-                f"{values.number(found.threshold)} on, with {_percent(found.flagged)} of {table.rows:,} rows flagged.",
+                f"No threshold reaches a precision of {percent(wanted)}: the best is {percent(found.precision)}, from "
+                f"{values.number(found.threshold)} on, with {percent(found.flagged)} of {table.rows:,} rows flagged.",
                 hint="Ask for less, or for a better model.",
             )
         order = np.lexsort((precision, np.where(possible, recall, -1.0)))
@@ -379,7 +372,7 @@ def _why(criterion: Criterion, asked: float | None, costs: Costs | None, look: f
             f"least cost at {values.number(costs.false_positive)} for a false positive and "
             f"{values.number(costs.false_negative)} for a false negative{looked}{costs.unit and f' ({costs.unit})'}"
         )
-    wish = _percent(asked)
+    wish = percent(asked)
     return {
         "precision": f"the highest recall with a precision of at least {wish}",
         "recall": f"the highest precision with a recall of at least {wish}",
@@ -393,7 +386,7 @@ def _told(choice: Choice, table: _Table, look: float | None) -> Choice:
     rule, costs = choice.rule, choice.rule.costs
     start = rule.threshold if rule.reject is None else rule.reject[1]
     found = [
-        f"Positive from {values.number(start)} on: {_percent(choice.flagged.value)} of the rows, precision {_share(choice.precision)}, "
+        f"Positive from {values.number(start)} on: {percent(choice.flagged.value)} of the rows, precision {_share(choice.precision)}, "
         f"recall {_share(choice.recall)}."
     ]
     if rule.reject is not None and choice.abstained is not None:
@@ -418,8 +411,4 @@ def _told(choice: Choice, table: _Table, look: float | None) -> Choice:
 
 
 def _share(one: Estimate) -> str:
-    return values.MISSING if one.value is None else f"{_percent(one.value)} ({_percent(one.low)} to {_percent(one.high)})"
-
-
-def _percent(share: float | None) -> str:
-    return values.MISSING if share is None else f"{values.number(round(100 * share, 1))} %"
+    return values.MISSING if one.value is None else f"{percent(one.value)} ({percent(one.low)} to {percent(one.high)})"
