@@ -27,6 +27,7 @@ from benchmarks import (
     runs,
     saving,
     search,
+    sizing,
     sweep,
 )
 from benchmarks.measure import Figures, Party, Report, Size, Worker, parties, table
@@ -46,6 +47,7 @@ _MEASURES: dict[str, Callable[[tuple[Party, Party], Size, Path], Report]] = {
     "search": search.measure,
     "profiles": profiles.measure,
     "contracts": contracts.measure,
+    "sizing": sizing.measure,
 }
 
 

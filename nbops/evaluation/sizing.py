@@ -24,13 +24,14 @@ from nbops.render import values
 FREE = 0.8
 """Cpu seconds over wall seconds below which a machine was busy."""
 
-_SIZES = (1, 16, 256, 1024, 4096, 16_384)
-_UNSEEN = 4  # times the largest
+# A batch that no cache holds any more is needed to tell what more rows cost: each row of it can take three times as long.
+_SIZES = (1, 16, 256, 1024, 4096, 16_384, 65_536)
+_UNSEEN = 2  # as many times are in the largest
 _LEAST_SIZES = 3
 _STRAIGHT = 0.05
 _SPAN = 0.004  # seconds that a measurement lasts at least, calls of small batches repeated
 _CALLS = 50
-_ROUNDS, _CHECKS = 7, 3
+_ROUNDS, _CHECKS = 5, 3
 _AGAIN = 2
 
 
@@ -73,7 +74,7 @@ class Sizing(Record):
     machine: Machine
 
     def cpu(self, rows: int) -> float:
-        """Cpu seconds of one call with that many rows."""
+        """Cpu seconds of one call with that many rows; beyond the largest measured batch nothing vouches for it."""
         if self.straight or len(self.points) == 1:
             return self.fixed + self.per_row * rows
         places = range(1, len(self.points))
@@ -125,8 +126,8 @@ def size(
 ) -> Sizing:
     """Measure what it costs to have `predict` answer for `rows`, a frame or an array (n, columns) like those it will meet.
 
-    About `seconds` of cpu are spent; the largest batch is the largest that leaves room for several rounds, and fewer rows than that are
-    repeated, which is a little too easy for the processor's caches. With `load`, which gives the function that predicts and can be
+    About `seconds` of cpu are spent; the largest batch is the largest that leaves room for several rounds, 65,536 rows at most, and the
+    unseen one half of it. Fewer rows than that are repeated, which is a little too easy for the processor's caches. With `load`, which gives the function that predicts and can be
     pickled, loading and memory are measured in a fresh process. Raises UsageError without rows, ModelError when `load` does not work
     there, and whatever `predict` raises.
     """
@@ -138,17 +139,14 @@ def size(
     with _one_thread():
         sizes, calls = _plan(predict, take, seconds)
         rounds = _rounds(predict, take, sizes, calls)
-    points = [Measured(size, _middle([one[size] for one in rounds])) for size in sizes[:-1]]
+    points = _rising([Measured(size, _middle([one[size] for one in rounds])) for size in sizes[:-1]])
     unseen = Measured(sizes[-1], _middle([one[sizes[-1]] for one in rounds if sizes[-1] in one]))
-    rising: list[Measured] = []
-    for point in points:  # more rows never take less: where they seem to, it is noise
-        rising.append(Measured(point.rows, max(point.cpu, rising[-1].cpu if rising else 0.0)))
-    fixed, per_row = _line(rising)
-    straight = all(abs(fixed + per_row * point.rows - point.cpu) <= _STRAIGHT * point.cpu for point in rising)
+    fixed, per_row = _line(points)
+    straight = all(abs(fixed + per_row * point.rows - point.cpu) <= _STRAIGHT * point.cpu for point in points)
     taken = [sample for one in rounds for sample in one.values()]
     share = min(sum(sample.cpu for sample in taken) / sum(sample.wall for sample in taken), 1.0)
     made = Sizing(
-        points=tuple(rising),
+        points=tuple(points),
         fixed=fixed,
         per_row=per_row,
         straight=straight,
@@ -224,11 +222,11 @@ def _plan(predict: Callable[[Any], object], take: _Taker, seconds: float) -> tup
         first = _sample(predict, [take(size, 0)])
         cost = max(min(first.cpu, _sample(predict, [take(size, size)]).cpu), 1e-6)
         calls[size] = max(1, min(_CALLS, round(_SPAN / cost)))
-        spent += 2 * cost + _ROUNDS * calls[size] * cost
-        if len(sizes) >= _LEAST_SIZES and spent + _CHECKS * _UNSEEN * cost > seconds:
+        spent += 2 * cost + _ROUNDS * (calls[size] + (calls[size] == 1)) * cost
+        if len(sizes) >= _LEAST_SIZES and spent + 2 * _CHECKS * cost / _UNSEEN > seconds:
             break
         sizes.append(size)
-    unseen = sizes[-1] * _UNSEEN
+    unseen = sizes[-1] // _UNSEEN
     return [*sizes, unseen], calls | {unseen: 1}
 
 
@@ -239,8 +237,11 @@ def _rounds(
     rounds: list[dict[int, _Sample]] = []
     for turn in range(_ROUNDS):
         found: dict[int, _Sample] = {}
-        for size in sizes if turn % 3 == 0 else sizes[:-1]:
+        for size in sizes if turn % 2 == 0 else sizes[:-1]:
             batches = [take(size, (turn * _CALLS + call) * size) for call in range(calls[size])]
+            if calls[size] == 1:
+                # The first call of a size has the kernel find memory for it, page by page, which later ones have.
+                predict(batches[0])
             found[size] = _undisturbed(predict, batches)
         rounds.append(found)
     return rounds
@@ -263,6 +264,15 @@ def _sample(predict: Callable[[Any], object], batches: Sequence[Any]) -> _Sample
 
 def _middle(samples: Sequence[_Sample]) -> float:
     return max(statistics.median(sample.cpu / sample.calls for sample in samples), 1e-9)
+
+
+def _rising(points: Sequence[Measured]) -> list[Measured]:
+    """The same with noise taken out where more rows seem to take less."""
+    import numpy as np
+    from sklearn.isotonic import IsotonicRegression
+
+    cpu = np.exp(IsotonicRegression().fit_transform(range(len(points)), np.log([point.cpu for point in points])))
+    return [Measured(point.rows, float(one)) for point, one in zip(points, cpu, strict=True)]
 
 
 def _line(points: Sequence[Measured]) -> tuple[float, float]:
