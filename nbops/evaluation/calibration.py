@@ -12,6 +12,21 @@ from typing import TYPE_CHECKING, Literal
 
 from nbops.errors import UsageError
 from nbops.evaluation.estimate import Estimate, percent
+from nbops.evaluation.reliability import (
+    LEAST_ROWS,
+    Bin,
+    Map,
+    binned,
+    by_chance,
+    debiased_error,
+    isotonic,
+    normal,
+    ranges,
+    recalibration,
+    spread,
+    student,
+    wilson,
+)
 from nbops.records import Record
 from nbops.render import values
 
@@ -20,45 +35,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Doubles = npt.NDArray[np.float64]
-    Places = npt.NDArray[np.intp]
-
-KNOTS = 100
-"""At most so many points make a map."""
 
 Verdict = Literal["calibrated", "undecided", "too high", "too low", "overconfident", "underconfident", "uneven"]
 """`overconfident` is too far from the mean both ways; `undecided` are too few rows to tell; `uneven` is wrong otherwise."""
 
-Map = tuple[tuple[float, float], ...]
-"""Points (predicted, observed on average), rising in both; between them a straight line, beyond them the last value."""
-
-_LEAST_ROWS = 20
-_CLIP = 1e-6
 _SMALL = 0.05
-
-
-class Bin(Record):
-    """Rows whose predictions lie next to each other, from `least` to `most`: `given` is their mean, `observed` the mean of truth.
-
-    `low` and `high` bound what is observed, or of a regression the mean of truth minus prediction.
-    """
-
-    rows: int
-    least: float
-    most: float
-    given: float
-    observed: float
-    low: float | None
-    high: float | None
-
-    @property
-    def gap(self) -> float:
-        """By how much truth is higher than predicted."""
-        return self.observed - self.given
-
-    @property
-    def beyond_chance(self) -> bool:
-        """Whether the interval leaves out what was given."""
-        return self.low is not None and self.high is not None and not self.low <= self.given <= self.high
 
 
 class Calibration(Record):
@@ -123,21 +104,21 @@ def calibrate(
     import numpy as np
 
     known, given, kind = _probabilities(truth, probabilities)
-    places = _binned(given, bins)
+    places = binned(given, bins)
     sizes = np.bincount(places).astype(np.float64)
     mean, share = np.bincount(places, given) / sizes, np.bincount(places, known) / sizes
     expected = np.bincount(places, given * (1 - given)) / sizes**2
     found = [
         Bin(int(size), least, most, float(one), float(two), *wilson(float(two * size), int(size), level))
-        for size, (least, most), one, two in zip(sizes, _ranges(given, places), mean, share, strict=True)
+        for size, (least, most), one, two in zip(sizes, ranges(given, places), mean, share, strict=True)
     ]
     gaps, weights = share - mean, sizes / len(known)
-    p_value = _by_chance(gaps, expected)
+    p_value = by_chance(gaps, expected)
     base = float(known.mean())
-    slope, intercept = _recalibration(known, given, level)
+    slope, intercept = recalibration(known, given, level)
     brier = float(np.mean((given - known) ** 2))
     reliability, resolution = float(weights @ gaps**2), float(weights @ (share - base) ** 2)
-    debiased = _debiased(gaps, _spread(known - given, places, sizes, expected), weights, p_value, level)
+    debiased = debiased_error(gaps, spread(known - given, places, sizes, expected), weights, p_value, level)
     verdict = _verdict(p_value, debiased, slope, float(np.mean(known - given)), top=kind == "top-label")
     return Calibration(
         kind=kind,
@@ -155,7 +136,7 @@ def calibrate(
         resolution=resolution,
         uncertainty=base * (1 - base),
         within=brier - reliability + resolution - base * (1 - base),
-        map=_isotonic(known, given),
+        map=isotonic(known, given),
         verdict=verdict,
         sentences=_told(found, debiased, verdict, rows, "right" if kind == "top-label" else event),
     )
@@ -172,21 +153,21 @@ def calibrate_regression(
 
     known, given = np.asarray(truth, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     _same(known, given)
-    places = _binned(given, bins)
+    places = binned(given, bins)
     sizes = np.bincount(places).astype(np.float64)
     mean, observed = np.bincount(places, given) / sizes, np.bincount(places, known) / sizes
-    errors = _spread(known - given, places, sizes, np.zeros(len(sizes)))
+    errors = spread(known - given, places, sizes, np.zeros(len(sizes)))
     found = []
-    for size, (least, most), one, two, error in zip(sizes, _ranges(given, places), mean, observed, errors, strict=True):
-        half = _student(level, int(size) - 1) * float(error) if size > 1 else None
+    for size, (least, most), one, two, error in zip(sizes, ranges(given, places), mean, observed, errors, strict=True):
+        half = student(level, int(size) - 1) * float(error) if size > 1 else None
         ends = (None, None) if half is None else (float(two) - half, float(two) + half)
         found.append(Bin(int(size), least, most, float(one), float(two), *ends))
     residuals = known - given
     bias, count = float(residuals.mean()), len(known)
-    half = _student(level, count - 1) * float(residuals.std(ddof=1)) / math.sqrt(count) if count > 1 else None
-    p_value = _by_chance(observed - mean, errors**2)
+    half = student(level, count - 1) * float(residuals.std(ddof=1)) / math.sqrt(count) if count > 1 else None
+    p_value = by_chance(observed - mean, errors**2)
     estimate = Estimate(bias, None if half is None else bias - half, None if half is None else bias + half)
-    verdict: Verdict = "undecided" if count < _LEAST_ROWS else "calibrated"
+    verdict: Verdict = "undecided" if count < LEAST_ROWS else "calibrated"
     if verdict == "calibrated" and p_value < _SMALL:
         certain = estimate.low is not None and estimate.high is not None and not estimate.low <= 0 <= estimate.high
         verdict = ("too low" if bias > 0 else "too high") if certain else "uneven"
@@ -196,27 +177,10 @@ def calibrate_regression(
         bias=estimate,
         error=float(sizes @ np.abs(observed - mean)) / count,
         p_value=p_value,
-        map=_isotonic(known, given),
+        map=isotonic(known, given),
         verdict=verdict,
         sentences=_told_regression(found, estimate, verdict, unit, rows),
     )
-
-
-def recalibrated(map_: Map, predictions: npt.ArrayLike) -> Doubles:
-    """Predictions (n,) as the map mends them; a NaN stays one."""
-    import numpy as np
-
-    given, observed = zip(*map_, strict=True)
-    return np.interp(np.asarray(predictions, dtype=np.float64), given, observed)
-
-
-def wilson(hits: float, rows: int, level: float = 0.95) -> tuple[float, float]:
-    """The interval of a share (Wilson, 1927)."""
-    z = _normal(level)
-    share = hits / rows
-    middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
-    half = z / (1 + z * z / rows) * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    return max(middle - half, 0.0) if share else 0.0, min(middle + half, 1.0) if share < 1 else 1.0
 
 
 def _probabilities(
@@ -257,103 +221,6 @@ def _same(known: Doubles, given: Doubles) -> None:
         )
     if not (np.isfinite(known).all() and np.isfinite(given).all()):
         raise UsageError("Some truth or predictions are missing or infinite.", hint="Leave these rows out.")
-
-
-def _binned(given: Doubles, bins: int) -> Places:
-    """The bin of each row, numbered without gaps; equal predictions are never parted."""
-    import numpy as np
-
-    many = max(min(bins, len(given) // _LEAST_ROWS), 1)
-    edges = np.quantile(given, np.linspace(0, 1, many + 1))
-    return np.unique(np.searchsorted(edges[1:-1], given), return_inverse=True)[1]
-
-
-def _ranges(given: Doubles, places: Places) -> list[tuple[float, float]]:
-    order = given.argsort(kind="stable")
-    import numpy as np
-
-    starts = np.searchsorted(places[order], np.arange(places.max() + 1))
-    ends = np.append(starts[1:], len(given)) - 1
-    return [(float(given[order[start]]), float(given[order[end]])) for start, end in zip(starts, ends, strict=True)]
-
-
-def _spread(residuals: Doubles, places: Places, sizes: Doubles, expected: Doubles) -> Doubles:
-    """The standard error of each bin's mean residual, at least half of the `expected` one (as a variance)."""
-    import numpy as np
-
-    means = np.bincount(places, residuals) / sizes
-    squares = np.bincount(places, (residuals - means[places]) ** 2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found = np.where(sizes > 1, squares / (sizes - 1) / sizes, 0.0)
-    return np.sqrt(np.maximum(found, expected / 4))
-
-
-def _by_chance(gaps: Doubles, variances: Doubles) -> float:
-    """How likely gaps as large as these are by chance: chi-square with a degree of freedom for each bin."""
-    import numpy as np
-    from scipy.stats import chi2
-
-    there = variances > 0
-    if (np.abs(gaps[~there]) > 1e-9).any():
-        return 0.0
-    return float(chi2.sf(float(np.sum(gaps[there] ** 2 / variances[there])), max(int(there.sum()), 1)))
-
-
-def _debiased(gaps: Doubles, errors: Doubles, weights: Doubles, p_value: float, level: float) -> Estimate:
-    """The error less what chance adds: once more the plain error, minus what it would be on average were the gaps as found."""
-    import numpy as np
-    from scipy.stats import norm
-
-    sizes, known = np.abs(gaps), np.maximum(errors, 1e-300)
-    drawn = known * math.sqrt(2 / math.pi) * np.exp(-((sizes / known) ** 2) / 2) + sizes * (1 - 2 * norm.cdf(-sizes / known))
-    value = float(weights @ (2 * sizes - drawn))
-    half = _normal(level) * float(np.sqrt(weights**2 @ errors**2))
-    low = max(value - half, 0.0) if p_value < 1 - level else 0.0
-    return Estimate(max(value, 0.0), low, max(value, 0.0) + half)
-
-
-def _recalibration(known: Doubles, given: Doubles, level: float) -> tuple[Estimate | None, Estimate | None]:
-    """Slope and intercept of the logistic regression of truth on log odds, by Newton's method."""
-    import numpy as np
-
-    cut = np.clip(given, _CLIP, 1 - _CLIP)
-    odds = np.log(cut / (1 - cut))
-    if not 0 < known.sum() < len(known) or odds.max() - odds.min() < 1e-9:
-        return None, None
-    design = np.column_stack([odds, np.ones(len(odds))])
-    weights, covariance = np.array([1.0, 0.0]), np.zeros((2, 2))
-    for _ in range(50):
-        fitted = 1 / (1 + np.exp(-np.clip(design @ weights, -700, 700)))
-        curvature = (design * (fitted * (1 - fitted))[:, None]).T @ design
-        if not np.linalg.cond(curvature) < 1e12:
-            return None, None
-        covariance = np.linalg.inv(curvature)
-        step = covariance @ (design.T @ (known - fitted))
-        weights += step * min(1.0, 2.0 / float(np.abs(step).max() or 1.0))
-        if np.abs(step).max() < 1e-10:
-            break
-    else:
-        return None, None
-    half = _normal(level) * np.sqrt(np.diag(covariance))
-    slope, intercept = (Estimate(float(one), float(one - by), float(one + by)) for one, by in zip(weights, half, strict=True))
-    return slope, intercept
-
-
-def _isotonic(known: Doubles, given: Doubles) -> Map:
-    """The rising map nearest to truth, at most `KNOTS` of its points: those from which it is told best."""
-    import numpy as np
-    from sklearn.isotonic import IsotonicRegression
-
-    fitted = IsotonicRegression(out_of_bounds="clip").fit(given, known)
-    xs, ys = np.asarray(fitted.X_thresholds_, dtype=np.float64), np.asarray(fitted.y_thresholds_, dtype=np.float64)
-    kept = [0, len(xs) - 1] if len(xs) > 1 else [0]
-    while len(kept) < min(KNOTS, len(xs)):
-        off = np.abs(np.interp(xs, xs[kept], ys[kept]) - ys)
-        farthest = int(off.argmax())
-        if off[farthest] == 0:
-            break
-        kept = sorted([*kept, farthest])
-    return tuple((float(xs[place]), float(ys[place])) for place in kept)
 
 
 def _verdict(p_value: float, debiased: Estimate, slope: Estimate | None, excess: float, *, top: bool) -> Verdict:
@@ -418,15 +285,3 @@ def _told_regression(
 def _worst(found: Sequence[Bin]) -> Bin:
     """The bin with the largest gap, beyond chance where there is such a one."""
     return max(found, key=lambda one: (one.beyond_chance, abs(one.gap)))
-
-
-def _normal(level: float) -> float:
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf((1 + level) / 2)
-
-
-def _student(level: float, freedom: int) -> float:
-    from scipy.stats import t
-
-    return float(t.ppf((1 + level) / 2, freedom))

@@ -7,11 +7,13 @@ its figures are. Every threshold that the rows tell apart is tried; it is put ha
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from nbops.errors import UsageError
 from nbops.evaluation.decision import Costs, DecisionRule, Label, Response
 from nbops.evaluation.estimate import Estimate, percent
+from nbops.evaluation.outcomes import estimate, figures, outcomes, resampled
+from nbops.evaluation.thresholds import Point, Table
 from nbops.records import Record
 from nbops.render import values
 
@@ -23,19 +25,6 @@ if TYPE_CHECKING:
     Counts = npt.NDArray[np.int64]
 
 Criterion = Literal["costs", "precision", "recall", "capacity"]
-
-POINTS = 200
-"""At most so many points of the curve are kept."""
-
-
-class Point(Record):
-    """What a threshold would bring: shares from 0 to 1, `cost` per row; precision is None when nothing is flagged."""
-
-    threshold: float
-    precision: float | None
-    recall: float
-    flagged: float
-    cost: float | None = None
 
 
 class Choice(Record):
@@ -90,7 +79,7 @@ def choose_threshold(  # noqa: PLR0913 - one wish, and what makes its answer a r
     if reject_cost is not None and (costs is None or not math.isfinite(reject_cost)):
         raise UsageError("A reject band has to be weighed against costs.", hint="Give costs=Costs(...) beside reject_cost.")
     known, given = _checked(truth, scores)
-    table = _Table.of(known, given, costs, bounded=response == "predict_proba")
+    table = Table.of(known, given, costs, bounded=response == "predict_proba")
     band = None
     if costs is not None and reject_cost is not None:
         band = _band(table, costs, reject_cost)
@@ -106,8 +95,8 @@ def choose_threshold(  # noqa: PLR0913 - one wish, and what makes its answer a r
         chosen_on=chosen_on or values.counted(len(known), "row"),
         why=_why(criterion, asked, costs, reject_cost),
     )
-    sums = _resampled(_outcomes(rule, known, given), blocks, draws, seed)
-    reached = {name: _estimate(drawn, level) for name, drawn in _figures(sums, costs, reject_cost).items()}
+    sums = resampled(outcomes(rule, known, given), blocks, draws, seed)
+    reached = {name: estimate(drawn, level) for name, drawn in figures(sums, costs, reject_cost).items()}
     choice = Choice(
         rule=rule,
         criterion=criterion,
@@ -138,72 +127,6 @@ def chow(costs: Costs, reject_cost: float | None = None) -> tuple[float, tuple[f
         return threshold, None
     low, high = (reject_cost - costs.true_negative) / rising, (costs.false_positive - reject_cost) / falling
     return threshold, (max(low, 0.0), min(high, 1.0)) if low < threshold < high else None
-
-
-class _Table(NamedTuple):
-    """The distinct scores, ascending, and for each place what comes of flagging from it on; the last place flags nothing."""
-
-    scores: Doubles
-    tp: Counts
-    fp: Counts
-    cost: Doubles | None
-    bounded: bool
-
-    @classmethod
-    def of(cls, truth: Counts, scores: Doubles, costs: Costs | None, *, bounded: bool) -> _Table:
-        import numpy as np
-
-        distinct, places = np.unique(scores, return_inverse=True)
-        hits = np.bincount(places, truth, len(distinct)).astype(np.int64)
-        all_ = np.bincount(places, minlength=len(distinct))
-        tp = np.append(hits[::-1].cumsum()[::-1], 0)
-        fp = np.append((all_ - hits)[::-1].cumsum()[::-1], 0)
-        cost = None
-        if costs is not None:
-            fn, tn = tp[0] - tp, fp[0] - fp
-            cost = tp * costs.true_positive + fp * costs.false_positive + fn * costs.false_negative + tn * costs.true_negative
-        return cls(distinct, tp, fp, cost, bounded)
-
-    @property
-    def rows(self) -> int:
-        return int(self.tp[0] + self.fp[0])
-
-    @property
-    def precision(self) -> Doubles:
-        """NaN where nothing is flagged."""
-        import numpy as np
-
-        with np.errstate(invalid="ignore"):
-            return self.tp / (self.tp + self.fp)
-
-    def threshold(self, place: int) -> float:
-        """A number above the scores before `place` and at most those from it on."""
-        import numpy as np
-
-        last = float(self.scores[-1])
-        if 0 < place < len(self.scores):
-            return _between(float(self.scores[place - 1]), float(self.scores[place]))
-        if self.bounded:
-            return _between(0.0, float(self.scores[0])) if place == 0 else _between(last, float(np.nextafter(1.0, 2.0)))
-        return float(self.scores[0]) if place == 0 else float(np.nextafter(last, math.inf))
-
-    def point(self, place: int) -> Point:
-        tp, flagged = int(self.tp[place]), int(self.tp[place] + self.fp[place])
-        return Point(
-            threshold=self.threshold(place),
-            precision=tp / flagged if flagged else None,
-            recall=tp / int(self.tp[0]),
-            flagged=flagged / self.rows,
-            cost=None if self.cost is None else float(self.cost[place]) / self.rows,
-        )
-
-    def curve(self, chosen: int) -> tuple[Point, ...]:
-        """Points that lie about as many rows apart, both ends and the chosen one among them."""
-        import numpy as np
-
-        flagged = (self.tp + self.fp)[::-1]
-        found = len(flagged) - 1 - np.searchsorted(flagged, np.linspace(0, self.rows, POINTS - 1))
-        return tuple(self.point(int(place)) for place in sorted({0, chosen, *found}))
 
 
 def _wish(**wishes: Costs | float | None) -> tuple[Criterion, float | None]:
@@ -253,7 +176,7 @@ def _checked(truth: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Counts, Doubl
     return known, given
 
 
-def _best(table: _Table, criterion: Criterion, asked: float | None, band: tuple[int, int] | None) -> int:
+def _best(table: Table, criterion: Criterion, asked: float | None, band: tuple[int, int] | None) -> int:
     """The place that serves the wish best; of equal ones the last, which flags fewest."""
     import numpy as np
 
@@ -290,7 +213,7 @@ def _best(table: _Table, criterion: Criterion, asked: float | None, band: tuple[
     return int(order[-1])
 
 
-def _band(table: _Table, costs: Costs, look: float) -> tuple[int, int]:
+def _band(table: Table, costs: Costs, look: float) -> tuple[int, int]:
     """The places from and up to which looking is cheapest: a pair of them is tried in one pass, the narrower band of equal ones."""
     import numpy as np
 
@@ -300,69 +223,6 @@ def _band(table: _Table, costs: Costs, look: float) -> tuple[int, int]:
     lowest = np.minimum.accumulate(below)
     high = int((lowest + above).argmin())
     return high - int(below[high::-1].argmin()), high
-
-
-def _outcomes(rule: DecisionRule, truth: Counts, scores: Doubles) -> Counts:
-    """For each row 0 to 5: truth in the last bit; before it decided negative, positive, or by a person."""
-    import numpy as np
-
-    low, high = rule.reject or (rule.threshold, rule.threshold)
-    decided = np.where(scores >= high, 1, np.where(scores < low, 0, 2))
-    return 2 * decided + truth
-
-
-def _resampled(outcomes: Counts, blocks: npt.ArrayLike | None, draws: int, seed: int) -> Doubles:
-    """How often each outcome is there, in the rows (first) and in each draw (after it); shape (1 + draws, 6)."""
-    import numpy as np
-
-    random = np.random.default_rng(seed)
-    counts = np.bincount(outcomes, minlength=6)
-    if blocks is None:
-        drawn = random.multinomial(len(outcomes), counts / len(outcomes), draws).astype(np.float64)
-        return np.vstack([counts, drawn])
-    codes = np.unique(np.asarray(blocks), return_inverse=True)[1]
-    if codes.shape != outcomes.shape or codes.max() < 1:
-        raise UsageError("Blocks are needed for every row, and two of them at least.", hint="Give the day or group of each row.")
-    many = int(codes.max()) + 1
-    inside = np.bincount(6 * codes + outcomes, minlength=6 * many).reshape(many, 6)
-    # One block fewer than there are, or the intervals of few blocks would be too narrow (Rao and Wu, 1988).
-    drawn = random.multinomial(many - 1, np.full(many, 1 / many), draws) @ inside
-    return np.vstack([counts, drawn * many / (many - 1)])
-
-
-def _figures(sums: Doubles, costs: Costs | None, look: float | None) -> dict[str, Doubles]:
-    import numpy as np
-
-    tn, fn, fp, tp, looked_tn, looked_fn = sums.T
-    rows = sums.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found = {
-            "precision": tp / (tp + fp),
-            "recall": tp / (tp + fn + looked_fn),
-            "flagged": (tp + fp) / rows,
-            "abstained": (looked_tn + looked_fn) / rows,
-        }
-    if costs is not None:
-        cost = tp * costs.true_positive + fp * costs.false_positive + fn * costs.false_negative + tn * costs.true_negative
-        found["cost"] = (cost + (look or 0.0) * (looked_tn + looked_fn)) / rows
-    return found
-
-
-def _estimate(drawn: Doubles, level: float) -> Estimate:
-    """The first is the rows' own figure; draws for which it is undefined are left out."""
-    import numpy as np
-
-    defined = drawn[1:][~np.isnan(drawn[1:])]
-    if np.isnan(drawn[0]) or not len(defined):
-        return Estimate(None, None, None)
-    low, high = np.quantile(defined, ((1 - level) / 2, (1 + level) / 2))
-    return Estimate(float(drawn[0]), float(low), float(high))
-
-
-def _between(low: float, high: float) -> float:
-    """Half way, but above `low`."""
-    middle = low / 2 + high / 2
-    return middle if low < middle <= high else high
 
 
 def _why(criterion: Criterion, asked: float | None, costs: Costs | None, look: float | None) -> str:
@@ -380,7 +240,7 @@ def _why(criterion: Criterion, asked: float | None, costs: Costs | None, look: f
     }[criterion]
 
 
-def _told(choice: Choice, table: _Table, look: float | None) -> Choice:
+def _told(choice: Choice, table: Table, look: float | None) -> Choice:
     import msgspec
 
     rule, costs = choice.rule, choice.rule.costs

@@ -92,9 +92,9 @@ def _measured(stream: BinaryIO) -> Footprint:
     import pandas as pd  # noqa: F401 - the base that every model stands on
     import sklearn.pipeline  # noqa: F401 - the same
 
+    base = _resident()
     load = pickle.load(stream)  # noqa: S301 - written by our own parent
     one = pickle.load(stream)  # noqa: S301 - the same
-    base = _resident()
     wall, cpu = time.perf_counter(), time.process_time()
     predict = load()
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall

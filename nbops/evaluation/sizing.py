@@ -31,7 +31,7 @@ _LEAST_SIZES = 3
 _STRAIGHT = 0.05
 _SPAN = 0.004  # seconds that a measurement lasts at least, calls of small batches repeated
 _CALLS = 50
-_ROUNDS, _CHECKS = 5, 3
+_ROUNDS, _MOST_ROUNDS = 5, 15
 _AGAIN = 2
 
 
@@ -137,8 +137,9 @@ def size(
     take = _Taker(rows, there)
     predict(take(1, 0))  # what is imported at the first call is no cost of a call
     with _one_thread():
-        sizes, calls = _plan(predict, take, seconds)
-        rounds = _rounds(predict, take, sizes, calls)
+        plan = _plan(predict, take, seconds)
+        rounds = _rounds(predict, take, plan)
+    sizes = plan.sizes
     points = _rising([Measured(size, _middle([one[size] for one in rounds])) for size in sizes[:-1]])
     unseen = Measured(sizes[-1], _middle([one[sizes[-1]] for one in rounds if sizes[-1] in one]))
     fixed, per_row = _line(points)
@@ -213,35 +214,43 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-def _plan(predict: Callable[[Any], object], take: _Taker, seconds: float) -> tuple[list[int], dict[int, int]]:
-    """The sizes that `seconds` allow, the unseen one last, and how many calls of each make a measurement."""
+class _Plan(NamedTuple):
+    """Sizes of batches, the unseen one last; how many calls of each make a measurement; and how often all are measured."""
+
+    sizes: list[int]
+    calls: dict[int, int]
+    rounds: int
+
+
+def _plan(predict: Callable[[Any], object], take: _Taker, seconds: float) -> _Plan:
+    """What `seconds` of cpu allow, though never fewer than three sizes."""
     sizes: list[int] = []
     calls: dict[int, int] = {}
-    spent = 0.0
+    tried = turn = 0.0
     for size in _SIZES:
-        first = _sample(predict, [take(size, 0)])
-        cost = max(min(first.cpu, _sample(predict, [take(size, size)]).cpu), 1e-6)
+        cost = max(min(_sample(predict, [take(size, place * size)]).cpu for place in range(2)), 1e-6)
+        tried += 2 * cost
         calls[size] = max(1, min(_CALLS, round(_SPAN / cost)))
-        spent += 2 * cost + _ROUNDS * (calls[size] + (calls[size] == 1)) * cost
-        if len(sizes) >= _LEAST_SIZES and spent + 2 * _CHECKS * cost / _UNSEEN > seconds:
+        # Half of the rounds have the unseen batch, too.
+        longer = turn + (calls[size] + (calls[size] == 1)) * cost
+        if len(sizes) >= _LEAST_SIZES and tried + _ROUNDS * (longer + cost / _UNSEEN) > seconds:
             break
         sizes.append(size)
+        turn = longer
     unseen = sizes[-1] // _UNSEEN
-    return [*sizes, unseen], calls | {unseen: 1}
+    calls[unseen] = max(1, min(_CALLS, _UNSEEN * calls[sizes[-1]]))
+    return _Plan([*sizes, unseen], calls, max(_ROUNDS, min(_MOST_ROUNDS, int((seconds - tried) / max(turn, 1e-6)))))
 
 
-def _rounds(
-    predict: Callable[[Any], object], take: _Taker, sizes: Sequence[int], calls: dict[int, int]
-) -> list[dict[int, _Sample]]:
-    """A measurement of each size, over and over; the unseen one, which is the longest, in some of the rounds."""
+def _rounds(predict: Callable[[Any], object], take: _Taker, plan: _Plan) -> list[dict[int, _Sample]]:
+    """A measurement of each size, over and over; the unseen one in every other round."""
     rounds: list[dict[int, _Sample]] = []
-    for turn in range(_ROUNDS):
+    for turn in range(plan.rounds):
         found: dict[int, _Sample] = {}
-        for size in sizes if turn % 2 == 0 else sizes[:-1]:
-            batches = [take(size, (turn * _CALLS + call) * size) for call in range(calls[size])]
-            if calls[size] == 1:
-                # The first call of a size has the kernel find memory for it, page by page, which later ones have.
-                predict(batches[0])
+        for size in plan.sizes if turn % 2 == 0 else plan.sizes[:-1]:
+            batches = [take(size, (turn * _CALLS + call) * size) for call in range(plan.calls[size])]
+            # The first call of a size has the kernel find memory for it, page by page, which later ones have.
+            predict(batches[0])
             found[size] = _undisturbed(predict, batches)
         rounds.append(found)
     return rounds
@@ -263,7 +272,9 @@ def _sample(predict: Callable[[Any], object], batches: Sequence[Any]) -> _Sample
 
 
 def _middle(samples: Sequence[_Sample]) -> float:
-    return max(statistics.median(sample.cpu / sample.calls for sample in samples), 1e-9)
+    """The median cpu of a call, of measurements that were not disturbed where there are some."""
+    free = [sample for sample in samples if sample.cpu >= FREE * sample.wall]
+    return max(statistics.median(sample.cpu / sample.calls for sample in (free if len(free) >= 2 else samples)), 1e-9)
 
 
 def _rising(points: Sequence[Measured]) -> list[Measured]:
