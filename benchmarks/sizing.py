@@ -77,10 +77,14 @@ def measure(_: tuple[Party, Party], size: Size, folder: Path) -> Report:
     for _turn in range(turns):
         for name in names:
             found[name].append(json.loads(_run(name, 2)))
-    report = Report(["model", "one row ms", "µs a row", "unseen rows", "predicted ms", "measured ms", "error", "worst", "of a core"])
+    report = Report(
+        ["model", "one row ms", "µs a row", "unseen rows", "predicted ms", "measured ms", "error", "worst", "of a core"]
+    )
     for name, some in found.items():
         middle = sorted(some, key=lambda one: abs(one["error"]))[len(some) // 2]
-        report.rows.append([name, *_figures(middle), f"{max((one['error'] for one in some), key=abs):+.0%}", _share(some)])
+        report.rows.append(
+            [name, *_figures(middle), f"{max((one['error'] for one in some), key=abs):+.0%}", _share(some)]
+        )
     errors = [median([abs(one["error"]) for one in some]) for some in found.values()]
     report.notes.append(
         f"{sum(error <= 0.15 for error in errors)} of {len(errors)} models within 15 % in the median of {turns} turns, "

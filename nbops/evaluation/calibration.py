@@ -143,7 +143,13 @@ def calibrate(
 
 
 def calibrate_regression(
-    truth: npt.ArrayLike, predicted: npt.ArrayLike, *, bins: int = 10, level: float = 0.95, unit: str = "", rows: str = "rows"
+    truth: npt.ArrayLike,
+    predicted: npt.ArrayLike,
+    *,
+    bins: int = 10,
+    level: float = 0.95,
+    unit: str = "",
+    rows: str = "rows",
 ) -> RegressionCalibration:
     """Whether predicted numbers are right on average, over at most `bins` bins of equally many rows, 20 or more in each.
 
@@ -198,7 +204,9 @@ def _probabilities(
         given = given[:, 1]
     _same(known, given)
     if not np.isin(known, (0, 1)).all():
-        raise UsageError("truth holds more than 0 and 1.", hint="Give codes of classes, and probabilities of all of them (n, k).")
+        raise UsageError(
+            "truth holds more than 0 and 1.", hint="Give codes of classes, and probabilities of all of them (n, k)."
+        )
     known = known.astype(np.float64)
     return known, _shares(given), "binary"
 
@@ -217,7 +225,8 @@ def _same(known: Doubles, given: Doubles) -> None:
 
     if known.ndim != 1 or known.shape != given.shape or not len(known):
         raise UsageError(
-            f"truth has the shape {known.shape} and predictions {given.shape}.", hint="Give one of each for every row, and at least one row."
+            f"truth has the shape {known.shape} and predictions {given.shape}.",
+            hint="Give one of each for every row, and at least one row.",
         )
     if not (np.isfinite(known).all() and np.isfinite(given).all()):
         raise UsageError("Some truth or predictions are missing or infinite.", hint="Leave these rows out.")
@@ -259,9 +268,7 @@ def _told(found: Sequence[Bin], debiased: Estimate, verdict: Verdict, rows: str,
     )
 
 
-def _told_regression(
-    found: Sequence[Bin], bias: Estimate, verdict: Verdict, unit: str, rows: str
-) -> tuple[str, ...]:
+def _told_regression(found: Sequence[Bin], bias: Estimate, verdict: Verdict, unit: str, rows: str) -> tuple[str, ...]:
     unit = unit and f" {unit}"
     worst = _worst(found)
     side = "higher" if worst.gap > 0 else "lower"

@@ -77,15 +77,17 @@ def choose_threshold(  # noqa: PLR0913 - one wish, and what makes its answer a r
     """
     criterion, asked = _wish(costs=costs, precision=precision, recall=recall, capacity=capacity)
     if reject_cost is not None and (costs is None or not math.isfinite(reject_cost)):
-        raise UsageError("A reject band has to be weighed against costs.", hint="Give costs=Costs(...) beside reject_cost.")
+        raise UsageError(
+            "A reject band has to be weighed against costs.", hint="Give costs=Costs(...) beside reject_cost."
+        )
     known, given = _checked(truth, scores)
     table = Table.of(known, given, costs, bounded=response == "predict_proba")
     band = None
     if costs is not None and reject_cost is not None:
         band = _band(table, costs, reject_cost)
+        if band[0] == band[1]:
+            band = None
     place = _best(table, criterion, asked, band)
-    if band is not None and band[0] == band[1]:
-        band = None
     rule = DecisionRule(
         positive=positive,
         threshold=table.threshold(place),
@@ -142,7 +144,9 @@ def _wish(**wishes: Costs | float | None) -> tuple[Criterion, float | None]:
     if isinstance(wish, Costs):
         return "costs", None
     if wish is None or not 0 < wish <= 1:
-        raise UsageError(f"{name}={wish} is not a share.", hint=f"Give a number above 0 and at most 1, such as {name}=0.2.")
+        raise UsageError(
+            f"{name}={wish} is not a share.", hint=f"Give a number above 0 and at most 1, such as {name}=0.2."
+        )
     return typing.cast("Criterion", name), float(wish)
 
 
@@ -161,7 +165,9 @@ def _checked(truth: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Counts, Doubl
             hint="Leave these rows out: a rule leaves them to a person anyway.",
         )
     if not np.isin(known, (0, 1)).all():
-        raise UsageError("truth holds more than 0 and 1.", hint="Give truth as 1 where it is the positive class: truth == 'late'.")
+        raise UsageError(
+            "truth holds more than 0 and 1.", hint="Give truth as 1 where it is the positive class: truth == 'late'."
+        )
     known = known.astype(np.int64)
     if not 0 < known.sum() < len(known):
         raise UsageError(
@@ -258,11 +264,19 @@ def _told(choice: Choice, table: Table, look: float | None) -> Choice:
     if costs is not None and choice.cost is not None and table.cost is not None:
         unit = f" {costs.unit}" if costs.unit else ""
         cost, low, high, all_, none = values.numbers(
-            [choice.cost.value, choice.cost.low, choice.cost.high, table.cost[0] / table.rows, table.cost[-1] / table.rows]
+            [
+                choice.cost.value,
+                choice.cost.low,
+                choice.cost.high,
+                table.cost[0] / table.rows,
+                table.cost[-1] / table.rows,
+            ]
         )
         found.append(f"It costs {cost}{unit} a row ({low} to {high}); to flag all costs {all_}, to flag none {none}.")
         if rule.response == "predict_proba":
-            found.append(f"Were the probabilities calibrated, these costs would ask for {values.number(chow(costs)[0])}.")
+            found.append(
+                f"Were the probabilities calibrated, these costs would ask for {values.number(chow(costs)[0])}."
+            )
     found.append(
         f"Chosen and measured on the same {values.counted(choice.rows, 'row')}, {choice.positives:,} of them positive: "
         "new rows may do a little worse."

@@ -69,7 +69,9 @@ def footprint(load: Callable[[], Callable[[Any], object]], one: object, batch: o
     with tempfile.TemporaryDirectory(prefix="nbops-footprint-") as folder:
         answer, empty = Path(folder, "answer"), Path(folder, "empty")
         empty.mkdir()
-        environment = {name: value for name, value in os.environ.items() if name in _KEPT} | dict.fromkeys(_THREADS, "1")
+        environment = {name: value for name, value in os.environ.items() if name in _KEPT} | dict.fromkeys(
+            _THREADS, "1"
+        )
         try:
             done = subprocess.run(  # noqa: S603 - this interpreter, no shell
                 [sys.executable, "-P", "-m", "nbops.evaluation.footprint", str(answer)],
@@ -78,13 +80,16 @@ def footprint(load: Callable[[], Callable[[Any], object]], one: object, batch: o
         except subprocess.TimeoutExpired as error:
             raise _failed(f"no answer after {SECONDS:.0f} s") from error
         if not answer.exists():
-            raise _failed(done.stderr.decode(errors="replace").strip().rpartition("\n")[2] or f"status {done.returncode}")
+            raise _failed(
+                done.stderr.decode(errors="replace").strip().rpartition("\n")[2] or f"status {done.returncode}"
+            )
         return msgspec.json.decode(answer.read_bytes(), type=Footprint)
 
 
 def _failed(why: str) -> ModelError:
     return ModelError(
-        f"The model does not load and answer in a fresh process: {why}", hint="Look at what it needs there: `nbops models verify`."
+        f"The model does not load and answer in a fresh process: {why}",
+        hint="Look at what it needs there: `nbops models verify`.",
     )
 
 

@@ -36,7 +36,9 @@ def resampled(found: Counts, blocks: npt.ArrayLike | None, draws: int, seed: int
         return np.vstack([counts, drawn])
     codes = np.unique(np.asarray(blocks), return_inverse=True)[1]
     if codes.shape != found.shape or codes.max() < 1:
-        raise UsageError("Blocks are needed for every row, and two of them at least.", hint="Give the day or group of each row.")
+        raise UsageError(
+            "Blocks are needed for every row, and two of them at least.", hint="Give the day or group of each row."
+        )
     many = int(codes.max()) + 1
     inside = np.bincount(6 * codes + found, minlength=6 * many).reshape(many, 6)
     # One block fewer than there are, or the intervals of few blocks would be too narrow (Rao and Wu, 1988).
@@ -58,7 +60,9 @@ def figures(sums: Doubles, costs: Costs | None, look: float | None) -> dict[str,
             "abstained": (looked_tn + looked_fn) / rows,
         }
     if costs is not None:
-        cost = tp * costs.true_positive + fp * costs.false_positive + fn * costs.false_negative + tn * costs.true_negative
+        cost = (
+            tp * costs.true_positive + fp * costs.false_positive + fn * costs.false_negative + tn * costs.true_negative
+        )
         found["cost"] = (cost + (look or 0.0) * (looked_tn + looked_fn)) / rows
     return found
 

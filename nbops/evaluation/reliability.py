@@ -116,7 +116,9 @@ def debiased_error(gaps: Doubles, errors: Doubles, weights: Doubles, p_value: fl
     from scipy.stats import norm
 
     sizes, known = np.abs(gaps), np.maximum(errors, 1e-300)
-    drawn = known * math.sqrt(2 / math.pi) * np.exp(-((sizes / known) ** 2) / 2) + sizes * (1 - 2 * norm.cdf(-sizes / known))
+    drawn = known * math.sqrt(2 / math.pi) * np.exp(-((sizes / known) ** 2) / 2) + sizes * (
+        1 - 2 * norm.cdf(-sizes / known)
+    )
     value = float(weights @ (2 * sizes - drawn))
     half = normal(level) * float(np.sqrt(weights**2 @ errors**2))
     low = max(value - half, 0.0) if p_value < 1 - level else 0.0
@@ -146,7 +148,9 @@ def recalibration(known: Doubles, given: Doubles, level: float) -> tuple[Estimat
     else:
         return None, None
     half = normal(level) * np.sqrt(np.diag(covariance))
-    slope, intercept = (Estimate(float(one), float(one - by), float(one + by)) for one, by in zip(weights, half, strict=True))
+    slope, intercept = (
+        Estimate(float(one), float(one - by), float(one + by)) for one, by in zip(weights, half, strict=True)
+    )
     return slope, intercept
 
 

@@ -102,7 +102,11 @@ class Sizing(Record):
         ]
         if self.footprint is not None:
             batch = self.footprint.batch
-            most = f" and at most {values.size(batch)} more for {values.counted(self.footprint.rows, 'row')}" if batch is not None else ""
+            most = (
+                f" and at most {values.size(batch)} more for {values.counted(self.footprint.rows, 'row')}"
+                if batch is not None
+                else ""
+            )
             told.append(
                 f"In memory the model takes {values.size(self.footprint.model)} beside {values.size(self.footprint.base)} of Python and "
                 f"its libraries{most}; loading takes {_span(self.footprint.load_cpu)} of cpu."
@@ -126,14 +130,17 @@ def size(
 ) -> Sizing:
     """Measure what it costs to have `predict` answer for `rows`, a frame or an array (n, columns) like those it will meet.
 
-    About `seconds` of cpu are spent; the largest batch is the largest that leaves room for several rounds, 65,536 rows at most, and the
+    About `seconds` are spent; the largest batch is the largest that leaves room for several rounds, 65,536 rows at most, and the
     unseen one half of it. Fewer rows than that are repeated, which is a little too easy for the processor's caches. With `load`, which gives the function that predicts and can be
     pickled, loading and memory are measured in a fresh process. Raises UsageError without rows, ModelError when `load` does not work
     there, and whatever `predict` raises.
     """
     there = int(rows.shape[0]) if hasattr(rows, "shape") else len(rows)
     if there < 1:
-        raise UsageError("There are no rows to measure with.", hint="Give some of the rows that the model will meet, best a thousand.")
+        raise UsageError(
+            "There are no rows to measure with.",
+            hint="Give some of the rows that the model will meet, best a thousand.",
+        )
     take = _Taker(rows, there)
     predict(take(1, 0))  # what is imported at the first call is no cost of a call
     with _one_thread():
@@ -223,12 +230,13 @@ class _Plan(NamedTuple):
 
 
 def _plan(predict: Callable[[Any], object], take: _Taker, seconds: float) -> _Plan:
-    """What `seconds` of cpu allow, though never fewer than three sizes."""
+    """What `seconds` allow, though never fewer than three sizes."""
     sizes: list[int] = []
     calls: dict[int, int] = {}
     tried = turn = 0.0
     for size in _SIZES:
-        cost = max(min(_sample(predict, [take(size, place * size)]).cpu for place in range(2)), 1e-6)
+        # Wall seconds, lest a model that waits or a machine that is busy takes for ever.
+        cost = max(min(_sample(predict, [take(size, place * size)]).wall for place in range(2)), 1e-6)
         tried += 2 * cost
         calls[size] = max(1, min(_CALLS, round(_SPAN / cost)))
         # Half of the rounds have the unseen batch, too.

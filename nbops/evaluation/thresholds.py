@@ -51,7 +51,12 @@ class Table(NamedTuple):
         cost = None
         if costs is not None:
             fn, tn = tp[0] - tp, fp[0] - fp
-            cost = tp * costs.true_positive + fp * costs.false_positive + fn * costs.false_negative + tn * costs.true_negative
+            cost = (
+                tp * costs.true_positive
+                + fp * costs.false_positive
+                + fn * costs.false_negative
+                + tn * costs.true_negative
+            )
         return cls(distinct, tp, fp, cost, bounded)
 
     @property

@@ -77,7 +77,11 @@ def test_no_threshold_serves_a_wanted_share_better(rows: Rows, wanted: float, wi
     for cut in cuts(scores):
         flagged = [one for one, score in rows if score >= cut]
         precision, recall = sum(flagged) / len(flagged) if flagged else -1.0, sum(flagged) / sum(truth)
-        serves = {"precision": precision >= wanted, "recall": recall >= wanted, "capacity": len(flagged) <= wanted * len(rows)}
+        serves = {
+            "precision": precision >= wanted,
+            "recall": recall >= wanted,
+            "capacity": len(flagged) <= wanted * len(rows),
+        }
         if flagged and serves[wish]:
             tried.append(precision if wish == "recall" else recall)
     try:
