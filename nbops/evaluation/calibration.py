@@ -20,7 +20,6 @@ from nbops.evaluation.reliability import (
     by_chance,
     debiased_error,
     isotonic,
-    normal,
     ranges,
     recalibration,
     spread,
@@ -263,8 +262,10 @@ def _told(found: Sequence[Bin], debiased: Estimate, verdict: Verdict, rows: str,
     off, low, high = (percent(one).removesuffix(" %") for one in (debiased.value, debiased.low, debiased.high))
     return (
         f"{_WORDS[verdict]}: they are {off} percentage points off on average ({low} to {high}).",
-        f"Of the {rows} given {percent(worst.given)}, {percent(worst.observed)} were {event} "
-        f"({percent(worst.low)} to {percent(worst.high)}; {worst.rows:,} {rows}).",
+        (
+            f"Of the {rows} given {percent(worst.given)}, {percent(worst.observed)} were {event} "
+            f"({percent(worst.low)} to {percent(worst.high)}; {worst.rows:,} {rows})."
+        ),
     )
 
 
@@ -284,8 +285,10 @@ def _told_regression(found: Sequence[Bin], bias: Estimate, verdict: Verdict, uni
     least, most = values.numbers([worst.least, worst.most])
     return (
         f"{first}: truth minus prediction is {middle}{unit} on average ({bottom} to {top}).",
-        f"Of the {rows} predicted {least} to {most}{unit}, truth is {gap.removeprefix('−')}{unit} {side} on average "
-        f"({low} to {high}; {worst.rows:,} {rows}).",
+        (
+            f"Of the {rows} predicted {least} to {most}{unit}, truth is {gap.removeprefix('−')}{unit} {side} on average "
+            f"({low} to {high}; {worst.rows:,} {rows})."
+        ),
     )
 
 

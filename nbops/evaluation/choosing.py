@@ -252,8 +252,10 @@ def _told(choice: Choice, table: Table, look: float | None) -> Choice:
     rule, costs = choice.rule, choice.rule.costs
     start = rule.threshold if rule.reject is None else rule.reject[1]
     found = [
-        f"Positive from {values.number(start)} on: {percent(choice.flagged.value)} of the rows, precision {_share(choice.precision)}, "
-        f"recall {_share(choice.recall)}."
+        (
+            f"Positive from {values.number(start)} on: {percent(choice.flagged.value)} of the rows, precision {_share(choice.precision)}, "
+            f"recall {_share(choice.recall)}."
+        )
     ]
     if rule.reject is not None and choice.abstained is not None:
         found.append(

@@ -95,10 +95,14 @@ class Sizing(Record):
         """The figures for people."""
         rows = values.counted(self.unseen.rows, "row")
         told = [
-            f"A call with one row takes {_span(self.cpu(1))} of cpu, and a row of many {_span(self.cpu(4096) / 4096)}: one core does "
-            f"{_round(self.rows_per_hour())} rows an hour in batches of 4,096.",
-            f"For {rows} at once, which were not used for these figures, they predict {_span(self.cpu(self.unseen.rows))} and "
-            f"{_span(self.unseen.cpu)} were measured ({percent(abs(self.error))} off).",
+            (
+                f"A call with one row takes {_span(self.cpu(1))} of cpu, and a row of many {_span(self.cpu(4096) / 4096)}: one core does "
+                f"{_round(self.rows_per_hour())} rows an hour in batches of 4,096."
+            ),
+            (
+                f"For {rows} at once, which were not used for these figures, they predict {_span(self.cpu(self.unseen.rows))} and "
+                f"{_span(self.unseen.cpu)} were measured ({percent(abs(self.error))} off)."
+            ),
         ]
         if self.footprint is not None:
             batch = self.footprint.batch
@@ -130,10 +134,10 @@ def size(
 ) -> Sizing:
     """Measure what it costs to have `predict` answer for `rows`, a frame or an array (n, columns) like those it will meet.
 
-    About `seconds` are spent; the largest batch is the largest that leaves room for several rounds, 65,536 rows at most, and the
-    unseen one half of it. Fewer rows than that are repeated, which is a little too easy for the processor's caches. With `load`, which gives the function that predicts and can be
-    pickled, loading and memory are measured in a fresh process. Raises UsageError without rows, ModelError when `load` does not work
-    there, and whatever `predict` raises.
+    About `seconds` are spent; the largest batch is the largest that leaves room for several rounds, 65,536 rows at most, and the unseen
+    one half of it. Fewer rows than that are repeated, which is a little too easy for the processor's caches. With `load`, which gives
+    the function that predicts and can be pickled, loading and memory are measured in a fresh process. Raises UsageError without rows,
+    ModelError when `load` does not work there, and whatever `predict` raises.
     """
     there = int(rows.shape[0]) if hasattr(rows, "shape") else len(rows)
     if there < 1:
