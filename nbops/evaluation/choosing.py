@@ -140,10 +140,10 @@ def _wish(**wishes: Costs | float | None) -> tuple[Criterion, float | None]:
             f"{len(named)} wishes were given, and a threshold can serve one.",
             hint=f"Give exactly one of {', '.join(wishes)}.",
         )
-    name, wish = named[0]
+    ((name, wish),) = named
     if isinstance(wish, Costs):
         return "costs", None
-    if wish is None or not 0 < wish <= 1:
+    if not 0 < wish <= 1:
         raise UsageError(
             f"{name}={wish} is not a share.", hint=f"Give a number above 0 and at most 1, such as {name}=0.2."
         )

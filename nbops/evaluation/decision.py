@@ -212,7 +212,7 @@ def _most_probable(rule: DecisionRule, known: Doubles, labels: Sequence[Label]) 
     choice = np.empty(len(labels), dtype=object)
     choice[:] = labels
     top = known.argmax(axis=1)
-    decided = choice[top]
+    decided: Decisions = choice[top]
     unsure = np.isnan(known).any(axis=1)
     if rule.least is not None:
         unsure |= known[np.arange(len(known)), top] < rule.least

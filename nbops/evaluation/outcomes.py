@@ -42,8 +42,8 @@ def resampled(found: Counts, blocks: npt.ArrayLike | None, draws: int, seed: int
     many = int(codes.max()) + 1
     inside = np.bincount(6 * codes + found, minlength=6 * many).reshape(many, 6)
     # One block fewer than there are, or the intervals of few blocks would be too narrow (Rao and Wu, 1988).
-    drawn = random.multinomial(many - 1, np.full(many, 1 / many), draws) @ inside
-    return np.vstack([counts, drawn * many / (many - 1)])
+    weights = random.multinomial(many - 1, np.full(many, 1 / many), draws)
+    return np.vstack([counts, weights @ inside * (many / (many - 1))])
 
 
 def figures(sums: Doubles, costs: Costs | None, look: float | None) -> dict[str, Doubles]:

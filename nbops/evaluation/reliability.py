@@ -57,7 +57,8 @@ def recalibrated(map_: Map, predictions: npt.ArrayLike) -> Doubles:
     import numpy as np
 
     given, observed = zip(*map_, strict=True)
-    return np.interp(np.asarray(predictions, dtype=np.float64), given, observed)
+    found: Doubles = np.interp(np.asarray(predictions, dtype=np.float64), given, observed)
+    return found
 
 
 def wilson(hits: float, rows: int, level: float = 0.95) -> tuple[float, float]:

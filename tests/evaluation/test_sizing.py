@@ -155,7 +155,7 @@ def test_memory_is_counted_where_it_is_used() -> None:
     assert found.model == pytest.approx(80e6, rel=0.2)
     assert found.batch == pytest.approx(80e6, rel=0.2)
     assert 50e6 < found.base < 500e6
-    assert found.total == found.base + found.model + found.batch
+    assert found.total == found.base + found.model + (found.batch or 0)
     assert 0 <= found.load_cpu < 30
 
 
@@ -169,4 +169,4 @@ def test_what_cannot_be_loaded_elsewhere_is_told() -> None:
 def test_a_process_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SECONDS", 0.01)
     with pytest.raises(ModelError, match="no answer after 0 s"):
-        footprint(partial(time.sleep, 60), ROWS[:1], ROWS, 500)
+        footprint(partial(partial, time.sleep, 60), ROWS[:1], ROWS, 500)

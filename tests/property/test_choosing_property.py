@@ -31,11 +31,11 @@ def parted(rows: Rows) -> tuple[list[bool], list[float]]:
 
 
 def cost(truth: list[bool], decided: list[object], costs: Costs, look: float = 0.0) -> float:
-    prices = {
+    prices: dict[tuple[bool, object], float] = {
         (True, True): costs.true_positive, (True, False): costs.false_negative, (False, True): costs.false_positive,
         (False, False): costs.true_negative, (True, None): look, (False, None): look,
     }  # fmt: skip
-    return sum(prices[one, decision] for one, decision in zip(truth, decided, strict=True))  # type: ignore[index]
+    return sum((prices[one, decision] for one, decision in zip(truth, decided, strict=True)), 0.0)
 
 
 def cuts(scores: list[float]) -> list[float]:

@@ -73,7 +73,7 @@ def test_sql_decides_on_many_classes_to_the_last_bit(
 
 def test_sql_leaves_what_is_missing_to_a_person_and_compares_as_doubles() -> None:
     rule, classes = DecisionRule(positive="yes", threshold=0.7), ["no", "yes"]
-    single = np.float32([0.7])
+    single = np.array([0.7], dtype=np.float32)
     assert float(single[0]) < 0.7
     assert decide(rule, single, classes).tolist() == ["no"]
     given = "(values (0.7::float), (null), ('nan'::float), ('inf'::float)) as t(p)"
