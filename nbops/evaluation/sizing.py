@@ -24,8 +24,8 @@ from nbops.render import values
 FREE = 0.8
 """Cpu seconds over wall seconds below which a machine was busy."""
 
-# A batch that no cache holds any more is needed to tell what more rows cost: each row of it can take three times as long.
-_SIZES = (1, 16, 256, 1024, 4096, 16_384, 65_536)
+# Beyond, what an answer needs in between may be given back to the kernel after each call, and a row then cost three times as much.
+_SIZES = (1, 16, 256, 1024, 4096, 16_384)
 _UNSEEN = 2  # as many times are in the largest
 _LEAST_SIZES = 3
 _STRAIGHT = 0.05
@@ -134,7 +134,7 @@ def size(
 ) -> Sizing:
     """Measure what it costs to have `predict` answer for `rows`, a frame or an array (n, columns) like those it will meet.
 
-    About `seconds` are spent; the largest batch is the largest that leaves room for several rounds, 65,536 rows at most, and the unseen
+    About `seconds` are spent; the largest batch is the largest that leaves room for several rounds, 16,384 rows at most, and the unseen
     one half of it. Fewer rows than that are repeated, which is a little too easy for the processor's caches. With `load`, which gives
     the function that predicts and can be pickled, loading and memory are measured in a fresh process. Raises UsageError without rows,
     ModelError when `load` does not work there, and whatever `predict` raises.
