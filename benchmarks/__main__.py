@@ -28,6 +28,7 @@ from benchmarks import (
     runs,
     saving,
     search,
+    sizing,
     sweep,
 )
 from benchmarks.measure import Figures, Party, Report, Size, Worker, parties, table
@@ -48,6 +49,7 @@ _MEASURES: dict[str, Callable[[tuple[Party, Party], Size, Path], Report]] = {
     "profiles": profiles.measure,
     "contracts": contracts.measure,
     "gate": gate.measure,
+    "sizing": sizing.measure,
 }
 
 

@@ -1,1 +1,1 @@
-"""Judging models by numbers alone: what they answer, how good that is with what certainty, and whether it suffices. No store, no files."""
+"""How good a model is, for whom, at what price and with what certainty: plain arrays in, frozen records out. No store, no files."""
