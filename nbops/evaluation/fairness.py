@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from nbops.errors import UsageError
 from nbops.evaluation.grouping import Grouping, crossed, groupings
 from nbops.evaluation.means import means
-from nbops.evaluation.telling import amount, estimate
+from nbops.evaluation.telling import estimate
 from nbops.records import Record
 from nbops.render import values
 
@@ -83,7 +83,7 @@ class _Figure(NamedTuple):
     """A rate as the mean of values over some rows."""
 
     name: str
-    values: Floats
+    each: Floats
     over: np.ndarray[Any, np.dtype[np.bool_]]
 
     @property
@@ -119,8 +119,8 @@ def fairness(
 ) -> tuple[Fairness, ...]:
     """The rates of the groups of each property, and their gaps.
 
-    `truth` and `predicted` (n,) are numbers, or codes of classes of which `positive` is the one that matters. Rates are selection rate, true
-    and false positive rate, precision and error rate for two classes, the error rate for more, and for numbers the mean absolute error and
+    `truth` and `predicted` (n,) are numbers, or codes of classes; `positive` is the class that matters. Rates are selection rate, true and
+    false positive rate, precision and error rate for two classes, the error rate for more, and for numbers the mean absolute error and
     the mean error in `unit`. Intervals (95 %) of shares are Wilson's (1927), of their differences Newcombe's (1998), the others Student's;
     with `blocks` (n,), integer codes of what rows depend on each other, all are those of `means`. A rate over fewer than `min_rows` rows is
     `small`. Raises UsageError.
@@ -181,7 +181,7 @@ def _judged(grouping: Grouping, figures: Sequence[_Figure], blocks: Codes | None
 def _rates(grouping: Grouping, figure: _Figure, blocks: Codes | None, min_rows: int) -> list[Rate]:
     over = figure.over
     within = None if blocks is None else blocks[over]
-    found = means(figure.values[over], grouping.codes[over], len(grouping.names), within)
+    found = means(figure.each[over], grouping.codes[over], len(grouping.names), within)
     low, high = found.mean.interval(_LEVEL)
     each: list[Rate] = []
     for place, count in enumerate(map(int, found.rows)):
@@ -220,7 +220,7 @@ def _gap(grouping: Grouping, figure: _Figure, rates: Sequence[Rate], blocks: Cod
     else:
         two = figure.over & ((grouping.codes == first) | (grouping.codes == last))
         codes = np.where(grouping.codes[two] == first, 0, -1)
-        ends = means(figure.values[two], codes, 1, None if blocks is None else blocks[two]).difference.interval(level)
+        ends = means(figure.each[two], codes, 1, None if blocks is None else blocks[two]).difference.interval(level)
         low, high = float(ends[0][0]), float(ends[1][0])
     ratio = bottom.value / top.value if top.value and figure.name != "bias" else math.nan
     names = grouping.names[first], grouping.names[last]
@@ -242,10 +242,8 @@ def _newcombe(top: Rate, bottom: Rate, level: float) -> tuple[float, float]:
 def _told(
     label: str, rate: str, ends: tuple[Rate, Rate], names: tuple[str, str], apart: str, ratio: float, unit: str
 ) -> str:
-    top, bottom = (amount(one.value, unit) for one in ends)
-    words = f"{label}: {_WORDS[rate]} {top} for {names[0]} and {bottom} for {names[1]}, {apart} apart"
+    top, bottom = (estimate(one.value, one.low, one.high, unit) for one in ends)
+    words = f"{label}: {_WORDS[rate]} of {names[0]} {top}, of {names[1]} {bottom}, apart by {apart}"
     if not math.isnan(ratio):
-        words += f", {amount(ratio)} of the highest" + (
-            "; four fifths would be 0.8" if rate == "selection_rate" else ""
-        )
+        words += f", the ratio is {ratio:.2f}" + ("; four fifths would be 0.8" if rate == "selection_rate" else "")
     return words + "."

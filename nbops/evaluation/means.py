@@ -85,12 +85,8 @@ def _of_rows(losses: Floats, codes: Codes, groups: int) -> Means:
         freedom = (error2 + rest2) ** 2 / (error2**2 / (rows - 1) + rest2**2 / (others - 1))
         # Two groups without any spread differ for certain, or not at all.
         freedom = np.where(error2 + rest2 == 0, rows + others - 2.0, freedom)
-        return Means(
-            rows,
-            Spread(mean, _root(error2), rows - 1.0),
-            rest,
-            Spread(mean - rest, _root(error2 + rest2), freedom),
-        )
+        apart = Spread(mean - rest, _root(error2 + rest2), freedom.astype(np.float64))
+        return Means(rows, Spread(mean, _root(error2), (rows - 1).astype(np.float64)), rest, apart)
 
 
 def _moments(rows: Codes, total: Floats, squares: Floats) -> tuple[Floats, Floats]:
