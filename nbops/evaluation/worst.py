@@ -133,7 +133,7 @@ def worst_slices(
     """At most `most` groups of rows whose mean loss is higher than elsewhere by most, confirmed ones first.
 
     `losses` (n,) is one finite loss for each row of `frame` (n, any). A condition is a value of a column (the 50 most frequent), or an
-    interval between tenths of its numbers. Groups of at least `min_rows` of the searched rows, and of half a percent of them, are ranked by
+    interval between tenths of its numbers. Groups of at least `min_rows` of the searched rows, of half a percent and of at most half of them, are ranked by
     the lower end of their effect: the difference of the means less three standard errors, so that a small group has to be much worse. Of
     finds that share more than a quarter of their rows one is kept. `blocks` (n,), integer codes of what rows depend on each other, are
     searched or held out as a whole. A find is confirmed when its adjusted p is below 0.05. At most 100,000 rows are searched. Raises
@@ -236,7 +236,7 @@ def _cells(codes: Rows, many: int, sums: _Losses) -> tuple[Floats, Floats, Float
 
 
 def _effects(figures: Sequence[Floats], sums: _Losses) -> tuple[Floats, Floats]:
-    """How much higher the mean is than that of the other rows, and the lower end of that; minus infinity where there are too few rows."""
+    """How much higher the mean is than that of the other rows, and the lower end of that; minus infinity for too few or too many."""
     import numpy as np
 
     rows, total, squares = figures
@@ -245,7 +245,7 @@ def _effects(figures: Sequence[Floats], sums: _Losses) -> tuple[Floats, Floats]:
         mean, rest = total / rows, (sums.given.sum() - total) / others
         error2 = (squares / rows - mean**2) / rows + ((sums.squares.sum() - squares) / others - rest**2) / others
         score = mean - rest - _ERRORS * np.sqrt(np.maximum(error2, 0))
-    enough = (rows >= sums.support) & (others >= sums.support)
+    enough = (rows >= sums.support) & (others >= rows)
     return mean - rest, np.where(enough & ~np.isnan(score), score, -np.inf)
 
 
