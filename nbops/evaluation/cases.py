@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbops.errors import UsageError, nearest
-from nbops.evaluation.tables import Table, of_frame, of_text
+from nbops.evaluation.tables import Faults, Table, of_frame, of_text
 from nbops.records import Record
 from nbops.render import values
 
@@ -62,25 +62,28 @@ def read(given: str | PathLike[str] | pd.DataFrame, columns: Mapping[str, str]) 
     `why` says why it matters. Text may have commas, semicolons or tabs between its fields and is UTF-8; numbers may have a decimal comma
     where commas do not part the fields. Empty features are missing values. Raises UsageError that names the lines.
     """
-    table = of_text(Path(given), columns) if isinstance(given, (str, PathLike)) else of_frame(given)
+    if isinstance(given, (str, PathLike)):
+        numeric = {*_NUMBERS, *(name for name, kind in columns.items() if kind in {"int", "float"})}
+        table = of_text(Path(given), {*columns, *_OWN}, numeric)
+    else:
+        table = of_frame(given)
     own = [name for name in _OWN if name not in columns and name in table.names]
     _check_columns(table, columns, own)
-    faults: list[str] = []
+    faults: Faults = []
     features = table.features(columns, faults)
     expectations = {name: table.numbers(name, faults) for name in own if name in _NUMBERS}
     texts = {name: table.texts(name) for name in own if name not in _NUMBERS}
-    if faults:
-        raise _refused(table, faults)
+    unread = {row for row, _ in faults}
     found: list[Case] = []
-    for place in range(len(table.lines)):
-        numbers = {name: known for name, column in expectations.items() if (known := column[place]) is not None}
-        words = {name: column[place] for name, column in texts.items() if column[place]}
+    for row in (row for row in range(len(table.lines)) if row not in unread):
+        numbers = {name: known for name, column in expectations.items() if (known := column[row]) is not None}
+        words = {name: column[row] for name, column in texts.items() if column[row]}
         fault = _fault(numbers, words)
         if fault:
-            faults.append(f"{table.place(place)}: {fault}")
-            continue
-        written = table.decimals("expected", place) if "expected" in numbers else 0
-        found.append(_case(place + 1, numbers, words, written))
+            faults.append((row, fault))
+        else:
+            written = table.decimals("expected", row) if "expected" in numbers else 0
+            found.append(_case(row + 1, numbers, words, written))
     if faults:
         raise _refused(table, faults)
     return Cases(tuple(found), features)
@@ -108,7 +111,8 @@ def _check_columns(table: Table, columns: Mapping[str, str], own: Sequence[str])
             f"{table.source}: columns that are there twice: {', '.join(twice)}.", hint="Delete or rename one."
         )
     if unknown:
-        near = [f"{close!r} for {name!r}" for name in unknown if (close := nearest(name, known))]
+        free = [name for name in known if name not in table.names]
+        near = [f"{close!r} for {name!r}" for name in unknown if (close := nearest(name, free))]
         raise UsageError(
             f"{table.source}: unknown columns: {', '.join(map(repr, unknown))}.",
             hint=f"Is it {', '.join(near)}?" if near else f"Known: {', '.join(known)}.",
@@ -147,11 +151,12 @@ def _fault(numbers: Mapping[str, float], words: Mapping[str, str]) -> str:
     return ""
 
 
-def _refused(table: Table, faults: Sequence[str]) -> UsageError:
+def _refused(table: Table, faults: Faults) -> UsageError:
+    told = [f"{table.place(row)}: {fault}" for row, fault in sorted(faults, key=lambda one: one[0])[:_TOLD]]
     more = f"; and {len(faults) - _TOLD:,} more" if len(faults) > _TOLD else ""
     return UsageError(
-        f"{table.source}: {'; '.join(faults[:_TOLD])}{more}.",
-        hint="Numbers are written such as 1234.5, without thousands separators or units; times such as 2013-01-31 17:30.",
+        f"{table.source}: {'; '.join(told)}{more}.",
+        hint="Write numbers such as 1234.5, without thousands separators or units, times such as 2013-01-31 17:30, and true or false.",
     )
 
 
@@ -184,7 +189,7 @@ def _judged(case: Case, predicted: float | str, unit: str) -> CaseResult:
             else repr(predicted)
         )
         passed = said == case.expected_class or _number(said) == _number(case.expected_class) is not None
-        wanted = case.expected_class
+        wanted = "as" if passed else case.expected_class
     elif isinstance(predicted, str):
         raise UsageError(
             f"{title} expects a number, and {predicted!r} is predicted.",

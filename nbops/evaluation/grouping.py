@@ -6,6 +6,7 @@ Missing values are a group of their own, and so are the rare values of a column 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbops.errors import NotFound, UsageError
@@ -61,6 +62,8 @@ def groupings(frame: pd.DataFrame, column: str, *, bins: int = 4, most: int = 20
     of other values the `most` frequent are told apart. Raises NotFound, and UsageError for a name that stands for two columns.
     """
     given = column_of(frame, column)
+    if given.dtype.kind == "m":
+        given, column = given.dt.total_seconds(), f"{column} (s)"
     kind = _kind(given)
     known = given.notna().to_numpy(dtype=bool)
     if kind == "number":
@@ -141,8 +144,7 @@ def _times(column: str, given: pd.Series[Any], most_days: int) -> list[Grouping]
     """By month, or day or year for a short or long time; by hour of the day where it differs."""
     import pandas as pd
 
-    # Python's own times may each have another zone.
-    times = given if given.dtype != object else pd.Series(pd.to_datetime(given.to_list(), utc=True))
+    times = given if given.dtype != object else pd.Series(_in_utc(given))
     year, month = times.dt.year.to_numpy(), times.dt.month.to_numpy()
     month = year * 12 + month - 1
     day = times.dt.normalize()
@@ -155,6 +157,14 @@ def _times(column: str, given: pd.Series[Any], most_days: int) -> list[Grouping]
         found = [_ordered(f"{column} (year)", *pd.factorize(year, sort=True))]
     codes, hours = pd.factorize(times.dt.hour.to_numpy(), sort=True)
     return [*found, _ordered(f"{column} (hour)", codes, [f"{one:02}:00" for one in hours])] if len(hours) > 1 else found
+
+
+def _in_utc(given: Iterable[Any]) -> np.ndarray[Any, Any]:
+    """Python's own times, each of which may have another zone, and some of which lie beyond what nanoseconds reach."""
+    import numpy as np
+
+    plain = [one.astimezone(UTC).replace(tzinfo=None) if getattr(one, "tzinfo", None) else one for one in given]
+    return np.array(plain, dtype="datetime64[s]")
 
 
 def _ordered(label: str, codes: Any, names: Iterable[object]) -> Grouping:

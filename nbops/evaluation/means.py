@@ -55,6 +55,16 @@ def means(losses: Floats, codes: Codes, groups: int, blocks: Codes | None = None
     errors are those of a ratio of sums over blocks (Cochran 1977, 6.3), for group and rest together. Raises UsageError for losses
     that are not finite.
     """
+    check_finite(losses)
+    # Sums of squares lose their digits far from 0.
+    centre = float(losses.mean()) if len(losses) else 0.0
+    spread = losses - centre
+    found = _of_rows(spread, codes, groups) if blocks is None else _of_blocks(spread, codes, groups, blocks)
+    return found._replace(mean=found.mean._replace(value=found.mean.value + centre), rest=found.rest + centre)
+
+
+def check_finite(losses: Floats) -> None:
+    """Raises UsageError for losses that are not finite: a mean of them would say nothing."""
     import numpy as np
 
     if not np.isfinite(losses).all():
@@ -62,11 +72,6 @@ def means(losses: Floats, codes: Codes, groups: int, blocks: Codes | None = None
             f"{int((~np.isfinite(losses)).sum()):,} of the losses are not finite.",
             hint="Leave out the rows without truth, and clip probabilities before taking their logarithm.",
         )
-    # Sums of squares lose their digits far from 0.
-    centre = float(losses.mean()) if len(losses) else 0.0
-    spread = losses - centre
-    found = _of_rows(spread, codes, groups) if blocks is None else _of_blocks(spread, codes, groups, blocks)
-    return found._replace(mean=found.mean._replace(value=found.mean.value + centre), rest=found.rest + centre)
 
 
 def _of_rows(losses: Floats, codes: Codes, groups: int) -> Means:

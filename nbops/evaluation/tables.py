@@ -18,8 +18,12 @@ from nbops.render import values
 if TYPE_CHECKING:
     import pandas as pd
 
+Faults = list[tuple[int, str]]
+"""What is wrong in a row, counted from 0."""
+
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _WITH_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_LIKE_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}")
 _SHOWN = 30
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 
@@ -42,7 +46,7 @@ class Table(NamedTuple):
         """A column as text; what is missing is empty."""
         return ["" if one is None else values.clean(str(one)) for one in self._column(name)]
 
-    def numbers(self, name: str, faults: list[str]) -> list[float | None]:
+    def numbers(self, name: str, faults: Faults) -> list[float | None]:
         """A column as numbers; what is none is added to the `faults`."""
         return self._read(name, "no number", self._number, faults)
 
@@ -57,7 +61,7 @@ class Table(NamedTuple):
         )
         return max(0, -int(exponent))
 
-    def features(self, kinds: Mapping[str, str], faults: list[str]) -> pd.DataFrame:
+    def features(self, kinds: Mapping[str, str], faults: Faults) -> pd.DataFrame:
         """The columns of these kinds as a frame; one that came as a frame keeps its types."""
         import pandas as pd
 
@@ -65,7 +69,7 @@ class Table(NamedTuple):
             return self.frame[list(kinds)].reset_index(drop=True)
         return pd.DataFrame({name: self._feature(name, kind, faults) for name, kind in kinds.items()})
 
-    def _feature(self, name: str, kind: str, faults: list[str]) -> pd.Series[Any]:
+    def _feature(self, name: str, kind: str, faults: Faults) -> pd.Series[Any]:
         import pandas as pd
 
         if kind in {"int", "float"}:
@@ -83,14 +87,14 @@ class Table(NamedTuple):
         place = self.names.index(name)
         return [row[place] for row in self.rows]
 
-    def _read(self, name: str, what: str, parse: Callable[[Any], Any], faults: list[str]) -> list[Any]:
+    def _read(self, name: str, what: str, parse: Callable[[Any], Any], faults: Faults) -> list[Any]:
         found: list[Any] = []
         for row, field in enumerate(self._column(name)):
             try:
                 found.append(None if field is None else parse(field))
             except (ValueError, TypeError, KeyError, OverflowError):
                 shown = values.shorten(values.clean(str(field)), _SHOWN)
-                faults.append(f"{self.place(row)}: {name} {shown!r} is {what}")
+                faults.append((row, f"{name} {shown!r} is {what}"))
                 found.append(None)
         return found
 
@@ -129,10 +133,13 @@ def of_frame(given: pd.DataFrame) -> Table:
     return Table("The cases", names, list(range(1, len(rows) + 1)), rows, frame=given.set_axis(names, axis="columns"))
 
 
-def of_text(path: Path, known: Collection[str]) -> Table:
-    """The rows of a CSV file, whose first one names the columns. Raises NotFound, and UsageError for what is no such file."""
-    source, text = path.name, _decoded(path)
-    lines = text.splitlines(keepends=True)
+def of_text(path: Path, known: Collection[str], numeric: Collection[str]) -> Table:
+    """The rows of a CSV file, whose first one names the columns: some of those `known`, of which some are `numeric`.
+
+    Raises NotFound, and UsageError for what is no such file, or has numbers that can be read in two ways.
+    """
+    source = path.name
+    lines = list(io.StringIO(_decoded(path), newline=""))
     skipped = 0
     told = re.fullmatch(r"sep=(.)\s*", lines[0]) if lines else None
     if told:
@@ -144,8 +151,8 @@ def of_text(path: Path, known: Collection[str]) -> Table:
         )
     delimiter = told[1] if told else _delimiter(lines, known)
     names, places, rows = _fields(source, lines, delimiter, skipped)
-    comma = _has_decimal_comma(source, rows, places, delimiter)
-    return Table(source, names, places, rows, comma)
+    table = Table(source, names, places, rows)
+    return table if delimiter == "," else table._replace(comma=_has_decimal_comma(table, numeric))
 
 
 def _decoded(path: Path) -> str:
@@ -201,17 +208,28 @@ def _fields(
     return names, places, rows
 
 
-def _has_decimal_comma(source: str, rows: Sequence[Sequence[Any]], places: Sequence[int], delimiter: str) -> bool:
-    """Whether numbers have a decimal comma. Raises UsageError where some have a comma and some a point."""
-    if delimiter == ",":
-        return False
-    fields = [(str(field).strip(), place) for row, place in zip(rows, places, strict=True) for field in row if field]
-    commas = [(text, place) for text, place in fields if _WITH_COMMA.fullmatch(text)]
-    points = [(text, place) for text, place in fields if "." in text and _NUMBER.fullmatch(text)]
+def _has_decimal_comma(table: Table, numeric: Collection[str]) -> bool:
+    """Whether numbers have a decimal comma. Raises UsageError where that cannot be told."""
+    columns = [place for place, name in enumerate(table.names) if name in numeric]
+    fields = [
+        (row[place].strip(), line)
+        for row, line in zip(table.rows, table.lines, strict=True)
+        for place in columns
+        if row[place]
+    ]
+    commas = [(text, line) for text, line in fields if _WITH_COMMA.fullmatch(text)]
+    points = [(text, line) for text, line in fields if "." in text and _NUMBER.fullmatch(text)]
     if commas and points:
-        (comma, at), (point, other) = commas[0], points[0]
+        (comma, line), (point, other) = commas[0], points[0]
         raise UsageError(
-            f"{source}: numbers have a comma and a point: {comma!r} in line {at}, {point!r} in line {other}.",
+            f"{table.source}: numbers have a comma and a point: {comma!r} in line {line}, {point!r} in line {other}.",
             hint="Use one of them as the decimal sign, and no thousands separators.",
+        )
+    told = commas or points
+    if told and all(_LIKE_THOUSANDS.fullmatch(text) for text, _ in told):
+        text, line = told[0]
+        raise UsageError(
+            f"{table.source}: line {line}: {text!r} may be {re.sub('[,.]', '', text)} or {text.replace(',', '.')}.",
+            hint="Part the fields by commas and write numbers such as 4983 or 4.983.",
         )
     return bool(commas)
