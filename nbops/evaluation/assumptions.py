@@ -60,8 +60,8 @@ class Held(Record):
 def hold(frame: pd.DataFrame, assumptions: Sequence[Assumption], *, seconds: float = 60) -> tuple[Held, ...]:
     """Each of the assumptions against the rows (n, any), with the first five that break it; `seconds` are for all of them.
 
-    Rows for which an expression is null neither break nor keep it. Raises UsageError for what is not one expression over the columns of a
-    row and for rows that no engine takes, and QueryTimeout.
+    Rows for which an expression is null neither break nor keep it; where all are such it does not hold. Raises UsageError for what is not
+    one expression over the columns of a row and for rows that no engine takes, and QueryTimeout.
     """
     import pandas as pd
 
@@ -132,10 +132,11 @@ def _held(con: Connection, one: Assumption, names: Sequence[str], row: str, rows
         raise _refused(one, str(error).strip().splitlines()[0]) from error
     examples = tuple(Example(line[0], dict(zip(used, map(_shown, line[1:]), strict=True))) for line in found)
     part = broken / rows if rows else 0.0
+    holds = not broken and (not rows or unknown < rows)
     return Held(
         one.sentence,
         one.expression,
-        not broken,
+        holds,
         rows,
         broken,
         part,
@@ -174,6 +175,8 @@ def _shown(value: object) -> str:
 
 def _told(one: Assumption, rows: int, broken: int, unknown: int, examples: Sequence[Example]) -> str:
     hidden = f" {values.counted(unknown, 'row')} cannot be told: a value is missing." if unknown else ""
+    if rows and unknown == rows:
+        return f"{one.sentence}: cannot be told for any of {values.counted(rows, 'row')}, a value is missing."
     if not broken:
         return f"{one.sentence}: holds in all {values.counted(rows - unknown, 'row')}.{hidden}"
     such = "".join(_such(example) for example in examples[:1])

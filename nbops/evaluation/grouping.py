@@ -180,9 +180,7 @@ def _texts(column: str, given: pd.Series[Any], most: int) -> Grouping:
         each, different = pd.factorize(given)
     except TypeError:  # lists, dicts
         each, different = pd.factorize(given.map(str))
-    names, same = np.unique(
-        np.array([values.text(one) for one in different], dtype=object).astype(str), return_inverse=True
-    )
+    names, same = np.unique(np.array(list(map(_word, different)), dtype=object).astype(str), return_inverse=True)
     codes = same[each]
     order = np.lexsort((names, -np.bincount(codes, minlength=len(names))))
     rare = max(len(order) - most, 0)
@@ -191,8 +189,12 @@ def _texts(column: str, given: pd.Series[Any], most: int) -> Grouping:
     shown = [str(names[at]) for at in (order[:most] if rare else order)]
     short = [values.shorten(name, _LONGEST) for name in shown]
     told = short if len({*short}) == len(short) else shown
-    told = [f"{name!r}" if name in {MISSING, "other"} else name for name in told]
     return Grouping(column, (*told, *([f"other ({values.counted(rare, 'value')})"] if rare else [])), place[codes])
+
+
+def _word(value: object) -> str:
+    text = values.text(value)
+    return repr(text) if text.strip() in {"", MISSING} else text
 
 
 def _with_missing(found: Grouping, known: np.ndarray[Any, np.dtype[np.bool_]]) -> Grouping:

@@ -115,9 +115,6 @@ def _axis(grouping: Grouping, places: Rows) -> _Axis | None:
     spans += [Span(grouping, place, place) for place in range(grouping.ordered, many)]
     if many < 2:
         return None
-    if 0 < grouping.ordered < many:
-        # Whatever is not missing.
-        spans = [span for span in spans if span.last - span.first < many - 1]
     ends_of = np.array([(span.first, span.last + 1) for span in spans])
     return _Axis(spans, ends_of[:, 0], ends_of[:, 1], many, grouping.codes[places])
 
