@@ -55,12 +55,17 @@ def means(losses: Floats, codes: Codes, groups: int, blocks: Codes | None = None
     errors are those of a ratio of sums over blocks (Cochran 1977, 6.3), for group and rest together. Raises UsageError for losses
     that are not finite.
     """
+    import numpy as np
+
     check_finite(losses)
-    # Sums of squares lose their digits far from 0.
-    centre = float(losses.mean()) if len(losses) else 0.0
-    spread = losses - centre
+    # Sums of squares lose their digits far from 0; the mean of zeros and ones is exact without that.
+    spread = losses - (losses.mean() if len(losses) else 0)
     found = _of_rows(spread, codes, groups) if blocks is None else _of_blocks(spread, codes, groups, blocks)
-    return found._replace(mean=found.mean._replace(value=found.mean.value + centre), rest=found.rest + centre)
+    inside = codes >= 0
+    total: Floats = np.bincount(codes[inside], losses[inside], groups).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean, rest = total / found.rows, (losses.sum() - total) / (len(losses) - found.rows)
+    return found._replace(mean=found.mean._replace(value=mean), rest=rest)
 
 
 def check_finite(losses: Floats) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,9 +21,18 @@ from nbops.evaluation.means import means
 from nbops.evaluation.worst import worst_rows, worst_slices
 
 NUMBERS = st.lists(st.one_of(st.none(), st.floats(), st.integers(-3, 3).map(float)), max_size=60)
-TEXTS = st.lists(st.one_of(st.none(), st.sampled_from(["missing", "other", "a", "1"]), st.text(max_size=50)), max_size=60)
-TIMES = st.lists(st.one_of(st.none(), st.datetimes()), max_size=30).map(lambda each: pd.Series(each, dtype="datetime64[us]"))
-OBJECTS = st.lists(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.lists(st.integers(), max_size=2)), max_size=30)
+TEXTS = st.lists(
+    st.one_of(st.none(), st.sampled_from(["missing", "other", "a", "1"]), st.text(max_size=50)), max_size=60
+)
+TIMES = st.lists(st.one_of(st.none(), st.datetimes()), max_size=30).map(
+    lambda each: pd.Series(each, dtype="datetime64[us]")
+)
+OBJECTS = st.lists(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.lists(st.integers(), max_size=2)
+    ),
+    max_size=30,
+)
 COLUMNS = st.one_of(NUMBERS, TEXTS, TIMES, OBJECTS.map(lambda each: pd.Series(each, dtype=object)))
 
 
@@ -43,7 +53,7 @@ def test_every_row_has_one_group_and_every_group_a_row_and_a_name_of_its_own(val
 def test_groups_of_numbers_lie_in_order(numbers: list[float]) -> None:
     (found,) = groupings(pd.DataFrame({"x": numbers}), "x")
     ends = [([n for n, c in zip(numbers, found.codes, strict=True) if c == code]) for code in range(len(found.names))]
-    assert all(max(low) < min(high) for low, high in zip(ends, ends[1:], strict=False))
+    assert all(max(low) < min(high) for low, high in itertools.pairwise(ends))
 
 
 LOSSES = st.lists(st.tuples(st.integers(0, 3), st.floats(-1e6, 1e6), st.integers(0, 5)), min_size=1, max_size=80)
@@ -80,7 +90,11 @@ def test_counts_of_rates_add_up(rows: list[tuple[int, float, int]]) -> None:
 @given(st.integers(0, 10**6), st.integers(0, 400), COLUMNS)
 def test_finds_have_the_rows_that_they_say(seed: int, count: int, values: Any) -> None:
     rng = np.random.default_rng(seed)
-    column = pd.Series(values, dtype=None if len(values) else object).reindex(rng.integers(0, max(len(values), 1), count)).reset_index(drop=True)
+    column = (
+        pd.Series(values, dtype=None if len(values) else object)
+        .reindex(rng.integers(0, max(len(values), 1), count))
+        .reset_index(drop=True)
+    )
     frame = pd.DataFrame({"x": column, "y": rng.normal(size=count), "z": rng.integers(0, 5, count)})
     losses = rng.exponential(1, count) + 3 * (frame["z"] == 3).to_numpy()
     for found in worst_slices(frame, losses, min_rows=5):
@@ -92,13 +106,21 @@ def test_finds_have_the_rows_that_they_say(seed: int, count: int, values: Any) -
     assert losses[worst_rows(losses, 5)].tolist() == sorted(losses.tolist(), reverse=True)[:5]
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029"), min_size=1, max_size=8)
-CASES = st.lists(st.tuples(TEXT.filter(str.strip), st.integers(-999, 999), st.floats(-1e6, 1e6).map(lambda x: round(x, 2))), min_size=1, max_size=8)
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029"), min_size=1, max_size=8
+)
+CASES = st.lists(
+    st.tuples(TEXT.filter(str.strip), st.integers(-999, 999), st.floats(-1e6, 1e6).map(lambda x: round(x, 2))),
+    min_size=1,
+    max_size=8,
+)
 
 
 @settings(max_examples=60, deadline=None)
 @given(CASES, st.sampled_from(",;\t"), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]), st.booleans())
-def test_cases_come_back_as_they_were_written(cases: list[tuple[str, int, float]], sign: str, encoding: str, comma: Any) -> None:
+def test_cases_come_back_as_they_were_written(
+    cases: list[tuple[str, int, float]], sign: str, encoding: str, comma: Any
+) -> None:
     given = pd.DataFrame(cases, columns=["origin", "month", "distance"]).assign(at_least=[low for *_, low in cases])
     decimal = "," if comma and sign != "," else "."
     with TemporaryDirectory() as folder:
