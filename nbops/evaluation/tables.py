@@ -88,38 +88,34 @@ class Table(NamedTuple):
         return [row[place] for row in self.rows]
 
     def _read(self, name: str, what: str, parse: Callable[[Any], Any], faults: Faults) -> list[Any]:
+        """A column, each field of it parsed; one of which nothing comes is a fault."""
         found: list[Any] = []
         for row, field in enumerate(self._column(name)):
-            try:
-                found.append(None if field is None else parse(field))
-            except (ValueError, TypeError, KeyError, OverflowError):
+            found.append(None if field is None else parse(field))
+            if field is not None and found[-1] is None:
                 shown = values.shorten(values.clean(str(field)), _SHOWN)
                 faults.append((row, f"{name} {shown!r} is {what}"))
-                found.append(None)
         return found
 
-    def _number(self, field: Any) -> float:
-        if isinstance(field, str):
-            text = field.strip()
-            if self.comma and "." not in text:
-                text = text.replace(",", ".")
-            if not _NUMBER.fullmatch(text):
-                raise ValueError(text)
-            return float(text)
-        if isinstance(field, bool):
-            raise TypeError(field)
-        number = float(field)
-        if math.isnan(number):
-            raise ValueError(field)
-        return number
+    def _number(self, field: Any) -> float | None:
+        if not isinstance(field, str):
+            return None if isinstance(field, bool) or not values.is_number(field) or math.isnan(field) else float(field)
+        text = field.strip()
+        if self.comma and "." not in text:
+            text = text.replace(",", ".")
+        return float(text) if _NUMBER.fullmatch(text) else None
 
 
-def _truth(field: Any) -> bool:
-    return _TRUTHS[str(field).strip().lower()]
+def _truth(field: Any) -> bool | None:
+    return _TRUTHS.get(str(field).strip().lower())
 
 
-def _time(field: Any) -> datetime:
-    return datetime.fromisoformat(str(field).strip())  # the zone is the writer's matter: a model may take local times
+def _time(field: Any) -> datetime | None:
+    try:
+        # The zone is the writer's matter: a model may take local times.
+        return datetime.fromisoformat(str(field).strip())
+    except ValueError:
+        return None
 
 
 def of_frame(given: pd.DataFrame) -> Table:
