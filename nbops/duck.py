@@ -6,6 +6,7 @@ Never opens the store's file by any other way than `attach_store`: closing a sec
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import tempfile
@@ -127,6 +128,32 @@ def parsed(sql: str) -> Any:
     import duckdb
 
     return duckdb.extract_statements(sql)[0]
+
+
+def parts(con: Connection, expression: str) -> dict[str, set[str]]:
+    """What a SQL text that is one expression and nothing more is made of: classes of DuckDB's parser, with the names that columns have.
+
+    Nothing of it is computed. Raises an error of DuckDB's for several expressions or statements, or for what it cannot read.
+    """
+    import duckdb
+
+    # Either can be led to take something more: the one a FROM behind the expression (in 1.5), the other two halves with a `) or (`.
+    duckdb.SQLExpression(expression)
+    (read,) = rows(con, "select json_serialize_sql(?)", [f"select (\n{expression}\n) from given"])[0]  # noqa: S608 - it is only parsed
+    parsed = json.loads(read)
+    if parsed["error"]:
+        raise duckdb.ParserException(parsed["error_message"])
+    found: dict[str, set[str]] = {}
+    waiting = [parsed["statements"]]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            if "class" in one:
+                found.setdefault(one["class"], set()).update(name.lower() for name in one.get("column_names", ()))
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+    return found
 
 
 def literal(text: str) -> str:
