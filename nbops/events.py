@@ -71,7 +71,7 @@ class MetricDefined(Event, tag="metric.defined"):
 
 
 class ModelCreated(Event, tag="model.created"):
-    """The first version of a model is about to be registered."""
+    """A model got its name."""
 
 
 class VersionRegistered(Event, tag="version.registered"):

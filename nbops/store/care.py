@@ -50,6 +50,15 @@ _REFERENCES = {
         select count(*) from core.snapshots where collection_id not in (select collection_id from core.collections)
     """,
     "versions of an unknown model": "select count(*) from core.model_versions where model not in (select name from core.models)",
+    "reviews of an unknown version": """
+        select count(*) from core.reviews r
+        where not exists (select 1 from core.model_versions v where v.model = r.model and v.version = r.version)
+    """,
+    "aliases that are not what their moves say": """
+        select count(*) from (
+            select before, lag(after) over (partition by model, alias order by seq) as last from core.alias_moves
+        ) where before is distinct from last
+    """,
 }
 _NAMED = """
     select sha256 from core.artifacts union select sha256 from core.model_versions
@@ -58,6 +67,7 @@ _NAMED = """
     union select profile from core.snapshots where profile is not null and not removed
     union select sha256 from core.quarantine
     union select sha256 from core.settled_rows where sha256 is not null
+    union select evidence from core.review_acts where evidence is not null
 """
 
 
