@@ -30,7 +30,7 @@ import msgspec
 
 from nbops.errors import ModelError, TrustRefused
 from nbops.records import Record
-from nbops.registry import usercode
+from nbops.registry import natives, usercode
 from nbops.registry.signature import Kind, Scalar, Signature, infer, scalar
 from nbops.security import trust as guard
 from nbops.security.structure import parts
@@ -114,7 +114,8 @@ def pack(
     """
     _check_fitted(model)
     texts = usercode.read(code)
-    plain = _dump(model)
+    written, boosters = natives.take_out(model)
+    plain = _dump(written, type(model).__name__)
     unreviewed = _vouch(guard.untrusted(plain), texts, trust)
     files = {f"{name}.py": text.encode() for name, text in texts.items()}
     signature, target_kind = infer(model, example=example, reference=reference, target=target)
@@ -129,11 +130,11 @@ def pack(
             classes=_classes(model),
             methods=tuple(name for name in _METHODS if hasattr(model, name)),
         ),
-        versions=_versions(),
+        versions={**_versions(), **natives.versions(model)},
         code=tuple(CodeFile(name=name, sha256=_digest(text)) for name, text in files.items()),
         unreviewed=unreviewed,
     )
-    members = {**files, _MANIFEST: msgspec.json.encode(description)}
+    members = {**files, **boosters, _MANIFEST: msgspec.json.encode(description)}
     data = _seal(plain, members, zipfile.ZIP_DEFLATED)
     try:
         guard.check_directory(data)
@@ -161,11 +162,13 @@ def unpack(data: bytes, *, trust: Collection[str] = (), code_trusted: bool = Fal
             hint="Read it first; if you vouch for it, load with trust=True.",
         )
     usercode.import_texts(texts)
+    natives.check_installed(manifest.versions)
     _compare_versions(manifest.versions)
     with warnings.catch_warnings():
         # Said above; scikit-learn says it for each estimator inside.
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         estimator = guard.load(members, trust=trust, modules=texts)
+    estimator = natives.put_back(estimator, members, code_trusted=code_trusted)
     return Loaded(estimator=estimator, manifest=manifest)
 
 
@@ -194,17 +197,16 @@ def _check_fitted(model: object) -> None:
         ) from error
 
 
-def _dump(model: object) -> bytes:
+def _dump(model: object, name: str) -> bytes:
     import skops.io
 
     for part in parts(model):
         # HistGradientBoosting with scoring= leaves a method bound to itself behind, which skops would follow for ever.
         own = getattr(part, "__dict__", None) or {}
-        for name, value in list(own.items()):
+        for attribute, value in list(own.items()):
             bound = isinstance(value, MethodType) and value.__self__ is part
-            if bound and value.__func__ is getattr(type(part), name, None):
-                del own[name]
-    name = type(model).__name__
+            if bound and value.__func__ is getattr(type(part), attribute, None):
+                del own[attribute]
     try:
         dumped: bytes = skops.io.dumps(model)
     except RecursionError as error:

@@ -14,6 +14,7 @@ from nbops.errors import Ambiguous, ModelError, NotFound, ParameterError
 from nbops.records import Record, short
 from nbops.registry import formats
 from nbops.registry.formats import Manifest
+from nbops.registry.natives import predicting
 from nbops.registry.requests import RegisterVersion
 from nbops.registry.signature import Column, Signature, conform
 from nbops.store.client import Store
@@ -72,7 +73,7 @@ class LoadedModel:
 
         Raises NotFound for missing columns and ParameterError for text in a column of numbers.
         """
-        return self.estimator.predict(_conformed(data, self._signature))
+        return self.estimator.predict(predicting(self.estimator, _conformed(data, self._signature)))
 
     def predict_proba(self, data: pd.DataFrame | Any) -> Any:
         """Class probabilities (n, classes), in the order of the classes. Raises ModelError for a model without."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbops.errors import ModelError
 from nbops.registry.formats import unpack
+from nbops.registry.natives import predicting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +81,8 @@ def _main() -> None:
 
 def _answers(model: Any, example: object) -> dict[str, list[np.ndarray[Any, Any]]]:
     methods = [method for method in ("predict", "predict_proba", "transform") if hasattr(model, method)]
-    return {method: [*_arrays(getattr(model, method)(example))] for method in methods}
+    rows = predicting(model, example)
+    return {method: [*_arrays(getattr(model, method)(rows))] for method in methods}
 
 
 def _arrays(answer: Any) -> Iterator[np.ndarray[Any, Any]]:

@@ -128,6 +128,11 @@ _GROUPS: tuple[tuple[str, str, str], ...] = (
     ("FunctionNode", "sklearn.utils.validation", "check_array"),
     ("FunctionNode", "numpy", "amax amin around clip max mean median min nan_to_num round std sum var"),
     ("FunctionNode", "scipy._lib.array_api_compat.numpy._aliases", "asarray"),
+    # Estimators around a booster, which comes as a file of its own library and is checked in boosters.py; `Native` stands for it.
+    ("ObjectNode", "nbops.registry.natives", "Native"),
+    ("ObjectNode", "xgboost.sklearn", "XGBClassifier XGBModel XGBRFClassifier XGBRFRegressor XGBRanker XGBRegressor"),
+    ("ObjectNode", "lightgbm.sklearn", "LGBMClassifier LGBMModel LGBMRanker LGBMRegressor"),
+    ("DictNode TypeNode", "collections", "OrderedDict"),
     # What it holds is checked, and making one calls nothing.
     ("PartialNode", "functools", "partial"),
     # Data of numpy and scipy. Not scipy.stats: the distributions run text of their own state when they are restored.
