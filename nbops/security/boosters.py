@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _WIDEST = 1 << 24
 """Columns, categories and classes that a model may have; XGBoost makes a bit for each category below the highest."""
+_NO_PARENT = (1 << 31) - 1
 
 
 def check_xgboost(data: bytes) -> bytes:
@@ -101,7 +102,8 @@ def _xgboost(learner: Mapping[str, Any]) -> None:
     if "iteration_indptr" in model:
         _need(_ascending(_integers(model["iteration_indptr"]), 0, len(trees)), "iterations of other trees")
     _xgboost_categories(model.get("cats") or {}, width)
-    for tree in trees:
+    for at, tree in enumerate(trees):
+        _need(int(tree["id"]) == at, "trees in another order")
         _xgboost_tree(tree, width, groups)
 
 
@@ -112,13 +114,16 @@ def _xgboost_tree(tree: Mapping[str, Any], width: int, groups: int) -> None:
     _need(int(tree["tree_param"]["num_feature"]) in {0, width}, "a tree of other columns")
     _need(vector in {0, 1, groups} and len(tree.get("leaf_weights", ())) <= count * vector, "leaves of other targets")
     _need(len(tree["base_weights"]) == count * max(vector, 1), "weights of other nodes")
-    for name in ("split_conditions", "default_left", "loss_changes", "sum_hessian", "parents"):
+    for name in ("split_conditions", "default_left", "loss_changes", "sum_hessian"):
         _need(len(tree[name]) == count, f"{name} of other nodes")
     left = _integers(tree["left_children"], count)
     right = _integers(tree["right_children"], count)
     inner = left != -1
     _need(levels(left, right, inner) >= 0, "nodes that do not form a tree")
     _need((right[inner] == left[inner] + 1).all(), "a right child that is not beside the left one")
+    parents = _integers(tree["parents"], count)
+    _need(parents[0] in {-1, _NO_PARENT} and (parents[left[inner]] == np.flatnonzero(inner)).all(), "a stranger's child")
+    _need((parents[right[inner]] == np.flatnonzero(inner)).all(), "a stranger's child")
     if vector > 1:
         _need(len(tree["leaf_weights"]) % vector == 0, "leaves of other targets")
         _need(within(right[~inner], len(tree["leaf_weights"]) // vector), "a leaf without weights")
@@ -160,6 +165,10 @@ def _xgboost_categories(cats: Mapping[str, Any], width: int) -> None:
 # LightGBM
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|inf|nan)")
+_AFTER = re.compile(
+    r"\nfeature_importances:\n(?:[^\n]+=[\d.e+-]+\n)*\nparameters:\n(?:\[\w+: [^\n]*\]\n)*\nend of parameters\n"
+    r"(?:\npandas_categorical:[^\n]*\n)?"
+)
 _WHOLE = re.compile(r"-?\d{1,10}")
 _HEADER = {
     "version", "num_class", "num_tree_per_iteration", "label_index", "max_feature_idx", "objective", "average_output",
@@ -176,6 +185,7 @@ _TREE = {*_NODES, *_TOLD, *_LEAVES, *_LINEAR, *_ONE, "cat_boundaries", "cat_thre
 def _lightgbm(text: str) -> Iterator[str]:
     body, end, rest = text.partition("\nend of trees\n")
     _need(end and not {*text} & {"\r", "\0"}, "no end of the trees")
+    _need(_AFTER.fullmatch(rest), "parameters of another form")
     head, *trees = body.split("\nTree=")
     first, *lines = head.split("\n")
     _need(first == "tree", "no beginning")

@@ -205,6 +205,8 @@ def tree(model: dict[str, Any]) -> dict[str, Any]:
         lambda model: tree(model)["left_children"].__setitem__(0, 1 << 30),
         lambda model: tree(model)["left_children"].__setitem__(0, 0),
         lambda model: tree(model)["right_children"].__setitem__(0, tree(model)["left_children"][0]),
+        lambda model: tree(model)["parents"].__setitem__(-1, 1 << 20),
+        lambda model: tree(model).__setitem__("id", 0 if tree(model)["id"] else 1),
         lambda model: tree(model)["split_indices"].__setitem__(0, 9),
         lambda model: tree(model)["split_conditions"].pop(),
         lambda model: tree(model)["base_weights"].pop(),
@@ -253,6 +255,11 @@ def test_the_sizes_of_trees_are_not_taken_from_the_file() -> None:
     """LightGBM jumps by them."""
     spoilt = re.sub(rb"tree_sizes=[\d ]+", b"tree_sizes=" + b"9" * 9, LGB_FILE)
     assert check_lightgbm(spoilt) == LGB_FILE
+
+
+def test_parameters_of_another_form_are_refused() -> None:
+    with pytest.raises(TrustRefused, match="LightGBM part"):
+        check_lightgbm(LGB_FILE.replace(b"[num_leaves: ", b"[num_leaves "))
 
 
 def test_a_name_that_stands_twice_is_read_once() -> None:
