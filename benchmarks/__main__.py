@@ -20,6 +20,7 @@ from benchmarks import (
     dialog,
     execution,
     first,
+    formats,
     imports,
     jupyter,
     kernel,
@@ -46,6 +47,7 @@ _MEASURES: dict[str, Callable[[tuple[Party, Party], Size, Path], Report]] = {
     "search": search.measure,
     "profiles": profiles.measure,
     "contracts": contracts.measure,
+    "formats": formats.measure,
 }
 
 

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from nbops.events import ModelCreated, VersionRegistered
-from nbops.registry.requests import RegisterVersion
+from nbops.events import ModelCreated, ModelTrusted, VersionRegistered
+from nbops.registry.requests import RegisterVersion, TrustModel
 from nbops.store.commands import Transaction, command
 from nbops.tracking.commands import known
+
+
+@command(TrustModel)
+def trust(tx: Transaction, request: TrustModel) -> None:
+    """Record who answered for what."""
+    tx.event(
+        ModelTrusted(
+            subject=f"model:{request.reference}",
+            sha256=request.sha256,
+            types=request.types,
+            code=request.code,
+            pickle=request.pickle,
+        )
+    )
 
 
 @command(RegisterVersion)

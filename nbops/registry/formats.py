@@ -102,11 +102,23 @@ class Packed(Record):
 
 
 class Loaded(Record):
-    """A model that was bytes; `signed` tells by whom, if it was."""
+    """A model that was bytes."""
 
     estimator: Any
     manifest: Manifest
-    signed: Signed | None = None
+
+
+class Vouching(Record):
+    """What a caller answers for, or has somebody answer for: types by name, the code that a model brings, reading a pickle.
+
+    `by` names the acknowledged key that answers for all of it; `asked` when it was said for this one load.
+    """
+
+    types: tuple[str, ...] = ()
+    code: bool = False
+    pickle: bool = False
+    by: str | None = None
+    asked: bool = False
 
 
 class Opened(Record):
@@ -114,7 +126,6 @@ class Opened(Record):
 
     manifest: Manifest
     members: dict[str, bytes]
-    signed: Signed | None
 
 
 class _Content(Record):
@@ -173,29 +184,26 @@ def pack(
 
 
 def unpack(
-    data: bytes,
-    *,
-    trust: Collection[str] = (),
-    code_trusted: bool = False,
-    pickle_trusted: bool = False,
-    keys: Mapping[str, tuple[str, Ed25519PublicKey]] | None = None,
+    data: bytes, *, trust: Collection[str] = (), code_trusted: bool = False, pickle_trusted: bool = False
 ) -> Loaded:
     """The model in a blob that `pack` made.
 
     `trust` holds full names of types that the caller vouches for; nothing in the blob adds to it. Modules that travel with the model
-    are imported only when `code_trusted`, a pickle is read only when `pickle_trusted`. All of this is given for a blob that one of
-    `keys` (fingerprint -> name and key) signed. Another minor version of scikit-learn gives a ModelVersionWarning.
-    Raises TrustRefused before anything untrusted is imported or built, and ModelError when the bytes are not what was packed or
-    cannot be rebuilt here.
+    are imported only when `code_trusted`, a pickle is read only when `pickle_trusted`. See `build`.
     """
-    opened = look(data, keys)
-    manifest, signed = opened.manifest, opened.signed
-    if signed is not None and signed.name is not None:
-        trust, code_trusted, pickle_trusted = {*trust, *manifest.unreviewed}, True, True
+    return build(look(data), Vouching(types=tuple(trust), code=code_trusted, pickle=pickle_trusted))
+
+
+def build(opened: Opened, vouched: Vouching) -> Loaded:
+    """The model in a blob that was looked at. Another minor version of scikit-learn gives a ModelVersionWarning.
+
+    Raises TrustRefused before anything untrusted is imported or built, and ModelError when it cannot be rebuilt here.
+    """
+    manifest = opened.manifest
     texts = {file.name.removesuffix(".py"): opened.members[file.name].decode() for file in manifest.code}
-    if manifest.format == "pickle" and not pickle_trusted:
-        raise _untrusted_pickle(signed)
-    if texts and not code_trusted:
+    if manifest.format == "pickle" and not vouched.pickle:
+        raise _untrusted_pickle(signed_by(opened, {}))
+    if texts and not vouched.code:
         raise TrustRefused(
             f"The model brings code of its own, and loading it would run it: {', '.join(f'{name}.py' for name in texts)}.",
             hint="Read it first; if you vouch for it, load with trust=True.",
@@ -203,22 +211,17 @@ def unpack(
     natives.check_installed(manifest.versions)
     usercode.import_texts(texts)
     _compare_versions(manifest.versions)
-    estimator = _rebuilt(opened, texts, trust, code_trusted=code_trusted)
-    return Loaded(estimator=estimator, manifest=manifest, signed=signed)
+    return Loaded(estimator=_rebuilt(opened, texts, vouched), manifest=manifest)
 
 
 def describe(data: bytes) -> Manifest:
     """What a blob says about itself. Builds nothing of it; raises ModelError when the bytes are not what was packed."""
-    return _open(data)[0]
+    return look(data).manifest
 
 
-def look(data: bytes, keys: Mapping[str, tuple[str, Ed25519PublicKey]] | None = None) -> Opened:
-    """A blob with who signed it, as far as `keys` tell. Builds nothing of it.
-
-    Raises ModelError when the bytes are not what was packed and TrustRefused when they are not what was signed.
-    """
-    manifest, members = _open(data)
-    return Opened(manifest=manifest, members=members, signed=signing.verify(members, keys or {}))
+def signed_by(opened: Opened, keys: Mapping[str, tuple[str, Ed25519PublicKey]]) -> Signed | None:
+    """Who signed a blob, as far as `keys` (fingerprint -> name and key) tell. Raises TrustRefused when it is not what was signed."""
+    return signing.verify(opened.members, keys)
 
 
 def untrusted(opened: Opened) -> list[str]:
@@ -250,7 +253,7 @@ def _content(model: object, texts: Mapping[str, str], trust: Collection[str], *,
     return _Content(format="pickle", estimator=name, members={pickles.MEMBER: data}, unreviewed=tuple(names))
 
 
-def _rebuilt(opened: Opened, texts: Mapping[str, str], trust: Collection[str], *, code_trusted: bool) -> Any:
+def _rebuilt(opened: Opened, texts: Mapping[str, str], vouched: Vouching) -> Any:
     from sklearn.exceptions import InconsistentVersionWarning
 
     members = opened.members
@@ -261,12 +264,16 @@ def _rebuilt(opened: Opened, texts: Mapping[str, str], trust: Collection[str], *
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         if opened.manifest.format == "pickle":
             return pickles.read(members.get(pickles.MEMBER, b""))
-        estimator = guard.load(members, trust=trust, modules=texts)
-    return natives.put_back(estimator, members, code_trusted=code_trusted)
+        estimator = guard.load(members, trust=vouched.types, modules=texts)
+    return natives.put_back(estimator, members, code_trusted=vouched.code)
 
 
 def _untrusted_pickle(signed: Signed | None) -> TrustRefused:
-    who = f"It is signed by a key that you have not acknowledged, {signed.fingerprint}." if signed else "Nobody signed it."
+    who = (
+        f"It is signed by a key that you have not acknowledged, {signed.fingerprint}."
+        if signed
+        else "Nobody signed it."
+    )
     return TrustRefused(
         f"The model is a pickle, and reading it would run whatever it says. {who}",
         hint="If it is from somebody you trust, get the key from them: nbops keys trust NAME FILE. Or answer for this model"
@@ -379,7 +386,8 @@ def _seal(members: Mapping[str, bytes], compression: int) -> bytes:
     return body + _digest(body).encode()
 
 
-def _open(data: bytes) -> tuple[Manifest, dict[str, bytes]]:
+def look(data: bytes) -> Opened:
+    """What is in a blob. Builds nothing of it; raises ModelError when the bytes are not what was packed."""
     if _digest(data[:-_SEAL]).encode() != data[-_SEAL:]:
         raise ModelError(
             "These bytes are not a model that nbops packed, or were changed since.",
@@ -396,7 +404,7 @@ def _open(data: bytes) -> tuple[Manifest, dict[str, bytes]]:
         ) from error
     if not intact:
         raise ModelError("The code in the model is not the code in its manifest.", hint="Do not load this file.")
-    return _manifest(description, data), members
+    return Opened(manifest=_manifest(description, data), members=members)
 
 
 def _manifest(description: Description, data: bytes) -> Manifest:

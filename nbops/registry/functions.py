@@ -42,7 +42,8 @@ def check(function: FunctionType, modules: Collection[str]) -> None:
         )
     if module not in modules:
         raise ModelError(
-            f"The function {name(function)} needs its file, and it was not passed.", hint=f"Pass code=[{file or module!r}]."
+            f"The function {name(function)} needs its file, and it was not passed.",
+            hint=f"Pass code=[{file or module!r}].",
         )
     if getattr(sys.modules.get(module), called, None) is not function:
         raise ModelError(

@@ -63,7 +63,7 @@ def take_out(model: object) -> tuple[object, dict[str, bytes]]:
             if form.check:
                 form.check(data)
             rest = form.rest(part)
-        except Exception as error:  # each library has errors of its own
+        except _faults() as error:
             raise ModelError(
                 f"The {kind} cannot be written: {error}",
                 hint="Fit it; for what its library cannot save, pass sign=True: a signed pickle can hold it.",
@@ -97,12 +97,13 @@ def put_back(model: object, members: Mapping[str, bytes], *, code_trusted: bool)
                 hint="If you know who made it, pass trust=True, or acknowledge the maker's key: nbops keys trust.",
             )
         try:
-            return form.read(data, part.rest, part.kind)
-        except Exception as error:  # each library has errors of its own
+            read: object = form.read(data, part.rest, part.kind)
+        except _faults() as error:
             raise ModelError(
                 f"The {part.kind} cannot be rebuilt: {error}",
                 hint="Load it with the version of its library that the manifest names, or train it again.",
             ) from error
+        return read
 
     return _substituted(model, enter)
 
@@ -134,8 +135,15 @@ def predicting(model: Any, data: Any) -> Any:
     """`data` as the model's `predict` takes it: XGBoost's own Booster wants a matrix of its own."""
     if _kind(model) != "xgboost.core.Booster":
         return data
-    matrix: Any = sys.modules["xgboost"].DMatrix  # type: ignore[attr-defined]  # an attribute of a module that is there
+    matrix: Any = sys.modules["xgboost"].DMatrix
     return data if isinstance(data, matrix) else matrix(data, enable_categorical=True)
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    """What the libraries raise on what they cannot write or read; XGBoost's own error is a ValueError."""
+    loaded = [getattr(sys.modules.get(name), error, None) for name, error in _ERRORS]
+    own = tuple(error for error in loaded if isinstance(error, type))
+    return (AttributeError, KeyError, MemoryError, OSError, RuntimeError, TypeError, ValueError, *own)
 
 
 def _kind(part: object) -> str:
@@ -159,33 +167,47 @@ def _substituted(model: object, change: Callable[[object], object | None]) -> An
 
 
 def _copied(part: Any, visit: Callable[[Any], Any]) -> Any:
+    """`part` itself, or a copy when `visit` gives another for something that it holds."""
     if isinstance(part, dict):
-        items = {key: visit(value) for key, value in part.items()}
-        if all(items[key] is part[key] for key in items):
-            return part
-        new = copy.copy(part)
-        new.update(items)
-        return new
+        return _renewed(part, {key: visit(value) for key, value in part.items()}, part, _filled)
     if isinstance(part, list | tuple):
-        values = [visit(value) for value in part]
-        if all(new is old for new, old in zip(values, part, strict=True)):
-            return part
-        return type(part)(values) if not hasattr(part, "_make") else part._make(values)
+        values = dict(enumerate(map(visit, part)))
+        return _renewed(part, values, dict(enumerate(part)), _listed)
     if getattr(getattr(part, "dtype", None), "kind", None) == "O" and hasattr(part, "flat"):
-        values = [visit(value) for value in part.flat]
-        if all(new is old for new, old in zip(values, part.flat, strict=True)):
-            return part
-        new = part.copy()
-        for at, value in enumerate(values):
-            new.flat[at] = value
-        return new
+        values = dict(enumerate(map(visit, part.flat)))
+        return _renewed(part, values, dict(enumerate(part.flat)), _arrayed)
     held = getattr(part, "__dict__", None)
     if not isinstance(held, dict) or isinstance(part, partial | MethodType):
         return part
-    items = {key: visit(value) for key, value in held.items()}
-    if all(items[key] is held[key] for key in items):
-        return part
-    new = type(part).__new__(type(part))
+    return _renewed(part, {key: visit(value) for key, value in held.items()}, held, _made)
+
+
+def _renewed(
+    part: Any, items: dict[Any, Any], before: Mapping[Any, Any], make: Callable[[Any, dict[Any, Any]], Any]
+) -> Any:
+    return part if all(items[key] is before[key] for key in items) else make(part, items)
+
+
+def _filled(part: Any, items: dict[Any, Any]) -> Any:
+    new = copy.copy(part)
+    new.update(items)
+    return new
+
+
+def _listed(part: Any, items: dict[Any, Any]) -> Any:
+    values = list(items.values())
+    return part._make(values) if hasattr(part, "_make") else type(part)(values)
+
+
+def _arrayed(part: Any, items: dict[Any, Any]) -> Any:
+    new = part.copy()
+    for at, value in items.items():
+        new.flat[at] = value
+    return new
+
+
+def _made(part: Any, items: dict[Any, Any]) -> Any:
+    new = object.__new__(type(part))
     new.__dict__.update(items)
     return new
 
@@ -251,12 +273,14 @@ def _nothing(_: Any) -> dict[str, Any]:
 
 
 _PREFIX = "booster-"
+_ERRORS = (("lightgbm.basic", "LightGBMError"), ("catboost", "CatBoostError"))
 _PACKAGES = {"xgboost": "xgboost", "lightgbm": "lightgbm", "catboost": "catboost"}
 _CATBOOST = _Format(_write_catboost, _rest_catboost, _read_catboost, None, "catboost.cbm")
 _FORMATS: dict[str, _Format] = {
     "xgboost.core.Booster": _Format(_write_xgboost, _nothing, _read_xgboost, check_xgboost, "xgboost.json"),
-    "lightgbm.basic.Booster": _Format(
-        _write_lightgbm, _rest_lightgbm, _read_lightgbm, check_lightgbm, "lightgbm.txt"
-    ),
-    **{f"catboost.core.{name}": _CATBOOST for name in ("CatBoost", "CatBoostClassifier", "CatBoostRanker", "CatBoostRegressor")},
+    "lightgbm.basic.Booster": _Format(_write_lightgbm, _rest_lightgbm, _read_lightgbm, check_lightgbm, "lightgbm.txt"),
+    **{
+        f"catboost.core.{name}": _CATBOOST
+        for name in ("CatBoost", "CatBoostClassifier", "CatBoostRanker", "CatBoostRegressor")
+    },
 }

@@ -18,7 +18,7 @@ def write(model: object) -> tuple[bytes, list[str]]:
     pickler = _Pickler(buffer, protocol=5)
     try:
         pickler.dump(model)
-    except Exception as error:  # what is pickled may raise anything
+    except _FAULTS as error:
         raise ModelError(
             f"The {type(model).__name__} cannot be pickled: {error}",
             hint="Take away what cannot be written, such as open files, locks and lambdas, and log the part that predicts.",
@@ -30,11 +30,18 @@ def read(data: bytes) -> Any:
     """What was pickled. Runs what the bytes say; raises ModelError when they cannot be read."""
     try:
         return pickle.loads(data)  # noqa: S301 - its maker was vouched for
-    except Exception as error:  # what is read may raise anything
+    except _FAULTS as error:
         raise ModelError(
             f"The pickle cannot be read: {type(error).__name__}: {error}",
             hint="Load it with the versions of the libraries that its manifest names, or train it again.",
         ) from error
+
+
+_FAULTS = (
+    ArithmeticError, AttributeError, EOFError, ImportError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError,
+    pickle.PickleError,
+)  # fmt: skip
+"""What pickle, and the classes that it restores, raise on what they cannot write or read; anything else is told as it is."""
 
 
 class _Pickler(pickle.Pickler):

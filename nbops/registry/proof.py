@@ -11,12 +11,12 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbops.errors import ModelError
-from nbops.registry.formats import unpack
+from nbops.errors import ModelError, TrustRefused
+from nbops.registry.formats import Vouching, build, look
 from nbops.registry.natives import predicting
 
 if TYPE_CHECKING:
@@ -31,19 +31,28 @@ _ENVIRONMENT = {
 }  # fmt: skip
 
 
-def prove(data: bytes, *, example: object = None, trust: Collection[str] = ()) -> None:
+_REFUSED = "refused: "
+_EVERYTHING = Vouching(code=True, pickle=True)
+
+
+def prove(data: bytes, vouched: Vouching = _EVERYTHING, *, example: object = None) -> None:
     """Load a blob in a fresh process and hold what it answers to the rows of `example` against the answers here.
 
     The process starts in an empty folder and with little of this one's environment. Takes seconds, and runs the code in the blob in
-    both processes. Raises ModelError saying what failed.
+    both processes, as far as it is vouched for. Raises ModelError saying what failed, and TrustRefused.
     """
-    expected = None if example is None else _answers(unpack(data, trust=trust, code_trusted=True).estimator, example)
-    question = pickle.dumps((data, tuple(trust), example, expected))
+    expected = None if example is None else _answers(build(look(data), vouched).estimator, example)
+    question = pickle.dumps((data, vouched, example, expected))
     with tempfile.TemporaryDirectory(prefix="nbops-prove-") as folder:
         verdict, empty = Path(folder, "verdict"), Path(folder, "empty")
         empty.mkdir()
         why = _ask(question, verdict, empty)
-    if why:
+    if why.startswith(_REFUSED):
+            raise TrustRefused(
+                why.removeprefix(_REFUSED),
+                hint="If you know who made it and what it does, pass trust=True, or acknowledge the maker's key: nbops keys trust.",
+            )
+        if why:
         raise ModelError(
             f"The model does not work in a fresh process: {why}",
             hint="Put what it needs into files, pass them all as code=[...], and log the model again.",
@@ -70,10 +79,12 @@ def _ask(question: bytes, verdict: Path, folder: Path) -> str:
 
 
 def _main() -> None:
-    data, trust, example, expected = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - written by our own parent
+    data, vouched, example, expected = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - written by our own parent
     try:
-        estimator = unpack(data, trust=trust, code_trusted=True).estimator
+        estimator = build(look(data), vouched).estimator
         why = "" if expected is None else _difference(expected, _answers(estimator, example))
+    except TrustRefused as error:
+        why = f"{_REFUSED}{error.message}"
     except Exception as error:  # noqa: BLE001 - a process border: the parent says it
         why = error.message if isinstance(error, ModelError) else f"{type(error).__name__}: {error}"
     Path(sys.argv[1]).write_text(why, "utf-8")

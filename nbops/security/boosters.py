@@ -122,7 +122,9 @@ def _xgboost_tree(tree: Mapping[str, Any], width: int, groups: int) -> None:
     _need(levels(left, right, inner) >= 0, "nodes that do not form a tree")
     _need((right[inner] == left[inner] + 1).all(), "a right child that is not beside the left one")
     parents = _integers(tree["parents"], count)
-    _need(parents[0] in {-1, _NO_PARENT} and (parents[left[inner]] == np.flatnonzero(inner)).all(), "a stranger's child")
+    _need(
+        parents[0] in {-1, _NO_PARENT} and (parents[left[inner]] == np.flatnonzero(inner)).all(), "a stranger's child"
+    )
     _need((parents[right[inner]] == np.flatnonzero(inner)).all(), "a stranger's child")
     if vector > 1:
         _need(len(tree["leaf_weights"]) % vector == 0, "leaves of other targets")

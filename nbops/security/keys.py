@@ -7,6 +7,7 @@ lies in one, that belongs to somebody else or that others can write to is refuse
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import stat
 from collections.abc import Iterator
@@ -111,7 +112,9 @@ class Keys:
         path = self.folder / f"{chosen}.key"
         secret = load_pem_private_key(self._read(path, private=True), password=None)
         if not isinstance(secret, Ed25519PrivateKey):
-            raise ParameterError(f"{path} is not an Ed25519 key.", hint=f"nbops keys forget {chosen}, then nbops keys new")
+            raise ParameterError(
+                f"{path} is not an Ed25519 key.", hint=f"nbops keys forget {chosen}, then nbops keys new"
+            )
         return secret
 
     def _check_new(self, name: str) -> None:
@@ -121,7 +124,9 @@ class Keys:
             )
         for path in self._files():
             if path.stem == name:
-                raise Conflict(f"There is a key {name!r} already.", hint=f"Choose another name, or: nbops keys forget {name}")
+                raise Conflict(
+                    f"There is a key {name!r} already.", hint=f"Choose another name, or: nbops keys forget {name}"
+                )
 
     def _files(self) -> Iterator[Path]:
         self._check_folder()
@@ -130,7 +135,10 @@ class Keys:
 
     def _check_folder(self) -> None:
         real = self.folder.resolve()
-        if self._project is not None and real.is_relative_to(self._project.resolve()):
+        # A home that is a project is still a home, and $HOME may be what a project says.
+        home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
+        project = self._project.resolve() if self._project is not None else None
+        if project and real.is_relative_to(project) and not home.resolve().is_relative_to(project):
             raise TrustRefused(
                 f"{self.folder} lies in the project: keys that came with a project are never read.",
                 hint="Unset XDG_CONFIG_HOME, or let it name a folder of your own outside of the project.",
@@ -150,6 +158,10 @@ class Keys:
         )
 
     def _read(self, path: Path, *, private: bool = False) -> bytes:
+        if path.is_symlink():
+            raise TrustRefused(
+                f"{path} is a link: a key is a file of your own.", hint="Remove it, or copy what it leads to."
+            )
         # What is looked at is what is read: the name may mean another file a moment later.
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with os.fdopen(handle, "rb") as file:

@@ -175,6 +175,7 @@ def _sparse(matrix: Any) -> bool:
 
 
 def within(numbers: np.ndarray[Any, Any], limit: int) -> bool:
+    """Whether all numbers are at least 0 and below `limit`."""
     return bool(((numbers >= 0) & (numbers < limit)).all())
 
 

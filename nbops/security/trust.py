@@ -30,7 +30,7 @@ CEILING = 8 << 30
 RATIO, ROOM = 200, 32 << 20
 """Beyond `ROOM` bytes an archive may unpack to `RATIO` times its size; real models were measured at 3 to 26 times."""
 SCHEMA_RATIO, SCHEMA_ROOM = 100, 4 << 20
-"""The same for schema.json and the texts of boosters alone, as text becomes some twenty times its size in Python objects; measured at 22 to 48."""
+"""The same for each JSON and text alone, as these become some twenty times their size in memory; measured at 22 to 48."""
 
 _SCHEMA = "schema.json"
 _CHUNK = 1 << 20

@@ -90,7 +90,9 @@ def test_who_signs_is_asked_when_there_are_two(home: Path) -> None:
     assert Keys(None).signer("work") is not None
 
 
-def test_a_folder_that_lies_in_the_project_is_refused_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_lies_in_the_project_is_refused_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As when a project's own settings point there, or when a link leads there."""
     project = tmp_path / "cloned"
     monkeypatch.setenv("XDG_CONFIG_HOME", str(project / ".config"))
@@ -99,7 +101,12 @@ def test_a_folder_that_lies_in_the_project_is_refused_and_named(tmp_path: Path, 
     link.symlink_to(project / ".config")
     for home in (project / ".config", link):
         monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
-        for ask in (Keys(project).listed, Keys(project).acknowledged, Keys(project).signer, lambda: Keys(project).new("b")):
+        for ask in (
+            Keys(project).listed,
+            Keys(project).acknowledged,
+            Keys(project).signer,
+            lambda: Keys(project).new("b"),
+        ):
             with pytest.raises(TrustRefused, match="keys that came with a project are never read"):
                 ask()
     assert [path.name for path in brought(project)] == ["mallory.pub"]
