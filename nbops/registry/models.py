@@ -170,8 +170,8 @@ def register(
     vouched = vouching(store, run_id, formats.look(data), trust)
     if runs.info(store, run_id).actor == user_name(os.getuid()):  # who logged it vouched for its types then
         vouched = msgspec.structs.replace(vouched, types=manifest.unreviewed)
-    prove(data, vouched, example=example(store, run_id, path, manifest.signature))
     _record(store, f"run {short(run_id)}", manifest, vouched)
+    prove(data, vouched, example=example(store, run_id, path, manifest.signature))
     request = RegisterVersion(
         model=model,
         run_id=run_id,
@@ -256,7 +256,8 @@ def vouching(store: Store, run_id: str, opened: Opened, trust: Collection[str] |
 def _record(store: Store, shown: str, manifest: Manifest, vouched: Vouching) -> None:
     """Keep who answered for what, if that was needed."""
     pickled = manifest.format == "pickle"
-    if not vouched.asked or not (manifest.unreviewed or manifest.code or pickled):
+    needed = manifest.unreviewed or manifest.code or pickled or "catboost" in manifest.versions
+    if not vouched.asked or not needed:
         return
     request = TrustModel(
         reference=shown,

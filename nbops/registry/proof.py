@@ -48,11 +48,11 @@ def prove(data: bytes, vouched: Vouching = _EVERYTHING, *, example: object = Non
         empty.mkdir()
         why = _ask(question, verdict, empty)
     if why.startswith(_REFUSED):
-            raise TrustRefused(
-                why.removeprefix(_REFUSED),
-                hint="If you know who made it and what it does, pass trust=True, or acknowledge the maker's key: nbops keys trust.",
-            )
-        if why:
+        raise TrustRefused(
+            why.removeprefix(_REFUSED),
+            hint="If you know who made it and what it does, pass trust=True, or acknowledge the maker's key: nbops keys trust.",
+        )
+    if why:
         raise ModelError(
             f"The model does not work in a fresh process: {why}",
             hint="Put what it needs into files, pass them all as code=[...], and log the model again.",

@@ -168,7 +168,7 @@ def autolog(*, models: bool = True, disable: bool = False) -> None:
     from nbops.tracking import autolog as switch
 
     def keep(recording: Recording, model: object, example: object) -> None:
-        registered.log(recording, model, example=example)
+        registered.log(recording, model, "model", registered.Given(example=example))
 
     if disable:
         switch.off()
