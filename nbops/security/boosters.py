@@ -44,9 +44,6 @@ def check_lightgbm(data: bytes) -> bytes:
         raise _refused("LightGBM", error) from error
 
 
-_ODD = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
-
-
 def _refused(library: str, error: Exception) -> TrustRefused:
     return TrustRefused(
         f"The model's {library} part points outside itself or is none: predicting with it could crash or misuse this process"
@@ -55,9 +52,16 @@ def _refused(library: str, error: Exception) -> TrustRefused:
     )
 
 
+class _Unsound(Exception):
+    """What is wrong with a file, for `_refused` to tell."""
+
+
+_ODD = (_Unsound, AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+
+
 def _need(sound: object, what: str) -> None:
     if not sound:
-        raise ValueError(what)
+        raise _Unsound(what)
 
 
 def _integers(values: Any, size: int | None = None) -> Array:

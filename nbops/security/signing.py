@@ -77,9 +77,9 @@ def verify(members: Mapping[str, bytes], keys: Mapping[str, tuple[str, Ed25519Pu
         return None
     from cryptography.exceptions import InvalidSignature
 
+    if len(members[MEMBER]) > _LONGEST:
+        raise _refused(f"The model's {MEMBER} is too long.")
     try:
-        if len(members[MEMBER]) > _LONGEST:
-            raise ValueError("it is too long")
         envelope = msgspec.json.decode(members[MEMBER], type=Envelope)
         payload = base64.b64decode(envelope.payload, validate=True)
         signatures = [(one.keyid, base64.b64decode(one.sig, validate=True)) for one in envelope.signatures]

@@ -352,7 +352,7 @@ def test_a_sealed_bomb_is_refused_with_little_memory() -> None:
     assert len(bomb) < 250_000
     tracemalloc.start()
     try:
-        with pytest.raises(ModelError, match="unpacks to 2[01]"):
+        with pytest.raises(ModelError, match="unpacks to"):
             unpack(bomb)
         assert tracemalloc.get_traced_memory()[1] < 2 << 20
     finally:

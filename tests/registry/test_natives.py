@@ -170,7 +170,7 @@ def test_one_that_is_not_fitted_is_refused() -> None:
 def test_a_library_that_is_missing_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     data = pack(XGB).data
     version = xgboost.__version__
-    monkeypatch.setitem(sys.modules, "xgboost", None)  # type: ignore[arg-type]  # how Python marks what cannot be imported
+    monkeypatch.setitem(sys.modules, "xgboost", None)  # how Python marks what cannot be imported
     with pytest.raises(ModelError, match=f"trained with xgboost {version}, which cannot be imported") as caught:
         unpack(data)
     assert f"pip install 'xgboost=={version}'" in caught.value.hint

@@ -54,7 +54,8 @@ def data(name: str) -> tuple[Any, Any]:
     if name == "mixed":
         rows, target = datasets.load_iris(return_X_y=True, as_frame=True)
         rows = rows.assign(colour=["red", "green", "blue"] * 50, size=pd.Categorical(["s", "m"] * 75))
-        return rows.mask(rows.index.to_series() % 11 == 0, dict.fromkeys(rows.columns[:4], np.nan)), target
+        rows.loc[rows.index % 11 == 0, rows.columns[:4]] = np.nan
+        return rows, target
     if name == "texts":
         words = ["sea breeze in the morning", "hot sand at noon", "a late train home"]
         return words * 20, np.arange(60) % 3
@@ -161,10 +162,10 @@ def _installed() -> Iterator[tuple[str, Any, Any]]:
     with contextlib.suppress(ImportError):
         import lightgbm
 
-        light = {"n_estimators": 5, "n_jobs": 1, "verbose": -1}
+        light: dict[str, Any] = {"n_estimators": 5, "n_jobs": 1, "verbose": -1}
         yield "LightGBM", lightgbm.LGBMClassifier(**light), lightgbm.LGBMRegressor(**light)
     with contextlib.suppress(ImportError):
         import catboost
 
-        cat = {"iterations": 5, "thread_count": 1, "verbose": 0, "allow_writing_files": False}
+        cat: dict[str, Any] = {"iterations": 5, "thread_count": 1, "verbose": 0, "allow_writing_files": False}
         yield "CatBoost", catboost.CatBoostClassifier(**cat), catboost.CatBoostRegressor(**cat)

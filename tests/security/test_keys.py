@@ -59,9 +59,10 @@ def test_another_ones_key_is_acknowledged_and_forgotten(home: Path, other: str) 
 
 def test_names_are_given_once_and_are_plain(home: Path, other: str) -> None:
     Keys(None).new("ann")
-    for make in (lambda: Keys(None).new("ann"), lambda: Keys(None).trust("ann", other.encode())):
-        with pytest.raises(Conflict, match="There is a key 'ann'"):
-            make()
+    with pytest.raises(Conflict, match="There is a key 'ann'"):
+        Keys(None).new("ann")
+    with pytest.raises(Conflict, match="There is a key 'ann'"):
+        Keys(None).trust("ann", other.encode())
     for name in ("", "../ann", "a b", "-x", "x" * 64, "a/b"):
         with pytest.raises(ParameterError, match="cannot be the name of a key"):
             Keys(None).new(name)
