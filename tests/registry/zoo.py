@@ -158,7 +158,8 @@ def _installed() -> Iterator[tuple[str, Any, Any]]:
     with contextlib.suppress(ImportError):
         import xgboost
 
-        yield "XGBoost", *(kind(n_estimators=5, n_jobs=1) for kind in (xgboost.XGBClassifier, xgboost.XGBRegressor))
+        few: dict[str, Any] = {"n_estimators": 5, "n_jobs": 1}
+        yield "XGBoost", xgboost.XGBClassifier(**few), xgboost.XGBRegressor(**few)
     with contextlib.suppress(ImportError):
         import lightgbm
 
