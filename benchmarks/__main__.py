@@ -20,6 +20,7 @@ from benchmarks import (
     dialog,
     execution,
     first,
+    formats,
     gate,
     imports,
     jupyter,
@@ -50,6 +51,7 @@ _MEASURES: dict[str, Callable[[tuple[Party, Party], Size, Path], Report]] = {
     "contracts": contracts.measure,
     "gate": gate.measure,
     "sizing": sizing.measure,
+    "formats": formats.measure,
 }
 
 

@@ -19,7 +19,9 @@ def interpreter() -> Path:
 def environment(package: str, version: str, *also: str) -> Path:
     """The Python that has a package, installed with compiled byte code; the first call takes about a minute."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = caches / "nbops-bench" / f"{package}-{version}"
+    # MLflow is measured alone elsewhere: what comes beside it makes another environment.
+    beside = f"+{'+'.join(also)}" if package == "mlflow" and also else ""
+    folder = caches / "nbops-bench" / f"{package}-{version}{beside}"
     python, complete = folder / "bin" / "python", folder / "complete"
     if not complete.exists():
         print(f"Installing {package} {version} into {folder} (once, about a minute)", file=sys.stderr)

@@ -149,6 +149,15 @@ class ReviewActed(Event, tag="review.acted"):
     evidence: str | None
 
 
+class ModelTrusted(Event, tag="model.trusted"):
+    """Somebody answered for what a model brings, and loaded it: `types` by name, its `code`, or a `pickle`."""
+
+    sha256: str
+    types: list[str]
+    code: list[str]
+    pickle: bool
+
+
 class SnapshotTaken(Event, tag="snapshot.taken"):
     """Data got a new version; `why` is what the person said who repaired rows of it."""
 

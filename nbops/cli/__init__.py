@@ -16,6 +16,8 @@ _MODULES = (
     "_demo",
     "_init",
     "_kernels",
+    "_keys",
+    "_models",
     "_params",
     "_project",
     "_report",

@@ -8,9 +8,9 @@ from typing import Any
 import click
 import msgspec
 
-from nbops.cli._base import Here, cli, here, json_option, records, show, table
+from nbops.cli._base import Here, cli, here, json_option, show
 from nbops.errors import NotFound
-from nbops.records import at, short
+from nbops.records import at
 from nbops.store.client import connect
 from nbops.tracking import runs
 
@@ -177,35 +177,3 @@ def open_run(obj: Here, run: str) -> None:
     from nbops.execution import notebook
 
     click.echo(notebook.executed(obj.store(), obj.workspace().run(run).run_id))
-
-
-@cli.group("models")
-def models_group() -> None:
-    """Look at registered models."""
-
-
-@models_group.command("list")
-@click.argument("name", required=False)
-@json_option
-@here
-def list_models(obj: Here, name: str | None, as_json: bool) -> None:
-    """List model versions, newest first."""
-    found = records(obj.workspace().model_versions(name))
-    rows = [
-        [row["model"], row["version"], row["state"], short(row["run_id"]), str(row["created"])[:19], row["actor"]]
-        for row in found
-    ]
-    columns = ["model", "version", "state", "run", "created", "actor"]
-    show(found, as_json=as_json, text=lambda: table(columns, rows))
-
-
-@models_group.command("register")
-@click.argument("run")
-@click.argument("name")
-@click.option("--model", default="model", show_default=True, help="The name it was logged under.")
-@click.option("--description")
-@here
-def register(obj: Here, run: str, name: str, model: str, description: str | None) -> None:
-    """Make a run's model the next version of NAME."""
-    version = obj.workspace().register_model(run, name, model=model, description=description)
-    click.echo(f"registered {version.model}/{version.version}")

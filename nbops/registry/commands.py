@@ -5,11 +5,42 @@ from __future__ import annotations
 import msgspec
 
 from nbops.errors import Conflict, NotFound, UsageError
-from nbops.events import ModelCreated, ModelDescribed, ModelFrozen, VersionCommented, VersionRegistered, VersionRetired
+from nbops.events import (
+    ModelCreated,
+    ModelDescribed,
+    ModelFrozen,
+    ModelTrusted,
+    VersionCommented,
+    VersionRegistered,
+    VersionRetired,
+)
 from nbops.registry import aliases
-from nbops.registry.requests import Comment, DescribeModel, Freeze, MoveAlias, RegisterVersion, Retire, Rollback
+from nbops.registry.requests import (
+    Comment,
+    DescribeModel,
+    Freeze,
+    MoveAlias,
+    RegisterVersion,
+    Retire,
+    Rollback,
+    TrustModel,
+)
 from nbops.store.commands import Transaction, command
 from nbops.tracking.commands import known
+
+
+@command(TrustModel)
+def trust(tx: Transaction, request: TrustModel) -> None:
+    """Record who answered for what."""
+    tx.event(
+        ModelTrusted(
+            subject=f"model:{request.reference}",
+            sha256=request.sha256,
+            types=request.types,
+            code=request.code,
+            pickle=request.pickle,
+        )
+    )
 
 
 @command(RegisterVersion)

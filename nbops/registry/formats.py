@@ -1,10 +1,14 @@
 """A fitted model to one blob of bytes and back: what it is, what it takes, and the code that it needs.
 
-Nothing is stored here, and no pickle is written or read.
+Nothing is stored here. A blob is a zip archive in one of these formats, with `manifest.json`, the texts of the user's own modules,
+and, as the comment of the archive, the SHA-256 of all that stands before it:
 
-The blob is an ordinary skops file (a zip archive) with three things added: `manifest.json`, the texts of the user's own modules,
-and, as the comment of the archive, the SHA-256 of all that stands before it. The seal finds damage, not forgery: what a blob may do
-is decided by `security.trust`, who made it is known by its address in the store.
+- `skops`: an ordinary skops file; boosters in it are files of their own libraries (`natives`)
+- `function`: a function of one of the modules (`functions`)
+- `pickle`: what no other format can hold, and only on demand (`pickles`)
+
+The seal finds damage, not forgery: what a blob may do is decided by `security.trust`, who made it by its `signature.json`, which
+covers every other member, and by its address in the store.
 """
 
 from __future__ import annotations
@@ -23,19 +27,26 @@ import warnings
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from types import MethodType
-from typing import Any, Literal
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from nbops.errors import ModelError, TrustRefused
 from nbops.records import Record
-from nbops.registry import usercode
+from nbops.registry import functions, natives, pickles, usercode
+from nbops.registry.functions import FunctionModel
 from nbops.registry.signature import Kind, Scalar, Signature, infer, scalar
+from nbops.security import signing
 from nbops.security import trust as guard
+from nbops.security.signing import Signed
 from nbops.security.structure import parts
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
 Task = Literal["classifier", "regressor", "other"]
+Format = Literal["skops", "function", "pickle"]
 
 _MANIFEST = "manifest.json"
 _SEAL = 64
@@ -66,7 +77,7 @@ class CodeFile(Record):
 class Description(Record):
     """What a blob says about itself; whoever loads it must vouch for the `unreviewed` types."""
 
-    format: Literal["skops"]
+    format: Format
     estimator: str
     task: Task
     signature: Signature | None
@@ -97,6 +108,35 @@ class Loaded(Record):
     manifest: Manifest
 
 
+class Vouching(Record):
+    """What a caller answers for, or has somebody answer for: types by name, the code that a model brings, reading a pickle.
+
+    `by` names the acknowledged key that answers for all of it; `asked` when it was said for this one load.
+    """
+
+    types: tuple[str, ...] = ()
+    code: bool = False
+    pickle: bool = False
+    by: str | None = None
+    asked: bool = False
+
+
+class Opened(Record):
+    """A blob that was looked at, with nothing of it built."""
+
+    manifest: Manifest
+    members: dict[str, bytes]
+
+
+class _Content(Record):
+    """What one format puts into the archive, and the types in it that a loader must vouch for."""
+
+    format: Format
+    estimator: str
+    members: dict[str, bytes]
+    unreviewed: tuple[str, ...]
+
+
 def pack(
     model: object,
     *,
@@ -105,73 +145,140 @@ def pack(
     example: object = None,
     reference: object = None,
     target: str | None = None,
+    signer: Ed25519PrivateKey | None = None,
 ) -> Packed:
-    """The fitted `model` as one blob.
+    """The fitted `model`, or a function that predicts, as one blob.
 
     `code` lists the files of the user's own modules that its classes and functions come from; `trust` the full names of other
     libraries' types that the caller vouches for. `example`, `reference` and `target` give the signature: see `signature.infer`.
+    What `signer` signs may be a pickle, if no other format can hold it.
     Raises ModelError when the model is not fitted, holds something that only this process knows, or cannot be written.
     """
-    _check_fitted(model)
+    if isinstance(model, FunctionModel):
+        model = model.function
     texts = usercode.read(code)
-    plain = _dump(model)
-    unreviewed = _vouch(guard.untrusted(plain), texts, trust)
+    content = _content(model, texts, trust, signed=signer is not None)
     files = {f"{name}.py": text.encode() for name, text in texts.items()}
     signature, target_kind = infer(model, example=example, reference=reference, target=target)
+    methods = ("predict",) if content.format == "function" else tuple(name for name in _METHODS if hasattr(model, name))
     description = Description(
-        format="skops",
-        estimator=f"{type(model).__module__}.{type(model).__qualname__}",
+        format=content.format,
+        estimator=content.estimator,
         task=_task(model),
         signature=signature,
-        output=Output(
-            name=target,
-            kind=target_kind,
-            classes=_classes(model),
-            methods=tuple(name for name in _METHODS if hasattr(model, name)),
-        ),
-        versions=_versions(),
+        output=Output(name=target, kind=target_kind, classes=_classes(model), methods=methods),
+        versions={**_versions(), **natives.versions(model)},
         code=tuple(CodeFile(name=name, sha256=_digest(text)) for name, text in files.items()),
-        unreviewed=unreviewed,
+        unreviewed=content.unreviewed,
     )
-    members = {**files, _MANIFEST: msgspec.json.encode(description)}
-    data = _seal(plain, members, zipfile.ZIP_DEFLATED)
+    members = {**content.members, **files, _MANIFEST: msgspec.json.encode(description)}
+    if signer is not None:
+        members[signing.MEMBER] = signing.sign(members, signer)
+    data = _seal(members, zipfile.ZIP_DEFLATED)
     try:
         guard.check_directory(data)
     except ModelError:  # so many zeros that it looks like a bomb
-        data = _seal(plain, members, zipfile.ZIP_STORED)
+        data = _seal(members, zipfile.ZIP_STORED)
         guard.check_directory(data)
     return Packed(data=data, manifest=_manifest(description, data))
 
 
-def unpack(data: bytes, *, trust: Collection[str] = (), code_trusted: bool = False) -> Loaded:
+def unpack(
+    data: bytes, *, trust: Collection[str] = (), code_trusted: bool = False, pickle_trusted: bool = False
+) -> Loaded:
     """The model in a blob that `pack` made.
 
     `trust` holds full names of types that the caller vouches for; nothing in the blob adds to it. Modules that travel with the model
-    are imported only when `code_trusted`. Another minor version of scikit-learn gives a ModelVersionWarning.
-    Raises TrustRefused before anything untrusted is imported or built, and ModelError when the bytes are not what was packed or
-    cannot be rebuilt here.
+    are imported only when `code_trusted`, a pickle is read only when `pickle_trusted`. See `build`.
     """
-    from sklearn.exceptions import InconsistentVersionWarning
+    return build(look(data), Vouching(types=tuple(trust), code=code_trusted, pickle=pickle_trusted))
 
-    manifest, members = _open(data)
-    texts = {file.name.removesuffix(".py"): members[file.name].decode() for file in manifest.code}
-    if texts and not code_trusted:
+
+def build(opened: Opened, vouched: Vouching) -> Loaded:
+    """The model in a blob that was looked at. Another minor version of scikit-learn gives a ModelVersionWarning.
+
+    Raises TrustRefused before anything untrusted is imported or built, and ModelError when it cannot be rebuilt here.
+    """
+    manifest = opened.manifest
+    texts = {file.name.removesuffix(".py"): opened.members[file.name].decode() for file in manifest.code}
+    if manifest.format == "pickle" and not vouched.pickle:
+        raise _untrusted_pickle(signed_by(opened, {}))
+    if texts and not vouched.code:
         raise TrustRefused(
             f"The model brings code of its own, and loading it would run it: {', '.join(f'{name}.py' for name in texts)}.",
             hint="Read it first; if you vouch for it, load with trust=True.",
         )
+    natives.check_installed(manifest.versions)
     usercode.import_texts(texts)
     _compare_versions(manifest.versions)
-    with warnings.catch_warnings():
-        # Said above; scikit-learn says it for each estimator inside.
-        warnings.simplefilter("ignore", InconsistentVersionWarning)
-        estimator = guard.load(members, trust=trust, modules=texts)
-    return Loaded(estimator=estimator, manifest=manifest)
+    return Loaded(estimator=_rebuilt(opened, texts, vouched), manifest=manifest)
 
 
 def describe(data: bytes) -> Manifest:
     """What a blob says about itself. Builds nothing of it; raises ModelError when the bytes are not what was packed."""
-    return _open(data)[0]
+    return look(data).manifest
+
+
+def signed_by(opened: Opened, keys: Mapping[str, tuple[str, Ed25519PublicKey]]) -> Signed | None:
+    """Who signed a blob, as far as `keys` (fingerprint -> name and key) tell. Raises TrustRefused when it is not what was signed."""
+    return signing.verify(opened.members, keys)
+
+
+def untrusted(opened: Opened) -> list[str]:
+    """The types in a blob that were not reviewed and that its own code does not bring; those of a pickle cannot be told."""
+    if opened.manifest.format != "skops":
+        return []
+    modules = {file.name.removesuffix(".py") for file in opened.manifest.code}
+    return [name for name in guard.untrusted_in(opened.members) if name.rpartition(".")[0] not in modules]
+
+
+def _content(model: object, texts: Mapping[str, str], trust: Collection[str], *, signed: bool) -> _Content:
+    if isinstance(model, FunctionType):
+        functions.check(model, texts)
+        return _Content(format="function", estimator=functions.name(model), members={}, unreviewed=())
+    _check_fitted(model)
+    name = f"{type(model).__module__}.{type(model).__qualname__}"
+    try:
+        written, boosters = natives.take_out(model)
+        plain = _dump(written, type(model).__name__)
+        unreviewed = _vouch(guard.untrusted(plain), texts, trust)
+        return _Content(
+            format="skops", estimator=name, members={**guard.unzip(plain), **boosters}, unreviewed=unreviewed
+        )
+    except ModelError:
+        if not signed:
+            raise
+    data, names = pickles.write(model)
+    _vouch(names, texts, names)
+    return _Content(format="pickle", estimator=name, members={pickles.MEMBER: data}, unreviewed=tuple(names))
+
+
+def _rebuilt(opened: Opened, texts: Mapping[str, str], vouched: Vouching) -> Any:
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    members = opened.members
+    if opened.manifest.format == "function":
+        return functions.find(opened.manifest.estimator, texts)
+    with warnings.catch_warnings():
+        # Said before; scikit-learn says it for each estimator inside.
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
+        if opened.manifest.format == "pickle":
+            return pickles.read(members.get(pickles.MEMBER, b""))
+        estimator = guard.load(members, trust=vouched.types, modules=texts)
+    return natives.put_back(estimator, members, code_trusted=vouched.code)
+
+
+def _untrusted_pickle(signed: Signed | None) -> TrustRefused:
+    who = (
+        f"It is signed by a key that you have not acknowledged, {signed.fingerprint}."
+        if signed
+        else "Nobody signed it."
+    )
+    return TrustRefused(
+        f"The model is a pickle, and reading it would run whatever it says. {who}",
+        hint="If it is from somebody you trust, get the key from them: nbops keys trust NAME FILE. Or answer for this model"
+        " yourself with trust=True, which is recorded.",
+    )
 
 
 def _check_fitted(model: object) -> None:
@@ -182,7 +289,7 @@ def _check_fitted(model: object) -> None:
     if isinstance(model, type) or not (hasattr(model, "fit") or hasattr(model, "predict")):
         raise ModelError(
             f"This {name} is not a model: it has nothing to fit or to predict with.",
-            hint="Pass the fitted scikit-learn estimator or pipeline itself.",
+            hint="Pass the fitted scikit-learn estimator or pipeline itself, or a function of a module of yours.",
         )
     try:
         if hasattr(model, "fit"):
@@ -194,17 +301,16 @@ def _check_fitted(model: object) -> None:
         ) from error
 
 
-def _dump(model: object) -> bytes:
+def _dump(model: object, name: str) -> bytes:
     import skops.io
 
     for part in parts(model):
         # HistGradientBoosting with scoring= leaves a method bound to itself behind, which skops would follow for ever.
         own = getattr(part, "__dict__", None) or {}
-        for name, value in list(own.items()):
+        for attribute, value in list(own.items()):
             bound = isinstance(value, MethodType) and value.__self__ is part
-            if bound and value.__func__ is getattr(type(part), name, None):
-                del own[name]
-    name = type(model).__name__
+            if bound and value.__func__ is getattr(type(part), attribute, None):
+                del own[attribute]
     try:
         dumped: bytes = skops.io.dumps(model)
     except RecursionError as error:
@@ -269,15 +375,10 @@ def _is_loose(module: str) -> bool:
     return not installed and not Path(file).is_relative_to(sysconfig.get_path("stdlib"))
 
 
-def _seal(plain: bytes, members: Mapping[str, bytes], compression: int) -> bytes:
+def _seal(members: Mapping[str, bytes], compression: int) -> bytes:
     buffer = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(plain)) as source,
-        # Level 1: a forest is written in a third less time than with 6, and is a fifth larger.
-        zipfile.ZipFile(buffer, "w", compression, compresslevel=1) as archive,
-    ):
-        for name in source.namelist():
-            archive.writestr(name, source.read(name))
+    # Level 1: a forest is written in a third less time than with 6, and is a fifth larger.
+    with zipfile.ZipFile(buffer, "w", compression, compresslevel=1) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
         archive.comment = b"0" * _SEAL
@@ -285,7 +386,8 @@ def _seal(plain: bytes, members: Mapping[str, bytes], compression: int) -> bytes
     return body + _digest(body).encode()
 
 
-def _open(data: bytes) -> tuple[Manifest, dict[str, bytes]]:
+def look(data: bytes) -> Opened:
+    """What is in a blob. Builds nothing of it; raises ModelError when the bytes are not what was packed."""
     if _digest(data[:-_SEAL]).encode() != data[-_SEAL:]:
         raise ModelError(
             "These bytes are not a model that nbops packed, or were changed since.",
@@ -293,7 +395,7 @@ def _open(data: bytes) -> tuple[Manifest, dict[str, bytes]]:
         )
     members = guard.unzip(data)
     try:
-        description = msgspec.json.decode(members.pop(_MANIFEST), type=Description)
+        description = msgspec.json.decode(members[_MANIFEST], type=Description)
         intact = all(_digest(members[file.name]) == file.sha256 for file in description.code)
     except (KeyError, msgspec.DecodeError) as error:
         raise ModelError(
@@ -302,7 +404,7 @@ def _open(data: bytes) -> tuple[Manifest, dict[str, bytes]]:
         ) from error
     if not intact:
         raise ModelError("The code in the model is not the code in its manifest.", hint="Do not load this file.")
-    return _manifest(description, data), members
+    return Opened(manifest=_manifest(description, data), members=members)
 
 
 def _manifest(description: Description, data: bytes) -> Manifest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nbops.errors import Ambiguous, ModelError, NotFound, ParameterError
+from nbops.errors import Ambiguous, ModelError, NotFound, ParameterError, StoreCorrupt, StoreReadOnly, TrustRefused
 from nbops.records import Record, short
 from nbops.registry import formats
-from nbops.registry.formats import Manifest
-from nbops.registry.requests import RegisterVersion
+from nbops.registry.formats import Manifest, Opened, Vouching
+from nbops.registry.natives import predicting
+from nbops.registry.requests import RegisterVersion, TrustModel
 from nbops.registry.signature import Column, Signature, conform
+from nbops.security import signing
+from nbops.security.keys import Keys, brought
 from nbops.store.client import Store
 from nbops.store.places import user_name
 from nbops.tracking import artifacts, runs
@@ -23,6 +27,8 @@ from nbops.tracking.recording import Recording
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from nbops.registry.parity import Verdict
 
 FOLDER = "models"
 _SUFFIX = ".skops"
@@ -59,6 +65,17 @@ class ModelVersion(Record):
         return f"<ModelVersion {self.model}/{self.version} ({self.state}) from run {short(self.run_id)}>"
 
 
+class Given(Record):
+    """What is said about a model when it is logged: see `formats.pack`; `sign` takes this user's only key, or the one it names."""
+
+    example: Any = None
+    reference: Any = None
+    target: str | None = None
+    code: Sequence[str | os.PathLike[str]] = ()
+    trust: Collection[str] = ()
+    sign: bool | str = False
+
+
 class LoadedModel:
     """A model ready to predict. `estimator` is the raw scikit-learn object."""
 
@@ -72,7 +89,7 @@ class LoadedModel:
 
         Raises NotFound for missing columns and ParameterError for text in a column of numbers.
         """
-        return self.estimator.predict(_conformed(data, self._signature))
+        return self.estimator.predict(predicting(self.estimator, _conformed(data, self._signature)))
 
     def predict_proba(self, data: pd.DataFrame | Any) -> Any:
         """Class probabilities (n, classes), in the order of the classes. Raises ModelError for a model without."""
@@ -97,31 +114,49 @@ class LoadedModel:
         return f"<LoadedModel {self.reference}: {self.manifest.estimator}>"
 
 
-def log(
-    recording: Recording,
-    model: object,
-    name: str = "model",
-    *,
-    example: object = None,
-    reference: object = None,
-    target: str | None = None,
-    code: Sequence[str | os.PathLike[str]] = (),
-    trust: Collection[str] = (),
-) -> LoggedModel:
-    """Keep a fitted model with a run. Raises ModelError when it could not be loaded elsewhere."""
+def log(recording: Recording, model: object, name: str, given: Given) -> LoggedModel:
+    """Keep a fitted model with a run. Raises ModelError when it could not be loaded elsewhere, NotFound for a key to sign with."""
     path = _path(name)
-    packed = formats.pack(model, code=code, trust=trust, example=example, reference=reference, target=target)
+    signer = keys(recording.store).signer(None if given.sign is True else given.sign) if given.sign else None
+    packed = formats.pack(
+        model,
+        code=given.code,
+        trust=given.trust,
+        example=given.example,
+        reference=given.reference,
+        target=given.target,
+        signer=signer,
+    )
     artifacts.add(recording, path, packed.data, "model", "application/vnd.nbops.model+zip")
-    _keep_example(recording, name, example)
+    _keep_example(recording, name, given.example)
     return LoggedModel(run_id=recording.run_id, name=name, manifest=packed.manifest)
 
 
+def log_onnx(recording: Recording, model: object, rows: Any, name: str) -> Verdict:
+    """Keep the verdict on a model's ONNX copy with a run, and the copy if it was accepted. Raises ModelError."""
+    from nbops.registry import parity
+
+    data, verdict = parity.export(model, rows)
+    path = _path(name).removesuffix(_SUFFIX)
+    if verdict.accepted:
+        artifacts.add(recording, f"{path}.onnx", data, "file", "application/onnx")
+    artifacts.add(recording, f"{path}.onnx.json", msgspec.json.encode(verdict), "dict", "application/json")
+    return verdict
+
+
 def register(
-    store: Store, run_id: str, model: str, *, logged: str = "model", description: str | None = None
+    store: Store,
+    run_id: str,
+    model: str,
+    *,
+    logged: str = "model",
+    description: str | None = None,
+    trust: Collection[str] | bool = (),
 ) -> ModelVersion:
     """Make a run's logged model the next version of `model`, after it was loaded in a fresh process.
 
-    Raises ParameterError for an unfit name, NotFound when the run has no such model, ModelError when it does not load.
+    Raises ParameterError for an unfit name, NotFound when the run has no such model, ModelError when it does not load, and
+    TrustRefused when somebody else logged it and it brings what nobody vouched for.
     """
     from nbops.registry.proof import prove
 
@@ -132,7 +167,11 @@ def register(
         )
     path = _path(logged)
     sha256, manifest, data = _logged(store, run_id, path)
-    prove(data, example=_example(store, run_id, logged, manifest.signature), trust=manifest.unreviewed)
+    vouched = vouching(store, run_id, formats.look(data), trust)
+    if runs.info(store, run_id).actor == user_name(os.getuid()):  # who logged it vouched for its types then
+        vouched = msgspec.structs.replace(vouched, types=manifest.unreviewed)
+    _record(store, f"run {short(run_id)}", manifest, vouched)
+    prove(data, vouched, example=example(store, run_id, path, manifest.signature))
     request = RegisterVersion(
         model=model,
         run_id=run_id,
@@ -171,23 +210,77 @@ def versions(store: Store, model: str) -> list[ModelVersion]:
     """
     found = store.read(sql, [model]).rows
     for row in found:
-        row[5] = msgspec.json.decode(row[5], type=Manifest)
+        try:
+            row[5] = msgspec.json.decode(row[5], type=Manifest)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise StoreCorrupt(
+                f"The manifest of {row[0]}/{row[1]} cannot be read: {error}",
+                hint="If a newer nbops made it, update this one; else see nbops models verify --all.",
+            ) from error
     return [ModelVersion(*row) for row in found]
 
 
 def load(store: Store, reference: str, *, trust: Collection[str] | bool = ()) -> LoadedModel:
     """The model that "NAME", "NAME/3", "models:/NAME/3" or a run's id means, verified on the bytes that are loaded.
 
-    `trust` names types that the caller vouches for, True everything that the model brought. Code that came with a model runs only
-    then, or when this user logged it. Raises NotFound, StoreCorrupt or TrustRefused.
+    `trust` names types that the caller vouches for, True everything that the model brought, which is recorded. Code that came with a
+    model runs only then, when this user logged it or when a key that this user acknowledged signed it; a pickle needs the last or
+    True. Raises NotFound, StoreCorrupt or TrustRefused.
     """
     run_id, sha256, shown = _resolve(store, reference)
     data = store.get_blob(sha256)
-    names = () if isinstance(trust, bool) else trust
-    if trust is True:
-        names = formats.describe(data).unreviewed
+    opened = formats.look(data)
+    vouched = vouching(store, run_id, opened, trust)
+    # A pickle that could not be recorded is not read.
+    _record(store, shown, opened.manifest, vouched)
+    return LoadedModel(shown, _built(store, opened, vouched))
+
+
+def keys(store: Store) -> Keys:
+    """The keys of this user, none of which may lie in the project."""
+    return Keys(store.places.folder.parent)
+
+
+def vouching(store: Store, run_id: str, opened: Opened, trust: Collection[str] | bool) -> Vouching:  # noqa: FBT001 - as people say it
+    """What may be built of a run's model for a caller who says `trust`. Raises TrustRefused for what is not as it was signed."""
+    everything = trust is True
+    if signing.MEMBER in opened.members:
+        signed = formats.signed_by(opened, keys(store).acknowledged())
+        if signed is not None and signed.name is not None:
+            return Vouching(types=opened.manifest.unreviewed, code=True, pickle=True, by=signed.name)
     own = runs.info(store, run_id).actor == user_name(os.getuid())
-    return LoadedModel(shown, formats.unpack(data, trust=names, code_trusted=trust is True or own))
+    names = opened.manifest.unreviewed if everything else () if isinstance(trust, bool) else tuple(trust)
+    return Vouching(types=names, code=everything or own, pickle=everything, asked=bool(trust))
+
+
+def _record(store: Store, shown: str, manifest: Manifest, vouched: Vouching) -> None:
+    """Keep who answered for what, if that was needed."""
+    pickled = manifest.format == "pickle"
+    needed = manifest.unreviewed or manifest.code or pickled or "catboost" in manifest.versions
+    if not vouched.asked or not needed:
+        return
+    request = TrustModel(
+        reference=shown,
+        sha256=manifest.sha256,
+        types=[name for name in manifest.unreviewed if name in vouched.types],
+        code=[file.name for file in manifest.code] if vouched.code else [],
+        pickle=pickled and vouched.pickle,
+    )
+    with contextlib.nullcontext() if pickled else contextlib.suppress(StoreReadOnly):
+        store.write(request)
+
+
+def _built(store: Store, opened: Opened, vouched: Vouching) -> formats.Loaded:
+    try:
+        return formats.build(opened, vouched)
+    except TrustRefused as error:
+        found = brought(store.places.folder.parent)
+        if found and "signed by a key that you have not acknowledged" in error.message:
+            files = ", ".join(str(path) for path in found)
+            raise TrustRefused(
+                f"{error.message} Keys that came with the project are not read: {files}.", hint=error.hint
+            ) from error
+        raise
 
 
 def _resolve(store: Store, reference: str) -> tuple[str, str, str]:
@@ -198,7 +291,7 @@ def _resolve(store: Store, reference: str) -> tuple[str, str, str]:
         )
     name, number, alias = match["name"], match["version"], match["alias"]
     if alias:
-        raise NotFound(f"{name} has no alias {alias!r}.", hint=f'Name a version: "{name}/1".')
+        number = _holder(store, name, alias)
     if not number and not versions(store, name):
         try:
             run_id = runs.find(store, name)
@@ -211,6 +304,19 @@ def _resolve(store: Store, reference: str) -> tuple[str, str, str]:
             return run_id, sha256, f"run {short(run_id)}"
     found = version(store, name, int(number) if number else None)
     return found.run_id, found.sha256, f"{found.model}/{found.version}"
+
+
+def _holder(store: Store, name: str, alias: str) -> int:
+    """The version that an alias stands for. Raises NotFound."""
+    held = {row[0]: row[1] for row in store.read("select alias, version from aliases where model = ?", [name]).rows}
+    if alias not in held:
+        raise NotFound.of(
+            f"alias of {name}",
+            alias,
+            held,
+            otherwise=f"It has {', '.join(held)}." if held else f'Name a version: "{name}/1".',
+        )
+    return int(held[alias])
 
 
 def _logged(store: Store, run_id: str, path: str) -> tuple[str, Manifest, bytes]:
@@ -229,28 +335,34 @@ def _logged(store: Store, run_id: str, path: str) -> tuple[str, Manifest, bytes]
     return found[path], formats.describe(data), data
 
 
-def _keep_example(recording: Recording, name: str, example: object) -> None:
+def _keep_example(recording: Recording, name: str, rows: object) -> None:
     """Keep the rows that a registration tries the model on."""
     import pandas as pd
 
-    if not isinstance(example, pd.DataFrame):
+    if not isinstance(rows, pd.DataFrame):
         return
     try:
-        data = example.head(_EXAMPLE_ROWS).to_parquet()
+        data = rows.head(_EXAMPLE_ROWS).to_parquet()
     except (ValueError, TypeError):
         # Parquet does not know its columns: the model will be proven to load, not to predict.
         return
-    artifacts.add(recording, _example_path(name), data, "table", "application/vnd.apache.parquet")
+    artifacts.add(recording, example_path(_path(name)), data, "table", "application/vnd.apache.parquet")
 
 
-def _example(store: Store, run_id: str, name: str, signature: Signature | None) -> Any:
+def example(store: Store, run_id: str, artifact: str, signature: Signature | None) -> Any:
+    """The rows that were kept to try a logged model on, None when there are none."""
     import pandas as pd
 
     try:
-        frame = pd.read_parquet(io.BytesIO(artifacts.load(store, run_id, _example_path(name))))
+        frame = pd.read_parquet(io.BytesIO(artifacts.load(store, run_id, example_path(artifact))))
     except NotFound:
         return None
     return _conformed(frame, signature)
+
+
+def example_path(artifact: str) -> str:
+    """Where the example rows of a logged model are kept."""
+    return f"{artifact.removesuffix(_SUFFIX)}.example.parquet"
 
 
 def _conformed(data: Any, signature: Signature | None) -> Any:
@@ -261,10 +373,6 @@ def _conformed(data: Any, signature: Signature | None) -> Any:
         return data
     frame = conform(data, signature)
     return frame if signature.named else frame.to_numpy()
-
-
-def _example_path(name: str) -> str:
-    return f"{FOLDER}/{artifacts.inside(name)}.example.parquet"
 
 
 def _path(name: str) -> str:

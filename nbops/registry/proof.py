@@ -11,12 +11,13 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbops.errors import ModelError
-from nbops.registry.formats import unpack
+from nbops.errors import ModelError, TrustRefused
+from nbops.registry.formats import Vouching, build, look
+from nbops.registry.natives import predicting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,18 +31,27 @@ _ENVIRONMENT = {
 }  # fmt: skip
 
 
-def prove(data: bytes, *, example: object = None, trust: Collection[str] = ()) -> None:
+_REFUSED = "refused: "
+_EVERYTHING = Vouching(code=True, pickle=True)
+
+
+def prove(data: bytes, vouched: Vouching = _EVERYTHING, *, example: object = None) -> None:
     """Load a blob in a fresh process and hold what it answers to the rows of `example` against the answers here.
 
     The process starts in an empty folder and with little of this one's environment. Takes seconds, and runs the code in the blob in
-    both processes. Raises ModelError saying what failed.
+    both processes, as far as it is vouched for. Raises ModelError saying what failed, and TrustRefused.
     """
-    expected = None if example is None else _answers(unpack(data, trust=trust, code_trusted=True).estimator, example)
-    question = pickle.dumps((data, tuple(trust), example, expected))
+    expected = None if example is None else _answers(build(look(data), vouched).estimator, example)
+    question = pickle.dumps((data, vouched, example, expected))
     with tempfile.TemporaryDirectory(prefix="nbops-prove-") as folder:
         verdict, empty = Path(folder, "verdict"), Path(folder, "empty")
         empty.mkdir()
         why = _ask(question, verdict, empty)
+    if why.startswith(_REFUSED):
+        raise TrustRefused(
+            why.removeprefix(_REFUSED),
+            hint="If you know who made it and what it does, pass trust=True, or acknowledge the maker's key: nbops keys trust.",
+        )
     if why:
         raise ModelError(
             f"The model does not work in a fresh process: {why}",
@@ -69,10 +79,12 @@ def _ask(question: bytes, verdict: Path, folder: Path) -> str:
 
 
 def _main() -> None:
-    data, trust, example, expected = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - written by our own parent
+    data, vouched, example, expected = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - written by our own parent
     try:
-        estimator = unpack(data, trust=trust, code_trusted=True).estimator
+        estimator = build(look(data), vouched).estimator
         why = "" if expected is None else _difference(expected, _answers(estimator, example))
+    except TrustRefused as error:
+        why = f"{_REFUSED}{error.message}"
     except Exception as error:  # noqa: BLE001 - a process border: the parent says it
         why = error.message if isinstance(error, ModelError) else f"{type(error).__name__}: {error}"
     Path(sys.argv[1]).write_text(why, "utf-8")
@@ -80,7 +92,8 @@ def _main() -> None:
 
 def _answers(model: Any, example: object) -> dict[str, list[np.ndarray[Any, Any]]]:
     methods = [method for method in ("predict", "predict_proba", "transform") if hasattr(model, method)]
-    return {method: [*_arrays(getattr(model, method)(example))] for method in methods}
+    rows = predicting(model, example)
+    return {method: [*_arrays(getattr(model, method)(rows))] for method in methods}
 
 
 def _arrays(answer: Any) -> Iterator[np.ndarray[Any, Any]]:

@@ -18,7 +18,7 @@ from nbops.errors import TrustRefused
 if TYPE_CHECKING:
     import numpy as np
 
-_ATOMS = (
+ATOMS = (
     str, bytes, bool, int, float, complex, slice, type, type(None), type(...),
     FunctionType, BuiltinFunctionType, ModuleType,
 )  # fmt: skip
@@ -51,11 +51,11 @@ def parts(model: object) -> Iterator[object]:
     stack: list[object] = [model]
     while stack:
         part = stack.pop()
-        if isinstance(part, _ATOMS) or id(part) in seen:
+        if isinstance(part, ATOMS) or id(part) in seen:
             continue
         seen.add(id(part))
         yield part
-        stack.extend(held for held in _held(part) if not isinstance(held, _ATOMS))
+        stack.extend(held for held in _held(part) if not isinstance(held, ATOMS))
 
 
 def _held(part: object) -> Iterable[object]:
@@ -104,9 +104,9 @@ def _decision_tree(estimator: Any) -> bool:
     if tree.node_count < 1 or tree.n_features != vars(estimator)["n_features_in_"]:
         return False
     inner = tree.children_left != -1
-    depth = _depth(tree.children_left, tree.children_right, inner)
+    depth = levels(tree.children_left, tree.children_right, inner)
     # decision_path writes max_depth + 1 entries for each row.
-    return 0 <= depth <= tree.max_depth and _within(tree.feature[inner], tree.n_features)
+    return 0 <= depth <= tree.max_depth and within(tree.feature[inner], tree.n_features)
 
 
 def _gradient_boosting(estimator: Any) -> bool:
@@ -135,9 +135,9 @@ def _hist_gradient_boosting(estimator: Any) -> bool:
         split = nodes[inner & (nodes["is_categorical"] != 0)]
         bitsets = predictor.raw_left_cat_bitsets
         if not (
-            _depth(nodes["left"], nodes["right"], inner) >= 0
-            and _within(nodes["feature_idx"][inner], width)
-            and _within(split["bitset_idx"], len(bitsets))
+            levels(nodes["left"], nodes["right"], inner) >= 0
+            and within(nodes["feature_idx"][inner], width)
+            and within(split["bitset_idx"], len(bitsets))
             and bitsets.shape[1:] == (8,)  # 256 bins in words of 32 bits
             and categorical[split["feature_idx"]].all()
         ):
@@ -155,9 +155,9 @@ def _neighbour_tree(tree: Any) -> bool:
         and bounds.shape == (2 if type(tree).__name__ == "KDTree" else 1, count, width)
         and weights.shape[0] == weights.shape[1]
         and len(order) == rows
-        and _within(order, rows)
-        and _within(nodes["idx_start"], rows + 1)
-        and _within(nodes["idx_end"], rows + 1)
+        and within(order, rows)
+        and within(nodes["idx_start"], rows + 1)
+        and within(nodes["idx_end"], rows + 1)
         and nodes["is_leaf"][(count - 1) // 2 :].all()  # the children of node i are 2i + 1 and 2i + 2
     )
 
@@ -174,18 +174,19 @@ def _sparse(matrix: Any) -> bool:
     return True
 
 
-def _within(numbers: np.ndarray[Any, Any], limit: int) -> bool:
+def within(numbers: np.ndarray[Any, Any], limit: int) -> bool:
+    """Whether all numbers are at least 0 and below `limit`."""
     return bool(((numbers >= 0) & (numbers < limit)).all())
 
 
-def _depth(left: np.ndarray[Any, Any], right: np.ndarray[Any, Any], inner: np.ndarray[Any, Any]) -> int:
+def levels(left: np.ndarray[Any, Any], right: np.ndarray[Any, Any], inner: np.ndarray[Any, Any]) -> int:
     """Levels below the root, or -1 when the children (nodes,) of the `inner` nodes do not form a tree."""
     import numpy as np
 
     parents = np.flatnonzero(inner)
     children = np.concatenate([left[parents], right[parents]]).astype(np.int64)
     # scikit-learn appends a node after its parent, so a larger index at each step means: no cycle.
-    if len(inner) == 0 or not _within(children, len(inner)) or (children <= np.tile(parents, 2)).any():
+    if len(inner) == 0 or not within(children, len(inner)) or (children <= np.tile(parents, 2)).any():
         return -1
     if children.size and np.bincount(children).max() > 1:  # two parents
         return -1

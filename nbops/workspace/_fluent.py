@@ -123,10 +123,15 @@ def define_metric(key: str, *, better: Better, unit: str | None = None, descript
 
 
 def register_model(
-    source: str | Run, name: str, *, model: str = "model", description: str | None = None
+    source: str | Run,
+    name: str,
+    *,
+    model: str = "model",
+    description: str | None = None,
+    trust: Collection[str] | bool = (),
 ) -> ModelVersion:
     """Make a run's model the next version of `name`; see Workspace.register_model."""
-    return open_project().register_model(source, name, model=model, description=description)
+    return open_project().register_model(source, name, model=model, description=description, trust=trust)
 
 
 def load_model(reference: str, *, trust: Collection[str] | bool = ()) -> LoadedModel:
@@ -163,7 +168,7 @@ def autolog(*, models: bool = True, disable: bool = False) -> None:
     from nbops.tracking import autolog as switch
 
     def keep(recording: Recording, model: object, example: object) -> None:
-        registered.log(recording, model, example=example)
+        registered.log(recording, model, "model", registered.Given(example=example))
 
     if disable:
         switch.off()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from nbops.registry.models import LoggedModel
+    from nbops.registry.parity import Verdict
 
 
 _ENDS = ("finished", "failed", "stopped")
@@ -182,27 +183,35 @@ class Run:
         target: str | None = None,
         code: Sequence[str | os.PathLike[str]] = (),
         trust: Collection[str] = (),
+        sign: bool | str = False,
     ) -> LoggedModel:
-        """Keep a fitted scikit-learn model with the run, in a format that loads without running anything.
+        """Keep a fitted model, or a function that predicts, with the run, in a format that loads without running anything.
 
         `input_example` gives it its input columns, `reference` also their ranges; `target` is left out of both.
-        `code` names Python files that its own classes come from, `trust` types of other libraries that you vouch for.
+        `code` names Python files that its own classes and functions come from, `trust` types of other libraries that you vouch for.
+        `sign` signs it with your key, or with the one of that name; what no other format can hold is then kept as a pickle.
         Raises ModelError when it could not be loaded elsewhere.
         """
         from nbops.registry import models
 
-        logged = models.log(
-            self._recording,
-            model,
-            name,
-            example=input_example,
-            reference=reference,
-            target=target,
-            code=code,
-            trust=trust,
+        given = models.Given(
+            example=input_example, reference=reference, target=target, code=code, trust=trust, sign=sign
         )
+        logged = models.log(self._recording, model, name, given)
         self._settle()
         return logged
+
+    def log_onnx(self, model: object, rows: object, name: str = "model") -> Verdict:
+        """Keep an ONNX copy of a fitted model, if it predicts as the model does on `rows` and on harder ones made of them.
+
+        The verdict with its figures is kept either way; the copy is never what a version is made of. Needs `nbops[onnx]`. Raises
+        ModelError when it cannot be written as ONNX.
+        """
+        from nbops.registry import models
+
+        verdict = models.log_onnx(self._recording, model, rows, name)
+        self._settle()
+        return verdict
 
     def load_table(self, name: str) -> pd.DataFrame:
         """A table that was logged. Raises NotFound."""

@@ -132,17 +132,24 @@ class Workspace:
         self.store.write(DefineMetric(key=metric_key(key), better=better, unit=unit, description=description))
 
     def register_model(
-        self, source: str | Run, name: str, *, model: str = "model", description: str | None = None
+        self,
+        source: str | Run,
+        name: str,
+        *,
+        model: str = "model",
+        description: str | None = None,
+        trust: Collection[str] | bool = (),
     ) -> ModelVersion:
         """Make a run's logged model the next version of `name`, after it has been loaded and tried in a fresh process.
 
-        Raises NotFound when the run has no such model, ModelError when it does not load.
+        Raises NotFound when the run has no such model, ModelError when it does not load, and TrustRefused when somebody else logged
+        it and it brings what neither `trust` nor an acknowledged key vouches for.
         """
         from nbops.registry import models
 
         run = self.run(source)
         run.flush()
-        return models.register(self._settled, run.run_id, name, logged=model, description=description)
+        return models.register(self._settled, run.run_id, name, logged=model, description=description, trust=trust)
 
     def load_model(self, reference: str, *, trust: Collection[str] | bool = ()) -> LoadedModel:
         """The model that "NAME" (latest version), "NAME/3" or "RUN_ID" means; loading it runs nothing it brought along.

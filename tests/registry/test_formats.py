@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -44,6 +45,8 @@ from sklearn.utils import all_estimators
 from nbops.errors import ModelError, NotFound, TrustRefused
 from nbops.registry import formats
 from nbops.registry.formats import ModelVersionWarning, pack, unpack
+from tests.registry.archives import members, sealed
+from tests.registry.archives import resealed as resealed_as
 
 X, Y = load_iris(return_X_y=True, as_frame=True)
 X, Y = X[::3], Y[::3]
@@ -341,6 +344,30 @@ def resealed(**members: bytes) -> bytes:
         archive.comment = bytes(64)
     body = buffer.getvalue()[:-64]
     return body + hashlib.sha256(body).hexdigest().encode()
+
+
+def test_a_sealed_bomb_is_refused_with_little_memory() -> None:
+    """200 kB that unpack to 200 MB, with a seal and a manifest that fit."""
+    bomb = sealed({**members(PACKED.data), "bomb.npy": bytes(200 << 20)})
+    assert len(bomb) < 250_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match="unpacks to"):
+            unpack(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 2 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_list_of_trust_that_came_with_an_artifact_is_not_read() -> None:
+    model = make_pipeline(FunctionTransformer(), Ridge()).fit(X, Y)
+    model[0].set_params(func=os.system)
+    name = f"{os.system.__module__}.system"
+    data = pack(model, trust=[name]).data
+    lists = {"trusted.json": msgspec.json.encode([name]), "keys.pub": b"ssh-ed25519 AAAA"}
+    manifest = {**msgspec.json.decode(members(data)["manifest.json"]), "trusted": [name], "unreviewed": []}
+    with pytest.raises(TrustRefused, match=name):
+        unpack(resealed_as(data, {**lists, "manifest.json": msgspec.json.encode(manifest)}))
 
 
 def test_a_manifest_of_a_newer_nbops_says_so() -> None:
