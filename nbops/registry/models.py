@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nbops.errors import Ambiguous, ModelError, NotFound, ParameterError, StoreCorrupt, StoreReadOnly, TrustRefused
+from nbops.errors import (
+    Ambiguous,
+    ModelError,
+    NotFound,
+    ParameterError,
+    StoreCorrupt,
+    StoreReadOnly,
+    TrustRefused,
+    nearest,
+)
 from nbops.records import Record, short
 from nbops.registry import formats
 from nbops.registry.formats import Manifest, Opened, Vouching
@@ -221,7 +230,7 @@ def versions(store: Store, model: str) -> list[ModelVersion]:
 
 
 def load(store: Store, reference: str, *, trust: Collection[str] | bool = ()) -> LoadedModel:
-    """The model that "NAME", "NAME/3", "models:/NAME/3" or a run's id means, verified on the bytes that are loaded.
+    """The model that "NAME", "NAME/3", "NAME@ALIAS", "models:/NAME/3" or a run's id means, verified on the bytes that are loaded.
 
     `trust` names types that the caller vouches for, True everything that the model brought, which is recorded. Code that came with a
     model runs only then, when this user logged it or when a key that this user acknowledged signed it; a pickle needs the last or
@@ -285,9 +294,10 @@ def _built(store: Store, opened: Opened, vouched: Vouching) -> formats.Loaded:
 
 def _resolve(store: Store, reference: str) -> tuple[str, str, str]:
     match = _REFERENCE.fullmatch(reference.strip())
-    if match is None:
+    if match is None or (match["version"] and match["alias"]):
         raise NotFound(
-            f"{reference!r} names no model.", hint='Write "NAME", "NAME/3" or the id of a run that logged one.'
+            f"{reference!r} names no model.",
+            hint='Write "NAME", "NAME/3", "NAME@ALIAS" or the id of a run that logged one.',
         )
     name, number, alias = match["name"], match["version"], match["alias"]
     if alias:
@@ -310,12 +320,9 @@ def _holder(store: Store, name: str, alias: str) -> int:
     """The version that an alias stands for. Raises NotFound."""
     held = {row[0]: row[1] for row in store.read("select alias, version from aliases where model = ?", [name]).rows}
     if alias not in held:
-        raise NotFound.of(
-            f"alias of {name}",
-            alias,
-            held,
-            otherwise=f"It has {', '.join(held)}." if held else f'Name a version: "{name}/1".',
-        )
+        near = nearest(alias, held)
+        there = f"It has {', '.join(held)}." if held else f'Name a version: "{name}/1".'
+        raise NotFound(f"{name} has no alias {alias!r}.", hint=f"Did you mean {near!r}?" if near else there)
     return int(held[alias])
 
 

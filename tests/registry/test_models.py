@@ -20,7 +20,7 @@ from sklearn.preprocessing import FunctionTransformer
 import nbops
 from nbops.errors import Ambiguous, ModelError, NotFound, ParameterError, StoreCorrupt, TrustRefused
 from nbops.registry import models
-from nbops.registry.requests import RegisterVersion
+from nbops.registry.requests import MoveAlias, RegisterVersion
 from nbops.workspace._run import Run
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project
@@ -145,6 +145,25 @@ def test_a_model_is_loaded_by_name_version_or_run(
         assert loaded.reference == shown
         np.testing.assert_array_equal(loaded.predict_proba(NUMBERS), model.predict_proba(NUMBERS))
         assert isinstance(loaded.estimator, LogisticRegression)
+
+
+def test_a_model_is_loaded_by_what_stands_for_a_version_now(
+    here: Workspace, versions: list[models.ModelVersion]
+) -> None:
+    for number, model in ((1, BOLD), (2, MILD)):
+        here.store.write(MoveAlias(model="leavers", alias="candidate", version=number))
+        for reference in ("leavers@candidate", "models:/leavers@candidate"):
+            loaded = here.load_model(reference)
+            assert loaded.reference == f"leavers/{number}"
+            np.testing.assert_array_equal(loaded.predict_proba(NUMBERS), model.predict_proba(NUMBERS))
+    with pytest.raises(NotFound, match="no alias 'candidte'") as caught:
+        here.load_model("leavers@candidte")
+    assert caught.value.hint == "Did you mean 'candidate'?"
+    here.store.write(MoveAlias(model="leavers", alias="candidate", version=None))
+    with pytest.raises(NotFound, match="no alias"):
+        here.load_model("leavers@candidate")
+    with pytest.raises(NotFound, match="names no model"):
+        here.load_model("leavers/1@candidate")
 
 
 def test_another_process_loads_what_was_registered(shared: Project, versions: list[models.ModelVersion]) -> None:
