@@ -43,7 +43,7 @@ def cuts(scores: list[float]) -> list[float]:
     return [*sorted({*scores}), 2.0]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(ROWS, COSTS)
 def test_no_threshold_costs_less(rows: Rows, costs: Costs) -> None:
     truth, scores = parted(rows)
@@ -54,7 +54,7 @@ def test_no_threshold_costs_less(rows: Rows, costs: Costs) -> None:
     assert found.cost.value == pytest.approx(best / len(truth))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(ROWS, COSTS, st.floats(-2, 6))
 def test_no_reject_band_costs_less(rows: Rows, costs: Costs, look: float) -> None:
     truth, scores = parted(rows)
@@ -69,7 +69,7 @@ def test_no_reject_band_costs_less(rows: Rows, costs: Costs, look: float) -> Non
     assert found.cost.value == pytest.approx(best / len(truth))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(ROWS, st.floats(0.01, 1), st.sampled_from(["precision", "recall", "capacity"]))
 def test_no_threshold_serves_a_wanted_share_better(rows: Rows, wanted: float, wish: str) -> None:
     truth, scores = parted(rows)

@@ -36,7 +36,7 @@ OBJECTS = st.lists(
 COLUMNS = st.one_of(NUMBERS, TEXTS, TIMES, OBJECTS.map(lambda each: pd.Series(each, dtype=object)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(COLUMNS)
 def test_every_row_has_one_group_and_every_group_a_row_and_a_name_of_its_own(values: Any) -> None:
     frame = pd.DataFrame({"x": values})
@@ -48,7 +48,7 @@ def test_every_row_has_one_group_and_every_group_a_row_and_a_name_of_its_own(val
         assert [found.names[code] == "missing" for code in found.codes] == told.tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(allow_nan=False, width=32), min_size=1, max_size=80))
 def test_groups_of_numbers_lie_in_order(numbers: list[float]) -> None:
     (found,) = groupings(pd.DataFrame({"x": numbers}), "x")
@@ -59,7 +59,7 @@ def test_groups_of_numbers_lie_in_order(numbers: list[float]) -> None:
 LOSSES = st.lists(st.tuples(st.integers(0, 3), st.floats(-1e6, 1e6), st.integers(0, 5)), min_size=1, max_size=80)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(LOSSES, st.booleans())
 def test_means_of_groups_add_up_to_the_mean_of_all(rows: list[tuple[int, float, int]], blocked: Any) -> None:
     codes, losses, blocks = (np.array(each) for each in zip(*rows, strict=True))

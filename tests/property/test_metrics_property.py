@@ -83,7 +83,7 @@ def theirs(told: Answers) -> dict[str, float]:
     }
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(told=st.one_of(regressions(), binaries(), multiclasses()), seed=st.integers(0, 2**32))
 def test_metrics_equal_scikit_learns_however_often_rows_count(told: Answers, seed: int) -> None:
     with warnings.catch_warnings():

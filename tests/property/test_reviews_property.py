@@ -116,7 +116,7 @@ class Play:
 
 
 @settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(steps=st.lists(STEPS, min_size=5, max_size=25))
 @example(steps=[("move", "ann", 1, "candidate"), ("describe", "ann", Policy(protected=("candidate",)))])
@@ -153,7 +153,7 @@ ALONE = st.one_of(
 
 
 @settings(
-    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(steps=st.lists(ALONE, min_size=8, max_size=25))
 @example(
