@@ -126,6 +126,9 @@ def opened(
                 )
             if isinstance(data, (str, Path)):
                 data = _found(str(data))
+            if isinstance(data, Files) and data.tells_rejected:
+                # What a query needs no column of, DuckDB would not find unreadable.
+                con.execute("set disabled_optimizers = 'unused_columns'")
             found = _bound(con, "given", data, texts, paths)
             folders = [str(folder) for folder in writes]
             duck.confine(con, {*paths, *map(_pattern, paths)}, {*folders, *map(_pattern, folders)})

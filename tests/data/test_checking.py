@@ -227,6 +227,12 @@ def test_a_folder_may_have_any_name(folder: str, tmp_path: Path) -> None:
     assert len(pq.ParquetFile(out).read()) == 3
 
 
+def test_a_line_that_is_no_row_is_told_also_by_a_contract_that_looks_at_no_column(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("'1\"")
+    assert check(path, {"columns": {}}).quarantined == 1
+
+
 def test_only_what_was_asked_for_is_written(tmp_path: Path) -> None:
     pq.write_table(pa.table({"n": [1, 2]}), tmp_path / "n.parquet")
     (tmp_path / "out.marked").write_text("mine")

@@ -243,7 +243,7 @@ def test_a_kernel_that_dies_is_told(here: Workspace, tmp_path: Path) -> None:
     assert (outcome.status, outcome.code) == ("failed", "execution.kernel")
     run = here.run(outcome.run_id)
     assert (run.status, run.metrics) == ("failed", {"m": 1.0})
-    assert re.fullmatch(r"the kernel exited with status 3, \d+\.\d MB of memory at its peak", run.info.cause or "")
+    assert re.fullmatch(r"the kernel exited with status 3, \d+\.\d [MG]B of memory at its peak", run.info.cause or "")
 
 
 def test_what_a_kernel_took_is_told_by_the_run_and_by_each_cell(here: Workspace, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from nbops.data import canonical, collecting, quarantine, snapshots
@@ -122,6 +122,7 @@ def collected(place: Place, data: object, called: str, **told: Any) -> Collectio
 
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(files(), CONTRACTS)
+@example(("csv", b"'1\""), {"columns": {}})
 def test_each_row_is_accounted_for_or_nothing_is_taken(
     place: Place, made: tuple[str, bytes], contract: dict[str, Any]
 ) -> None:
