@@ -156,6 +156,11 @@ def parts(con: Connection, expression: str) -> dict[str, set[str]]:
     return found
 
 
+def name(text: str) -> str:
+    """A SQL name, whatever its characters are."""
+    return '"' + text.replace('"', '""') + '"'
+
+
 def literal(text: str) -> str:
     """A SQL string literal, for the few statements that take no bound values."""
     return "'" + text.replace("'", "''") + "'"

@@ -12,8 +12,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 
 from nbops import duck
-from nbops.data.meaning import name
 from nbops.data.relation import Relation, opened
+from nbops.duck import name
 from nbops.records import Record
 
 _MODULUS = 2**64

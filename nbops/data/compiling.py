@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from nbops.data.contract import Column, Contract
-from nbops.data.meaning import SQL_TYPES, broken, is_of, literal, name, sentence
+from nbops.data.meaning import SQL_TYPES, broken, is_of, literal, sentence
 from nbops.data.rules import (
     Distribution,
     Fresh,
@@ -23,6 +23,7 @@ from nbops.data.rules import (
     Unique,
     columns,
 )
+from nbops.duck import name
 from nbops.errors import UsageError
 
 REASONS, HASH, LINE = "nbops_reasons", "nbops_hash", "nbops_line"

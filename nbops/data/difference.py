@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbops import duck
-from nbops.data.meaning import name
 from nbops.data.relation import Query, opened
+from nbops.duck import name
 from nbops.render import html, text
 from nbops.render.model import Column, Html
 from nbops.render.view import View

@@ -10,8 +10,9 @@ from typing import Any
 
 from nbops import duck
 from nbops.data.compiling import Compiled
-from nbops.data.meaning import broken, name
+from nbops.data.meaning import broken
 from nbops.data.relation import Relation
+from nbops.duck import name
 
 # A text that is written out takes at least as much for its length alone.
 _BYTES = 4

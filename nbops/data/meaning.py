@@ -88,7 +88,7 @@ def sentence(rule: AnyRule) -> str:  # noqa: C901, PLR0911, PLR0912 - one for ea
 
 def broken(rule: NotNull | In | Range | Regex | ForeignKey | Expr) -> str:
     """The SQL condition of the rows that break a rule; rows for which it is null keep it."""
-    value = "" if isinstance(rule, Expr) else name(rule.column)
+    value = "" if isinstance(rule, Expr) else duck.name(rule.column)
     match rule:
         case NotNull():
             return f"{value} is null"
@@ -103,7 +103,9 @@ def broken(rule: NotNull | In | Range | Regex | ForeignKey | Expr) -> str:
         case Regex():
             return f"not regexp_full_match({value}::varchar, {duck.literal(rule.pattern)})"
         case ForeignKey():
-            known = f"select {name(rule.to)} from {name(rule.references)} where {name(rule.to)} is not null"
+            known = (
+                f"select {duck.name(rule.to)} from {duck.name(rule.references)} where {duck.name(rule.to)} is not null"
+            )
             return f"{value} not in ({known})"
         case Expr():
             return f"not ({rule.condition})"
@@ -122,11 +124,6 @@ def wrong(rule: RowCount | NullShare | Fresh, found: Any, rows: int) -> str:
                 return "there is none"
             age = timedelta(seconds=round(now_us() / 1e6 - found / 1e6))
             return "" if age.total_seconds() <= rule.within else f"it is {age} old"
-
-
-def name(text: str) -> str:
-    """A SQL name, whatever its characters are."""
-    return '"' + text.replace('"', '""') + '"'
 
 
 def literal(value: Scalar) -> str:

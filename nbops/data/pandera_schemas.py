@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nbops.data.meaning import literal, name
+from nbops.data.meaning import literal
+from nbops.duck import name
 from nbops.errors import ConfigError
 
 _HINT = "Say it as an `expr` rule in a contract of nbops, which is SQL."

@@ -11,10 +11,10 @@ import msgspec
 
 from nbops import duck
 from nbops.data.canonical import Sum, content_sum
-from nbops.data.meaning import name
 from nbops.data.profiling import profile
 from nbops.data.relation import Files, Query, opened
 from nbops.data.requests import Part
+from nbops.duck import name
 from nbops.errors import UsageError
 from nbops.records import Record
 from nbops.store.client import Store

@@ -18,10 +18,10 @@ import msgspec
 
 from nbops import duck
 from nbops.data.counts import Family
-from nbops.data.meaning import name
 from nbops.data.profile import ColumnProfile, Profile
 from nbops.data.relation import Relation, opened
 from nbops.data.tallies import SAMPLE, NumberTally, OtherTally, TextTally
+from nbops.duck import name
 from nbops.errors import SourceError
 
 if TYPE_CHECKING:

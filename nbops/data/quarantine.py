@@ -23,12 +23,13 @@ from nbops.data.collection import Collection
 from nbops.data.compiling import HASH, REASONS, Compiled
 from nbops.data.contract import Contract
 from nbops.data.declared import Step
-from nbops.data.meaning import literal, name
+from nbops.data.meaning import literal
 from nbops.data.parts import NewFile
 from nbops.data.relation import Files, Query, Relation, opened, parquet
 from nbops.data.requests import Collect, NewSnapshot, Part, Settled
 from nbops.data.rules import Distribution, Fresh, NullShare, RowCount
 from nbops.data.sources.declaration import Source
+from nbops.duck import name
 from nbops.errors import NotFound, UsageError
 from nbops.records import Record, new_id, now_us
 from nbops.render import html, text, values

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeGuard
 
 from nbops import duck
-from nbops.data.meaning import name
+from nbops.duck import name
 from nbops.errors import NotFound, SourceError, UsageError
 from nbops.records import Record
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from nbops import duck
 from nbops.data import parts
 from nbops.data.compiling import HASH, REASONS
-from nbops.data.meaning import name
 from nbops.data.parts import NewFile
 from nbops.data.relation import Files, opened
 from nbops.data.taking import Taken
+from nbops.duck import name
 from nbops.records import Record
 from nbops.store.client import Store
 

@@ -18,10 +18,10 @@ import msgspec
 
 from nbops import duck
 from nbops.data import exporting
-from nbops.data.meaning import name
 from nbops.data.relation import Files, Query, parquet
 from nbops.data.requests import Part
 from nbops.data.rules import ForeignKey
+from nbops.duck import name
 from nbops.errors import NotFound, StoreCorrupt, UsageError
 from nbops.records import Record
 from nbops.store.client import Store

@@ -16,9 +16,10 @@ from nbops import duck
 from nbops.data.canonical import Sum, row_halves, row_text, stored_as
 from nbops.data.checking import Checked, Counts
 from nbops.data.compiling import HASH, LINE, REASONS, Compiled
-from nbops.data.meaning import literal, name, sentence
+from nbops.data.meaning import literal, sentence
 from nbops.data.relation import Relation, parquet
 from nbops.data.rules import Fresh, NullShare
+from nbops.duck import name
 from nbops.errors import SourceError
 from nbops.records import Record
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbops import duck
 from nbops.data.compiling import Compiled
-from nbops.data.meaning import name
+from nbops.duck import name
 
 if TYPE_CHECKING:
     import numpy as np

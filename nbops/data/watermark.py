@@ -13,11 +13,12 @@ import msgspec
 from nbops import duck
 from nbops.data import parts
 from nbops.data.canonical import families
-from nbops.data.meaning import SQL_TYPES, literal, name
+from nbops.data.meaning import SQL_TYPES, literal
 from nbops.data.parts import NewFile
 from nbops.data.relation import Files, Query, opened, parquet
 from nbops.data.requests import Part
 from nbops.data.sources.appending import beginning
+from nbops.duck import name
 from nbops.errors import ConfigError, SourceError
 from nbops.records import Record
 

@@ -117,7 +117,7 @@ def _within(con: Connection, seconds: float) -> Iterator[None]:
 
 def _held(con: Connection, one: Assumption, names: Sequence[str], row: str, rows: int) -> Held:
     used = _used(con, one, names)
-    broken_if, shown = f"not ({one.expression}\n)", ", ".join([row, *map(_name, used)])
+    broken_if, shown = f"not ({one.expression}\n)", ", ".join([row, *map(duck.name, used)])
     try:
         kind = duck.rows(con, f"describe select ({one.expression}\n) from given")[0][1]  # noqa: S608 - one expression, proven
         if kind != "BOOLEAN":
@@ -163,10 +163,6 @@ def _refused(one: Assumption, why: str) -> UsageError:
         f"The assumption {one.sentence!r} cannot be checked: {why}",
         hint="Give one SQL expression over the columns of a row that is true or false, such as `dep_delay < 1440`.",
     )
-
-
-def _name(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
 
 
 def _shown(value: object) -> str:

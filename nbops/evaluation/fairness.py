@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from nbops.errors import UsageError
 from nbops.evaluation.grouping import Grouping, crossed, groupings
 from nbops.evaluation.means import means
+from nbops.evaluation.reliability import wilson
 from nbops.evaluation.telling import estimate
 from nbops.records import Record
 from nbops.render import values
@@ -188,20 +189,9 @@ def _rates(grouping: Grouping, figure: _Figure, blocks: Codes | None, min_rows: 
         value = float(found.mean.value[place])
         ends = float(low[place]), float(high[place])
         if figure.is_share and blocks is None:
-            ends = _wilson(value, count, _LEVEL)
+            ends = wilson(value * count, count, _LEVEL)
         each.append(Rate(figure.name, value, *ends, count, count < min_rows))
     return each
-
-
-def _wilson(part: float, rows: int, level: float) -> tuple[float, float]:
-    """The interval of a share (Wilson 1927)."""
-    from scipy.special import ndtri
-
-    if not rows:
-        return math.nan, math.nan
-    z2 = float(ndtri(0.5 + level / 2)) ** 2
-    middle, reach = part + z2 / (2 * rows), math.sqrt(z2 * (part * (1 - part) / rows + z2 / (4 * rows * rows)))
-    return max(0.0, (middle - reach) / (1 + z2 / rows)), min(1.0, (middle + reach) / (1 + z2 / rows))
 
 
 def _gap(grouping: Grouping, figure: _Figure, rates: Sequence[Rate], blocks: Codes | None, unit: str) -> Gap | None:
@@ -231,7 +221,7 @@ def _gap(grouping: Grouping, figure: _Figure, rates: Sequence[Rate], blocks: Cod
 
 def _newcombe(top: Rate, bottom: Rate, level: float) -> tuple[float, float]:
     """The interval of the difference of two shares (Newcombe 1998, method 10)."""
-    (low, high), (other_low, other_high) = (_wilson(rate.value, rate.of, level) for rate in (top, bottom))
+    (low, high), (other_low, other_high) = (wilson(rate.value * rate.of, rate.of, level) for rate in (top, bottom))
     apart = top.value - bottom.value
     return (
         apart - math.hypot(top.value - low, other_high - bottom.value),

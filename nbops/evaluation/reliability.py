@@ -62,7 +62,9 @@ def recalibrated(map_: Map, predictions: npt.ArrayLike) -> Doubles:
 
 
 def wilson(hits: float, rows: int, level: float = 0.95) -> tuple[float, float]:
-    """The interval of a share (Wilson, 1927)."""
+    """The interval of a share (Wilson, 1927); unknown over no rows."""
+    if not rows:
+        return math.nan, math.nan
     z = normal(level)
     share = hits / rows
     middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)

@@ -126,20 +126,6 @@ def size(count: int | None) -> str:
     return f"{scaled / 1000:,.1f} PB".replace("-", "−")
 
 
-def ago(seconds: float | None) -> str:
-    """How long before now: "just now", "5 min ago", "3 days ago"; what lies ahead is "in 5 min"."""
-    known = finite(seconds)
-    if known is None:
-        return text(seconds)
-    distance = abs(known)
-    if distance < 10:
-        return "just now"
-    units = ((59.5, 1, "s"), (3570, 60, "min"), (48 * 3600, 3600, "h"), (math.inf, 86400, "days"))
-    length, unit = next((length, unit) for limit, length, unit in units if distance < limit)
-    words = f"{round(distance / length):,} {unit}"
-    return f"{words} ago" if known > 0 else f"in {words}"
-
-
 def tone(word: str) -> Tone:
     """What a status word says; an unknown one is neutral."""
     return _TONES.get(word, "neutral")

@@ -130,25 +130,6 @@ def test_a_size_is_in_powers_of_a_thousand(count: int | None, shown: str) -> Non
     assert values.size(count) == shown
 
 
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (3, "just now"),
-        (-3, "just now"),
-        (42, "42 s ago"),
-        (59.6, "1 min ago"),
-        (3569, "59 min ago"),
-        (3571, "1 h ago"),
-        (47.6 * 3600, "48 h ago"),
-        (3 * 86400, "3 days ago"),
-        (-300, "in 5 min"),
-        (None, "–"),
-    ],
-)
-def test_an_age_is_coarse(seconds: float | None, shown: str) -> None:
-    assert values.ago(seconds) == shown
-
-
 def test_every_status_word_has_an_icon_and_keeps_its_word() -> None:
     assert values.status("finished") == "✓ finished"
     assert values.status("failed") == "✗ failed"

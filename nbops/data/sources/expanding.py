@@ -95,7 +95,7 @@ def _damaged(raw: Raw) -> Iterator[None]:
         raise SourceError(
             f"{raw.file.name} is damaged or cut off: {error}.", hint="Look at it where it comes from, and fetch again."
         ) from error
-    except (NotImplementedError, RuntimeError) as error:
+    except RuntimeError as error:  # a password is wanted, or the method of packing is unknown
         raise SourceError(
             f"{raw.file.name} cannot be expanded: {error}.",
             hint="Expand it yourself; archives with a password are not read.",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+from nbops import duck
 from nbops.data.sources import address as addresses
 from nbops.data.sources.appending import beginning
 from nbops.data.sources.origin import Fetched
@@ -94,7 +95,7 @@ def _batches(task: Task, cursor: Any) -> Iterator[pa.RecordBatch]:
         cursor.execute(f"select * from {_table(source.table)}")
     else:
         start = beginning(source.append, task.since)
-        cursor.execute(f"select * from {_table(source.table)} where {_name(source.append.by)} > $1", [start])
+        cursor.execute(f"select * from {_table(source.table)} where {duck.name(source.append.by)} > $1", [start])
     reader = cursor.fetch_record_batch()
     fields = list(reader.schema)
     yield _storable(reader.schema.empty_table().to_batches(), fields, reader.schema)
@@ -159,11 +160,7 @@ def _span(value: Any) -> str:
 
 def _table(table: str) -> str:
     """`schema.table`, each part quoted."""
-    return ".".join(map(_name, table.split(".", 1)))
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return ".".join(map(duck.name, table.split(".", 1)))
 
 
 def _failure(task: Task, error: Exception) -> Exception:

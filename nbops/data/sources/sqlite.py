@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from nbops import duck
 from nbops.data.sources.appending import beginning
 from nbops.data.sources.origin import Fetched
 from nbops.data.sources.parquet import Writer
@@ -73,7 +74,7 @@ def _asked(task: Task, con: sqlite3.Connection) -> tuple[str, list[Any]]:
     if source.table.lower() not in [one.lower() for one in known]:
         found = NotFound.of("table", source.table, known, otherwise=f"It has {', '.join(known) or 'none'}.")
         raise SourceError(f"{task.shown}: {found.message}", hint=found.hint)
-    asked = f"select * from {_name(source.table)}"
+    asked = f"select * from {duck.name(source.table)}"
     if source.append is None or task.since is None:
         return asked, []
     start = beginning(source.append, task.since)
@@ -81,7 +82,7 @@ def _asked(task: Task, con: sqlite3.Connection) -> tuple[str, list[Any]]:
     start = (
         start.isoformat(" ") if isinstance(start, datetime) else start.isoformat() if isinstance(start, date) else start
     )
-    return f"{asked} where {_name(source.append.by)} > ?", [start]
+    return f"{asked} where {duck.name(source.append.by)} > ?", [start]
 
 
 def _declared(task: Task, con: sqlite3.Connection) -> dict[str, str]:
@@ -116,7 +117,8 @@ def _kinds(
 ) -> list[str]:
     """A type for each column, by Arrow's names: SQLite has one for each value."""
     seen = con.execute(
-        f"select {', '.join(f'group_concat(distinct typeof({_name(name)}))' for name in names)} from ({asked})", values
+        f"select {', '.join(f'group_concat(distinct typeof({duck.name(name)}))' for name in names)} from ({asked})",
+        values,
     ).fetchone()
     found = [set((one or "").split(",")) - {"null", ""} for one in seen]
     kinds = []
@@ -125,8 +127,8 @@ def _kinds(
             kinds.append(declared.get(name, "string"))
         elif types == {"integer", "real"}:
             large = con.execute(
-                f"select 1 from ({asked}) where typeof({_name(name)}) = 'integer' "
-                f"and {_name(name)} not between -{_EXACT} and {_EXACT} limit 1",
+                f"select 1 from ({asked}) where typeof({duck.name(name)}) = 'integer' "
+                f"and {duck.name(name)} not between -{_EXACT} and {_EXACT} limit 1",
                 values,
             ).fetchone()
             kinds.append("string" if large else "double")
@@ -148,10 +150,6 @@ def _array(column: list[Any], kind: str) -> pa.Array:
 def _text(value: Any) -> str:
     """A value of a column that has several types."""
     return value.hex() if isinstance(value, bytes) else str(value)
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _failure(task: Task, error: sqlite3.Error) -> Exception:
