@@ -21,6 +21,7 @@ NbopsError
 ├── SourceError
 ├── ModelError            (TypeError)
 │   └── TrustRefused      (PermissionError)
+├── ReviewRefused         (PermissionError)
 └── ExecutionError        (RuntimeError)
 """
 
@@ -60,6 +61,7 @@ EXITS: dict[str, Exit] = {
     "source": Exit(20, 502),
     "model": Exit(26, 422),
     "model.trust": Exit(30, 403),
+    "review": Exit(30, 403),
     "execution": Exit(25, 500),
     "execution.kernel": Exit(24, 500),
     "execution.timeout": Exit(23, 500),
@@ -219,6 +221,12 @@ class TrustRefused(ModelError, PermissionError):
     """Loading a model would run something that nobody vouched for."""
 
     default_code = "model.trust"
+
+
+class ReviewRefused(NbopsError, PermissionError):
+    """The gate or the policy does not let a promotion happen, or not by this person; the attempt is recorded."""
+
+    default_code = "review"
 
 
 class ExecutionError(NbopsError, RuntimeError):

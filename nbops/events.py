@@ -82,6 +82,15 @@ class VersionRegistered(Event, tag="version.registered"):
     sha256: str
 
 
+class ModelEvaluated(Event, tag="model.evaluated"):
+    """A run's model was held against rows with known truth; the hashes are of the model, the rows and the report."""
+
+    evaluation_id: str
+    sha256: str
+    rows_sha256: str
+    report_sha256: str
+
+
 class ModelDescribed(Event, tag="model.described"):
     """What a model is for, or by which policy it is promoted, was said anew; `card` is all of it as JSON."""
 

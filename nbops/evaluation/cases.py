@@ -6,7 +6,7 @@ They come from a CSV that people keep in a spreadsheet, so whatever may be meant
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -54,21 +54,28 @@ class CaseResult(Record):
     sentence: str
 
 
-def read(given: str | PathLike[str] | pd.DataFrame, columns: Mapping[str, str]) -> Cases:
+def read(
+    given: str | PathLike[str] | pd.DataFrame,
+    columns: Mapping[str, str],
+    *,
+    others: Collection[str] = (),
+    source: str | None = None,
+) -> Cases:
     """Cases from a CSV file or a frame: `columns` of a model with their kinds, and what is expected.
 
     The kinds are those of a signature: int, float, bool, datetime (ISO 8601); all others are text. Each row has `expected`, a number, with
     `within` beside it or else met to the last digit written; or `at_least`, `at_most` or both; or `expected_class`. `case` names it and
     `why` says why it matters. Text may have commas, semicolons or tabs between its fields and is UTF-8; numbers may have a decimal comma
-    where commas do not part the fields. Empty features are missing values. Raises UsageError that names the lines.
+    where commas do not part the fields. Empty features are missing values. Columns named in
+    `others` may be there, and are not read; messages call a file `source`, or by its name. Raises UsageError that names the lines.
     """
     if isinstance(given, (str, PathLike)):
         numeric = {*_NUMBERS, *(name for name, kind in columns.items() if kind in {"int", "float"})}
-        table = of_text(Path(given), {*columns, *_OWN}, numeric)
+        table = of_text(Path(given), {*columns, *others, *_OWN}, numeric, source)
     else:
         table = of_frame(given)
     own = [name for name in _OWN if name not in columns and name in table.names]
-    _check_columns(table, columns, own)
+    _check_columns(table, columns, own, others)
     faults: Faults = []
     features = table.features(columns, faults)
     expectations = {name: table.numbers(name, faults) for name in own if name in _NUMBERS}
@@ -101,8 +108,8 @@ def judge(
     return tuple(_judged(case, _plain(one), unit) for case, one in zip(cases, predictions, strict=True))
 
 
-def _check_columns(table: Table, columns: Mapping[str, str], own: Sequence[str]) -> None:
-    known = [*columns, *_OWN]
+def _check_columns(table: Table, columns: Mapping[str, str], own: Sequence[str], others: Collection[str]) -> None:
+    known = [*columns, *others, *_OWN]
     unknown = [name for name in table.names if name not in known]
     missing = [name for name in columns if name not in table.names]
     twice = [name for name in dict.fromkeys(table.names) if table.names.count(name) > 1]

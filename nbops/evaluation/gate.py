@@ -223,8 +223,8 @@ def _others(policy: Policy, evidence: Evidence) -> Iterator[Check]:
     ):
         if asked:
             yield from _all_of(name, noun, told)
-    if policy.signature:
-        yield _signature(evidence)
+    if policy.signature is not False:
+        yield _signature(policy, evidence)
     if policy.latency_ms is not None:
         yield _latency(policy.latency_ms, evidence.latency_ms)
     if policy.incidents:
@@ -248,14 +248,14 @@ def _all_of(name: str, noun: str, told: tuple[Told, ...]) -> Iterator[Check]:
         yield Check(name, "passed", f"{held:,} of {counted(len(told), noun)} {verb}.", held, len(told))
 
 
-def _signature(evidence: Evidence) -> Check:
+def _signature(policy: Policy, evidence: Evidence) -> Check:
     if evidence.signature is None:
         return Check("signature", "skipped", "There is no champion's signature to compare with.")
     if not evidence.signature:
         return Check("signature", "passed", "It takes and gives what the champion does.")
-    return Check(
-        "signature", "failed", f"It takes or gives something else than the champion: {'; '.join(evidence.signature)}."
-    )
+    outcome: Outcome = "failed" if policy.signature else "warning"
+    sentence = f"Callers of the champion would have to change something: {'; '.join(evidence.signature)}."
+    return Check("signature", outcome, sentence)
 
 
 def _latency(most: float, found: float | None) -> Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,30 +36,28 @@ class CalibrationPolicy(Record):
 
 
 class Policy(Record):
-    """What a promotion takes.
+    """What the gate asks for.
 
-    The candidate has to be better than the champion by `metric`, certainly at all and in the best estimate by `margin` (in the metric's
-    unit); `limits` hold for any metrics. `cases`, `signature`, `incidents` and `assumptions` say whether those are asked for. Below
-    `min_rows` rows, or `min_blocks` blocks where they are named, nothing is decided. `waivers` allows a reason in place of a run that
-    succeeded.
+    Without a `metric` the model is judged by the one that is usual for its task. The candidate has to be better than the champion by it,
+    certainly at all and in the best estimate by `margin` (in the metric's unit); `limits` hold for any metrics. `cases`,
+    `incidents` and `assumptions` say whether those are asked for; that callers need not change anything, `signature`, is told as a warning
+    unless it is true or false. Below `min_rows` rows, or `min_blocks` blocks where they are named,
+    nothing is decided. `waivers` allows a reason in place of a run that succeeded.
     """
 
-    metric: str
-    name: str = "solo"
+    metric: str = ""
     margin: _NotNegative = 0.0
     limits: dict[str, Limit] = {}
     versus_champion: bool = True
     slices: SlicesPolicy | None = None
     calibration: CalibrationPolicy | None = None
     cases: bool = True
-    signature: bool = True
+    signature: bool | None = None
     latency_ms: _NotNegative | None = None
     incidents: bool = True
     assumptions: bool = True
     min_rows: _Count = 500
     min_blocks: _Count = 20
-    approvers: Annotated[int, msgspec.Meta(ge=1)] = 1
-    author_may_approve: bool = True
     waivers: bool = True
 
 
@@ -68,10 +66,13 @@ _HINT = "Such as `metric: mae`, `margin: 0.3`, `limits: {rmse: {max: 15}}`."
 
 def read(given: str | Path | Mapping[str, Any] | Policy) -> Policy:
     """A policy from a YAML file, its text as a dict, or itself. Raises ConfigError with the place."""
-    if isinstance(given, Policy):
-        return given
+    return given if isinstance(given, Policy) else of(*loaded(given))
+
+
+def loaded(given: str | Path | Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """What a YAML file or a dict says, and what to call it. Raises ConfigError."""
     if isinstance(given, Mapping):
-        return _policy(given, "the policy")
+        return given, "the policy"
     import yaml
 
     path = Path(given)
@@ -83,19 +84,20 @@ def read(given: str | Path | Mapping[str, Any] | Policy) -> Policy:
         raise ConfigError(f"The policy {str(path)!r} cannot be read: {error}", hint=f"It is YAML. {_HINT}") from error
     if not isinstance(told, dict):
         raise ConfigError(f"{str(path)!r} holds no policy.", hint=_HINT)
-    return _policy(told, path.name)
+    return told, path.name
 
 
-def _policy(told: Mapping[str, Any], source: str) -> Policy:
-    _known(told, Policy, source, "the policy")
+def of(told: Mapping[str, Any], source: str, others: Collection[str] = ()) -> Policy:
+    """The policy that a mapping says; `others` are the names of what else the caller understands. Raises ConfigError with the place."""
+    known(told, Policy, source, "the policy", others=others)
     for key, kind in (("slices", SlicesPolicy), ("calibration", CalibrationPolicy)):
         if told.get(key) is not None:
-            _known(told[key], kind, source, key)
+            known(told[key], kind, source, key)
     limits = told.get("limits") or {}
     if not isinstance(limits, Mapping):
         raise _refused(source, "limits", f"is no mapping: {limits!r}")
     for name, limit in limits.items():
-        _known(limit, Limit, source, f"the limit of {name!r}", "Such as `{max: 15}`.")
+        known(limit, Limit, source, f"the limit of {name!r}", "Such as `{max: 15}`.")
     try:
         policy = msgspec.convert({**told, "limits": limits}, Policy)
     except msgspec.ValidationError as error:
@@ -108,10 +110,13 @@ def _policy(told: Mapping[str, Any], source: str) -> Policy:
     return policy
 
 
-def _known(told: Any, kind: type[Record], source: str, place: str, hint: str = _HINT) -> None:
+def known(
+    told: Any, kind: type[Record], source: str, place: str, hint: str = _HINT, *, others: Collection[str] = ()
+) -> None:
+    """Raise ConfigError for a key that is neither a field of the record nor one of `others`."""
     if not isinstance(told, Mapping):
         raise _refused(source, place, f"is no mapping: {told!r}", hint)
-    names = kind.__struct_fields__
+    names = (*kind.__struct_fields__, *others)
     for key in told:
         if key not in names:
             near = nearest(str(key), names)

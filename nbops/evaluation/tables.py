@@ -129,12 +129,14 @@ def of_frame(given: pd.DataFrame) -> Table:
     return Table("The cases", names, list(range(1, len(rows) + 1)), rows, frame=given.set_axis(names, axis="columns"))
 
 
-def of_text(path: Path, known: Collection[str], numeric: Collection[str]) -> Table:
+def of_text(path: Path, known: Collection[str], numeric: Collection[str], source: str | None = None) -> Table:
     """The rows of a CSV file, whose first one names the columns: some of those `known`, of which some are `numeric`.
+
+    Messages call it `source`, or by its name.
 
     Raises NotFound, and UsageError for what is no such file, or has numbers that can be read in two ways.
     """
-    source = path.name
+    source = source or path.name
     lines = list(io.StringIO(_decoded(path), newline=""))
     skipped = 0
     told = re.fullmatch(r"sep=(.)\s*", lines[0]) if lines else None

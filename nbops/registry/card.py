@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from nbops.evaluation.assumptions import Assumption
 from nbops.records import Record
 
 DAY = 86_400
@@ -22,7 +23,10 @@ class Policy(Record):
 
 
 class Card(Record):
-    """What is known of a model beyond its versions; `gate` is the policy of the gate, as `evaluation.gate` reads it."""
+    """What is known of a model beyond its versions; `gate` is the policy of the gate, as `evaluation.policy` reads it.
+
+    `cases` is the process owner's CSV file of acceptance cases, as a blob.
+    """
 
     purpose: str = ""
     decision: str = ""
@@ -33,6 +37,8 @@ class Card(Record):
     consumers: tuple[str, ...] = ()
     policy: Policy = Policy()
     gate: dict[str, object] = msgspec.field(default_factory=dict)
+    assumptions: tuple[Assumption, ...] = ()
+    cases: str | None = None
 
 
 def stricter(one: Policy, other: Policy) -> Policy:

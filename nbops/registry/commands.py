@@ -8,6 +8,7 @@ from nbops.errors import Conflict, NotFound, UsageError
 from nbops.events import (
     ModelCreated,
     ModelDescribed,
+    ModelEvaluated,
     ModelFrozen,
     ModelTrusted,
     VersionCommented,
@@ -19,6 +20,7 @@ from nbops.registry.requests import (
     Comment,
     DescribeModel,
     Freeze,
+    KeepEvaluation,
     MoveAlias,
     RegisterVersion,
     Retire,
@@ -62,6 +64,28 @@ def register(tx: Transaction, request: RegisterVersion) -> int:
     )  # fmt: skip
     tx.event(VersionRegistered(subject=subject, version=version, run_id=request.run_id, sha256=request.sha256))
     return version
+
+
+@command(KeepEvaluation)
+def evaluate(tx: Transaction, request: KeepEvaluation) -> None:
+    """Keep how a run's model did."""
+    known(tx, request.run_id)
+    tx.run(
+        "insert into core.evaluations values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, make_timestamp(?), ?, ?)",
+        request.evaluation_id, request.run_id, request.sha256, request.target, request.task, request.metric, request.unit,
+        request.rows, request.blocks, request.data_name, request.data_digest, request.rows_sha256, request.report_sha256, tx.time,
+        tx.actor.name, tx.next_seq(),
+    )  # fmt: skip
+    for one in request.metrics:
+        tx.run(
+            "insert into core.evaluation_metrics values (?, ?, ?, ?, ?, ?)",
+            request.evaluation_id, one.metric, one.value, one.low, one.high, one.unit,
+        )  # fmt: skip
+    event = ModelEvaluated(
+        subject=f"run:{request.run_id}", evaluation_id=request.evaluation_id, sha256=request.sha256,
+        rows_sha256=request.rows_sha256, report_sha256=request.report_sha256,
+    )  # fmt: skip
+    tx.event(event)
 
 
 @command(DescribeModel)

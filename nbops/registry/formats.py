@@ -33,6 +33,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from nbops.errors import ModelError, TrustRefused
+from nbops.evaluation import decision
+from nbops.evaluation.decision import DecisionRule
 from nbops.records import Record
 from nbops.registry import functions, natives, pickles, usercode
 from nbops.registry.functions import FunctionModel
@@ -74,8 +76,11 @@ class CodeFile(Record):
     sha256: str
 
 
-class Description(Record):
-    """What a blob says about itself; whoever loads it must vouch for the `unreviewed` types."""
+class Description(Record, kw_only=True):
+    """What a blob says about itself; whoever loads it must vouch for the `unreviewed` types.
+
+    `rule` is how its answers become decisions, where it is another one than the model's own.
+    """
 
     format: Format
     estimator: str
@@ -85,9 +90,10 @@ class Description(Record):
     versions: dict[str, str]
     code: tuple[CodeFile, ...]
     unreviewed: tuple[str, ...]
+    rule: DecisionRule | None = None
 
 
-class Manifest(Description):
+class Manifest(Description, kw_only=True):
     """The description and what it cannot say of itself: SHA-256 (hex) and size in bytes of the whole blob."""
 
     sha256: str
@@ -145,12 +151,14 @@ def pack(
     example: object = None,
     reference: object = None,
     target: str | None = None,
+    rule: DecisionRule | None = None,
     signer: Ed25519PrivateKey | None = None,
 ) -> Packed:
     """The fitted `model`, or a function that predicts, as one blob.
 
     `code` lists the files of the user's own modules that its classes and functions come from; `trust` the full names of other
     libraries' types that the caller vouches for. `example`, `reference` and `target` give the signature: see `signature.infer`.
+    `rule` says how its answers become decisions; one that the model brings, as scikit-learn's threshold classifiers do, is read.
     What `signer` signs may be a pickle, if no other format can hold it.
     Raises ModelError when the model is not fitted, holds something that only this process knows, or cannot be written.
     """
@@ -170,6 +178,7 @@ def pack(
         versions={**_versions(), **natives.versions(model)},
         code=tuple(CodeFile(name=name, sha256=_digest(text)) for name, text in files.items()),
         unreviewed=content.unreviewed,
+        rule=rule if rule is not None else _rule_of(model),
     )
     members = {**content.members, **files, _MANIFEST: msgspec.json.encode(description)}
     if signer is not None:
@@ -251,6 +260,16 @@ def _content(model: object, texts: Mapping[str, str], trust: Collection[str], *,
     data, names = pickles.write(model)
     _vouch(names, texts, names)
     return _Content(format="pickle", estimator=name, members={pickles.MEMBER: data}, unreviewed=tuple(names))
+
+
+def _rule_of(model: object) -> DecisionRule | None:
+    """The rule that a model brings; what no rule can say stays the model's own affair."""
+    if "sklearn.model_selection._classification_threshold" not in sys.modules:
+        return None
+    try:
+        return decision.of_estimator(model)
+    except ModelError:
+        return None
 
 
 def _rebuilt(opened: Opened, texts: Mapping[str, str], vouched: Vouching) -> Any:

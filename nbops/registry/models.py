@@ -21,6 +21,7 @@ from nbops.errors import (
     TrustRefused,
     nearest,
 )
+from nbops.evaluation.decision import DecisionRule, decide
 from nbops.records import Record, short
 from nbops.registry import formats
 from nbops.registry.formats import Manifest, Opened, Vouching
@@ -75,13 +76,14 @@ class ModelVersion(Record):
 
 
 class Given(Record):
-    """What is said about a model when it is logged: see `formats.pack`; `sign` takes this user's only key, or the one it names."""
+    """What is said about a model when it is logged, see `formats.pack`; `sign` takes this user's only key, or the one it names."""
 
     example: Any = None
     reference: Any = None
     target: str | None = None
     code: Sequence[str | os.PathLike[str]] = ()
     trust: Collection[str] = ()
+    rule: DecisionRule | None = None
     sign: bool | str = False
 
 
@@ -109,6 +111,27 @@ class LoadedModel:
             )
         return self.estimator.predict_proba(_conformed(data, self._signature))
 
+    def decide(self, data: pd.DataFrame | Any) -> Any:
+        """Decisions (n,) by the model's rule: a class, or None where a person has to look. Without a rule what `predict` says.
+
+        Raises as `predict` does, and ModelError where the rule needs what the model does not give.
+        """
+        rule = self.manifest.rule
+        if rule is None:
+            return self.predict(data)
+        asked = getattr(self.estimator, rule.response, None)
+        if asked is None:
+            raise ModelError(
+                f"{self.reference} has a decision rule by {rule.response}, which the model does not have.",
+                hint="Register the model again with a rule that fits it, or without one.",
+            )
+        classes = [one.item() if hasattr(one, "item") else one for one in self.estimator.classes_]
+        return decide(rule, asked(_conformed(data, self._signature)), classes)
+
+    def prepared(self, data: pd.DataFrame | Any) -> Any:
+        """The data as the raw estimator takes it. Raises as `predict` does."""
+        return _conformed(data, self._signature)
+
     @property
     def _signature(self) -> Signature | None:
         """Without one the estimator still knows the names of its columns, if it was fitted on any."""
@@ -134,6 +157,7 @@ def log(recording: Recording, model: object, name: str, given: Given) -> LoggedM
         example=given.example,
         reference=given.reference,
         target=given.target,
+        rule=given.rule,
         signer=signer,
     )
     artifacts.add(recording, path, packed.data, "model", "application/vnd.nbops.model+zip")
@@ -236,7 +260,12 @@ def load(store: Store, reference: str, *, trust: Collection[str] | bool = ()) ->
     model runs only then, when this user logged it or when a key that this user acknowledged signed it; a pickle needs the last or
     True. Raises NotFound, StoreCorrupt or TrustRefused.
     """
-    run_id, sha256, shown = _resolve(store, reference)
+    run_id, sha256, shown = resolve(store, reference)
+    return load_blob(store, run_id, sha256, shown, trust=trust)
+
+
+def load_blob(store: Store, run_id: str, sha256: str, shown: str, *, trust: Collection[str] | bool = ()) -> LoadedModel:
+    """The model of a run under its hash, called `shown`; see `load`."""
     data = store.get_blob(sha256)
     opened = formats.look(data)
     vouched = vouching(store, run_id, opened, trust)
@@ -292,7 +321,11 @@ def _built(store: Store, opened: Opened, vouched: Vouching) -> formats.Loaded:
         raise
 
 
-def _resolve(store: Store, reference: str) -> tuple[str, str, str]:
+def resolve(store: Store, reference: str, logged: str = "model") -> tuple[str, str, str]:
+    """The run that made what a reference means, its SHA-256, and what to call it; of a run the model that was `logged` so.
+
+    Raises NotFound or Ambiguous.
+    """
     match = _REFERENCE.fullmatch(reference.strip())
     if match is None or (match["version"] and match["alias"]):
         raise NotFound(
@@ -301,7 +334,7 @@ def _resolve(store: Store, reference: str) -> tuple[str, str, str]:
         )
     name, number, alias = match["name"], match["version"], match["alias"]
     if alias:
-        number = _holder(store, name, alias)
+        number = holder(store, name, alias)
     if not number and not versions(store, name):
         try:
             run_id = runs.find(store, name)
@@ -310,13 +343,13 @@ def _resolve(store: Store, reference: str) -> tuple[str, str, str]:
         except NotFound:
             run_id = ""
         if run_id:
-            sha256, _, _ = _logged(store, run_id, _path("model"))
+            sha256, _, _ = _logged(store, run_id, _path(logged))
             return run_id, sha256, f"run {short(run_id)}"
     found = version(store, name, int(number) if number else None)
     return found.run_id, found.sha256, f"{found.model}/{found.version}"
 
 
-def _holder(store: Store, name: str, alias: str) -> int:
+def holder(store: Store, name: str, alias: str) -> int:
     """The version that an alias stands for. Raises NotFound."""
     held = {row[0]: row[1] for row in store.read("select alias, version from aliases where model = ?", [name]).rows}
     if alias not in held:
@@ -324,6 +357,11 @@ def _holder(store: Store, name: str, alias: str) -> int:
         there = f"It has {', '.join(held)}." if held else f'Name a version: "{name}/1".'
         raise NotFound(f"{name} has no alias {alias!r}.", hint=f"Did you mean {near!r}?" if near else there)
     return int(held[alias])
+
+
+def logged(store: Store, run_id: str, name: str = "model") -> Manifest:
+    """What a run's logged model says of itself. Raises NotFound with what the run has."""
+    return _logged(store, run_id, _path(name))[1]
 
 
 def _logged(store: Store, run_id: str, path: str) -> tuple[str, Manifest, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nbops.records import Record
 from nbops.registry.card import Card
 from nbops.store.wire import Request
 
@@ -33,6 +34,35 @@ class DescribeModel(Request, tag="model.describe"):
     model: str
     card: Card
     why: str | None = None
+
+
+class Measured(Record):
+    """A metric with its interval, as it is kept for queries."""
+
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str
+
+
+class KeepEvaluation(Request, tag="model.evaluate"):
+    """How a run's model did; the rows and the report are kept as blobs already."""
+
+    evaluation_id: str
+    run_id: str
+    sha256: str
+    target: str
+    task: str
+    metric: str
+    unit: str
+    rows: int
+    blocks: int | None
+    data_name: str
+    data_digest: str
+    rows_sha256: str
+    report_sha256: str
+    metrics: list[Measured]
 
 
 class Comment(Request, tag="version.comment"):

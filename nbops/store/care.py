@@ -68,6 +68,8 @@ _NAMED = """
     union select sha256 from core.quarantine
     union select sha256 from core.settled_rows where sha256 is not null
     union select evidence from core.review_acts where evidence is not null
+    union select rows_sha256 from core.evaluations union select report_sha256 from core.evaluations
+    union select json_extract_string(card, '$.cases') from core.model_cards where json_extract_string(card, '$.cases') is not null
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbops.records import Better
 from nbops.tracking import runs
@@ -15,11 +15,14 @@ from nbops.workspace._workspace import open_project
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nbops.registry.models import LoadedModel, ModelVersion
+    from nbops.registry.models import LoadedModel
     from nbops.tracking.compare import Comparison
     from nbops.tracking.recording import Recording
     from nbops.workspace._board import RunBoard
     from nbops.workspace._dataset import Dataset
+    from nbops.workspace._evaluation import Evaluation
+    from nbops.workspace._model import Model, Version
+    from nbops.workspace._review import Review
 
 open = open_project
 
@@ -129,7 +132,7 @@ def register_model(
     model: str = "model",
     description: str | None = None,
     trust: Collection[str] | bool = (),
-) -> ModelVersion:
+) -> Version:
     """Make a run's model the next version of `name`; see Workspace.register_model."""
     return open_project().register_model(source, name, model=model, description=description, trust=trust)
 
@@ -137,6 +140,42 @@ def register_model(
 def load_model(reference: str, *, trust: Collection[str] | bool = ()) -> LoadedModel:
     """A registered or logged model of this project; see Workspace.load_model."""
     return open_project().load_model(reference, trust=trust)
+
+
+def model(name: str) -> Model:
+    """A registered model of this project; see Workspace.model."""
+    return open_project().model(name)
+
+
+def evaluate(  # noqa: PLR0913 - what may be looked at
+    model: str | Run | Version,
+    data: Any,
+    *,
+    target: str | None = None,
+    slices: Sequence[str] = (),
+    protected: Sequence[str | tuple[str, str]] = (),
+    time: str | None = None,
+    groups: str | None = None,
+    metric: str | None = None,
+    unit: str = "",
+    sizing: bool = False,
+    trust: Collection[str] | bool = (),
+) -> Evaluation:
+    """Hold a model against rows with known truth, and keep the result with the rows; see Workspace.evaluate."""
+    return open_project().evaluate(
+        model, data, target=target, slices=slices, protected=protected, time=time, groups=groups, metric=metric, unit=unit,
+        sizing=sizing, trust=trust,
+    )  # fmt: skip
+
+
+def review(review: str) -> Review:
+    """A review of this project; see Workspace.review."""
+    return open_project().review(review)
+
+
+def rollback(model: str, alias: str = "champion", *, reason: str) -> Version:
+    """Let an alias go back to the version before; see Workspace.rollback."""
+    return open_project().rollback(model, alias, reason=reason)
 
 
 def load_sweep(sweep: str) -> Sweep:

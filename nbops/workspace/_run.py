@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
+    from nbops.evaluation.decision import DecisionRule
     from nbops.registry.models import LoggedModel
     from nbops.registry.parity import Verdict
+    from nbops.workspace._evaluation import Evaluation
 
 
 _ENDS = ("finished", "failed", "stopped")
@@ -173,7 +175,7 @@ class Run:
         self._settle()
         return digest
 
-    def log_model(
+    def log_model(  # noqa: PLR0913 - what may be said of a model
         self,
         model: object,
         name: str = "model",
@@ -183,23 +185,54 @@ class Run:
         target: str | None = None,
         code: Sequence[str | os.PathLike[str]] = (),
         trust: Collection[str] = (),
+        rule: DecisionRule | None = None,
         sign: bool | str = False,
     ) -> LoggedModel:
         """Keep a fitted model, or a function that predicts, with the run, in a format that loads without running anything.
 
         `input_example` gives it its input columns, `reference` also their ranges; `target` is left out of both.
         `code` names Python files that its own classes and functions come from, `trust` types of other libraries that you vouch for.
+        `rule` says how its answers become decisions, as `nbops.choose_threshold` gives it.
         `sign` signs it with your key, or with the one of that name; what no other format can hold is then kept as a pickle.
         Raises ModelError when it could not be loaded elsewhere.
         """
         from nbops.registry import models
 
         given = models.Given(
-            example=input_example, reference=reference, target=target, code=code, trust=trust, sign=sign
+            example=input_example, reference=reference, target=target, code=code, trust=trust, rule=rule, sign=sign
         )
         logged = models.log(self._recording, model, name, given)
         self._settle()
         return logged
+
+    def evaluate(  # noqa: PLR0913 - what may be looked at
+        self,
+        data: object,
+        *,
+        model: str = "model",
+        target: str | None = None,
+        slices: Sequence[str] = (),
+        protected: Sequence[str | tuple[str, str]] = (),
+        time: str | None = None,
+        groups: str | None = None,
+        metric: str | None = None,
+        unit: str = "",
+        sizing: bool = False,
+    ) -> Evaluation:
+        """Hold its logged model against rows with known truth; a version that is made of it later brings the result along.
+
+        See `nbops.evaluate`. Raises NotFound when no model was logged.
+        """
+        from nbops.registry import models
+        from nbops.workspace import _evaluation
+
+        self._recording.flush()
+        if target is None:
+            target = models.logged(self._store, self.run_id, model).output.name
+        return _evaluation.evaluate(
+            self._store, self.run_id, data, target=target, slices=slices, protected=protected, time=time, groups=groups, metric=metric,
+            unit=unit, sizing=sizing, trust=(), logged=model,
+        )  # fmt: skip
 
     def log_onnx(self, model: object, rows: object, name: str = "model") -> Verdict:
         """Keep an ONNX copy of a fitted model, if it predicts as the model does on `rows` and on harder ones made of them.

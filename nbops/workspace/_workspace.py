@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from nbops import config
 from nbops.errors import UsageError
@@ -20,10 +20,13 @@ from nbops.workspace._run import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nbops.registry.models import LoadedModel, ModelVersion
+    from nbops.registry.models import LoadedModel
     from nbops.tracking.compare import Comparison
     from nbops.workspace._board import RunBoard
     from nbops.workspace._dataset import Dataset
+    from nbops.workspace._evaluation import Evaluation
+    from nbops.workspace._model import Model, Version
+    from nbops.workspace._review import Review
     from nbops.workspace._sweep import Sweep
 
 
@@ -139,17 +142,77 @@ class Workspace:
         model: str = "model",
         description: str | None = None,
         trust: Collection[str] | bool = (),
-    ) -> ModelVersion:
+    ) -> Version:
         """Make a run's logged model the next version of `name`, after it has been loaded and tried in a fresh process.
 
         Raises NotFound when the run has no such model, ModelError when it does not load, and TrustRefused when somebody else logged
         it and it brings what neither `trust` nor an acknowledged key vouches for.
         """
         from nbops.registry import models
+        from nbops.workspace._model import Version
 
         run = self.run(source)
         run.flush()
-        return models.register(self._settled, run.run_id, name, logged=model, description=description, trust=trust)
+        made = models.register(self._settled, run.run_id, name, logged=model, description=description, trust=trust)
+        return Version(self.store, made)
+
+    def model(self, name: str) -> Model:
+        """A registered model, or one that is to be described before its first version."""
+        from nbops.workspace._model import Model
+
+        return Model(self._asked, name)
+
+    def evaluate(  # noqa: PLR0913 - what may be looked at
+        self,
+        model: str | Run | Version,
+        data: Any,
+        *,
+        target: str | None = None,
+        slices: Sequence[str] = (),
+        protected: Sequence[str | tuple[str, str]] = (),
+        time: str | None = None,
+        groups: str | None = None,
+        metric: str | None = None,
+        unit: str = "",
+        sizing: bool = False,
+        trust: Collection[str] | bool = (),
+    ) -> Evaluation:
+        """Hold a version, an alias or a run's model against rows with known truth; the result is kept with the rows, and shows itself.
+
+        `data` (n, any) is a DataFrame, a version of data, or a CSV or Parquet file; `target` the column of truth (remembered by
+        log_model), with its `unit`. `slices` are columns whose values are looked at apart, `protected` those whose groups must be
+        treated alike, a pair together. `time` (days) or `groups` names what makes rows depend on each other, so that intervals tell how
+        certain the figures really are. `metric` is the one to go by. `sizing` measures processor and memory, too (seconds).
+        At most 100,000 rows are taken. Raises NotFound, UsageError, ModelError and TrustRefused.
+        """
+        from nbops.workspace import _evaluation
+
+        if isinstance(model, Run):
+            return model.evaluate(
+                data, target=target, slices=slices, protected=protected, time=time, groups=groups, metric=metric, unit=unit,
+                sizing=sizing,
+            )  # fmt: skip
+        store = self._asked
+        reference = model if isinstance(model, str) else model.reference
+        if target is None:
+            from nbops.registry import models
+
+            target = models.load(store, reference, trust=trust).manifest.output.name
+        return _evaluation.evaluate(
+            store, reference, data, target=target, slices=slices, protected=protected, time=time, groups=groups, metric=metric,
+            unit=unit, sizing=sizing, trust=trust,
+        )  # fmt: skip
+
+    def review(self, review: str) -> Review:
+        """The review that a full id or its last digits mean. Raises NotFound or Ambiguous."""
+        from nbops.promotion import reviews
+        from nbops.workspace._review import Review
+
+        return Review(self.store, reviews.find(self._asked, review))
+
+    def rollback(self, model: str, alias: str = "champion", *, reason: str) -> Version:
+        """Let an alias stand again for the last version that held it and is fit to; gives that version. Raises Conflict, NotFound."""
+        return self.model(model).rollback(alias, reason=reason)
 
     def load_model(self, reference: str, *, trust: Collection[str] | bool = ()) -> LoadedModel:
         """The model that "NAME" (latest version), "NAME/3" or "RUN_ID" means; loading it runs nothing it brought along.

@@ -26,9 +26,9 @@ from nbops.errors import Conflict, ExecutionError, NotFound, SourceError
 from nbops.execution import notebook as execution
 from nbops.execution.kernels import servers
 from nbops.records import Record, short
-from nbops.registry.models import ModelVersion
 from nbops.reports import run_page
 from nbops.tracking import compare, runs
+from nbops.workspace._model import Version
 from nbops.workspace._workspace import Workspace
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ def _train(workspace: Workspace, notebook: Path, wind: str, tell: Callable[[Step
     return outcome.run_id
 
 
-def _register(workspace: Workspace, run_id: str, tell: Callable[[Step], None]) -> ModelVersion:
+def _register(workspace: Workspace, run_id: str, tell: Callable[[Step], None]) -> Version:
     with _step(tell, f"registering the model of run {short(run_id)}") as step:
         version = workspace.register_model(run_id, MODEL)
         step(f"registered {_label(version)}: run {short(run_id)}, loaded and tried in a fresh process")
@@ -269,7 +269,7 @@ def _register(workspace: Workspace, run_id: str, tell: Callable[[Step], None]) -
 
 
 def _score(
-    workspace: Workspace, version: ModelVersion, data: Path, path: Path, tell: Callable[[Step], None]
+    workspace: Workspace, version: Version, data: Path, path: Path, tell: Callable[[Step], None]
 ) -> tuple[Path, int, float]:
     """Predict every flight of the unseen weeks, the cancelled ones too; the error is of those that flew."""
     import pandas as pd
@@ -287,7 +287,7 @@ def _score(
     return path, len(scored), error
 
 
-def _page(workspace: Workspace, version: ModelVersion, path: Path, tell: Callable[[Step], None]) -> Path:
+def _page(workspace: Workspace, version: Version, path: Path, tell: Callable[[Step], None]) -> Path:
     with _step(tell, f"rendering run {short(version.run_id)}") as step:
         page = run_page.page_of(workspace.store, version.run_id)
         _write(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
@@ -295,7 +295,7 @@ def _page(workspace: Workspace, version: ModelVersion, path: Path, tell: Callabl
     return path
 
 
-def _label(version: ModelVersion) -> str:
+def _label(version: Version) -> str:
     return f"{version.model}/{version.version}"
 
 

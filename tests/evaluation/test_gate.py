@@ -173,7 +173,8 @@ def test_a_slice_is_told_with_its_numbers() -> None:
         ({"latency_ms": 20}, {"latency_ms": 12.3}, "latency", "passed"),
         ({"latency_ms": 20}, {"latency_ms": 31}, "latency", "failed"),
         ({"latency_ms": 20}, {}, "latency", "failed"),
-        ({}, {"signature": ("column dest is gone",)}, "signature", "failed"),
+        ({"signature": True}, {"signature": ("column dest is gone",)}, "signature", "failed"),
+        ({}, {"signature": ("column dest is gone",)}, "signature", "warning"),
         ({"signature": False}, {"signature": ("column dest is gone",)}, "signature", None),
         ({}, {"signature": None}, "signature", "skipped"),
         ({}, {"incidents": ("drift of wind",)}, "incidents", "failed"),
@@ -199,7 +200,7 @@ def test_each_check_decides_by_itself(
 
 def test_the_verdict_names_what_failed_and_what_was_warned_of() -> None:
     wrong = with_(GOOD, incidents=("drift",), signature=("dest is gone",))
-    assert gate(ASKED, wrong).sentence == "Refused: 2 checks failed (signature, incidents)."
+    assert gate(with_(ASKED, signature=True), wrong).sentence == "Refused: 2 checks failed (signature, incidents)."
     warned = gate(ASKED, with_(GOOD, tuned=("the candidate's threshold", "the champion's parameters")))
     assert warned.sentence == "Passed: nothing that the policy asks for is missing, with 1 warning (tuning)."
     assert found(warned, "tuning")[0].sentence == (

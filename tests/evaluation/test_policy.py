@@ -20,8 +20,6 @@ slices: {max_gap: 2, min_rows: 50}
 calibration: {max_error: 0.05}
 latency_ms: 20
 min_rows: 1000
-approvers: 2
-author_may_approve: false
 """
 
 
@@ -31,19 +29,17 @@ def test_a_file_says_what_is_asked(tmp_path: Path) -> None:
     found = read(path)
     assert found == Policy(
         "mae", margin=0.3, limits={"rmse": Limit(max=15), "r2": Limit(0.5, 1)}, slices=SlicesPolicy(2, 50),
-        calibration=CalibrationPolicy(0.05), latency_ms=20, min_rows=1000, approvers=2, author_may_approve=False,
+        calibration=CalibrationPolicy(0.05), latency_ms=20, min_rows=1000,
     )  # fmt: skip
     assert read(found) is found
 
 
-def test_without_more_the_policy_is_solo() -> None:
-    found = read({"metric": "mae"})
-    assert (found.name, found.author_may_approve, found.approvers, found.min_rows, found.min_blocks) == (
-        "solo", True, 1, 500, 20,
-    )  # fmt: skip
+def test_without_more_the_gate_asks_for_what_is_usual() -> None:
+    found = read({})
+    assert (found.metric, found.margin, found.min_rows, found.min_blocks) == ("", 0, 500, 20)
     assert found.versus_champion
     assert found.cases
-    assert found.signature
+    assert found.signature is None
     assert found.incidents
 
 
@@ -51,7 +47,7 @@ def test_without_more_the_policy_is_solo() -> None:
     ("given", "told"),
     [
         ({"metric": "mae", "limts": {}}, "the policy has 'limts'.\nHint: Did you mean 'limits'?"),
-        ({"metric": "mae", "colour": 1}, "the policy has 'colour'.\nHint: Known: metric, name, margin"),
+        ({"metric": "mae", "colour": 1}, "the policy has 'colour'.\nHint: Known: metric, margin"),
         ({"metric": "mae", "slices": {"max_gab": 1}}, "In the policy: slices has 'max_gab'.\nHint: Did you mean 'max_gap'?"),
         ({"metric": "mae", "calibration": 0.1}, "calibration is no mapping: 0.1"),
         ({"metric": "mae", "limits": {"rmse": 15}}, "the limit of 'rmse' is no mapping: 15.\nHint: Such as `{max: 15}`."),
@@ -61,8 +57,6 @@ def test_without_more_the_policy_is_solo() -> None:
         ({"metric": "mae", "limits": {"rmse": {"maximum": 2}}}, "has 'maximum'"),
         ({"metric": "mae", "margin": -1}, "Expected `float` >= 0.0 - at `$.margin`"),
         ({"metric": "mae", "min_rows": "many"}, "Expected `int`, got `str` - at `$.min_rows`"),
-        ({"metric": "mae", "approvers": 0}, "at `$.approvers`"),
-        ({"margin": 1}, "missing required field `metric`"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_by_its_place(given: dict[str, Any], told: str) -> None:

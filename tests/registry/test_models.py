@@ -21,6 +21,7 @@ import nbops
 from nbops.errors import Ambiguous, ModelError, NotFound, ParameterError, StoreCorrupt, TrustRefused
 from nbops.registry import models
 from nbops.registry.requests import MoveAlias, RegisterVersion
+from nbops.workspace._model import Version
 from nbops.workspace._run import Run
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project
@@ -67,7 +68,7 @@ def trained(here: Workspace) -> Run:
 
 
 @pytest.fixture(scope="module")
-def versions(here: Workspace, trained: Run) -> list[models.ModelVersion]:
+def versions(here: Workspace, trained: Run) -> list[Version]:
     """Two versions of one model, from two models of one run."""
     return [
         here.register_model(trained, "leavers", description="bold"),
@@ -84,14 +85,14 @@ def features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop("middle_features", None)
 
 
-def test_versions_are_numbered_and_told(here: Workspace, trained: Run, versions: list[models.ModelVersion]) -> None:
+def test_versions_are_numbered_and_told(here: Workspace, trained: Run, versions: list[Version]) -> None:
     one, two = versions
     assert [(item.model, item.version, item.run_id, item.state, item.artifact) for item in versions] == [
         ("leavers", 1, trained.run_id, "registered", "models/model.skops"),
         ("leavers", 2, trained.run_id, "registered", "models/mild.skops"),
     ]
     assert (one.description, two.description) == ("bold", None)
-    assert repr(one) == f"<ModelVersion leavers/1 (registered) from run {trained.id}>"
+    assert repr(one) == f"<Version leavers/1 (registered) from run {trained.id}>"
     listed = here.model_versions("leavers")
     assert listed["version"].tolist() == [2, 1]
     assert str(listed["created"].dt.tz) == "UTC"
@@ -99,9 +100,7 @@ def test_versions_are_numbered_and_told(here: Workspace, trained: Run, versions:
     assert [row[0] for row in rows] == ["model.created", "version.registered", "version.registered"]
 
 
-def test_registering_the_same_again_gives_the_same_version(
-    here: Workspace, versions: list[models.ModelVersion]
-) -> None:
+def test_registering_the_same_again_gives_the_same_version(here: Workspace, versions: list[Version]) -> None:
     one = versions[0]
     request = RegisterVersion(
         model="leavers",
@@ -115,9 +114,7 @@ def test_registering_the_same_again_gives_the_same_version(
     assert models.version(here.store, "leavers", 1) == one
 
 
-def test_the_versions_of_a_model_are_compared_under_their_numbers(
-    here: Workspace, versions: list[models.ModelVersion]
-) -> None:
+def test_the_versions_of_a_model_are_compared_under_their_numbers(here: Workspace, versions: list[Version]) -> None:
     one, manifest = versions[0], msgspec.json.encode(versions[0].manifest).decode()
     with here.start_run("leavers", params={"C": 3}) as other:
         pass
@@ -130,9 +127,7 @@ def test_the_versions_of_a_model_are_compared_under_their_numbers(
     assert here.compare(model="compared").runs == ("compared/1", "compared/2")
 
 
-def test_a_model_is_loaded_by_name_version_or_run(
-    here: Workspace, trained: Run, versions: list[models.ModelVersion]
-) -> None:
+def test_a_model_is_loaded_by_name_version_or_run(here: Workspace, trained: Run, versions: list[Version]) -> None:
     for reference, model, shown in (
         ("leavers", MILD, "leavers/2"),
         (" leavers/1 ", BOLD, "leavers/1"),
@@ -147,9 +142,7 @@ def test_a_model_is_loaded_by_name_version_or_run(
         assert isinstance(loaded.estimator, LogisticRegression)
 
 
-def test_a_model_is_loaded_by_what_stands_for_a_version_now(
-    here: Workspace, versions: list[models.ModelVersion]
-) -> None:
+def test_a_model_is_loaded_by_what_stands_for_a_version_now(here: Workspace, versions: list[Version]) -> None:
     for number, model in ((1, BOLD), (2, MILD)):
         here.store.write(MoveAlias(model="leavers", alias="candidate", version=number))
         for reference in ("leavers@candidate", "models:/leavers@candidate"):
@@ -166,7 +159,7 @@ def test_a_model_is_loaded_by_what_stands_for_a_version_now(
         here.load_model("leavers/1@candidate")
 
 
-def test_another_process_loads_what_was_registered(shared: Project, versions: list[models.ModelVersion]) -> None:
+def test_another_process_loads_what_was_registered(shared: Project, versions: list[Version]) -> None:
     code = "import nbops, pandas as pd; print(nbops.load_model('leavers/1').predict(pd.DataFrame({'size': [3.0], 'age': [12.0]})).tolist())"
     assert shared.run(code).strip() == "[1]"
 
@@ -183,7 +176,7 @@ def test_another_process_loads_what_was_registered(shared: Project, versions: li
     ],
 )
 def test_a_model_that_is_not_there_is_told_with_the_nearest(
-    here: Workspace, versions: list[models.ModelVersion], reference: str, message: str, hint: str
+    here: Workspace, versions: list[Version], reference: str, message: str, hint: str
 ) -> None:
     with pytest.raises(NotFound, match=message) as caught:
         here.load_model(reference)
@@ -216,9 +209,7 @@ def test_a_run_without_that_model_says_which_it_has(here: Workspace, trained: Ru
 # Predicting
 
 
-def test_columns_may_come_in_any_order_and_with_others(
-    here: Workspace, trained: Run, versions: list[models.ModelVersion]
-) -> None:
+def test_columns_may_come_in_any_order_and_with_others(here: Workspace, trained: Run, versions: list[Version]) -> None:
     shuffled = X[["site", "size", "age"]].assign(extra=1).sample(frac=1, random_state=0)
     for reference, model in (("leavers/1", BOLD), ("leavers/2", MILD)):
         with warnings.catch_warnings():
@@ -233,17 +224,13 @@ def test_columns_may_come_in_any_order_and_with_others(
 
 
 @pytest.mark.parametrize("reference", ["leavers/1", "leavers/2"])
-def test_a_missing_column_is_named_with_the_nearest(
-    here: Workspace, versions: list[models.ModelVersion], reference: str
-) -> None:
+def test_a_missing_column_is_named_with_the_nearest(here: Workspace, versions: list[Version], reference: str) -> None:
     with pytest.raises(NotFound, match="not in the data: age") as caught:
         here.load_model(reference).predict(NUMBERS.rename(columns={"age": "agee"}))
     assert "'agee' for 'age'" in caught.value.hint
 
 
-def test_text_in_a_column_of_numbers_is_refused_without_showing_it(
-    here: Workspace, versions: list[models.ModelVersion]
-) -> None:
+def test_text_in_a_column_of_numbers_is_refused_without_showing_it(here: Workspace, versions: list[Version]) -> None:
     with pytest.raises(ParameterError, match="'age' holds str values") as caught:
         here.load_model("leavers/2").predict(NUMBERS.assign(age="secret"))
     assert "secret" not in str(caught.value)

@@ -18,10 +18,10 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from nbops.errors import NotFound
 from nbops.registry import formats
-from nbops.registry.models import ModelVersion
 from nbops.registry.requests import RegisterVersion
 from nbops.registry.verifying import verify, worst
 from nbops.security.keys import Keys
+from nbops.workspace._model import Version
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project
 from tests.registry.archives import members, resealed
@@ -31,7 +31,7 @@ Y = (X["age"] > 9).astype(int).rename("left")
 
 
 @pytest.fixture(scope="module")
-def kept(here: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelVersion]:
+def kept(here: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Version]:
     """A signed version, with example rows."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("home")))
@@ -42,7 +42,7 @@ def kept(here: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield here.register_model(run, "kept")
 
 
-def test_a_sound_version_is_told_with_who_signed_it(here: Workspace, kept: ModelVersion) -> None:
+def test_a_sound_version_is_told_with_who_signed_it(here: Workspace, kept: Version) -> None:
     for reference in ("kept", "kept/1", "models:/kept/1", None):
         findings = verify(here.store, reference)
         assert [(found.what, found.problem) for found in findings if found.what == "kept/1"] == [("kept/1", "")]
@@ -55,7 +55,7 @@ def test_a_sound_version_is_told_with_who_signed_it(here: Workspace, kept: Model
             verify(here.store, wrong)
 
 
-def test_a_flipped_byte_anywhere_is_found_and_named(here: Workspace, kept: ModelVersion) -> None:
+def test_a_flipped_byte_anywhere_is_found_and_named(here: Workspace, kept: Version) -> None:
     """A hundred random places: in the artifact, in the example rows, and in the manifest that the store keeps."""
     chance = random.Random(1)
     rows = here.store.read("select path, sha256 from artifacts where run_id = ?", [kept.run_id]).rows
@@ -96,7 +96,7 @@ def _flipped(text: bytearray, chance: random.Random) -> str | None:
         return None
 
 
-def _register(here: Workspace, name: str, kept: ModelVersion, manifest: str, sha256: str | None = None) -> None:
+def _register(here: Workspace, name: str, kept: Version, manifest: str, sha256: str | None = None) -> None:
     here.store.write(
         RegisterVersion(
             model=name, run_id=kept.run_id, artifact=kept.artifact, sha256=sha256 or kept.sha256, manifest=manifest
@@ -104,7 +104,7 @@ def _register(here: Workspace, name: str, kept: ModelVersion, manifest: str, sha
     )
 
 
-def test_a_swapped_or_missing_blob_is_found(here: Workspace, kept: ModelVersion) -> None:
+def test_a_swapped_or_missing_blob_is_found(here: Workspace, kept: Version) -> None:
     manifest = msgspec.json.encode(kept.manifest).decode()
     other = here.store.put_blob(formats.pack(StandardScaler().fit(X)).data)
     _register(here, "swapped", kept, manifest, other.sha256)
@@ -115,7 +115,7 @@ def test_a_swapped_or_missing_blob_is_found(here: Workspace, kept: ModelVersion)
         assert message in found.problem
 
 
-def test_a_signature_that_does_not_fit_is_found(here: Workspace, kept: ModelVersion) -> None:
+def test_a_signature_that_does_not_fit_is_found(here: Workspace, kept: Version) -> None:
     """Forged with a seal and a manifest that fit."""
     data = resealed(here.store.get_blob(kept.sha256), {"extra.txt": b"one more"})
     blob = here.store.put_blob(data)
@@ -126,7 +126,7 @@ def test_a_signature_that_does_not_fit_is_found(here: Workspace, kept: ModelVers
     assert worst([found]) == 30
 
 
-def test_a_manifest_that_hides_a_type_is_found(here: Workspace, kept: ModelVersion) -> None:
+def test_a_manifest_that_hides_a_type_is_found(here: Workspace, kept: Version) -> None:
     """An artifact cannot bring its own list of what is trusted."""
     model = make_pipeline(FunctionTransformer(json.dumps), LogisticRegression())
     model[-1].fit(X, Y)
@@ -141,7 +141,7 @@ def test_a_manifest_that_hides_a_type_is_found(here: Workspace, kept: ModelVersi
 
 
 def test_the_command_names_the_broken_one_and_says_it_in_its_status(
-    shared: Project, here: Workspace, kept: ModelVersion
+    shared: Project, here: Workspace, kept: Version
 ) -> None:
     def nbops(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "nbops", *arguments]

@@ -11,9 +11,10 @@ import pandas as pd
 from sklearn.linear_model import Ridge
 
 import nbops
-from nbops.registry.models import LoadedModel, LoggedModel, ModelVersion
+from nbops.registry.models import LoadedModel, LoggedModel
 from nbops.tracking.compare import Comparison
 from nbops.workspace._board import RunBoard
+from nbops.workspace._model import Version
 
 
 def a_run(frame: pd.DataFrame, figure: object) -> None:
@@ -76,7 +77,7 @@ def a_project(run: nbops.Run) -> None:
     nbops.define_metric("cost", better="lower", unit="EUR")
     nbops.define_metric("cost", better="less")  # type: ignore[arg-type]  # there are two directions
     run.end("ended")  # type: ignore[arg-type]  # and a few ways to end
-    assert_type(nbops.register_model(run, "churn"), ModelVersion)
+    assert_type(nbops.register_model(run, "churn"), Version)
     assert_type(nbops.load_model("churn/3", trust=["lib.Type"]), LoadedModel)
     assert_type(nbops.load_model("churn").predict([[1.0]]), Any)
     workspace = nbops.open("project")

@@ -69,6 +69,35 @@ create table core.review_acts (
     seq bigint not null
 );
 
+-- How a run's model did on rows with known truth: the rows as Parquet, and the report as MessagePack, each under its hash.
+create table core.evaluations (
+    evaluation_id uuid primary key,
+    run_id uuid not null,
+    sha256 varchar not null,
+    target varchar not null,
+    task varchar not null,
+    metric varchar not null,
+    unit varchar not null,
+    rows bigint not null,
+    blocks bigint,
+    data_name varchar not null,
+    data_digest varchar not null,
+    rows_sha256 varchar not null,
+    report_sha256 varchar not null,
+    time timestamp not null,
+    actor varchar not null,
+    seq bigint not null
+);
+
+create table core.evaluation_metrics (
+    evaluation_id uuid not null,
+    metric varchar not null,
+    value double,
+    low double,
+    high double,
+    unit varchar not null
+);
+
 create view main.model_cards as
 select model, card, why, time, actor from core.model_cards qualify row_number() over (partition by model order by seq desc) = 1;
 
@@ -116,3 +145,13 @@ join (
     where a.outcome = 'done'
     qualify row_number() over (partition by a.review_id order by a.seq desc) = 1
 ) last on last.review_id = r.review_id;
+
+create view main.evaluations as
+select
+    e.evaluation_id, v.model, v.version, e.run_id, e.sha256, e.target, e.task, e.metric, e.unit, e.rows, e.blocks, e.data_name,
+    e.data_digest, e.rows_sha256, e.report_sha256, e.time, e.actor
+from core.evaluations e
+left join core.model_versions v on v.run_id = e.run_id and v.sha256 = e.sha256;
+
+create view main.evaluation_metrics as
+select evaluation_id, metric, value, low, high, unit from core.evaluation_metrics;

@@ -1,0 +1,312 @@
+"""The handles of a model and of a version of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from nbops.errors import NotFound, UsageError
+from nbops.records import short
+from nbops.registry import models
+from nbops.registry.models import ModelVersion
+from nbops.registry.requests import Comment, DescribeModel, Freeze, MoveAlias, Retire, Rollback
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbops.evaluation.decision import DecisionRule
+    from nbops.registry.card import Card
+    from nbops.registry.formats import Manifest
+    from nbops.registry.models import LoadedModel
+    from nbops.store.client import Store
+    from nbops.workspace._evaluation import Evaluation
+    from nbops.workspace._review import Review
+
+CHAMPION = "champion"
+
+
+class Model:
+    """A registered model, as `nbops.model("air-time")` gives it."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store, self.name = store, name
+
+    @property
+    def card(self) -> Card:
+        """What it is for, whom it serves and by which policy it is promoted."""
+        from nbops.registry.card import Card
+
+        found = self._store.read("select card from model_cards where model = ?", [self.name]).rows
+        return msgspec.json.decode(found[0][0], type=Card) if found else Card()
+
+    def describe(  # noqa: PLR0913 - one field of the card each
+        self,
+        *,
+        purpose: str | None = None,
+        decision: str | None = None,
+        owner: str | None = None,
+        measure: str | None = None,
+        unit: str | None = None,
+        out_of_scope: str | None = None,
+        consumers: Sequence[str] | None = None,
+        policy: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        assumptions: Mapping[str, str] | None = None,
+        cases: str | os.PathLike[str] | pd.DataFrame | None = None,
+        why: str | None = None,
+    ) -> Card:
+        """Say what the model is for; what is not given stays. A model that does not exist yet is made.
+
+        `decision` is the decision that it supports, `owner` who answers for the process, `measure` the measure of success with its `unit`.
+        `consumers` are told of promotions and rollbacks. `policy` is a YAML file, a dict, "solo" or "four-eyes": see docs/models.md.
+        `assumptions` are SQL expressions over a row by the sentence that they mean, `cases` acceptance cases as a CSV file or a frame.
+        Raises ConfigError, UsageError, and Conflict for an alias that is to be protected and stands for what nobody approved.
+        """
+        from nbops.evaluation.assumptions import Assumption
+
+        texts = {
+            "purpose": purpose, "decision": decision, "owner": owner, "measure": measure, "unit": unit, "out_of_scope": out_of_scope,
+        }  # fmt: skip
+        changed: dict[str, Any] = {key: value for key, value in texts.items() if value is not None}
+        if consumers is not None:
+            changed["consumers"] = tuple(consumers)
+        if policy is not None:
+            from nbops.promotion import policy as policies
+
+            given = policy if isinstance(policy, Mapping) else os.fspath(policy)
+            changed["policy"], changed["gate"] = policies.read(given)
+        if assumptions is not None:
+            changed["assumptions"] = tuple(Assumption(sentence, sql) for sentence, sql in assumptions.items())
+        if cases is not None:
+            changed["cases"] = self._store.put_blob(_csv(cases)).sha256
+        card = msgspec.structs.replace(self.card, **changed)
+        self._store.write(DescribeModel(model=self.name, card=card, why=why))
+        return card
+
+    @property
+    def versions(self) -> pd.DataFrame:
+        """Its versions, newest first."""
+        sql = "select version, state, run_id, created, actor, description from model_versions where model = ? order by version desc"
+        return self._store.frame(sql, [self.name])
+
+    def version(self, version: int | str | None = None) -> Version:
+        """A version by its number or an alias, the latest one by default. Raises NotFound."""
+        number = models.holder(self._store, self.name, version) if isinstance(version, str) else version
+        return Version(self._store, models.version(self._store, self.name, number))
+
+    @property
+    def aliases(self) -> dict[str, int]:
+        """The version that each alias stands for."""
+        rows = self._store.read("select alias, version from aliases where model = ? order by alias", [self.name]).rows
+        return {row[0]: row[1] for row in rows}
+
+    @property
+    def alias_history(self) -> pd.DataFrame:
+        """Every move of its aliases, newest first: what it stood for from when to when, by what, by whom, and why."""
+        sql = "select * exclude (model) from alias_history where model = ? order by since desc"
+        return self._store.frame(sql, [self.name])
+
+    @property
+    def reviews(self) -> pd.DataFrame:
+        """Its reviews, newest first."""
+        sql = "select * exclude (model) from reviews where model = ? order by created desc"
+        return self._store.frame(sql, [self.name])
+
+    def set_alias(self, alias: str, version: int, *, reason: str | None = None) -> None:
+        """Let an alias that is not protected stand for a version. Raises Conflict."""
+        self._store.write(MoveAlias(model=self.name, alias=alias, version=version, why=reason))
+
+    def remove_alias(self, alias: str, *, reason: str | None = None) -> None:
+        """Let an alias that is not protected stand for nothing. Raises Conflict."""
+        self._store.write(MoveAlias(model=self.name, alias=alias, version=None, why=reason))
+
+    def rollback(self, alias: str = CHAMPION, *, reason: str) -> Version:
+        """Let an alias stand again for the last version that held it and is fit to; gives that version.
+
+        Raises UsageError without a reason, NotFound, and Conflict when there is none to go back to.
+        """
+        if not reason.strip():
+            raise UsageError(
+                "A reason is needed.", hint='Say what went wrong: reason="predicts too little since Monday".'
+            )
+        number = self._store.write(Rollback(model=self.name, alias=alias, why=reason.strip()))[0]
+        return self.version(int(number))
+
+    def freeze(self, *, reason: str) -> None:
+        """Forbid promotions until it is thawed; rollback stays possible."""
+        self._store.write(Freeze(model=self.name, frozen=True, why=reason))
+
+    def thaw(self, *, reason: str) -> None:
+        """Allow promotions again."""
+        self._store.write(Freeze(model=self.name, frozen=False, why=reason))
+
+    def comment(self, text: str) -> None:
+        """Say something about it."""
+        self._store.write(Comment(model=self.name, text=text))
+
+    @property
+    def comments(self) -> pd.DataFrame:
+        """What people said about it and its versions, newest first."""
+        sql = "select version, text, time, actor from comments where model = ? order by time desc"
+        return self._store.frame(sql, [self.name])
+
+    def __repr__(self) -> str:
+        held = ", ".join(f"{alias} = {version}" for alias, version in self.aliases.items())
+        return f"<Model {self.name!r}{f': {held}' if held else ''}>"
+
+
+class Version:
+    """A registered version of a model."""
+
+    def __init__(self, store: Store, record: ModelVersion) -> None:
+        self._store, self.record = store, record
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.record.model
+
+    @property
+    def version(self) -> int:
+        """Its number."""
+        return self.record.version
+
+    @property
+    def run_id(self) -> str:
+        """The run that made it."""
+        return self.record.run_id
+
+    @property
+    def artifact(self) -> str:
+        """Its path among the run's files."""
+        return self.record.artifact
+
+    @property
+    def sha256(self) -> str:
+        """The hash of its bytes."""
+        return self.record.sha256
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it takes and gives, and how it was made."""
+        return self.record.manifest
+
+    @property
+    def rule(self) -> DecisionRule | None:
+        """How its answers become decisions, where it is another way than the model's own."""
+        return self.record.manifest.rule
+
+    @property
+    def state(self) -> str:
+        """Registered or retired."""
+        return self.record.state
+
+    @property
+    def description(self) -> str | None:
+        """What was said when it was registered."""
+        return self.record.description
+
+    @property
+    def actor(self) -> str:
+        """Who registered it."""
+        return self.record.actor
+
+    @property
+    def reference(self) -> str:
+        """As in "air-time/3"."""
+        return f"{self.model}/{self.version}"
+
+    def load(self, *, trust: Collection[str] | bool = ()) -> LoadedModel:
+        """The model, ready to predict; see `nbops.load_model`."""
+        return models.load(self._store, self.reference, trust=trust)
+
+    def evaluate(  # noqa: PLR0913 - what may be looked at
+        self,
+        data: Any,
+        *,
+        target: str | None = None,
+        slices: Sequence[str] = (),
+        protected: Sequence[str | tuple[str, str]] = (),
+        time: str | None = None,
+        groups: str | None = None,
+        metric: str | None = None,
+        unit: str = "",
+        sizing: bool = False,
+        trust: Collection[str] | bool = (),
+    ) -> Evaluation:
+        """Hold it against rows with known truth, and keep the result with the rows; see `nbops.evaluate`."""
+        from nbops.workspace import _evaluation
+
+        return _evaluation.evaluate(
+            self._store, self.reference, data, target=target or self.manifest.output.name, slices=slices, protected=protected, time=time,
+            groups=groups, metric=metric, unit=unit, sizing=sizing, trust=trust,
+        )  # fmt: skip
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The last evaluation of it. Raises NotFound."""
+        from nbops.registry import evaluations
+        from nbops.workspace._evaluation import Evaluation
+
+        return Evaluation(evaluations.latest(self._store, self.run_id, self.sha256))
+
+    def propose(
+        self,
+        alias: str = CHAMPION,
+        *,
+        reason: str,
+        waiver: str = "",
+        evaluation: str | None = None,
+        trust: Collection[str] | bool = (),
+    ) -> Review:
+        """Ask for an alias to stand for this version: the gate compares it with today's holder on the rows of its last evaluation.
+
+        `evaluation` is the id of another one. `waiver` says why a version of a failed run may pass. Gives the review, which a person
+        approves. Raises NotFound when it was never evaluated, UsageError without a reason, and Conflict when there is nothing to decide.
+        """
+        from nbops.promotion import reviews
+        from nbops.workspace._review import Review
+
+        made = reviews.propose(
+            self._store, self.model, self.version, alias, reason=reason, waiver=waiver, evaluation_id=evaluation, trust=trust
+        )  # fmt: skip
+        return Review(self._store, made)
+
+    def retire(self, *, reason: str) -> None:
+        """Say that it is not to be used any more. Raises Conflict while an alias stands for it."""
+        self._store.write(Retire(model=self.model, version=self.version, why=reason))
+
+    def freeze(self, *, reason: str) -> None:
+        """Forbid promotions of this version until it is thawed."""
+        self._store.write(Freeze(model=self.model, version=self.version, frozen=True, why=reason))
+
+    def thaw(self, *, reason: str) -> None:
+        """Allow promotions of this version again."""
+        self._store.write(Freeze(model=self.model, version=self.version, frozen=False, why=reason))
+
+    def comment(self, text: str) -> None:
+        """Say something about it."""
+        self._store.write(Comment(model=self.model, version=self.version, text=text))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Version) and other.record == self.record
+
+    def __hash__(self) -> int:
+        return hash((self.model, self.version))
+
+    def __repr__(self) -> str:
+        return f"<Version {self.reference} ({self.state}) from run {short(self.run_id)}>"
+
+
+def _csv(cases: str | os.PathLike[str] | pd.DataFrame) -> bytes:
+    import pandas as pd
+
+    if isinstance(cases, pd.DataFrame):
+        return cases.to_csv(index=False).encode()
+    path = Path(cases)
+    if not path.is_file():
+        raise NotFound(f"There is no file {str(path)!r}.", hint=f"The current folder is {Path.cwd()}.")
+    return path.read_bytes()
