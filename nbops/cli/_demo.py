@@ -15,7 +15,8 @@ from nbops.cli._base import Here, cli, here, json_option, show
 from nbops.records import short
 
 if TYPE_CHECKING:
-    from nbops.workspace.demo import Demo, Step
+    from nbops.workspace.demo import Demo
+    from nbops.workspace.demo_review import Step
 
 
 @cli.command("demo")
@@ -65,6 +66,8 @@ def _told(made: Demo) -> str:
         "all runs": f"{nbops}{inside} runs list air-time",
         "side by side": f"{nbops}{inside} runs compare {first} {second} --all",
         "SQL on it all": f'{nbops}{inside} sql "select model, version, created, actor from model_versions"',  # noqa: S608 - shown, not run
+        "the review": f"{nbops}{inside} reviews show {made.promotion.review}",
+        "the champion": f"{nbops}{inside} models show air-time",
         "rows set aside": f"{nbops}{inside} data quarantine flights",
         "how fresh": f"{nbops}{inside} data freshness",
         "one more run": f"{nbops} run {_path(made.notebook)} -p wind nothing",

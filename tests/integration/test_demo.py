@@ -169,6 +169,27 @@ def test_a_flight_knows_the_day_before_and_nothing_of_its_own(made: dict[str, An
     assert data.loc[data["date"] == data["date"].min(), "air_time_yesterday"].isna().all()
 
 
+def test_the_better_version_is_judged_on_unseen_weeks_and_becomes_champion(
+    made: dict[str, Any], workspace: nbops.Workspace
+) -> None:
+    assert made["promotion"] == {"review": made["promotion"]["review"], "status": "approved", "champion": "air-time/2"}
+    version = workspace.model("air-time").version("champion")
+    found = version.evaluation.result
+    assert (found.blocks, found.by, found.unit) == (28, "date", "min")
+    assert found.rows > 20_000
+    data = pd.read_parquet(made["data"])
+    flown = data[data["date"].between("2013-02-15", "2013-03-14")].dropna(subset="air_time")
+    error = (version.load().predict(flown) - flown["air_time"]).abs().mean()
+    told = found.of("mae")
+    assert told is not None
+    assert told.value == pytest.approx(error)
+    assert told.low is not None
+    assert told.low < error < told.high
+    case = workspace.review(made["promotion"]["review"]).case
+    assert {check.name: check.outcome for check in case.inquiry.verdict.checks}["cases"] == "passed"
+    assert [deed.act for deed in case.deeds] == ["propose", "approve"]
+
+
 def test_the_page_tells_of_the_better_run_without_a_script(made: dict[str, Any]) -> None:
     page = Path(made["page"]).read_text(encoding="utf-8")
     assert "<script" not in page.lower()
@@ -192,6 +213,8 @@ def test_once_more_adds_two_runs_and_versions_to_the_same_data_and_prints_comman
     assert "761 rows are in quarantine: 717 against “what arrived has a time in the air”" in told
     assert "were joined before: departures/1" in told
     assert "added to those of before" in told
+    assert "Refused: 1 check failed (comparison)" in told
+    assert workspace.model("air-time").aliases == {"champion": 2}
     look = dict(re.findall(r"^  (\S.*?)  +(.+)$", told[told.index("Look at next") :], re.MULTILINE))
     for file in ("the run's page", "predictions"):
         assert (start / look[file]).is_file()

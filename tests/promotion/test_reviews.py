@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ import nbops
 from nbops.errors import ConfigError, Conflict, NotFound, ReviewRefused, UsageError
 from nbops.evaluation.decision import DecisionRule
 from nbops.records import RunStatus
+from nbops.registry.models import ApprovalEnded
 from nbops.workspace._model import Version
 from nbops.workspace._review import Review
 from nbops.workspace._workspace import Workspace
@@ -268,7 +270,7 @@ def test_a_question_sends_it_back_and_an_answer_opens_it_again(here: Workspace) 
     assert review.status == "open"
     with pytest.raises(UsageError, match="has passed"):
         review.approve(reason="for a day", until=datetime.now(UTC) - timedelta(days=1))
-    review.approve(reason="until spring", until=datetime.now(UTC) + timedelta(days=90))
+    review.approve(reason="for a moment", until=datetime.now(UTC) + timedelta(seconds=1))
     assert review.status == "approved"
     assert review.case.deeds[-1].until is not None
     acts = [(deed.act, deed.outcome) for deed in review.case.deeds]
@@ -279,6 +281,9 @@ def test_a_question_sends_it_back_and_an_answer_opens_it_again(here: Workspace) 
         ("answer", "done"),
         ("approve", "done"),
     ]
+    time.sleep(1)
+    with pytest.warns(ApprovalEnded, match="The approval of asking/1 for champion ended at"):
+        assert here.load_model("asking@champion").reference == "asking/1"
     with pytest.raises(NotFound, match="There is no review"):
         here.review("00000000")
 

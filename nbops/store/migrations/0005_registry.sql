@@ -127,6 +127,7 @@ from core.review_acts;
 create view main.reviews as
 select
     r.review_id, r.model, r.version, r.alias, r.reason, r.created, r.actor as requested_by, r.expires,
+    case when last.moved then last.until end as approved_until,
     case
         when last.moved then 'approved'
         when last.act = 'reject' then 'rejected'
@@ -139,7 +140,7 @@ select
 from core.reviews r
 join (
     select
-        a.review_id, a.act, a.time, a.actor,
+        a.review_id, a.act, a.time, a.actor, a.until,
         exists (select 1 from core.alias_moves m where m.review_id = a.review_id and m.kind = 'promoted') as moved
     from core.review_acts a
     where a.outcome = 'done'
