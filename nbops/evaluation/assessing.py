@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _BLOCKS = 5
 _FIELDS = 12
 _SEARCHED_ROWS = 200
+_DEALT_ROWS = 2500
 
 
 class Asked(Record):
@@ -245,7 +246,7 @@ class _Assessing:
         given = self.features(self.frame)
         if not hasattr(given, "columns") or len(given) < 2:
             return ()
-        return importance(given, self._answers, self._measured, scale=self.scale)
+        return importance(given, self._answers, self._measured, scale=self.scale, most=_DEALT_ROWS)
 
     def _answers(self, features: pd.DataFrame) -> Any:
         """What the metric is computed from: probabilities where there are such, else predictions."""
