@@ -16,8 +16,8 @@ import msgspec
 from nbops.errors import nearest
 from nbops.evaluation.bootstrap import Interval, Paired
 from nbops.evaluation.evidence import Check, Evidence, Outcome, Part, Told, Verdict
-from nbops.evaluation.figures import figures, interval, label, with_unit
 from nbops.evaluation.policy import Limit, Policy, SlicesPolicy, read
+from nbops.evaluation.telling import figures, interval, label, with_unit
 from nbops.render.values import counted
 
 __all__ = ["Check", "Evidence", "Part", "Policy", "Told", "Verdict", "gate", "read"]

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nbops.errors import UsageError
-from nbops.evaluation.estimate import percent
 from nbops.evaluation.footprint import Footprint, footprint
+from nbops.evaluation.telling import percent
 from nbops.records import Record
 from nbops.render import values
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbops.errors import UsageError
+from nbops.evaluation.bootstrap import reach
 from nbops.evaluation.grouping import Grouping, groupings
 from nbops.evaluation.means import means
 from nbops.evaluation.telling import Scale, compared, estimate, share
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    Floats = np.ndarray[Any, np.dtype[np.float64]]
-    Rows = np.ndarray[Any, np.dtype[np.int64]]
+    from nbops.evaluation.arrays import Floats, Rows
+
     Measure = Callable[[Rows], float] | Floats
 
 _LEVEL = 0.95
@@ -175,13 +176,13 @@ def _draw_blocks(
 def _ends(found: Floats, units: int) -> tuple[float, float]:
     """The expanded percentile interval: plain percentiles are too narrow for few units, as if Student had not written."""
     import numpy as np
-    from scipy.special import ndtr, stdtrit
+    from scipy.special import ndtr
 
     known = found[~np.isnan(found)]
     # With so many samples that say nothing the others say nothing either.
     if units < 2 or len(known) < 0.9 * len(found):
         return math.nan, math.nan
-    outside = float(ndtr(-math.sqrt(units / (units - 1)) * stdtrit(units - 1, 0.5 + _LEVEL / 2)))
+    outside = float(ndtr(-reach(units, _LEVEL)))
     low, high = np.quantile(known, [outside, 1 - outside])
     return float(low), float(high)
 

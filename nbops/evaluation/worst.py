@@ -6,7 +6,7 @@ Half of the rows are searched, the other half decides: what was found by trying 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbops.errors import UsageError
 from nbops.evaluation.grouping import groupings
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    Floats = np.ndarray[Any, np.dtype[np.float64]]
-    Rows = np.ndarray[Any, np.dtype[np.int64]]
-    Mask = np.ndarray[Any, np.dtype[np.bool_]]
+    from nbops.evaluation.arrays import Floats, Mask, Rows
 
 _LEVEL = 0.95
 _BINS, _VALUES = 10, 50
