@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbops.errors import UsageError
 from nbops.evaluation.grouping import Grouping, crossed, groupings
-from nbops.evaluation.means import means
+from nbops.evaluation.means import check_lengths, means
 from nbops.evaluation.reliability import wilson
 from nbops.evaluation.telling import estimate
 from nbops.records import Record
@@ -130,6 +130,7 @@ def fairness(
             f"There are {len(truth):,} true values, {len(predicted):,} predicted ones, and another number of rows with groups.",
             hint="Give one of each for every row, in the same order.",
         )
+    check_lengths(len(truth), blocks=blocks)
     figures = list(_figures(truth, predicted, task, positive))
     return tuple(_judged(one, figures, blocks, min_rows, unit) for one in groups)
 

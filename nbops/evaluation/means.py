@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbops.errors import UsageError
+from nbops.render import values
 
 if TYPE_CHECKING:
     from nbops.evaluation.arrays import Codes, Floats
@@ -63,6 +65,16 @@ def means(losses: Floats, codes: Codes, groups: int, blocks: Codes | None = None
     with np.errstate(invalid="ignore", divide="ignore"):
         mean, rest = total / found.rows, (losses.sum() - total) / (len(losses) - found.rows)
     return found._replace(mean=found.mean._replace(value=mean), rest=rest)
+
+
+def check_lengths(rows: int, **given: Sized | None) -> None:
+    """Raises UsageError unless there is one of each for every row."""
+    for called, some in given.items():
+        if some is not None and len(some) != rows:
+            raise UsageError(
+                f"There are {values.counted(rows, 'row')} and {len(some):,} {called}.",
+                hint="Give one for each row, in the order of the rows.",
+            )
 
 
 def check_finite(losses: Floats) -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nbops.errors import UsageError
 from nbops.evaluation.grouping import groupings
-from nbops.evaluation.means import Means, check_finite, means
+from nbops.evaluation.means import Means, check_finite, check_lengths, means
 from nbops.evaluation.searching import Candidate, search
 from nbops.evaluation.telling import Scale, compared, estimate, share
 from nbops.records import Record
@@ -73,10 +72,7 @@ def worst_slices(
     """
     import numpy as np
 
-    if len(losses) != len(frame):
-        raise UsageError(
-            f"There are {values.counted(len(frame), 'row')} and {len(losses):,} losses.", hint="Give one for each row."
-        )
+    check_lengths(len(frame), losses=losses, blocks=blocks)
     check_finite(losses)
     told = scale or Scale("mean loss")
     searched = _half(len(frame), blocks, np.random.default_rng(seed))
