@@ -30,6 +30,7 @@ _SIZES = (1, 16, 256, 1024, 4096, 16_384)
 _FACTOR = 2  # half of the largest is not seen, nor is twice as much
 _LEAST_SIZES = 3
 _STRAIGHT = 0.05
+_NEAR = 0.15  # a prediction that is further off is none
 _SPAN = 0.004  # seconds that a measurement lasts at least, calls of small batches repeated
 _CALLS = 50
 _ROUNDS, _MOST_ROUNDS = 5, 15
@@ -110,9 +111,10 @@ class Sizing(Record):
         ]
         if self.beyond is not None and self.error_beyond is not None:
             largest = values.counted(self.points[-1].rows, "row")
+            end = "." if abs(self.error_beyond) <= _NEAR else f": reckon with batches of at most {largest}."
             told.append(
                 f"For {self.beyond.rows:,}, beyond the largest batch used ({largest}), they predict {_span(self.cpu(self.beyond.rows))} "
-                f"and {_span(self.beyond.cpu)} were measured ({percent(abs(self.error_beyond))} off)."
+                f"and {_span(self.beyond.cpu)} were measured ({percent(abs(self.error_beyond))} off){end}"
             )
         if self.footprint is not None:
             batch = self.footprint.batch

@@ -138,6 +138,8 @@ def test_what_lies_beyond_the_largest_batch_is_told_apart() -> None:
     assert found.sentences[2] == (
         "For 202, beyond the largest batch used (101 rows), they predict 30.1 ms and 30 ms were measured (0.3 % off)."
     )
+    far = made((1, 0.01), (101, 0.02), beyond=Measured(202, 0.12), error_beyond=-0.749)
+    assert far.sentences[2].endswith("120 ms were measured (74.9 % off): reckon with batches of at most 101 rows.")
 
 
 def test_a_row_that_costs_more_in_large_batches_is_told_by_the_error_beyond_them() -> None:
