@@ -222,8 +222,9 @@ def _band(table: Table, costs: Costs, look: float) -> tuple[int, int]:
     import numpy as np
 
     positives, negatives = table.tp[0] - table.tp, table.fp[0] - table.fp
-    below = positives * costs.false_negative + negatives * costs.true_negative - look * (positives + negatives)
-    above = table.tp * costs.true_positive + table.fp * costs.false_positive + look * (positives + negatives)
+    looked = look * (positives + negatives)
+    below = costs.of(negatives, 0, positives, 0) - looked
+    above = costs.of(0, table.fp, 0, table.tp) + looked
     lowest = np.minimum.accumulate(below)
     high = int((lowest + above).argmin())
     return high - int(below[high::-1].argmin()), high

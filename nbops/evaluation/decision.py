@@ -47,6 +47,11 @@ class Costs(Record):
                 hint="Costs are positive for what is lost: false_positive above true_negative, false_negative above true_positive.",
             )
 
+    def of(self, tn: Any, fp: Any, fn: Any, tp: Any) -> Any:
+        """What so many rows of each outcome cost together: numbers, or arrays of them."""
+        positive = tp * self.true_positive + fp * self.false_positive
+        return positive + fn * self.false_negative + tn * self.true_negative
+
 
 class DecisionRule(Record):
     """How answers become decisions; one for each version of a model.

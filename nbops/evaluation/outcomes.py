@@ -58,10 +58,7 @@ def figures(sums: Floats, costs: Costs | None, look: float | None) -> dict[str, 
             "abstained": (looked_tn + looked_fn) / rows,
         }
     if costs is not None:
-        cost = (
-            tp * costs.true_positive + fp * costs.false_positive + fn * costs.false_negative + tn * costs.true_negative
-        )
-        found["cost"] = (cost + (look or 0.0) * (looked_tn + looked_fn)) / rows
+        found["cost"] = (costs.of(tn, fp, fn, tp) + (look or 0.0) * (looked_tn + looked_fn)) / rows
     return found
 
 

@@ -44,15 +44,7 @@ class Table(NamedTuple):
         all_ = np.bincount(places, minlength=len(distinct))
         tp = np.append(hits[::-1].cumsum()[::-1], 0)
         fp = np.append((all_ - hits)[::-1].cumsum()[::-1], 0)
-        cost = None
-        if costs is not None:
-            fn, tn = tp[0] - tp, fp[0] - fp
-            cost = (
-                tp * costs.true_positive
-                + fp * costs.false_positive
-                + fn * costs.false_negative
-                + tn * costs.true_negative
-            )
+        cost = None if costs is None else costs.of(fp[0] - fp, fp, tp[0] - tp, tp)
         return cls(distinct, tp, fp, cost, bounded)
 
     @property
