@@ -1,9 +1,9 @@
 """A policy and the evidence about a candidate in, a verdict with a sentence for every check out. Nothing is measured, read or drawn here.
 
 The rule of comparison: a candidate is better than the champion when the paired interval of their difference on the same rows lies above
-zero and the difference itself reaches the margin. The first keeps chance out (about 2.5 % of equals pass, up to 4 % of those told from 20
-blocks), the second what does not matter in practice. Asking the interval's lower end to reach the margin would take four times the rows to accept as often what is
-better by two margins. `benchmarks gate` tells how often either mistake is made.
+zero and the difference itself reaches the margin. The first keeps chance out (about 2.5 % of equals pass, up to 4 % of those told from
+20 blocks), the second what does not matter in practice. Asking the interval's lower end to reach the margin would take four times the
+rows to accept as often what is better by two margins. `benchmarks gate` tells how often either mistake is made.
 """
 
 from __future__ import annotations
