@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from nbops.errors import ModelError, UsageError, nearest
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
-    Floats = npt.NDArray[np.float64]
-    Codes = npt.NDArray[np.int64]
+    from nbops.evaluation.arrays import Codes, Floats
 
 Task = Literal["regression", "binary", "multiclass"]
 Label = str | int | float | bool

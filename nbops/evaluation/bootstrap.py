@@ -24,7 +24,7 @@ from nbops.records import Record
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from nbops.evaluation.answers import Codes, Floats
+    from nbops.evaluation.arrays import Codes, Floats
 
 _MOST_UNITS = 1000
 _MOST_UNDEFINED = 0.05
@@ -135,6 +135,13 @@ def paired(
     )  # fmt: skip
 
 
+def reach(units: float, level: float) -> float:
+    """How many deviations of the draws an interval reaches to either side of their middle, Student's for so many units."""
+    from scipy import special
+
+    return float(special.stdtrit(units - 1, (1 + level) / 2) * (units / (units - 1)) ** 0.5)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Draws:
     """How often each unit counts in each draw."""
@@ -170,8 +177,8 @@ class _Draws:
         centred = known - known.mean()
         skewness = (centred**3).mean() / (centred**2).mean() ** 1.5
         acceleration = np.clip(skewness / 6, -_MOST_ACCELERATION, _MOST_ACCELERATION)
-        t = special.stdtrit(effective - 1, (1 - self.level) / 2) * (effective / (effective - 1)) ** 0.5
-        asked = shift + np.array([t, -t])
+        to_either_side = reach(effective, self.level)
+        asked = shift + np.array([-to_either_side, to_either_side])
         low, high = np.quantile(known, special.ndtr(shift + asked / (1 - acceleration * asked)))
         return float(low), float(high)
 

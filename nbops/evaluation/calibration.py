@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from nbops.errors import UsageError
-from nbops.evaluation.estimate import Estimate, percent
 from nbops.evaluation.reliability import (
     LEAST_ROWS,
     Bin,
@@ -26,14 +25,14 @@ from nbops.evaluation.reliability import (
     student,
     wilson,
 )
+from nbops.evaluation.telling import Estimate, percent
 from nbops.records import Record
 from nbops.render import values
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
-    Doubles = npt.NDArray[np.float64]
+    from nbops.evaluation.arrays import Floats
 
 Verdict = Literal["calibrated", "undecided", "too high", "too low", "overconfident", "underconfident", "uneven"]
 """`overconfident` is too far from the mean both ways; `undecided` are too few rows to tell; `uneven` is wrong otherwise."""
@@ -190,7 +189,7 @@ def calibrate_regression(
 
 def _probabilities(
     truth: npt.ArrayLike, probabilities: npt.ArrayLike
-) -> tuple[Doubles, Doubles, Literal["binary", "top-label"]]:
+) -> tuple[Floats, Floats, Literal["binary", "top-label"]]:
     """Whether it came (0, 1) and with which probability."""
     import numpy as np
 
@@ -210,7 +209,7 @@ def _probabilities(
     return known, _shares(given), "binary"
 
 
-def _shares(given: Doubles) -> Doubles:
+def _shares(given: Floats) -> Floats:
     if given.min() < 0 or given.max() > 1:
         raise UsageError(
             f"Probabilities reach from {values.number(float(given.min()))} to {values.number(float(given.max()))}.",
@@ -219,7 +218,7 @@ def _shares(given: Doubles) -> Doubles:
     return given
 
 
-def _same(known: Doubles, given: Doubles) -> None:
+def _same(known: Floats, given: Floats) -> None:
     import numpy as np
 
     if known.ndim != 1 or known.shape != given.shape or not len(known):

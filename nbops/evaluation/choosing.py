@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Literal
 
 from nbops.errors import UsageError
 from nbops.evaluation.decision import Costs, DecisionRule, Label, Response
-from nbops.evaluation.estimate import Estimate, percent
 from nbops.evaluation.outcomes import estimate, figures, outcomes, resampled
+from nbops.evaluation.telling import Estimate, percent
 from nbops.evaluation.thresholds import Point, Table
 from nbops.records import Record
 from nbops.render import values
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
-    Doubles = npt.NDArray[np.float64]
-    Counts = npt.NDArray[np.int64]
+    from nbops.evaluation.arrays import Codes, Floats
 
 Criterion = Literal["costs", "precision", "recall", "capacity"]
 
@@ -150,7 +148,7 @@ def _wish(**wishes: Costs | float | None) -> tuple[Criterion, float | None]:
     return typing.cast("Criterion", name), float(wish)
 
 
-def _checked(truth: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Counts, Doubles]:
+def _checked(truth: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Codes, Floats]:
     import numpy as np
 
     known, given = np.asarray(truth), np.asarray(scores, dtype=np.float64)
@@ -224,8 +222,9 @@ def _band(table: Table, costs: Costs, look: float) -> tuple[int, int]:
     import numpy as np
 
     positives, negatives = table.tp[0] - table.tp, table.fp[0] - table.fp
-    below = positives * costs.false_negative + negatives * costs.true_negative - look * (positives + negatives)
-    above = table.tp * costs.true_positive + table.fp * costs.false_positive + look * (positives + negatives)
+    looked = look * (positives + negatives)
+    below = costs.of(negatives, 0, positives, 0) - looked
+    above = costs.of(0, table.fp, 0, table.tp) + looked
     lowest = np.minimum.accumulate(below)
     high = int((lowest + above).argmin())
     return high - int(below[high::-1].argmin()), high

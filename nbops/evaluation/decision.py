@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Doubles = npt.NDArray[np.float64]
+    from nbops.evaluation.arrays import Floats
+
     Decisions = npt.NDArray[np.object_]
 
 Label = str | int | float | bool
@@ -45,6 +46,11 @@ class Costs(Record):
                 "A wrong decision costs no more than the right one, so there is nothing to choose.",
                 hint="Costs are positive for what is lost: false_positive above true_negative, false_negative above true_positive.",
             )
+
+    def of(self, tn: Any, fp: Any, fn: Any, tp: Any) -> Any:
+        """What so many rows of each outcome cost together: numbers, or arrays of them."""
+        positive = tp * self.true_positive + fp * self.false_positive
+        return positive + fn * self.false_negative + tn * self.true_negative
 
 
 class DecisionRule(Record):
@@ -185,7 +191,7 @@ def _labels(rule: DecisionRule, classes: Sequence[Label]) -> list[Label]:
     return labels
 
 
-def _scores(rule: DecisionRule, known: Doubles, place: int) -> Doubles:
+def _scores(rule: DecisionRule, known: Floats, place: int) -> Floats:
     if known.ndim == 1:
         # A decision function speaks for the second class.
         return -known if rule.response == "decision_function" and place == 0 else known
@@ -201,7 +207,7 @@ def _bounds(rule: DecisionRule) -> tuple[float, float]:
     return rule.reject or (rule.threshold, rule.threshold)
 
 
-def _most_probable(rule: DecisionRule, known: Doubles, labels: Sequence[Label]) -> Decisions:
+def _most_probable(rule: DecisionRule, known: Floats, labels: Sequence[Label]) -> Decisions:
     import numpy as np
 
     if known.ndim != 2 or known.shape[1] != len(labels):
@@ -284,10 +290,10 @@ def _agrees(rule: DecisionRule, found: Any, inner: Any, labels: Sequence[Label])
             self.classes_ = classes
             return self
 
-        def predict_proba(self, answers: Doubles) -> Doubles:
+        def predict_proba(self, answers: Floats) -> Floats:
             return answers
 
-        def decision_function(self, answers: Doubles) -> Doubles:
+        def decision_function(self, answers: Floats) -> Floats:
             return answers[:, 1]
 
     at = rule.threshold

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbops.errors import UsageError
 from nbops.evaluation.grouping import Grouping, crossed, groupings
-from nbops.evaluation.means import means
+from nbops.evaluation.means import check_lengths, means
 from nbops.evaluation.reliability import wilson
 from nbops.evaluation.telling import estimate
 from nbops.records import Record
@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    Floats = np.ndarray[Any, np.dtype[np.float64]]
-    Codes = np.ndarray[Any, np.dtype[np.int64]]
+    from nbops.evaluation.answers import Task
+    from nbops.evaluation.arrays import Codes, Floats, Mask
 
-Task = Literal["regression", "binary", "multiclass"]
 _LEVEL = 0.95
 _WORDS = {
     "selection_rate": "selection rate", "tpr": "true positive rate", "fpr": "false positive rate", "precision": "precision",
@@ -85,7 +84,7 @@ class _Figure(NamedTuple):
 
     name: str
     each: Floats
-    over: np.ndarray[Any, np.dtype[np.bool_]]
+    over: Mask
 
     @property
     def is_share(self) -> bool:
@@ -131,6 +130,7 @@ def fairness(
             f"There are {len(truth):,} true values, {len(predicted):,} predicted ones, and another number of rows with groups.",
             hint="Give one of each for every row, in the same order.",
         )
+    check_lengths(len(truth), blocks=blocks)
     figures = list(_figures(truth, predicted, task, positive))
     return tuple(_judged(one, figures, blocks, min_rows, unit) for one in groups)
 

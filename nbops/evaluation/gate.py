@@ -1,9 +1,9 @@
 """A policy and the evidence about a candidate in, a verdict with a sentence for every check out. Nothing is measured, read or drawn here.
 
 The rule of comparison: a candidate is better than the champion when the paired interval of their difference on the same rows lies above
-zero and the difference itself reaches the margin. The first keeps chance out (at most about 2.5 % of equals pass), the second what does
-not matter in practice. Asking the interval's lower end to reach the margin would take four times the rows to accept as often what is
-better by two margins. `benchmarks gate` tells how often either mistake is made.
+zero and the difference itself reaches the margin. The first keeps chance out (about 2.5 % of equals pass, up to 4 % of those told from
+20 blocks), the second what does not matter in practice. Asking the interval's lower end to reach the margin would take four times the
+rows to accept as often what is better by two margins. `benchmarks gate` tells how often either mistake is made.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import msgspec
 from nbops.errors import nearest
 from nbops.evaluation.bootstrap import Interval, Paired
 from nbops.evaluation.evidence import Check, Evidence, Outcome, Part, Told, Verdict
-from nbops.evaluation.figures import figures, interval, label, with_unit
 from nbops.evaluation.policy import Limit, Policy, SlicesPolicy, read
+from nbops.evaluation.telling import figures, interval, label, with_unit
 from nbops.render.values import counted
 
 __all__ = ["Check", "Evidence", "Part", "Policy", "Told", "Verdict", "gate", "read"]

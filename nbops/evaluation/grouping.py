@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    Codes = np.ndarray[Any, np.dtype[np.int64]]
+    from nbops.evaluation.arrays import Codes, Mask
 
 MISSING = "missing"
 _LONGEST = 40
@@ -197,7 +197,7 @@ def _word(value: object) -> str:
     return repr(text) if text.strip() in {"", MISSING} else text
 
 
-def _with_missing(found: Grouping, known: np.ndarray[Any, np.dtype[np.bool_]]) -> Grouping:
+def _with_missing(found: Grouping, known: Mask) -> Grouping:
     import numpy as np
 
     if known.all():

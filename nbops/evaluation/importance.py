@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    Floats = np.ndarray[Any, np.dtype[np.float64]]
-    Rows = np.ndarray[Any, np.dtype[np.int64]]
+    from nbops.evaluation.arrays import Rows
+
     Predict = Callable[[pd.DataFrame], np.ndarray[Any, Any]]
     Measure = Callable[[np.ndarray[Any, Any], Rows], float]
 

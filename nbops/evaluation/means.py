@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sized
+from typing import TYPE_CHECKING, NamedTuple
 
 from nbops.errors import UsageError
+from nbops.render import values
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Floats = np.ndarray[Any, np.dtype[np.float64]]
-    Codes = np.ndarray[Any, np.dtype[np.int64]]
+    from nbops.evaluation.arrays import Codes, Floats
 
 
 class Spread(NamedTuple):
@@ -66,6 +65,16 @@ def means(losses: Floats, codes: Codes, groups: int, blocks: Codes | None = None
     with np.errstate(invalid="ignore", divide="ignore"):
         mean, rest = total / found.rows, (losses.sum() - total) / (len(losses) - found.rows)
     return found._replace(mean=found.mean._replace(value=mean), rest=rest)
+
+
+def check_lengths(rows: int, **given: Sized | None) -> None:
+    """Raises UsageError unless there is one of each for every row."""
+    for called, some in given.items():
+        if some is not None and len(some) != rows:
+            raise UsageError(
+                f"There are {values.counted(rows, 'row')} and {len(some):,} {called}.",
+                hint="Give one for each row, in the order of the rows.",
+            )
 
 
 def check_finite(losses: Floats) -> None:

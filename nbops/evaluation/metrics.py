@@ -15,12 +15,11 @@ from nbops.evaluation.answers import Answers, Label, Task, losses
 from nbops.records import Record
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
-    from nbops.evaluation.answers import Codes, Floats
+    from nbops.evaluation.arrays import Codes, Floats, Mask
 
-    Sums = Mapping[str, npt.NDArray[np.float64]]
+    Sums = Mapping[str, Floats]
 
 
 class Metric(Record):
@@ -130,7 +129,7 @@ def sums(answers: Answers, unit: Codes, units: int) -> dict[str, Floats]:
     def total(values: npt.NDArray[Any]) -> Floats:
         return np.array([values.sum()]) if units == 1 else np.bincount(unit, values, units).astype(np.float64)
 
-    def counted(codes: npt.NDArray[np.int64], size: int, rows: npt.NDArray[np.bool_] | slice = slice(None)) -> Floats:
+    def counted(codes: Codes, size: int, rows: Mask | slice = slice(None)) -> Floats:
         found = np.bincount(unit[rows] * size + codes[rows], minlength=units * size)
         return found.reshape(units, size).astype(np.float64)
 

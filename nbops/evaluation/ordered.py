@@ -10,10 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from nbops.evaluation.answers import Codes, Floats
+    from nbops.evaluation.arrays import Codes, Floats, Mask
 
 _STEPS = 256  # of scores at once: a few MB under 1,000 weightings
 
@@ -56,7 +53,7 @@ def quantiles(values: Floats, at: Sequence[float], unit: Codes, weights: Floats)
 
 
 def ranking(
-    positive: npt.NDArray[np.bool_], scores: Floats, unit: Codes, weights: Floats, *, precision: bool = True
+    positive: Mask, scores: Floats, unit: Codes, weights: Floats, *, precision: bool = True
 ) -> tuple[Floats, Floats]:
     """Area under the ROC curve and average precision (draws,) of `scores` (n,), for rows repeated as `weights` (draws, units) say.
 
@@ -76,7 +73,7 @@ def ranking(
     step = np.searchsorted(turns, group)
     tied = holds[group] & ~true
 
-    def counts(rows: npt.NDArray[np.bool_]) -> Any:
+    def counts(rows: Mask) -> Any:
         from scipy import sparse
 
         shape = (len(turns) + 1, units)

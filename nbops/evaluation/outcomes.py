@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING
 
 from nbops.errors import UsageError
 from nbops.evaluation.decision import Costs, DecisionRule
-from nbops.evaluation.estimate import Estimate
+from nbops.evaluation.telling import Estimate
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
-    Doubles = npt.NDArray[np.float64]
-    Counts = npt.NDArray[np.int64]
+    from nbops.evaluation.arrays import Codes, Floats
 
 
-def outcomes(rule: DecisionRule, truth: Counts, scores: Doubles) -> Counts:
+def outcomes(rule: DecisionRule, truth: Codes, scores: Floats) -> Codes:
     """For each row 0 to 5: truth in the last bit; before it decided negative, positive, or by a person."""
     import numpy as np
 
@@ -25,7 +23,7 @@ def outcomes(rule: DecisionRule, truth: Counts, scores: Doubles) -> Counts:
     return 2 * decided + truth
 
 
-def resampled(found: Counts, blocks: npt.ArrayLike | None, draws: int, seed: int) -> Doubles:
+def resampled(found: Codes, blocks: npt.ArrayLike | None, draws: int, seed: int) -> Floats:
     """How often each outcome is there, in the rows (first) and in each draw (after it); shape (1 + draws, 6)."""
     import numpy as np
 
@@ -46,7 +44,7 @@ def resampled(found: Counts, blocks: npt.ArrayLike | None, draws: int, seed: int
     return np.vstack([counts, weights @ inside * (many / (many - 1))])
 
 
-def figures(sums: Doubles, costs: Costs | None, look: float | None) -> dict[str, Doubles]:
+def figures(sums: Floats, costs: Costs | None, look: float | None) -> dict[str, Floats]:
     """Precision, recall, the shares flagged and left to a person, and the cost of a row; NaN where undefined."""
     import numpy as np
 
@@ -60,14 +58,11 @@ def figures(sums: Doubles, costs: Costs | None, look: float | None) -> dict[str,
             "abstained": (looked_tn + looked_fn) / rows,
         }
     if costs is not None:
-        cost = (
-            tp * costs.true_positive + fp * costs.false_positive + fn * costs.false_negative + tn * costs.true_negative
-        )
-        found["cost"] = (cost + (look or 0.0) * (looked_tn + looked_fn)) / rows
+        found["cost"] = (costs.of(tn, fp, fn, tp) + (look or 0.0) * (looked_tn + looked_fn)) / rows
     return found
 
 
-def estimate(drawn: Doubles, level: float) -> Estimate:
+def estimate(drawn: Floats, level: float) -> Estimate:
     """The first is the rows' own figure; draws for which it is undefined are left out."""
     import numpy as np
 

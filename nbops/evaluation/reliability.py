@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from nbops.evaluation.estimate import Estimate
+from nbops.evaluation.telling import Estimate
 from nbops.records import Record
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Doubles = npt.NDArray[np.float64]
+    from nbops.evaluation.arrays import Floats
+
     Places = npt.NDArray[np.intp]
 
 KNOTS = 100
@@ -52,12 +53,12 @@ class Bin(Record):
         return self.low is not None and self.high is not None and not self.low <= self.given <= self.high
 
 
-def recalibrated(map_: Map, predictions: npt.ArrayLike) -> Doubles:
+def recalibrated(map_: Map, predictions: npt.ArrayLike) -> Floats:
     """Predictions (n,) as the map mends them; a NaN stays one."""
     import numpy as np
 
     given, observed = zip(*map_, strict=True)
-    found: Doubles = np.interp(np.asarray(predictions, dtype=np.float64), given, observed)
+    found: Floats = np.interp(np.asarray(predictions, dtype=np.float64), given, observed)
     return found
 
 
@@ -72,7 +73,7 @@ def wilson(hits: float, rows: int, level: float = 0.95) -> tuple[float, float]:
     return max(middle - half, 0.0) if share else 0.0, min(middle + half, 1.0) if share < 1 else 1.0
 
 
-def binned(given: Doubles, bins: int) -> Places:
+def binned(given: Floats, bins: int) -> Places:
     """The bin of each row, numbered without gaps; equal predictions are never parted."""
     import numpy as np
 
@@ -81,7 +82,7 @@ def binned(given: Doubles, bins: int) -> Places:
     return np.unique(np.searchsorted(edges[1:-1], given), return_inverse=True)[1]
 
 
-def ranges(given: Doubles, places: Places) -> list[tuple[float, float]]:
+def ranges(given: Floats, places: Places) -> list[tuple[float, float]]:
     """The least and the largest prediction of each bin."""
     import numpy as np
 
@@ -91,7 +92,7 @@ def ranges(given: Doubles, places: Places) -> list[tuple[float, float]]:
     return [(float(given[order[start]]), float(given[order[end]])) for start, end in zip(starts, ends, strict=True)]
 
 
-def spread(residuals: Doubles, places: Places, sizes: Doubles, expected: Doubles) -> Doubles:
+def spread(residuals: Floats, places: Places, sizes: Floats, expected: Floats) -> Floats:
     """The standard error of each bin's mean residual, at least half of the `expected` one (as a variance)."""
     import numpy as np
 
@@ -102,7 +103,7 @@ def spread(residuals: Doubles, places: Places, sizes: Doubles, expected: Doubles
     return np.sqrt(np.maximum(found, expected / 4))
 
 
-def by_chance(gaps: Doubles, variances: Doubles) -> float:
+def by_chance(gaps: Floats, variances: Floats) -> float:
     """How likely gaps as large as these are by chance: chi-square with a degree of freedom for each bin."""
     import numpy as np
     from scipy.stats import chi2
@@ -113,7 +114,7 @@ def by_chance(gaps: Doubles, variances: Doubles) -> float:
     return float(chi2.sf(float(np.sum(gaps[there] ** 2 / variances[there])), max(int(there.sum()), 1)))
 
 
-def debiased_error(gaps: Doubles, errors: Doubles, weights: Doubles, p_value: float, level: float) -> Estimate:
+def debiased_error(gaps: Floats, errors: Floats, weights: Floats, p_value: float, level: float) -> Estimate:
     """The error less what chance adds: once more the plain error, minus what it would be on average were the gaps as found."""
     import numpy as np
     from scipy.stats import norm
@@ -128,7 +129,7 @@ def debiased_error(gaps: Doubles, errors: Doubles, weights: Doubles, p_value: fl
     return Estimate(max(value, 0.0), low, max(value, 0.0) + half)
 
 
-def recalibration(known: Doubles, given: Doubles, level: float) -> tuple[Estimate | None, Estimate | None]:
+def recalibration(known: Floats, given: Floats, level: float) -> tuple[Estimate | None, Estimate | None]:
     """Slope and intercept of the logistic regression of truth on log odds, by Newton's method."""
     import numpy as np
 
@@ -157,7 +158,7 @@ def recalibration(known: Doubles, given: Doubles, level: float) -> tuple[Estimat
     return slope, intercept
 
 
-def isotonic(known: Doubles, given: Doubles) -> Map:
+def isotonic(known: Floats, given: Floats) -> Map:
     """The rising map nearest to truth, at most `KNOTS` of its points: those from which it is told best."""
     import numpy as np
     from sklearn.isotonic import IsotonicRegression

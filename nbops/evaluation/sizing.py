@@ -1,7 +1,8 @@
 """What a model needs: cpu seconds of a call and of a row, memory, and so how many cores a load takes.
 
 Cpu is measured with one thread, over batches of several sizes that take turns, so that what disturbs the machine disturbs all of them.
-What the figures predict is then held against a batch size that they have not seen. Wall times are kept only of a machine that was free.
+What the figures predict is then held against two batch sizes that they have not seen, one within the range that was measured and one
+beyond it. Wall times are kept only of a machine that was free.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nbops.errors import UsageError
-from nbops.evaluation.estimate import percent
 from nbops.evaluation.footprint import Footprint, footprint
+from nbops.evaluation.telling import percent
 from nbops.records import Record
 from nbops.render import values
 
@@ -26,9 +27,10 @@ FREE = 0.8
 
 # Beyond, what an answer needs in between may be given back to the kernel after each call, and a row then cost three times as much.
 _SIZES = (1, 16, 256, 1024, 4096, 16_384)
-_UNSEEN = 2  # as many times are in the largest
+_FACTOR = 2  # half of the largest is not seen, nor is twice as much
 _LEAST_SIZES = 3
 _STRAIGHT = 0.05
+_NEAR = 0.15  # a prediction that is further off is none
 _SPAN = 0.004  # seconds that a measurement lasts at least, calls of small batches repeated
 _CALLS = 50
 _ROUNDS, _MOST_ROUNDS = 5, 15
@@ -56,8 +58,9 @@ class Sizing(Record):
     """What was measured, and what it predicts. Seconds are of cpu on one core unless they are called wall.
 
     `fixed` and `per_row` are of a straight line, the least squares of relative error; `straight` says that it tells the points within
-    5 %, else a line from point to point does, continued beyond the last. `unseen` was not used for either; `error` is how far the
-    prediction for it was off, as a share of what was measured. A `busy` machine gives no wall times.
+    5 %, else a line from point to point does, continued beyond the last. `unseen` was not used for either, nor was `beyond`, twice the
+    largest of the points; `error` and `error_beyond` are how far the predictions for them were off, as shares of what was measured. A
+    `busy` machine gives no wall times.
     """
 
     points: tuple[Measured, ...]
@@ -72,9 +75,11 @@ class Sizing(Record):
     wall_of_one: float | None
     footprint: Footprint | None
     machine: Machine
+    beyond: Measured | None = None
+    error_beyond: float | None = None
 
     def cpu(self, rows: int) -> float:
-        """Cpu seconds of one call with that many rows; beyond the largest measured batch nothing vouches for it."""
+        """Cpu seconds of one call with that many rows; beyond the largest measured batch only `error_beyond` vouches for it."""
         if self.straight or len(self.points) == 1:
             return self.fixed + self.per_row * rows
         places = range(1, len(self.points))
@@ -104,6 +109,13 @@ class Sizing(Record):
                 f"{_span(self.unseen.cpu)} were measured ({percent(abs(self.error))} off)."
             ),
         ]
+        if self.beyond is not None and self.error_beyond is not None:
+            largest = values.counted(self.points[-1].rows, "row")
+            end = "." if abs(self.error_beyond) <= _NEAR else f": reckon with batches of at most {largest}."
+            told.append(
+                f"For {self.beyond.rows:,}, beyond the largest batch used ({largest}), they predict {_span(self.cpu(self.beyond.rows))} "
+                f"and {_span(self.beyond.cpu)} were measured ({percent(abs(self.error_beyond))} off){end}"
+            )
         if self.footprint is not None:
             batch = self.footprint.batch
             most = (
@@ -135,9 +147,9 @@ def size(
     """Measure what it costs to have `predict` answer for `rows`, a frame or an array (n, columns) like those it will meet.
 
     About `seconds` are spent; the largest batch is the largest that leaves room for several rounds, 16,384 rows at most, and the unseen
-    one half of it. Fewer rows than that are repeated, which is a little too easy for the processor's caches. With `load`, which gives
-    the function that predicts and can be pickled, loading and memory are measured in a fresh process. Raises UsageError without rows,
-    ModelError when `load` does not work there, and whatever `predict` raises.
+    ones are half of it and twice as much. Fewer rows than that are repeated, which is a little too easy for the processor's caches.
+    With `load`, which gives the function that predicts and can be pickled, loading and memory are measured in a fresh process. Raises
+    UsageError without rows, ModelError when `load` does not work there, and whatever `predict` raises.
     """
     there = int(rows.shape[0]) if hasattr(rows, "shape") else len(rows)
     if there < 1:
@@ -150,9 +162,8 @@ def size(
     with _one_thread():
         plan = _plan(predict, take, seconds)
         rounds = _rounds(predict, take, plan)
-    sizes = plan.sizes
-    points = _rising([Measured(size, _middle([one[size] for one in rounds])) for size in sizes[:-1]])
-    unseen = Measured(sizes[-1], _middle([one[sizes[-1]] for one in rounds if sizes[-1] in one]))
+    points = _rising([_measured(size, rounds) for size in plan.sizes])
+    unseen, beyond = (_measured(size, rounds) for size in plan.unseen)
     fixed, per_row = _line(points)
     straight = all(abs(fixed + per_row * point.rows - point.cpu) <= _STRAIGHT * point.cpu for point in points)
     taken = [sample for one in rounds for sample in one.values()]
@@ -168,12 +179,14 @@ def size(
         busy=share < FREE,
         share_of_core=share,
         wall_of_one=statistics.median(one[1].wall / one[1].calls for one in rounds) if share >= FREE else None,
-        footprint=None if load is None else footprint(load, take(1, 0), take(sizes[-1], 0), sizes[-1]),
+        footprint=None if load is None else footprint(load, take(1, 0), take(unseen.rows, 0), unseen.rows),
         machine=machine(),
+        beyond=beyond,
     )
     import msgspec
 
-    return msgspec.structs.replace(made, error=made.cpu(unseen.rows) / unseen.cpu - 1)
+    error, error_beyond = (made.cpu(one.rows) / one.cpu - 1 for one in (unseen, beyond))
+    return msgspec.structs.replace(made, error=error, error_beyond=error_beyond)
 
 
 def machine() -> Machine:
@@ -226,9 +239,10 @@ def _one_thread() -> Iterator[None]:
 
 
 class _Plan(NamedTuple):
-    """Sizes of batches, the unseen one last; how many calls of each make a measurement; and how often all are measured."""
+    """Sizes of batches, those to learn from and those to try; how many calls of each make a measurement; and how often all are measured."""
 
     sizes: list[int]
+    unseen: tuple[int, int]
     calls: dict[int, int]
     rounds: int
 
@@ -237,29 +251,32 @@ def _plan(predict: Callable[[Any], object], take: _Taker, seconds: float) -> _Pl
     """What `seconds` allow, though never fewer than three sizes."""
     sizes: list[int] = []
     calls: dict[int, int] = {}
-    tried = turn = 0.0
+    tried = turn = extra = 0.0
     for size in _SIZES:
         # Wall seconds, lest a model that waits or a machine that is busy takes for ever.
         cost = max(min(_sample(predict, [take(size, place * size)]).wall for place in range(2)), 1e-6)
         tried += 2 * cost
         calls[size] = max(1, min(_CALLS, round(_SPAN / cost)))
-        # Half of the rounds have the unseen batch, too.
-        longer = turn + (calls[size] + (calls[size] == 1)) * cost
-        if len(sizes) >= _LEAST_SIZES and tried + _ROUNDS * (longer + cost / _UNSEEN) > seconds:
+        longer = turn + (calls[size] + 1) * cost
+        # Every other round has the unseen batches, too, the larger of which takes twice as long, and its first call as much again.
+        more = (calls[size] + _FACTOR) * cost
+        if len(sizes) >= _LEAST_SIZES and tried + _ROUNDS * (longer + more) > seconds:
             break
         sizes.append(size)
-        turn = longer
-    unseen = sizes[-1] // _UNSEEN
-    calls[unseen] = max(1, min(_CALLS, _UNSEEN * calls[sizes[-1]]))
-    return _Plan([*sizes, unseen], calls, max(_ROUNDS, min(_MOST_ROUNDS, int((seconds - tried) / max(turn, 1e-6)))))
+        turn, extra = longer, more
+    largest = sizes[-1]
+    unseen = largest // _FACTOR, largest * _FACTOR
+    for size in unseen:
+        calls[size] = max(1, min(_CALLS, calls[largest] * largest // size))
+    return _Plan(sizes, unseen, calls, max(_ROUNDS, min(_MOST_ROUNDS, int((seconds - tried) / (turn + extra)))))
 
 
 def _rounds(predict: Callable[[Any], object], take: _Taker, plan: _Plan) -> list[dict[int, _Sample]]:
-    """A measurement of each size, over and over; the unseen one in every other round."""
+    """A measurement of each size, over and over; the unseen ones in every other round."""
     rounds: list[dict[int, _Sample]] = []
     for turn in range(plan.rounds):
         found: dict[int, _Sample] = {}
-        for size in plan.sizes if turn % 2 == 0 else plan.sizes[:-1]:
+        for size in (*plan.sizes, *plan.unseen) if turn % 2 == 0 else plan.sizes:
             batches = [take(size, (turn * _CALLS + call) * size) for call in range(plan.calls[size])]
             # The first call of a size has the kernel find memory for it, page by page, which later ones have.
             predict(batches[0])
@@ -283,10 +300,12 @@ def _sample(predict: Callable[[Any], object], batches: Sequence[Any]) -> _Sample
     return _Sample(time.process_time() - cpu, time.perf_counter() - wall, len(batches))
 
 
-def _middle(samples: Sequence[_Sample]) -> float:
+def _measured(size: int, rounds: Sequence[Mapping[int, _Sample]]) -> Measured:
     """The median cpu of a call, of measurements that were not disturbed where there are some."""
+    samples = [one[size] for one in rounds if size in one]
     free = [sample for sample in samples if sample.cpu >= FREE * sample.wall]
-    return max(statistics.median(sample.cpu / sample.calls for sample in (free if len(free) >= 2 else samples)), 1e-9)
+    cpu = statistics.median(sample.cpu / sample.calls for sample in (free if len(free) >= 2 else samples))
+    return Measured(size, max(cpu, 1e-9))
 
 
 def _rising(points: Sequence[Measured]) -> list[Measured]:

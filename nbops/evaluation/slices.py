@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbops.errors import UsageError
+from nbops.evaluation.bootstrap import reach
 from nbops.evaluation.grouping import Grouping, groupings
-from nbops.evaluation.means import means
+from nbops.evaluation.means import check_lengths, means
 from nbops.evaluation.telling import Scale, compared, estimate, share
 from nbops.records import Record
 from nbops.render import values
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    Floats = np.ndarray[Any, np.dtype[np.float64]]
-    Rows = np.ndarray[Any, np.dtype[np.int64]]
+    from nbops.evaluation.arrays import Floats, Rows
+
     Measure = Callable[[Rows], float] | Floats
 
 _LEVEL = 0.95
@@ -81,7 +81,7 @@ def by_slices(
     import numpy as np
 
     told = scale or Scale()
-    _check(frame, measure, blocks)
+    check_lengths(len(frame), losses=None if callable(measure) else measure, blocks=blocks)
     found: list[Slice] = []
     for grouping in (one for column in dict.fromkeys(columns) for one in groupings(frame, column)):
         if callable(measure):
@@ -94,15 +94,6 @@ def by_slices(
             small = rows < min_rows or (one.blocks is not None and one.blocks < 5)
             found.append(_slice(grouping, place, one, rows, len(frame), small=small, scale=told))
     return tuple(sorted(found, key=lambda one: _order(told.worse(one.difference))))
-
-
-def _check(frame: pd.DataFrame, measure: Measure, blocks: Rows | None) -> None:
-    for called, given in (("losses", measure), ("blocks", blocks)):
-        if given is not None and not callable(given) and len(given) != len(frame):
-            raise UsageError(
-                f"There are {values.counted(len(frame), 'row')} and {len(given):,} {called}.",
-                hint="Give one for each row, in the order of the rows.",
-            )
 
 
 def _order(worse: float) -> float:
@@ -175,13 +166,13 @@ def _draw_blocks(
 def _ends(found: Floats, units: int) -> tuple[float, float]:
     """The expanded percentile interval: plain percentiles are too narrow for few units, as if Student had not written."""
     import numpy as np
-    from scipy.special import ndtr, stdtrit
+    from scipy.special import ndtr
 
     known = found[~np.isnan(found)]
     # With so many samples that say nothing the others say nothing either.
     if units < 2 or len(known) < 0.9 * len(found):
         return math.nan, math.nan
-    outside = float(ndtr(-math.sqrt(units / (units - 1)) * stdtrit(units - 1, 0.5 + _LEVEL / 2)))
+    outside = float(ndtr(-reach(units, _LEVEL)))
     low, high = np.quantile(known, [outside, 1 - outside])
     return float(low), float(high)
 

@@ -9,11 +9,7 @@ from nbops.evaluation.decision import Costs
 from nbops.records import Record
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Doubles = npt.NDArray[np.float64]
-    Counts = npt.NDArray[np.int64]
+    from nbops.evaluation.arrays import Codes, Floats
 
 POINTS = 200
 """At most so many points of the curve are kept."""
@@ -32,14 +28,14 @@ class Point(Record):
 class Table(NamedTuple):
     """The distinct scores, ascending, and for each place what comes of flagging from it on; the last place flags nothing."""
 
-    scores: Doubles
-    tp: Counts
-    fp: Counts
-    cost: Doubles | None
+    scores: Floats
+    tp: Codes
+    fp: Codes
+    cost: Floats | None
     bounded: bool
 
     @classmethod
-    def of(cls, truth: Counts, scores: Doubles, costs: Costs | None, *, bounded: bool) -> Table:
+    def of(cls, truth: Codes, scores: Floats, costs: Costs | None, *, bounded: bool) -> Table:
         """Of truth as 0 and 1; `bounded` scores are probabilities."""
         import numpy as np
 
@@ -48,15 +44,7 @@ class Table(NamedTuple):
         all_ = np.bincount(places, minlength=len(distinct))
         tp = np.append(hits[::-1].cumsum()[::-1], 0)
         fp = np.append((all_ - hits)[::-1].cumsum()[::-1], 0)
-        cost = None
-        if costs is not None:
-            fn, tn = tp[0] - tp, fp[0] - fp
-            cost = (
-                tp * costs.true_positive
-                + fp * costs.false_positive
-                + fn * costs.false_negative
-                + tn * costs.true_negative
-            )
+        cost = None if costs is None else costs.of(fp[0] - fp, fp, tp[0] - tp, tp)
         return cls(distinct, tp, fp, cost, bounded)
 
     @property
@@ -65,7 +53,7 @@ class Table(NamedTuple):
         return int(self.tp[0] + self.fp[0])
 
     @property
-    def precision(self) -> Doubles:
+    def precision(self) -> Floats:
         """NaN where nothing is flagged."""
         import numpy as np
 

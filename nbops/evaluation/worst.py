@@ -6,11 +6,10 @@ Half of the rows are searched, the other half decides: what was found by trying 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nbops.errors import UsageError
 from nbops.evaluation.grouping import groupings
-from nbops.evaluation.means import Means, check_finite, means
+from nbops.evaluation.means import Means, check_finite, check_lengths, means
 from nbops.evaluation.searching import Candidate, search
 from nbops.evaluation.telling import Scale, compared, estimate, share
 from nbops.records import Record
@@ -20,9 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    Floats = np.ndarray[Any, np.dtype[np.float64]]
-    Rows = np.ndarray[Any, np.dtype[np.int64]]
-    Mask = np.ndarray[Any, np.dtype[np.bool_]]
+    from nbops.evaluation.arrays import Floats, Mask, Rows
 
 _LEVEL = 0.95
 _BINS, _VALUES = 10, 50
@@ -75,10 +72,7 @@ def worst_slices(
     """
     import numpy as np
 
-    if len(losses) != len(frame):
-        raise UsageError(
-            f"There are {values.counted(len(frame), 'row')} and {len(losses):,} losses.", hint="Give one for each row."
-        )
+    check_lengths(len(frame), losses=losses, blocks=blocks)
     check_finite(losses)
     told = scale or Scale("mean loss")
     searched = _half(len(frame), blocks, np.random.default_rng(seed))

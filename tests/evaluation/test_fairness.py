@@ -173,3 +173,5 @@ def test_records_are_json_and_other_numbers_of_rows_are_refused() -> None:
     assert msgspec.json.decode(msgspec.json.encode(found))["column"] == "age"
     with pytest.raises(UsageError, match="99 true values"):
         judged(frame, "group", truth[:99], predicted)
+    with pytest.raises(UsageError, match="100 rows and 2 blocks"):
+        judged(frame, "group", truth, predicted, blocks=np.arange(2))

@@ -45,6 +45,24 @@ def test_a_candidate_that_is_better_by_the_margin_passes() -> None:
     assert verdict.sentence == "Passed: nothing that the policy asks for is missing."
 
 
+def test_equal_metrics_are_told_with_their_digits() -> None:
+    same = Paired("mae", 8.6, 8.6, 0.0, None, None, 0.95, 12_044, None)
+    (check,) = found(gate(ASKED, with_(GOOD, metrics={}, paired=same)), "comparison")
+    assert check.sentence == "MAE 8.6 min, champion 8.6 min on the same 12,044 rows: no better."
+
+
+def test_large_figures_are_told_in_as_many_digits_as_are_certain() -> None:
+    own, beside = (
+        Interval("mae", 12_345, 11_900, 12_800, 0.95, 900, None),
+        Paired("mae", 14_567, 12_345, 2222, 1800, 2650, 0.95, 900, None),
+    )
+    (check,) = found(gate(with_(ASKED, margin=300.0), with_(GOOD, metrics={"mae": own}, paired=beside)), "comparison")
+    assert check.sentence == (
+        "MAE 12,340 min (11,900 to 12,800), champion 14,570 min on the same 900 rows: better by 2,220 min (1,800 to 2,650), "
+        "at least 300 min asked."
+    )
+
+
 NEEDED = "To show 0.3 min takes about 48,000 rows like these."
 
 

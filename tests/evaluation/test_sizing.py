@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
 import time
 from functools import partial
 from typing import Any
@@ -47,6 +50,11 @@ def test_a_straight_line_is_found_and_holds_for_a_batch_that_it_has_not_seen() -
     assert found.per_row == pytest.approx(2e-5, rel=0.15)
     assert abs(found.error) < 0.15
     assert found.unseen.rows not in {point.rows for point in found.points}
+    assert found.beyond is not None
+    assert found.error_beyond is not None
+    assert (found.unseen.rows, found.beyond.rows) == (found.points[-1].rows / 2, found.points[-1].rows * 2)
+    assert abs(found.error_beyond) < 0.15
+    assert found.error_beyond == found.cpu(found.beyond.rows) / found.beyond.cpu - 1
     assert found.cpu(500) == pytest.approx(0.012, rel=0.15)
     assert found.distinct_rows == 500
     # Each size is measured in turn, not one after the other.
@@ -125,8 +133,47 @@ def test_the_figures_are_told_in_words() -> None:
     )
 
 
-def test_a_machine_that_is_busy_gives_no_wall_times() -> None:
-    # What sleeps has as little of a core as what waits for one.
+def test_what_lies_beyond_the_largest_batch_is_told_apart() -> None:
+    found = made((1, 0.01), (101, 0.02), beyond=Measured(202, 0.03), error_beyond=0.0033)
+    assert found.sentences[2] == (
+        "For 202, beyond the largest batch used (101 rows), they predict 30.1 ms and 30 ms were measured (0.3 % off)."
+    )
+    far = made((1, 0.01), (101, 0.02), beyond=Measured(202, 0.12), error_beyond=-0.749)
+    assert far.sentences[2].endswith("120 ms were measured (74.9 % off): reckon with batches of at most 101 rows.")
+
+
+def test_a_row_that_costs_more_in_large_batches_is_told_by_the_error_beyond_them() -> None:
+    def predict(rows: Any) -> None:
+        spin(2e-5 * len(rows) * (3 if len(rows) > 256 else 1))
+
+    # So little time is enough for the three smallest sizes alone, however busy the machine is.
+    found = size(predict, ROWS, seconds=0.01)
+    assert found.points[-1].rows == 256
+    assert abs(found.error) < 0.15
+    assert found.error_beyond == pytest.approx(-2 / 3, abs=0.05)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="this system does not say which core a process runs on"
+)
+def test_a_core_that_others_use_too_gives_no_wall_times() -> None:
+    allowed = os.sched_getaffinity(0)
+    others: list[subprocess.Popen[bytes]] = []
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        others += [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+        found = size(Model(0.002, 2e-5).predict, ROWS, seconds=1)
+    finally:
+        os.sched_setaffinity(0, allowed)
+        for other in others:
+            other.kill()
+            other.wait()
+    assert found.busy
+    assert found.wall_of_one is None
+    assert found.share_of_core < 0.6
+
+
+def test_what_sleeps_has_as_little_of_a_core_as_what_waits_for_one() -> None:
     found = size(lambda _: time.sleep(0.002), ROWS, seconds=0.1)
     assert found.busy
     assert found.wall_of_one is None

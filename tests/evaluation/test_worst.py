@@ -140,6 +140,8 @@ def test_losses_of_other_rows_and_losses_that_are_no_numbers_are_refused() -> No
     frame = pd.DataFrame({"x": range(100)})
     with pytest.raises(UsageError, match="100 rows and 3 losses"):
         worst_slices(frame, np.arange(3.0))
+    with pytest.raises(UsageError, match="100 rows and 4 blocks"):
+        worst_slices(frame, np.arange(100.0), blocks=np.arange(4))
     with pytest.raises(UsageError, match="are not finite"):
         worst_slices(frame, np.full(100, np.inf))
 
