@@ -14,11 +14,10 @@ from nbops.evaluation.bootstrap import intervals
 from nbops.evaluation.calibration import calibrate, calibrate_regression
 from nbops.evaluation.decision import DecisionRule
 from nbops.evaluation.fairness import fairness, protected
-from nbops.evaluation.figures import label
 from nbops.evaluation.importance import importance
 from nbops.evaluation.metrics import METRICS, measure, metric
 from nbops.evaluation.slices import by_slices
-from nbops.evaluation.telling import Scale
+from nbops.evaluation.telling import Scale, label
 from nbops.evaluation.worst import worst_rows, worst_slices
 from nbops.records import Record
 from nbops.render import values
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from nbops.evaluation.answers import Codes, Floats
+    from nbops.evaluation.arrays import Codes, Floats
 
 _BLOCKS = 5
 _FIELDS = 12
