@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 import msgspec
@@ -65,10 +64,8 @@ def export(obj: Here, file: Path | None, since: str | None, model: str | None) -
     from nbops.security import audit
 
     lines = audit.export(obj.store(), since=since, model=model)
-    target: contextlib.AbstractContextManager[BinaryIO] = contextlib.nullcontext(click.get_binary_stream("stdout"))
-    count = 0
-    with audit.whole(file) if file else target as opened:
-        for count, line in enumerate(lines, 1):
-            opened.write(line)
+    with contextlib.ExitStack() as stack:
+        target = stack.enter_context(audit.whole(file)) if file else click.get_binary_stream("stdout")
+        count = sum(1 for line in lines if target.write(line))
     if file:
         click.echo(f"{file}: {count:,} events", err=True)

@@ -139,7 +139,7 @@ def sentence(event: events.Event) -> str:
 
 @sentence.register
 def _(event: events.ModelCreated) -> str:
-    return "the model got its name"
+    return f"the model got its name, {event.subject.removeprefix('model:')}"
 
 
 @sentence.register
@@ -184,7 +184,7 @@ def _(event: events.ReviewProposed) -> str:
 
 @sentence.register
 def _(event: events.ReviewActed) -> str:
-    outcome = "" if event.outcome == "done" else f" ({event.outcome}: {event.message})"
+    outcome = "" if event.outcome == "done" else f" ({event.outcome}: {(event.message or '').rstrip('.')})"
     attested = f" as {event.attested_by} decided" if event.attested_by else ""
     return f"review {short(event.review_id)}: {event.act}{attested}{outcome}{_because(event.reason)}"
 

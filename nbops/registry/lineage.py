@@ -14,7 +14,7 @@ from typing import Literal
 from nbops.errors import NotFound
 from nbops.records import Record, at, short
 from nbops.render import diagram, values
-from nbops.render.model import Html
+from nbops.render.model import Html, element
 from nbops.store.client import Store
 from nbops.tracking import runs
 
@@ -103,7 +103,7 @@ class Graph(Record):
         return f"There is more: these are the {len(self.nodes)} nearest." if self.cut else ""
 
     def _repr_html_(self) -> str:
-        return self.to_svg()
+        return element("div", self.to_svg(), style="overflow-x:auto")
 
     def __repr__(self) -> str:
         return self.to_text()
@@ -298,7 +298,7 @@ def _runs(store: Store, ids: Sequence[str]) -> _Told:
     """
     found: _Told = {}
     for run_id, name, status, source, commit, dirty in store.read(sql, [list(ids)]).rows:
-        code = f"commit {commit[:8]}{' with changes' if dirty else ''}" if commit else ""
+        code = f"{commit[:8]}{' with changes' if dirty else ''}" if commit else ""
         note = [status if status != "finished" else "", (source or "").rpartition("/")[2], code]
         found[run_id] = f"{name} {short(run_id)}", ", ".join(filter(None, note))
     return found
@@ -310,15 +310,18 @@ def _versions(store: Store, ids: Sequence[str]) -> _Told:
         where id in (select unnest(?::varchar[]))
     """
     rows = store.read(sql, [list(ids)]).rows
-    return {name: (name, f"{state} {_day(created)} by {actor}") for name, state, created, actor in rows}
+    return {
+        name: (name, f"{'retired, ' if state == 'retired' else ''}{_day(created)} by {actor}")
+        for name, state, created, actor in rows
+    }
 
 
 def _aliases(store: Store, ids: Sequence[str]) -> _Told:
     sql = """
-        select model || '@' || alias as id, epoch_us(since), actor from aliases
+        select model || '@' || alias as id, epoch_us(since) from aliases
         where id in (select unnest(?::varchar[]))
     """
-    return {name: (name, f"since {_day(us)} by {actor}") for name, us, actor in store.read(sql, [list(ids)]).rows}
+    return {name: (name, f"since {_day(us)}") for name, us in store.read(sql, [list(ids)]).rows}
 
 
 _TELLERS: dict[str, Callable[[Store, Sequence[str]], _Told]] = {
@@ -334,5 +337,5 @@ def _day(us: int) -> str:
 
 
 def _line(node: Node, label: str, depth: int) -> str:
-    said = f" as {label}" if label and node.kind == "data" else ""
+    said = f" as {label}" if node.kind == "data" and label not in {"", node.name} else ""
     return f"{'  ' * depth}{node.kind} {node.name}{said}" + (f" ({node.note})" if node.note else "")

@@ -20,6 +20,7 @@ _ROWS = 12
 _TALL, _THIN, _SPACE, _GAP = 40, 10, 12, 56
 _NARROW, _WIDE = 90, 210
 _SWEEPS = 4
+_READABLE = 0.85  # below it the smaller words would be hard to read
 _MORE = "more"
 
 
@@ -73,7 +74,8 @@ def draw_boxes(boxes: Sequence[Box], arrows: Sequence[Arrow], *, title: str = ""
     if note:
         parts.append(draw.words(0, height - 6, note, muted=True))
     story = [f"{known[arrow.start].name} to {known[arrow.end].name}" for arrow in forward]
-    return draw.canvas(width, height, draw.describe(title or "Diagram", story or [box.name for box in boxes]), *parts)
+    label = draw.describe(title or "Diagram", story or [box.name for box in boxes])
+    return draw.canvas(width, height, label, *parts, least=width * _READABLE)
 
 
 def standalone(drawing: Html) -> Html:
