@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 
 import click
@@ -65,7 +66,7 @@ def export(obj: Here, file: Path | None, since: str | None, model: str | None) -
 
     lines = audit.export(obj.store(), since=since, model=model)
     with contextlib.ExitStack() as stack:
-        target = stack.enter_context(audit.whole(file)) if file else click.get_binary_stream("stdout")
+        target = stack.enter_context(audit.whole(file)) if file else sys.stdout.buffer
         count = sum(1 for line in lines if target.write(line))
     if file:
         click.echo(f"{file}: {count:,} events", err=True)

@@ -17,7 +17,7 @@ from nbops.render.model import Html, coordinate, element
 
 _COLOURS = {"data": draw.BLUE, "run": draw.GREEN, "version": draw.PURPLE, "alias": draw.ORANGE}
 _ROWS = 12
-_TALL, _THIN, _SPACE, _GAP = 40, 10, 12, 56
+_TALL, _THIN, _SPACE, _GAP = 40, 10, 12, 40
 _NARROW, _WIDE = 90, 210
 _SWEEPS = 4
 _READABLE = 0.85  # below it the smaller words would be hard to read
@@ -87,11 +87,12 @@ def standalone(drawing: Html) -> Html:
 
 def _forward(keys: Sequence[str], arrows: Sequence[Arrow]) -> list[Arrow]:
     """The arrows without those that close a circle, one for each pair of boxes."""
-    following: dict[str, dict[str, Arrow]] = {key: {} for key in keys}
+    labels: dict[tuple[str, str], list[str]] = {}
     for arrow in arrows:
-        before = following[arrow.start].get(arrow.end)
-        label = ", ".join(dict.fromkeys(filter(None, [before.label if before else "", arrow.label])))
-        following[arrow.start][arrow.end] = Arrow(arrow.start, arrow.end, label)
+        labels.setdefault((arrow.start, arrow.end), []).append(arrow.label)
+    following: dict[str, dict[str, Arrow]] = {key: {} for key in keys}
+    for (start, end), told in labels.items():
+        following[start][end] = Arrow(start, end, ", ".join(filter(None, dict.fromkeys(told))))
     kept: list[Arrow] = []
     entered, left = set[str](), set[str]()
     for root in keys:

@@ -86,7 +86,10 @@ def test_a_source_leads_to_both_versions_whatever_they_called_it(typed: Type, mo
     assert typed("models", "using", "fligths").status == 64
     picture = tmp_path / "lineage.svg"
     lines = typed("models", "lineage", "air-time/1", "--svg", picture).out.splitlines()
-    assert [line.split("(")[0].rstrip() for line in lines[1:4:2]] == ["made from:", "    data flights/1 as train"]
+    assert [line.split("(")[0].rstrip() for line in lines[1:4:2]] == [
+        "made from:",
+        "    data flights/1 as flights, train",
+    ]
     assert picture.read_text(encoding="utf-8").startswith('<svg xmlns="http://www.w3.org/2000/svg" ')
     kinds = {
         way: {node["kind"] for node in typed("models", "lineage", "air-time", way, "--json").told["nodes"]}
