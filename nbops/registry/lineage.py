@@ -22,7 +22,7 @@ MOST = 300
 """Things that a graph holds; where there are more it says so."""
 
 Way = Literal["up", "down"]
-_EDGES = 10 * MOST
+_EDGES = 100 * MOST
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 _REFERENCE = re.compile(r"(?:models:/)?(?P<model>[^/@:]+)(?:/(?P<version>\d+)|@(?P<alias>[\w-]+))?")
 _HINT = 'Write "NAME", "NAME/3", "NAME@ALIAS", "data:NAME", "data:NAME/3", "data:DIGEST" or "run:ID".'
@@ -146,10 +146,12 @@ def using(store: Store, data: str, *, alias: str | None = None) -> list[Use]:
     """
     rows = store.read(
         """
-        with recursive down as (
+        with recursive steps as materialized (
+            select * from lineage
+        ), down as (
             select 'data' as kind, unnest(?::varchar[]) as id
             union
-            select l.to_kind, l.to_id from down d join lineage l on l.from_kind = d.kind and l.from_id = d.id
+            select s.to_kind, s.to_id from down d join steps s on s.from_kind = d.kind and s.from_id = d.id
         )
         select v.model, v.version, v.state, v.run_id::varchar, h.alias, epoch_us(h.since), epoch_us(h.until)
         from down d
@@ -180,33 +182,40 @@ def _graph(store: Store, reference: str, ways: Sequence[Way]) -> Graph:
 
 
 def _follow(
-    store: Store, level: Sequence[str], way: Way, keys: dict[str, None], edges: dict[tuple[str, str], list[str]]
+    store: Store, roots: Sequence[str], way: Way, keys: dict[str, None], edges: dict[tuple[str, str], list[str]]
 ) -> bool:
-    """Add what lies that way, level by level, as far as there is room. True when there was not enough."""
-    here, there = ("to", "from") if way == "up" else ("from", "to")
+    """Add what lies that way, the nearest first, as far as there is room. True when there was not enough."""
+    here, there = ("after", "before") if way == "up" else ("before", "after")
+    # The view is computed once, and not anew for each step.
     sql = f"""
-        select from_kind || ':' || from_id, to_kind || ':' || to_id, label from lineage
-        where {here}_kind || ':' || {here}_id in (select unnest(?::varchar[]))
-        order by {there}_id desc, {here}_id desc, label limit {_EDGES}
-    """  # noqa: S608 - one of two words of ours
-    seen, cut, room = set(level), False, len(keys) + MOST
-    while level:
-        found: list[str] = []
-        rows = store.read(sql, [list(level)]).rows
-        cut = cut or len(rows) == _EDGES
-        for before, after, label in rows:
-            far = before if way == "up" else after
-            if far not in keys and len(keys) >= room:
+        with recursive steps as materialized (
+            select from_kind || ':' || from_id as before, to_kind || ':' || to_id as after, label from lineage
+        ), found as (
+            select unnest(?::varchar[]) as key
+            union
+            select s.{there} from found f join steps s on s.{here} = f.key
+        )
+        select {here}, {there}, label from steps where {here} in (select key from found)
+        order by {there} desc, {here} desc, label limit {_EDGES}
+    """  # noqa: S608 - words of ours
+    rows = store.read(sql, [list(roots)]).rows
+    near: dict[str, list[tuple[str, str]]] = {}
+    for start, end, label in rows:
+        near.setdefault(start, []).append((end, label))
+    cut, room = len(rows) == _EDGES, len(keys) + MOST
+    waiting = list(roots)
+    entered = set(waiting)
+    for start in waiting:
+        for end, label in near.get(start, []):
+            if end not in keys and len(keys) >= room:
                 cut = True
                 continue
-            keys.setdefault(far)
-            labels = edges.setdefault((before, after), [])
-            if label not in labels:
-                labels.append(label)
-            if far not in seen:
-                seen.add(far)
-                found.append(far)
-        level = found
+            keys.setdefault(end)
+            labels = edges.setdefault((start, end) if way == "down" else (end, start), [])
+            labels += [label] if label not in labels else []
+            if end not in entered:
+                entered.add(end)
+                waiting.append(end)
     return cut
 
 
