@@ -6,10 +6,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
+from nbformat import v4
 
 from nbops import duck
+from nbops.execution import notebook as execution
 from nbops.records import new_id
 from nbops.registry.requests import MoveAlias, RegisterVersion
 from nbops.security.keys import Keys
@@ -96,6 +99,35 @@ def test_a_source_leads_to_both_versions_whatever_they_called_it(typed: Type, mo
         for way in ("--up", "--down")
     }
     assert kinds == {"--up": {"version", "run", "data"}, "--down": {"version", "alias"}}
+
+
+def test_notebooks_are_linked_by_the_file_that_one_writes_and_another_reads(
+    shared: Project, here: Workspace, typed: Type
+) -> None:
+    def executed(name: str, *sources: str) -> str:
+        cells = [v4.new_code_cell(source) for source in sources]
+        cells[0].metadata["tags"] = ["parameters"]
+        nbformat.write(v4.new_notebook(cells=cells), shared.folder / name)
+        outcome = execution.execute(here.store, shared.folder / name)
+        assert outcome.status == "finished", outcome.cause
+        return outcome.run_id
+
+    (shared.folder / "raw.csv").write_text("1\n2\n")
+    copying = 'open(clean, "w").write(open(raw).read() * 2)'
+    first = executed("prepare.ipynb", 'raw: "in" = "raw.csv"\nclean: "out" = "clean.csv"', copying)
+    second = executed("fit.ipynb", 'clean: "in" = "clean.csv"', "rows = open(clean).read()")
+    made = RegisterVersion(model="copies", run_id=second, artifact="model", sha256=new_id(), manifest="{}")
+    here.store.write(made)
+    found = typed("models", "lineage", "copies", "--json").told
+    assert {f"run:{first}", f"run:{second}", "version:copies/1"} < {
+        f"{node['kind']}:{node['id']}" for node in found["nodes"]
+    }
+    assert [(edge["label"], edge["after"] == f"run:{first}") for edge in found["edges"] if edge["label"] == "raw"] == [
+        ("raw", True)
+    ]
+    names = {row["name"] for row in found["nodes"] if row["kind"] == "data"}
+    assert names == {"raw", "clean"}
+    assert [row["model"] for row in typed("models", "using", "raw.csv", "--json").told] == ["copies"]
 
 
 def test_an_anchor_is_made_verified_and_exported(typed: Type, moment: datetime, tmp_path: Path) -> None:
