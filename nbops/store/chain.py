@@ -77,19 +77,26 @@ def entries(store: Store, condition: str = "true", *values: object) -> Iterator[
 
 
 def walk(store: Store, looked_for: Collection[str] = ()) -> Walk:
-    """Follow the chain from its beginning to its end, or to the first event that does not belong."""
+    """Follow the chain from its beginning to its end, or to the first event that does not belong.
+
+    An event that disagrees with itself is named rather than one that only follows where something is gone: with another number, for
+    instance, an event stands elsewhere than it is missed.
+    """
     head, seq, count, passed = GENESIS, 0, 0, dict.fromkeys({GENESIS}.intersection(looked_for), 0)
+    orphan: Entry | None = None
     for entry in entries(store):
-        if entry.previous_hash != head or not entry.intact:
-            # One that was edited disagrees with itself; where one is gone or was put in, the next one whole disagrees with the last.
-            what = (
-                "it was edited"
-                if not entry.intact
-                else f"what stood between it and sequence {seq} is not what was there"
-            )
-            problem = f"the chain breaks at sequence {entry.seq}, {entry.verb} of {entry.subject}: {what}"
-            return Walk(count=count, seq=seq, head=head, passed=passed, problem=problem, broken=entry)
-        head, seq, count = entry.hash, entry.seq, count + 1
-        if head in looked_for:
-            passed[head] = seq
-    return Walk(count=count, seq=seq, head=head, passed=passed)
+        if not entry.intact:
+            return _broken(entry, "{} was edited", Walk(count=count, seq=seq, head=head, passed=passed))
+        if orphan is None and entry.previous_hash != head:
+            orphan = entry
+        if orphan is None:
+            head, seq, count = entry.hash, entry.seq, count + 1
+            if head in looked_for:
+                passed[head] = seq
+    found = Walk(count=count, seq=seq, head=head, passed=passed)
+    return _broken(orphan, "something before {} is gone or was edited", found) if orphan else found
+
+
+def _broken(entry: Entry, what: str, found: Walk) -> Walk:
+    told = what.format(f"{entry.verb} of {entry.subject}")
+    return msgspec.structs.replace(found, problem=f"the chain breaks at sequence {entry.seq}: {told}", broken=entry)

@@ -171,9 +171,9 @@ def test_a_chain_that_breaks_is_exit_status_40_and_named(
     con.close()
     told = typed("audit", "verify")
     assert told.status == 40
-    assert "version.registered of model:m: it was edited" in told.out
+    assert "version.registered of model:m was edited" in told.out
     checked = typed("db", "check")
     assert checked.status == 40
-    assert "version.registered of model:m: it was edited" in checked.out
+    assert "version.registered of model:m was edited" in checked.out
     found = typed("audit", "verify", "--json")
     assert json.loads(found.out)["broken"]["subject"] == "model:m"
