@@ -11,6 +11,7 @@ from nbops.cli._base import cli
 from nbops.errors import NbopsError
 
 _MODULES = (
+    "_audit",
     "_data",
     "_db",
     "_demo",
@@ -18,6 +19,7 @@ _MODULES = (
     "_kernels",
     "_keys",
     "_models",
+    "_lineage",
     "_params",
     "_project",
     "_report",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nbops import duck
+from nbops import duck, times
 from nbops.data import exporting
 from nbops.data.relation import Files, Query, parquet
 from nbops.data.requests import Part
@@ -197,12 +197,12 @@ def foreign(store: Store, contract: Contract) -> dict[str, Snapshot]:
 
 def as_of(store: Store, source: str, time: datetime | str) -> Snapshot:
     """The version that was the last one at a time; without a zone it is local. Raises NotFound and UsageError."""
-    moment = _moment(time)
+    moment = times.moment(time)
     found = _read(
         store,
         "where source = ? and created <= make_timestamp(?) order by version desc limit 1",
         source,
-        int(moment.timestamp() * 1e6),
+        times.microseconds(moment),
     )
     if not found:
         raise NotFound(
@@ -222,15 +222,6 @@ def resolve(store: Store, reference: str) -> Snapshot:
     if match["time"]:
         return as_of(store, match["source"], match["time"])
     return get(store, match["source"], int(match["version"]) if match["version"] else None)
-
-
-def _moment(time: datetime | str) -> datetime:
-    if isinstance(time, str):
-        try:
-            time = datetime.fromisoformat(time)
-        except ValueError as error:
-            raise UsageError(f"{time!r} is no time.", hint="Such as 2026-01-31 or 2026-01-31T08:00+01:00.") from error
-    return time.astimezone(UTC)
 
 
 def _read(store: Store, rest: str, *values: Any) -> list[Snapshot]:

@@ -108,8 +108,8 @@ def frame(x_axis: Axis, y_axis: Axis, *, width: int, room: float, labels: tuple[
     return plot._replace(furniture=parts)
 
 
-def canvas(width: float, height: float, label: str, *parts: Html) -> Html:
-    """The whole drawing around its parts; `label` is what a screen reader says."""
+def canvas(width: float, height: float, label: str, *parts: Html, least: float = 0) -> Html:
+    """The whole drawing around its parts; `label` is what a screen reader says. It never shrinks below the `least` width."""
     return element(
         "svg",
         *parts,
@@ -118,7 +118,7 @@ def canvas(width: float, height: float, label: str, *parts: Html) -> Html:
         role="img",
         aria_label=label,
         font_size=FONT,
-        style="display:block;max-width:100%;height:auto;font-variant-numeric:tabular-nums",
+        style=f"display:block;max-width:100%;{f'min-width:{least:.0f}px;' if least else ''}height:auto;font-variant-numeric:tabular-nums",
     )
 
 

@@ -1,4 +1,4 @@
-"""Signatures over what an archive holds: an Ed25519 signature in a DSSE envelope over {member: SHA-256}.
+"""Signatures: an Ed25519 signature in a DSSE envelope, over what an archive holds as {member: SHA-256} or over another statement.
 
 The envelope is https://github.com/secure-systems-lab/dsse, version 1: what is signed is the pre-authentication encoding of the payload,
 so a signature for one purpose never fits another. Which keys count is the caller's business: nothing here reads a file, and a key or a
@@ -11,7 +11,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MEMBER = "signature.json"
 _TYPE = "application/vnd.nbops.model+json"
 _LONGEST = 1 << 24
+_FILE = "Do not load this file. Get it again from where it was made."
 
 
 class Signature(Record):
@@ -58,12 +59,16 @@ def fingerprint(key: Ed25519PublicKey) -> str:
 
 def sign(members: Mapping[str, bytes], key: Ed25519PrivateKey) -> bytes:
     """The envelope for an archive of those members."""
-    payload = _payload(members)
+    return seal(_TYPE, _payload(members), key)
+
+
+def seal(kind: str, payload: bytes, key: Ed25519PrivateKey) -> bytes:
+    """The envelope for a statement; `kind` says what sort of statement it is."""
     signature = Signature(
-        keyid=fingerprint(key.public_key()), sig=base64.b64encode(key.sign(_encoded(_TYPE, payload))).decode()
+        keyid=fingerprint(key.public_key()), sig=base64.b64encode(key.sign(_encoded(kind, payload))).decode()
     )
     return msgspec.json.encode(
-        Envelope(payload=base64.b64encode(payload).decode(), payloadType=_TYPE, signatures=(signature,))
+        Envelope(payload=base64.b64encode(payload).decode(), payloadType=kind, signatures=(signature,))
     )
 
 
@@ -75,30 +80,60 @@ def verify(members: Mapping[str, bytes], keys: Mapping[str, tuple[str, Ed25519Pu
     """
     if MEMBER not in members:
         return None
-    from cryptography.exceptions import InvalidSignature
+    sealed = read(_TYPE, members[MEMBER], Statement("model", f"The model's {MEMBER}", _FILE))
+    if sealed.payload != _payload(members):
+        raise TrustRefused(f"The model is not what was signed: {_difference(sealed.payload, members)}.", hint=_FILE)
+    return sealed.signer(keys)
 
-    if len(members[MEMBER]) > _LONGEST:
-        raise _refused(f"The model's {MEMBER} is too long.")
+
+class Statement(NamedTuple):
+    """What is signed, as an error calls it, where the signature stands, and what to do when it is none."""
+
+    what: str
+    place: str
+    hint: str
+
+
+class Sealed(NamedTuple):
+    """An envelope that was read, whose signatures nobody has looked at yet."""
+
+    about: Statement
+    kind: str
+    payload: bytes
+    signatures: tuple[tuple[str, bytes], ...]
+
+    def signer(self, keys: Mapping[str, tuple[str, Ed25519PublicKey]]) -> Signed:
+        """Who signed the payload. Raises TrustRefused when an acknowledged key's signature is not of that key."""
+        from cryptography.exceptions import InvalidSignature
+
+        for keyid, signature in self.signatures:
+            if keyid not in keys:
+                continue
+            name, key = keys[keyid]
+            try:
+                key.verify(signature, _encoded(self.kind, self.payload))
+            except InvalidSignature as error:
+                raise TrustRefused(
+                    f"The {self.about.what}'s signature is not by the key {name!r} ({keyid}), which it names.",
+                    hint=self.about.hint,
+                ) from error
+            return Signed(fingerprint=keyid, name=name)
+        return Signed(fingerprint=self.signatures[0][0], name=None)
+
+
+def read(kind: str, envelope: bytes, about: Statement) -> Sealed:
+    """An envelope around a statement of that `kind`. Raises TrustRefused when it is none."""
+    if len(envelope) > _LONGEST:
+        raise TrustRefused(f"{about.place} is too long.", hint=about.hint)
     try:
-        envelope = msgspec.json.decode(members[MEMBER], type=Envelope)
-        payload = base64.b64decode(envelope.payload, validate=True)
-        signatures = [(one.keyid, base64.b64decode(one.sig, validate=True)) for one in envelope.signatures]
+        found = msgspec.json.decode(envelope, type=Envelope)
+        payload = base64.b64decode(found.payload, validate=True)
+        signatures = tuple((one.keyid, base64.b64decode(one.sig, validate=True)) for one in found.signatures)
     except (msgspec.DecodeError, binascii.Error, ValueError) as error:
-        raise _refused(f"The model's {MEMBER} cannot be read: {error}") from error
-    if envelope.payloadType != _TYPE or not signatures:
-        raise _refused(f"The model's {MEMBER} is not a signature of a model.")
-    if payload != _payload(members):
-        raise _refused(f"The model is not what was signed: {_difference(payload, members)}.")
-    for keyid, signature in signatures:
-        if keyid not in keys:
-            continue
-        name, key = keys[keyid]
-        try:
-            key.verify(signature, _encoded(envelope.payloadType, payload))
-        except InvalidSignature as error:
-            raise _refused(f"The model's signature is not by the key {name!r} ({keyid}), which it names.") from error
-        return Signed(fingerprint=keyid, name=name)
-    return Signed(fingerprint=signatures[0][0], name=None)
+        raise TrustRefused(f"{about.place} cannot be read: {error}", hint=about.hint) from error
+    if found.payloadType != kind or not signatures:
+        raise TrustRefused(f"{about.place} is not a signature of a {about.what}.", hint=about.hint)
+    return Sealed(about, kind, payload, signatures)
 
 
 def _payload(members: Mapping[str, bytes]) -> bytes:
@@ -119,7 +154,3 @@ def _difference(payload: bytes, members: Mapping[str, bytes]) -> str:
     found = msgspec.json.decode(_payload(members), type=dict[str, str])
     names = sorted(name for name in {*signed, *found} if signed.get(name) != found.get(name))
     return f"{', '.join(names[:5])} differ" if names else "the signed list is written in another way"
-
-
-def _refused(message: str) -> TrustRefused:
-    return TrustRefused(message, hint="Do not load this file. Get it again from where it was made.")

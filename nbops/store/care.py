@@ -20,7 +20,7 @@ from nbops.errors import NbopsError, NotFound, StoreError, StoreUnavailable
 from nbops.events import StoreRestored
 from nbops.records import Record, at
 from nbops.store import blobs, database, spool
-from nbops.store.chain import GENESIS, link
+from nbops.store.chain import walk
 from nbops.store.client import Store
 from nbops.store.meeting import Meeting
 from nbops.store.places import Places
@@ -220,17 +220,8 @@ def _sequence(store: Store) -> Finding:
 
 
 def _chain(store: Store) -> Finding:
-    head, count = GENESIS, 0
-    sql = "select seq, epoch_us(time), actor, verb, subject, detail, previous_hash, hash from core.events order by seq"
-    for *fields, previous, found in store.read(sql).rows:
-        if previous != head or link(previous, *fields) != found:
-            return Finding(
-                what="events",
-                told=f"{count:,} are linked",
-                problem=f"the chain breaks at sequence {fields[0]}: something was edited",
-            )
-        head, count = found, count + 1
-    return Finding(what="events", told=f"{count:,} events, each linked to the one before")
+    found = walk(store)
+    return Finding(what="events", told=f"{found.count:,} events, each linked to the one before", problem=found.problem)
 
 
 def _files(store: Store) -> Finding:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -13,10 +14,11 @@ import nbops.tracking.commands  # noqa: F401 - teaches the writer its verbs, as 
 from nbops import duck
 from nbops.config import Settings
 from nbops.records import Actor, new_id, now_us
-from nbops.store import database
+from nbops.store import database, guard
+from nbops.store.client import Store
 from nbops.store.places import Places
 from nbops.store.sidecar import Sidecar
-from nbops.store.wire import Envelope, Reply, Request, encode
+from nbops.store.wire import Envelope, Reply, Request, Table, encode
 from nbops.store.writer import Job, Writer
 from nbops.tracking.requests import StartRun
 
@@ -50,6 +52,14 @@ class Inside:
         """How many rows of core's table are committed."""
         return int(self.rows(f"select count(*) from core.{table}")[0][0])  # noqa: S608 - a name of the test's own
 
+    def near(self) -> Store:
+        """What reads this store as a client does, no more."""
+        return cast("Store", Near(self))
+
+    def edit(self, sql: str, *values: object) -> None:
+        """Change the file behind the writer's back."""
+        duck.cursor(self.opened.connection).execute(sql, list(values))
+
     def restart(self) -> None:
         """Leave the file and open it again, as the next owner does."""
         self.close()
@@ -66,6 +76,21 @@ class Inside:
         self.opened = database.open_store(self.places, self.settings, self.sidecar)
         self.writer = Writer(self.opened.connection, self.places.database, self.sidecar, on_fatal=lambda: None)
         self.writer.start()
+
+
+class Near:
+    """Reads what is committed, under the rules for SQL that the owner has."""
+
+    def __init__(self, inside: Inside) -> None:
+        self.places = inside.places
+        self.settings = inside.settings
+        self._inside = inside
+
+    def read(self, sql: str, values: Sequence[object] = ()) -> Table:
+        """The rows of one SELECT."""
+        guard.check(duck.cursor(self._inside.opened.connection), sql)
+        rows = [list(row) for row in self._inside.rows(sql, *values)]
+        return Table(columns=[], rows=rows, truncated=False)
 
 
 def envelope(*requests: Request, tx: str | None = None, resend: bool = False) -> Envelope:

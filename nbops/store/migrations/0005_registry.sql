@@ -156,3 +156,45 @@ left join core.model_versions v on v.run_id = e.run_id and v.sha256 = e.sha256;
 
 create view main.evaluation_metrics as
 select evaluation_id, metric, value, low, high, unit from core.evaluation_metrics;
+
+-- Every name under which data is known, by the digest of its content; what a notebook declares is in its key, a list where it names several files.
+-- What a run logged under the name of a parameter is that parameter's data: it is not told twice.
+create view main.data_names as
+with declared as (
+    select run_id, unnest(map_entries(
+        try_cast(json_extract(parts, '$.parts.inputs') as map(varchar, struct(path varchar, digest varchar)))
+    )) as item
+    from core.run_keys
+), found as (
+    select content_hash as digest, source as name, version, null::varchar as path, null::uuid as run_id, 'version' as role
+    from core.snapshots
+    union all
+    select digest, name, null, null, run_id, 'input' from core.inputs
+    union all
+    select unnest(string_split(d.item.value.digest, ' ')), d.item.key, null, d.item.value.path, d.run_id, 'input'
+    from declared d
+    where not exists (select 1 from core.inputs i where i.run_id = d.run_id and i.name = d.item.key)
+    union all
+    select unnest(string_split(digest, ' ')), name, null, path, run_id, 'output' from core.outputs
+    union all
+    select content_hash, source, version, null, run_id, 'output' from core.snapshots where run_id is not null
+)
+select distinct digest, name, version, path, run_id, role from found where digest is not null and digest <> 'missing';
+
+create view main.lineage as
+select 'data' as from_kind, digest as from_id, 'run' as to_kind, run_id::varchar as to_id, name as label
+from main.data_names
+where role = 'input'
+union all
+select 'run', run_id::varchar, 'data', digest, name from main.data_names where role = 'output'
+union all
+select 'data', b.content_hash, 'data', a.content_hash, i.input
+from core.snapshot_inputs i
+join core.snapshots a on a.source = i.source and a.version = i.version
+join core.snapshots b on b.source = i.input and b.version = i.input_version
+union all
+select 'run', parent_id::varchar, 'run', run_id::varchar, 'child' from core.runs where parent_id is not null
+union all
+select 'run', run_id::varchar, 'version', model || '/' || version, artifact from core.model_versions
+union all
+select 'version', model || '/' || version, 'alias', model || '@' || alias, kind from main.aliases;
