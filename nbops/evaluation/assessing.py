@@ -61,7 +61,7 @@ def rows_of(frame: pd.DataFrame, asked: Asked) -> pd.DataFrame:
     """
     import numpy as np
 
-    for name in _named(asked):
+    for name in named(asked):
         _known(frame, name)
     kept = frame.loc[frame[asked.target].notna()].reset_index(drop=True)
     if not len(kept):
@@ -144,8 +144,9 @@ class _Assessing:
     """One model and its rows, asked once."""
 
     def __init__(self, model: Any, frame: pd.DataFrame, features: Callable[[pd.DataFrame], Any], asked: Asked) -> None:
-        self.model, self.frame, self.features, self.asked = model, frame, features, asked
-        self.found = answered(model, frame, features, asked)
+        self.model, self.frame, self.asked = model, frame, asked
+        self.given = features(frame)
+        self.found = answered(model, frame, lambda _: self.given, asked)
         self.metric = metric(self.found.task, asked.metric or default_metric(self.found)).name
         each, scale = by_row(self.found, self.metric)
         unit = asked.unit if metric(self.found.task, self.metric).unit == "target" else ""
@@ -215,8 +216,8 @@ class _Assessing:
 
     def _worst_rows(self) -> tuple[WorstRow, ...]:
         lost = losses(self.found)
-        names = list(self.frame.columns)[:_FIELDS]
-        shown = [(name, self.frame[name]) for name in names if name != self.asked.target]
+        names = list(getattr(self.given, "columns", ()))[:_FIELDS]
+        shown = [(name, self.frame[name]) for name in names if name in self.frame.columns]
         return tuple(
             WorstRow(
                 row=int(place),
@@ -242,10 +243,11 @@ class _Assessing:
         return calibrate_regression(self.found.truth, self.found.predicted, unit=self.asked.unit)
 
     def _importance(self) -> Any:
-        given = self.features(self.frame)
-        if not hasattr(given, "columns") or len(given) < 2:
+        if not hasattr(self.given, "columns"):
+            raise UsageError("the model does not know its columns by name.", hint="Fit it on a DataFrame.")
+        if len(self.given) < 2:
             return ()
-        return importance(given, self._answers, self._measured, scale=self.scale, most=_DEALT_ROWS)
+        return importance(self.given, self._answers, self._measured, scale=self.scale, most=_DEALT_ROWS)
 
     def _answers(self, features: pd.DataFrame) -> Any:
         """What the metric is computed from: probabilities where there are such, else predictions."""
@@ -280,7 +282,8 @@ def _coded(labels: Any, classes: Sequence[Any]) -> Any:
     return np.array([places[one] for one in np.asarray(labels).tolist()])
 
 
-def _named(asked: Asked) -> list[str]:
+def named(asked: Asked) -> list[str]:
+    """The columns that a question names, the target first."""
     flat = [name for one in asked.protected for name in ([one] if isinstance(one, str) else one)]
     more = [name for name in (asked.time, asked.groups) if name is not None]
     return [asked.target, *asked.slices, *flat, *more]

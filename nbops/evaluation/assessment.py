@@ -17,7 +17,7 @@ from nbops.records import Record
 
 
 class WorstRow(Record):
-    """One of the rows that were answered worst: its place among the kept rows, from 0, and its columns as text."""
+    """One of the rows that were answered worst: its place among the kept rows, from 0, and what the model was given, as text."""
 
     row: int
     truth: str

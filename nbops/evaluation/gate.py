@@ -75,7 +75,8 @@ def _comparison(policy: Policy, evidence: Evidence) -> Check:
     if evidence.champion is None:
         return Check("comparison", "skipped", "There is no champion yet to compare with.")
     if found is None or found.metric != policy.metric:
-        sentence = f"{told} was not compared with the champion {evidence.champion} on the same rows."
+        why = f" {evidence.incomparable}" if evidence.incomparable else ""
+        sentence = f"{told} was not compared with the champion {evidence.champion} on the same rows.{why}"
         return Check("comparison", "failed", sentence)
     if found.difference is None:
         return Check("comparison", "failed", f"{told} is not defined for both models on these rows.")

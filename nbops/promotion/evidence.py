@@ -119,7 +119,7 @@ class _Case:
         """Everything that the policy may ask for."""
         own, policy = self.own.answers, self.policy
         champion = None if holder is None else models.version(self.store, self.own.version.model, holder)
-        found = None if champion is None else self._compared(champion)
+        found, why_not = (None, "") if champion is None else self._compared(champion)
         names = dict.fromkeys([policy.metric, *(name for name in policy.limits if _is_metric(own, name))])
         units = {one.name: self.unit for one in METRICS[own.task] if one.unit == "target"}
         return policy, Evidence(
@@ -129,6 +129,7 @@ class _Case:
             units=units,
             champion=None if champion is None else f"{champion.model}/{champion.version}",
             paired=found,
+            incomparable=why_not,
             tuned=self._tuned(champion),
             parts=self._parts() if policy.slices is not None else None,
             calibration_error=self._calibration() if policy.calibration is not None else None,
@@ -145,14 +146,15 @@ class _Case:
         loaded = models.load_blob(self.store, version.run_id, version.sha256, shown, trust=self.trust)
         rule = loaded.manifest.rule
         asked = self.asked if rule is None else msgspec.structs.replace(self.asked, rule=rule)
-        return _Scored(version, loaded, answered(Subject(loaded), self.rows, loaded.prepared, asked))
+        subject = Subject(loaded)
+        return _Scored(version, loaded, answered(subject, self.rows, subject.features(asked), asked))
 
-    def _compared(self, champion: ModelVersion) -> Paired | None:
-        """The candidate beside the champion on the same rows; None where the champion cannot be asked about them."""
+    def _compared(self, champion: ModelVersion) -> tuple[Paired | None, str]:
+        """The candidate beside the champion on the same rows, or why the champion cannot be asked about them."""
         try:
-            return paired(self._scored(champion).answers, self.own.answers, self.policy.metric)
-        except (ModelError, NotFound, UsageError):
-            return None
+            return paired(self._scored(champion).answers, self.own.answers, self.policy.metric), ""
+        except (ModelError, NotFound, UsageError) as error:
+            return None, error.message
 
     def _tuned(self, champion: ModelVersion | None) -> tuple[str, ...]:
         """What else these rows were used for, as far as runs and reviews tell."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nbops.errors import NotFound, ParameterError, StoreCorrupt
+from nbops.errors import NotFound, ParameterError, StoreCorrupt, UsageError
 from nbops.evaluation import assessing, cases
 from nbops.evaluation.assessing import Asked
 from nbops.evaluation.assessment import Assessment
@@ -72,6 +73,21 @@ class Subject:
         """What the estimator says of prepared rows."""
         return self.loaded.estimator.predict(predicting(self.loaded.estimator, features))
 
+    def features(self, asked: Asked) -> Callable[[pd.DataFrame], Any]:
+        """What makes of rows what the model takes.
+
+        Where it does not know its columns it takes all that the question does not name, and a single one as a Series: texts, mostly.
+        """
+
+        def prepared(rows: pd.DataFrame) -> Any:
+            known = self.loaded.prepared(rows)
+            if known is not rows:
+                return known
+            rest = rows.drop(columns=[name for name in assessing.named(asked) if name in rows.columns])
+            return rest.iloc[:, 0] if rest.shape[1] == 1 else rest
+
+        return prepared
+
 
 def evaluate(
     store: Store,
@@ -89,8 +105,10 @@ def evaluate(
     """
     run_id, sha256, shown = models.resolve(store, reference, logged)
     loaded = models.load_blob(store, run_id, sha256, shown, trust=trust)
+    if not asked.target:
+        asked = msgspec.structs.replace(asked, target=_target(loaded))
     frame = _frame(data)
-    described = artifacts.describe(data, "data", store.settings.project)
+    described = artifacts.describe(frame if _is_table(data) else data, "data", store.settings.project)
     if asked.rule is None and loaded.manifest.rule is not None:
         asked = msgspec.structs.replace(asked, rule=loaded.manifest.rule)
     card = card_of(store, run_id, sha256)
@@ -100,7 +118,8 @@ def evaluate(
         asked = msgspec.structs.replace(asked, unit=card.unit)
     rows = assessing.rows_of(frame, asked)
     kept = _parquet(rows)
-    found = assessing.assess(Subject(loaded), rows, loaded.prepared, asked)
+    subject = Subject(loaded)
+    found = assessing.assess(subject, rows, subject.features(asked), asked)
     found = msgspec.structs.replace(
         found,
         given=len(frame),
@@ -241,8 +260,21 @@ def _keep(store: Store, model: tuple[str, str, str], data: tuple[str, str], rows
     return Evaluation(evaluation_id, *model, *data, rows_sha256=kept.sha256, asked=asked, assessment=found)
 
 
+def _target(loaded: LoadedModel) -> str:
+    if loaded.manifest.output.name is None:
+        raise UsageError(
+            "It is not known which column holds the truth.",
+            hint='Name it: target="air_time". log_model(target=…) remembers it.',
+        )
+    return loaded.manifest.output.name
+
+
+def _is_table(data: Any) -> bool:
+    return hasattr(data, "to_pandas")
+
+
 def _frame(data: Any) -> pd.DataFrame:
-    """The rows as a DataFrame: a frame, a version of data, or a Parquet or CSV file."""
+    """The rows as a DataFrame: a frame (of polars or Arrow, too), a version of data, or a Parquet or CSV file."""
     import pandas as pd
 
     if isinstance(data, pd.DataFrame):
@@ -250,6 +282,14 @@ def _frame(data: Any) -> pd.DataFrame:
     if hasattr(data, "frame") and callable(data.frame):
         told: pd.DataFrame = data.frame()
         return told
+    if _is_table(data):
+        given: pd.DataFrame = data.to_pandas()
+        return given
+    if not isinstance(data, (str, os.PathLike)):
+        raise UsageError(
+            f"A {type(data).__name__} holds no rows to judge by.",
+            hint="Give a DataFrame, a version of data, or a Parquet or CSV file.",
+        )
     path = Path(data)
     if not path.is_file():
         raise NotFound(f"There is no file {str(path)!r}.", hint=f"The current folder is {Path.cwd()}.")

@@ -376,11 +376,6 @@ def holder(store: Store, name: str, alias: str) -> int:
     return int(version)
 
 
-def logged(store: Store, run_id: str, name: str = "model") -> Manifest:
-    """What a run's logged model says of itself. Raises NotFound with what the run has."""
-    return _logged(store, run_id, _path(name))[1]
-
-
 def _logged(store: Store, run_id: str, path: str) -> tuple[str, Manifest, bytes]:
     rows = store.read(
         "select path, sha256 from artifacts where run_id = ? and kind = 'model' order by path", [run_id]

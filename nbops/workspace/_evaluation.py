@@ -94,15 +94,10 @@ def evaluate(  # noqa: PLR0913 - what may be looked at
     """See `nbops.evaluate`."""
     from nbops.render.progress import told
 
-    if target is None:
-        raise UsageError(
-            "It is not known which column holds the truth.",
-            hint='Name it: target="air_time". log_model(target=…) remembers it.',
-        )
     if time is not None and groups is not None:
         raise UsageError("Rows depend on each other by `time` or by `groups`, not by both.", hint="Leave one out.")
     asked = Asked(
-        target=target, slices=tuple(slices), protected=tuple(protected), time=time, groups=groups, metric=metric, unit=unit
+        target=target or "", slices=tuple(slices), protected=tuple(protected), time=time, groups=groups, metric=metric, unit=unit
     )  # fmt: skip
     with told("evaluating"):
         found = evaluations.evaluate(store, reference, data, asked, logged=logged, sizing=sizing, trust=trust)

@@ -241,7 +241,7 @@ class Version:
         from nbops.workspace import _evaluation
 
         return _evaluation.evaluate(
-            self._store, self.reference, data, target=target or self.manifest.output.name, slices=slices, protected=protected, time=time,
+            self._store, self.reference, data, target=target, slices=slices, protected=protected, time=time,
             groups=groups, metric=metric, unit=unit, sizing=sizing, trust=trust,
         )  # fmt: skip
 

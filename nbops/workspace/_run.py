@@ -223,12 +223,9 @@ class Run:
 
         See `nbops.evaluate`. Raises NotFound when no model was logged.
         """
-        from nbops.registry import models
         from nbops.workspace import _evaluation
 
         self._recording.flush()
-        if target is None:
-            target = models.logged(self._store, self.run_id, model).output.name
         return _evaluation.evaluate(
             self._store, self.run_id, data, target=target, slices=slices, protected=protected, time=time, groups=groups, metric=metric,
             unit=unit, sizing=sizing, trust=(), logged=model,

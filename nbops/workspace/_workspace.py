@@ -194,10 +194,6 @@ class Workspace:
             )  # fmt: skip
         store = self._asked
         reference = model if isinstance(model, str) else model.reference
-        if target is None:
-            from nbops.registry import models
-
-            target = models.load(store, reference, trust=trust).manifest.output.name
         return _evaluation.evaluate(
             store, reference, data, target=target, slices=slices, protected=protected, time=time, groups=groups, metric=metric,
             unit=unit, sizing=sizing, trust=trust,

@@ -9,10 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import mean_absolute_error
 from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.pipeline import make_pipeline
 
 import nbops
 from nbops.errors import ConfigError, Conflict, NotFound, ReviewRefused, UsageError
@@ -311,3 +314,39 @@ def test_the_verbs_of_the_package_are_those_of_the_workspace(
     assert found.stored.reference == "times/1"
     assert nbops.model("times").version("champion") == two.champion
     assert "800 rows" in nbops.review(made(here, "verbs", ["a"]).propose(reason="seen").id).to_html()
+
+
+def test_a_model_of_texts_is_judged_by_its_one_column(here: Workspace) -> None:
+    texts = pd.DataFrame({"text": ["late again", "on time"] * 40, "late": ["yes", "no"] * 40})
+    with here.start_run("texts") as run:
+        run.log_model(make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts["text"], texts["late"]))
+        found = run.evaluate(texts, target="late").result
+    told = found.of("accuracy")
+    assert told is not None
+    assert told.value == 1
+    assert "Importance: the model does not know its columns by name." in found.notes
+
+
+def test_a_champion_that_cannot_be_asked_about_the_rows_is_told_with_the_reason(here: Workspace) -> None:
+    made(here, "strange", ["a", "b"]).propose(reason="the first").approve(reason="there was none")
+    with here.start_run("strange") as run:
+        run.log_model(
+            LinearRegression().fit(TRAIN[["a"]], TRAIN["minutes"]), reference=TRAIN[["a", "minutes"]], target="minutes"
+        )
+        run.evaluate(TEST[["a", "minutes"]])
+    review = here.register_model(run, "strange").propose(reason="simpler")
+    assert checks(review)["comparison"] == "failed"
+    assert "was not compared with the champion strange/1 on the same rows." in review.to_text()
+    assert "b" in review.case.inquiry.evidence.incomparable
+
+
+def test_rows_come_from_files_and_other_frames_too(here: Workspace, two: Two, tmp_path: Path) -> None:
+    TEST.to_parquet(tmp_path / "rows.parquet")
+    TEST.to_csv(tmp_path / "rows.csv", index=False)
+    error = mean_absolute_error(TEST["minutes"], two.better.load().predict(TEST))
+    for data in (tmp_path / "rows.parquet", str(tmp_path / "rows.csv"), pa.Table.from_pandas(TEST)):
+        assert two.better.evaluate(data).metrics.loc["mae", "value"] == pytest.approx(error)
+    with pytest.raises(UsageError, match="A list holds no rows to judge by"):
+        two.better.evaluate([1, 2])
+    with pytest.raises(NotFound, match="There is no file"):
+        two.better.evaluate(tmp_path / "rows.feather")
