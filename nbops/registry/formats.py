@@ -36,6 +36,7 @@ from nbops.errors import ModelError, TrustRefused
 from nbops.records import Record
 from nbops.registry import functions, natives, pickles, usercode
 from nbops.registry.functions import FunctionModel
+from nbops.registry.origin import Origin
 from nbops.registry.signature import Kind, Scalar, Signature, infer, scalar
 from nbops.security import signing
 from nbops.security import trust as guard
@@ -85,9 +86,10 @@ class Description(Record):
     versions: dict[str, str]
     code: tuple[CodeFile, ...]
     unreviewed: tuple[str, ...]
+    origin: Origin | None = None
 
 
-class Manifest(Description):
+class Manifest(Description, kw_only=True):
     """The description and what it cannot say of itself: SHA-256 (hex) and size in bytes of the whole blob."""
 
     sha256: str
@@ -146,12 +148,13 @@ def pack(
     reference: object = None,
     target: str | None = None,
     signer: Ed25519PrivateKey | None = None,
+    origin: Origin | None = None,
 ) -> Packed:
     """The fitted `model`, or a function that predicts, as one blob.
 
     `code` lists the files of the user's own modules that its classes and functions come from; `trust` the full names of other
     libraries' types that the caller vouches for. `example`, `reference` and `target` give the signature: see `signature.infer`.
-    What `signer` signs may be a pickle, if no other format can hold it.
+    What `signer` signs may be a pickle, if no other format can hold it. The `origin` is kept as it is told.
     Raises ModelError when the model is not fitted, holds something that only this process knows, or cannot be written.
     """
     if isinstance(model, FunctionModel):
@@ -170,6 +173,7 @@ def pack(
         versions={**_versions(), **natives.versions(model)},
         code=tuple(CodeFile(name=name, sha256=_digest(text)) for name, text in files.items()),
         unreviewed=content.unreviewed,
+        origin=origin,
     )
     members = {**content.members, **files, _MANIFEST: msgspec.json.encode(description)}
     if signer is not None:

@@ -6,6 +6,7 @@ a model is built in this process unless its load is to be proven.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -15,12 +16,13 @@ from nbops.errors import ModelError, NbopsError, NotFound, StoreCorrupt, TrustRe
 from nbops.records import Record, short
 from nbops.registry import formats, models
 from nbops.registry.formats import Manifest, Opened
+from nbops.registry.origin import Origin
 from nbops.registry.proof import prove
 from nbops.security import signing
 from nbops.store.client import Store
 
 _VERSIONS = """
-    select v.model || '/' || v.version, v.run_id::varchar, v.artifact, v.sha256, v.manifest
+    select v.model || '/' || v.version, v.run_id::varchar, v.artifact, v.sha256, v.manifest, v.model, v.version
     from model_versions v where ? or (v.model = ? and (? is null or v.version = ?)) order by v.model, v.version
 """
 _LOGGED = """
@@ -53,6 +55,8 @@ class _Kept(NamedTuple):
     artifact: str
     sha256: str
     manifest: str | None
+    model: str = ""
+    version: int = 0
 
 
 def verify(store: Store, reference: str | None = None, *, load: bool = False) -> list[Finding]:
@@ -94,6 +98,8 @@ def _one(store: Store, kept: _Kept, *, load: bool) -> Iterator[Finding]:
         told = [f"{opened.manifest.format} of {opened.manifest.estimator}", *_signature(store, opened)]
         _check_types(opened)
         _check_artifact(store, kept)
+        _check_origin(store, kept, opened.manifest.origin)
+        _check_inputs(store, kept)
         if load:
             vouched = models.vouching(store, kept.run_id, opened, ())
             own = msgspec.structs.replace(vouched, types=opened.manifest.unreviewed) if vouched.code else vouched
@@ -167,3 +173,26 @@ def _check_artifact(store: Store, kept: _Kept) -> None:
                 store.get_blob(sha256)
             except (StoreCorrupt, NotFound) as error:
                 raise StoreCorrupt(f"{path} of run {short(kept.run_id)}: {error.message}", hint=error.hint) from error
+
+
+def _check_origin(store: Store, kept: _Kept, origin: Origin | None) -> None:
+    """The environment, profile and example that it names."""
+    for what, sha256 in origin.blobs.items() if origin else ():
+        try:
+            store.get_blob(sha256)
+        except (StoreCorrupt, NotFound) as error:
+            raise StoreCorrupt(f"The {what} of {kept.what}: {error.message}", hint=error.hint) from error
+
+
+def _check_inputs(store: Store, kept: _Kept) -> None:
+    """The data that the version says it was made of, against the event of its registration."""
+    if kept.manifest is None:
+        return
+    sql = "select detail from events where verb = 'version.registered' and subject = ?"
+    told = [json.loads(row[0]) for row in store.read(sql, [f"model:{kept.model}"]).rows]
+    inputs = store.read(
+        "select name, digest from version_inputs where model = ? and version = ?", [kept.model, kept.version]
+    ).rows
+    then: dict[str, str] = next((event.get("inputs", {}) for event in told if event["version"] == kept.version), {})
+    if then != dict(inputs):
+        raise StoreCorrupt(f"The inputs of {kept.what} are not those that it was registered with.", hint=_RESTORE)
