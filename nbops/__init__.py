@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nbops.data.checking import check
     from nbops.errors import NbopsError
     from nbops.records import Input, Output, Secret
+    from nbops.registry.formats import ModelVersionWarning
     from nbops.workspace._fluent import (
         autolog,
         board,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Input",
+    "ModelVersionWarning",
     "NbopsError",
     "Output",
     "Run",
@@ -86,6 +88,7 @@ __all__ = [
 
 _ELSEWHERE = {
     "check": "nbops.data.checking",
+    "ModelVersionWarning": "nbops.registry.formats",
     "NbopsError": "nbops.errors",
     "Run": "nbops.workspace._run",
     "Workspace": "nbops.workspace._workspace",

@@ -56,7 +56,10 @@ _METHODS = ("predict", "predict_proba", "decision_function", "score_samples", "t
 
 
 class ModelVersionWarning(UserWarning):
-    """A model is loaded with another scikit-learn than the one that trained it: it may predict differently."""
+    """A model is loaded with another scikit-learn than the one that made it: it may predict differently.
+
+    `warnings.simplefilter("ignore", nbops.ModelVersionWarning)` silences it.
+    """
 
 
 class Output(Record):
@@ -199,7 +202,7 @@ def unpack(
 
 
 def build(opened: Opened, vouched: Vouching) -> Loaded:
-    """The model in a blob that was looked at. Another minor version of scikit-learn gives a ModelVersionWarning.
+    """The model in a blob that was looked at. Another version of scikit-learn gives a ModelVersionWarning.
 
     Raises TrustRefused before anything untrusted is imported or built, and ModelError when it cannot be rebuilt here.
     """
@@ -421,12 +424,13 @@ def _digest(data: bytes) -> str:
 
 def _compare_versions(trained: Mapping[str, str]) -> None:
     then, now = (versions.get("scikit-learn", "") for versions in (trained, _versions()))
-    if then.split(".")[:2] != now.split(".")[:2]:
+    if then != now:
+        from nbops.tracking.recording import callers_level  # not for each load: a fresh process proves models, too
+
         warnings.warn(
-            f"The model was trained with scikit-learn {then} and is loaded with {now}: it may fail or predict differently."
-            " Compare its predictions, or train it again.",
+            f"The model was made with scikit-learn {then} and is loaded with {now}: compare its predictions, or train it again.",
             ModelVersionWarning,
-            stacklevel=3,
+            stacklevel=callers_level(),
         )
 
 

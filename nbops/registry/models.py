@@ -192,7 +192,7 @@ def register(
     if runs.info(store, run_id).actor == user_name(os.getuid()):  # who logged it vouched for its types then
         vouched = msgspec.structs.replace(vouched, types=manifest.unreviewed)
     _record(store, f"run {short(run_id)}", manifest, vouched)
-    prove(data, vouched, example=example(store, run_id, path, manifest.signature))
+    prove(data, vouched, example=example(store, run_id, path, manifest))
     request = RegisterVersion(
         model=model,
         run_id=run_id,
@@ -354,15 +354,17 @@ def _logged(store: Store, run_id: str, path: str) -> tuple[str, Manifest, bytes]
     return found[path], formats.describe(data), data
 
 
-def example(store: Store, run_id: str, artifact: str, signature: Signature | None) -> Any:
-    """The rows that were kept to try a logged model on, None when there are none."""
+def example(store: Store, run_id: str, artifact: str, manifest: Manifest) -> Any:
+    """The rows that were kept to try a logged model on, as it takes them; None when there are none."""
     import pandas as pd
 
-    try:
-        frame = pd.read_parquet(io.BytesIO(artifacts.load(store, run_id, example_path(artifact))))
-    except NotFound:
-        return None
-    return _conformed(frame, signature)
+    data = None
+    if manifest.origin is None:
+        with contextlib.suppress(NotFound):  # before there were origins, the run alone named it
+            data = artifacts.load(store, run_id, example_path(artifact))
+    elif manifest.origin.example is not None:
+        data = store.get_blob(manifest.origin.example)
+    return None if data is None else _conformed(pd.read_parquet(io.BytesIO(data)), manifest.signature)
 
 
 def example_path(artifact: str) -> str:
