@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nbops.data.checking import check
     from nbops.errors import NbopsError
     from nbops.records import Input, Output, Secret
+    from nbops.registry.formats import ModelVersionWarning
     from nbops.workspace._fluent import (
         autolog,
         board,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Input",
+    "ModelVersionWarning",
     "NbopsError",
     "Output",
     "Run",
@@ -94,6 +96,7 @@ __all__ = [
 
 _ELSEWHERE = {
     "check": "nbops.data.checking",
+    "ModelVersionWarning": "nbops.registry.formats",
     "NbopsError": "nbops.errors",
     "Run": "nbops.workspace._run",
     "Workspace": "nbops.workspace._workspace",

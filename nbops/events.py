@@ -75,11 +75,12 @@ class ModelCreated(Event, tag="model.created"):
 
 
 class VersionRegistered(Event, tag="version.registered"):
-    """A model got a new version."""
+    """A model got a new version; `inputs` are the digests of the data that its run had read by then, by name."""
 
     version: int
     run_id: str
     sha256: str
+    inputs: dict[str, str] = {}
 
 
 class ModelEvaluated(Event, tag="model.evaluated"):

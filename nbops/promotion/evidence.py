@@ -137,7 +137,7 @@ class _Case:
             signature=None if champion is None else differences(self.own.version, champion),
             latency_ms=self._latency() if policy.latency_ms is not None else None,
             assumptions=self._assumptions() if policy.assumptions else (),
-            failed_run=_failed(self.store, self.own.version.run_id),
+            failed_run=bool(self.own.version.doubt),
             waiver=waiver,
         )
 
@@ -268,11 +268,6 @@ def _part(one: Slice, scale: Scale, overall: float) -> Part:
 
 def _is_metric(own: Answers, name: str) -> bool:
     return any(one.name == name for one in METRICS[own.task])
-
-
-def _failed(store: Store, run_id: str) -> bool:
-    found = store.read("select status from runs where run_id = ?", [run_id]).rows
-    return bool(found) and found[0][0] in {"failed", "stopped", "lost"}
 
 
 def _holder(store: Store, model: str, alias: str) -> int | None:

@@ -62,7 +62,10 @@ def register(tx: Transaction, request: RegisterVersion) -> int:
         request.model, version, request.run_id, request.artifact, request.manifest, request.sha256, tx.time, tx.actor.name,
         request.description, tx.next_seq(),
     )  # fmt: skip
-    tx.event(VersionRegistered(subject=subject, version=version, run_id=request.run_id, sha256=request.sha256))
+    inputs = _keep_inputs(tx, request, version)
+    tx.event(
+        VersionRegistered(subject=subject, version=version, run_id=request.run_id, sha256=request.sha256, inputs=inputs)
+    )
     return version
 
 
@@ -215,6 +218,16 @@ def retire(tx: Transaction, request: Retire) -> None:
         request.version,
     )
     tx.event(VersionRetired(subject=f"model:{request.model}", version=request.version, why=request.why))
+
+
+def _keep_inputs(tx: Transaction, request: RegisterVersion, version: int) -> dict[str, str]:
+    """Copy what the run has read until now: whatever it reads later, no model of before was made of."""
+    sql = "select name, digest, source, rows from main.run_inputs where run_id = ? order by name"
+    found = tx.rows(sql, request.run_id)
+    for row in found:
+        insert = "insert into core.version_inputs values (?, ?, ?, ?, ?, ?, ?)"
+        tx.run(insert, request.model, version, *row, tx.next_seq())
+    return {name: digest for name, digest, *_ in found}
 
 
 def _create(tx: Transaction, model: str) -> None:

@@ -38,6 +38,7 @@ from nbops.evaluation.decision import DecisionRule
 from nbops.records import Record
 from nbops.registry import functions, natives, pickles, usercode
 from nbops.registry.functions import FunctionModel
+from nbops.registry.origin import Origin
 from nbops.registry.signature import Kind, Scalar, Signature, infer, scalar
 from nbops.security import signing
 from nbops.security import trust as guard
@@ -57,7 +58,10 @@ _METHODS = ("predict", "predict_proba", "decision_function", "score_samples", "t
 
 
 class ModelVersionWarning(UserWarning):
-    """A model is loaded with another scikit-learn than the one that trained it: it may predict differently."""
+    """A model is loaded with another scikit-learn than the one that made it: it may predict differently.
+
+    `warnings.simplefilter("ignore", nbops.ModelVersionWarning)` silences it.
+    """
 
 
 class Output(Record):
@@ -91,6 +95,7 @@ class Description(Record, kw_only=True):
     code: tuple[CodeFile, ...]
     unreviewed: tuple[str, ...]
     rule: DecisionRule | None = None
+    origin: Origin | None = None
 
 
 class Manifest(Description, kw_only=True):
@@ -143,7 +148,7 @@ class _Content(Record):
     unreviewed: tuple[str, ...]
 
 
-def pack(
+def pack(  # noqa: PLR0913 - what may be said of a model
     model: object,
     *,
     code: Sequence[str | os.PathLike[str]] = (),
@@ -153,13 +158,14 @@ def pack(
     target: str | None = None,
     rule: DecisionRule | None = None,
     signer: Ed25519PrivateKey | None = None,
+    origin: Origin | None = None,
 ) -> Packed:
     """The fitted `model`, or a function that predicts, as one blob.
 
     `code` lists the files of the user's own modules that its classes and functions come from; `trust` the full names of other
     libraries' types that the caller vouches for. `example`, `reference` and `target` give the signature: see `signature.infer`.
     `rule` says how its answers become decisions; one that the model brings, as scikit-learn's threshold classifiers do, is read.
-    What `signer` signs may be a pickle, if no other format can hold it.
+    What `signer` signs may be a pickle, if no other format can hold it. The `origin` is kept as it is told.
     Raises ModelError when the model is not fitted, holds something that only this process knows, or cannot be written.
     """
     if isinstance(model, FunctionModel):
@@ -179,6 +185,7 @@ def pack(
         code=tuple(CodeFile(name=name, sha256=_digest(text)) for name, text in files.items()),
         unreviewed=content.unreviewed,
         rule=rule if rule is not None else _rule_of(model),
+        origin=origin,
     )
     members = {**content.members, **files, _MANIFEST: msgspec.json.encode(description)}
     if signer is not None:
@@ -204,7 +211,7 @@ def unpack(
 
 
 def build(opened: Opened, vouched: Vouching) -> Loaded:
-    """The model in a blob that was looked at. Another minor version of scikit-learn gives a ModelVersionWarning.
+    """The model in a blob that was looked at. Another version of scikit-learn gives a ModelVersionWarning.
 
     Raises TrustRefused before anything untrusted is imported or built, and ModelError when it cannot be rebuilt here.
     """
@@ -436,12 +443,13 @@ def _digest(data: bytes) -> str:
 
 def _compare_versions(trained: Mapping[str, str]) -> None:
     then, now = (versions.get("scikit-learn", "") for versions in (trained, _versions()))
-    if then.split(".")[:2] != now.split(".")[:2]:
+    if then != now:
+        from nbops.tracking.recording import callers_level  # not for each load: a fresh process proves models, too
+
         warnings.warn(
-            f"The model was trained with scikit-learn {then} and is loaded with {now}: it may fail or predict differently."
-            " Compare its predictions, or train it again.",
+            f"The model was made with scikit-learn {then} and is loaded with {now}: compare its predictions, or train it again.",
             ModelVersionWarning,
-            stacklevel=3,
+            stacklevel=callers_level(),
         )
 
 

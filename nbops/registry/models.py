@@ -23,8 +23,8 @@ from nbops.errors import (
     nearest,
 )
 from nbops.evaluation.decision import DecisionRule, decide
-from nbops.records import Record, at, now_us, short
-from nbops.registry import formats
+from nbops.records import Record, RunStatus, at, now_us, short
+from nbops.registry import facts, formats
 from nbops.registry.formats import Manifest, Opened, Vouching
 from nbops.registry.natives import predicting
 from nbops.registry.requests import RegisterVersion, TrustModel
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 FOLDER = "models"
 _SUFFIX = ".skops"
-_EXAMPLE_ROWS = 50
+_ENDED = {"failed": "failed", "stopped": "was stopped", "lost": "was lost"}
 _NAME = re.compile(r"[^\W_](?:[\w .\-]{0,98}[\w.\-])?")
 _REFERENCE = re.compile(r"(?:models:/)?(?P<name>[^/@]+?)(?:/(?P<version>\d+))?(?:@(?P<alias>[\w-]+))?")
 
@@ -75,9 +75,19 @@ class ModelVersion(Record):
     state: str
     actor: str
     description: str | None = None
+    run_status: RunStatus | None = None
+    """How its run stands now: one that was registered while it went on may have failed since."""
+
+    @property
+    def doubt(self) -> str:
+        """Why its run is no ground to stand on, "" when it finished or goes on."""
+        if self.run_status in {"running", "finished"}:
+            return ""
+        return f"its run {short(self.run_id)} {_ENDED.get(self.run_status or '', 'is not there any more')}"
 
     def __repr__(self) -> str:
-        return f"<ModelVersion {self.model}/{self.version} ({self.state}) from run {short(self.run_id)}>"
+        doubt = f"; {self.doubt}" if self.doubt else ""
+        return f"<ModelVersion {self.model}/{self.version} ({self.state}{doubt}) from run {short(self.run_id)}>"
 
 
 class Given(Record):
@@ -155,6 +165,7 @@ def log(recording: Recording, model: object, name: str, given: Given) -> LoggedM
     """Keep a fitted model with a run. Raises ModelError when it could not be loaded elsewhere, NotFound for a key to sign with."""
     path = _path(name)
     signer = keys(recording.store).signer(None if given.sign is True else given.sign) if given.sign else None
+    gathered = facts.gather(recording, model, example=given.example, reference=given.reference)
     packed = formats.pack(
         model,
         code=given.code,
@@ -164,9 +175,10 @@ def log(recording: Recording, model: object, name: str, given: Given) -> LoggedM
         target=given.target,
         rule=given.rule,
         signer=signer,
+        origin=gathered.origin,
     )
     artifacts.add(recording, path, packed.data, "model", "application/vnd.nbops.model+zip")
-    _keep_example(recording, name, given.example)
+    facts.keep(recording, path.removesuffix(_SUFFIX), gathered)
     return LoggedModel(run_id=recording.run_id, name=name, manifest=packed.manifest)
 
 
@@ -209,7 +221,7 @@ def register(
     if runs.info(store, run_id).actor == user_name(os.getuid()):  # who logged it vouched for its types then
         vouched = msgspec.structs.replace(vouched, types=manifest.unreviewed)
     _record(store, f"run {short(run_id)}", manifest, vouched)
-    prove(data, vouched, example=example(store, run_id, path, manifest.signature))
+    prove(data, vouched, example=example(store, run_id, path, manifest))
     request = RegisterVersion(
         model=model,
         run_id=run_id,
@@ -243,7 +255,7 @@ def version(store: Store, model: str, number: int | None = None) -> ModelVersion
 def versions(store: Store, model: str) -> list[ModelVersion]:
     """The versions of a model, oldest first; empty when there is no such model."""
     sql = """
-        select model, version, run_id::varchar, artifact, sha256, manifest, state, actor, description
+        select model, version, run_id::varchar, artifact, sha256, manifest, state, actor, description, run_status
         from model_versions where model = ? order by version
     """
     found = store.read(sql, [model]).rows
@@ -392,29 +404,17 @@ def _logged(store: Store, run_id: str, path: str) -> tuple[str, Manifest, bytes]
     return found[path], formats.describe(data), data
 
 
-def _keep_example(recording: Recording, name: str, rows: object) -> None:
-    """Keep the rows that a registration tries the model on."""
+def example(store: Store, run_id: str, artifact: str, manifest: Manifest) -> Any:
+    """The rows that were kept to try a logged model on, as it takes them; None when there are none."""
     import pandas as pd
 
-    if not isinstance(rows, pd.DataFrame):
-        return
-    try:
-        data = rows.head(_EXAMPLE_ROWS).to_parquet()
-    except (ValueError, TypeError):
-        # Parquet does not know its columns: the model will be proven to load, not to predict.
-        return
-    artifacts.add(recording, example_path(_path(name)), data, "table", "application/vnd.apache.parquet")
-
-
-def example(store: Store, run_id: str, artifact: str, signature: Signature | None) -> Any:
-    """The rows that were kept to try a logged model on, None when there are none."""
-    import pandas as pd
-
-    try:
-        frame = pd.read_parquet(io.BytesIO(artifacts.load(store, run_id, example_path(artifact))))
-    except NotFound:
-        return None
-    return _conformed(frame, signature)
+    data = None
+    if manifest.origin is None:
+        with contextlib.suppress(NotFound):  # before there were origins, the run alone named it
+            data = artifacts.load(store, run_id, example_path(artifact))
+    elif manifest.origin.example is not None:
+        data = store.get_blob(manifest.origin.example)
+    return None if data is None else _conformed(pd.read_parquet(io.BytesIO(data)), manifest.signature)
 
 
 def example_path(artifact: str) -> str:

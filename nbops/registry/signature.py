@@ -51,7 +51,7 @@ def infer(
     """
     observed = reference is not None
     fitted = getattr(model, "feature_names_in_", None)
-    frame = _frame(reference if observed else example, fitted)
+    frame = as_frame(reference if observed else example, fitted)
     if frame is None:
         return None, None
     wanted = list(fitted) if fitted is not None else [name for name in frame.columns if name != target]
@@ -68,6 +68,20 @@ def infer(
     columns = tuple(_column(frame[name], observed=observed) for name in wanted)
     named = fitted is not None or not hasattr(model, "n_features_in_")  # a step of the user's own may take names unseen
     return Signature(columns=columns, named=named), kind_of(frame[target]) if target in frame.columns else None
+
+
+def as_frame(rows: object, fitted: Any) -> pd.DataFrame | None:
+    """A DataFrame, or an array (rows, columns) with the names that a model was `fitted` on if these fit; None for anything else."""
+    import numpy as np
+    import pandas as pd
+
+    if isinstance(rows, pd.DataFrame):
+        return rows
+    if not isinstance(rows, np.ndarray) or rows.ndim != 2:
+        return None
+    width = rows.shape[1]
+    names = fitted if fitted is not None and len(fitted) == width else [f"x{at}" for at in range(width)]
+    return pd.DataFrame(rows, columns=names)
 
 
 def conform(frame: pd.DataFrame, signature: Signature) -> pd.DataFrame:
@@ -123,19 +137,6 @@ _OBJECTS: dict[str, Kind] = {
     "decimal": "float", "datetime64": "datetime", "datetime": "datetime", "date": "datetime",
 }  # fmt: skip
 _NUMBERS = {"boolean", "integer", "floating", "mixed-integer-float", "decimal", "empty"}
-
-
-def _frame(rows: object, fitted: Any) -> pd.DataFrame | None:
-    import numpy as np
-    import pandas as pd
-
-    if isinstance(rows, pd.DataFrame):
-        return rows
-    if not isinstance(rows, np.ndarray) or rows.ndim != 2:
-        return None
-    width = rows.shape[1]
-    names = fitted if fitted is not None and len(fitted) == width else [f"x{at}" for at in range(width)]
-    return pd.DataFrame(rows, columns=names)
 
 
 def _column(values: pd.Series[Any], *, observed: bool) -> Column:

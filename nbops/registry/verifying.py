@@ -6,6 +6,7 @@ a model is built in this process unless its load is to be proven.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -15,12 +16,13 @@ from nbops.errors import ModelError, NbopsError, NotFound, StoreCorrupt, TrustRe
 from nbops.records import Record, short
 from nbops.registry import formats, models
 from nbops.registry.formats import Manifest, Opened
+from nbops.registry.origin import Origin
 from nbops.registry.proof import prove
 from nbops.security import signing
 from nbops.store.client import Store
 
 _VERSIONS = """
-    select v.model || '/' || v.version, v.run_id::varchar, v.artifact, v.sha256, v.manifest
+    select v.model || '/' || v.version, v.run_id::varchar, v.artifact, v.sha256, v.manifest, v.model, v.version
     from model_versions v where ? or (v.model = ? and (? is null or v.version = ?)) order by v.model, v.version
 """
 _LOGGED = """
@@ -53,6 +55,8 @@ class _Kept(NamedTuple):
     artifact: str
     sha256: str
     manifest: str | None
+    model: str = ""
+    version: int = 0
 
 
 def verify(store: Store, reference: str | None = None, *, load: bool = False) -> list[Finding]:
@@ -93,11 +97,12 @@ def _one(store: Store, kept: _Kept, *, load: bool) -> Iterator[Finding]:
         _check_manifest(kept, opened.manifest)
         told = [f"{opened.manifest.format} of {opened.manifest.estimator}", *_signature(store, opened)]
         _check_types(opened)
-        _check_artifact(store, kept)
+        _check_registration(store, kept)
+        _check_blobs(store, kept, opened.manifest.origin)
         if load:
             vouched = models.vouching(store, kept.run_id, opened, ())
             own = msgspec.structs.replace(vouched, types=opened.manifest.unreviewed) if vouched.code else vouched
-            example = models.example(store, kept.run_id, kept.artifact, opened.manifest.signature)
+            example = models.example(store, kept.run_id, kept.artifact, opened.manifest)
             prove(data, own, example=example)
             told.append("loads in a fresh process" + (" and predicts as here" if example is not None else ""))
     except NbopsError as error:
@@ -153,17 +158,33 @@ def _check_types(opened: Opened) -> None:
         )
 
 
-def _check_artifact(store: Store, kept: _Kept) -> None:
-    """The run's own row for the file, and the example rows beside it."""
-    rows = store.read(
-        "select path, sha256 from artifacts where run_id = ? and path in (?, ?)",
-        [kept.run_id, kept.artifact, models.example_path(kept.artifact)],
+def _check_registration(store: Store, kept: _Kept) -> None:
+    """The version's file and inputs against the event of its registration, which the chain of events covers."""
+    if kept.manifest is None:
+        return
+    events = store.read(
+        "select detail from events where verb = 'version.registered' and subject = ?", [f"model:{kept.model}"]
     ).rows
-    for path, sha256 in rows:
-        if path == kept.artifact and sha256 != kept.sha256:
-            raise StoreCorrupt(f"{path} of run {short(kept.run_id)} is another file than the version's.", hint=_RESTORE)
-        if path != kept.artifact:
-            try:
-                store.get_blob(sha256)
-            except (StoreCorrupt, NotFound) as error:
-                raise StoreCorrupt(f"{path} of run {short(kept.run_id)}: {error.message}", hint=error.hint) from error
+    told: dict[str, object] = next(
+        (then for row in events if (then := json.loads(row[0]))["version"] == kept.version), {}
+    )
+    if told.get("sha256") != kept.sha256:
+        raise StoreCorrupt(f"{kept.what} is another file than the one that was registered.", hint=_RESTORE)
+    sql = "select name, digest from version_inputs where model = ? and version = ?"
+    if told.get("inputs", {}) != dict(store.read(sql, [kept.model, kept.version]).rows):
+        raise StoreCorrupt(f"The inputs of {kept.what} are not those that it was registered with.", hint=_RESTORE)
+
+
+def _check_blobs(store: Store, kept: _Kept, origin: Origin | None) -> None:
+    """The environment, profile and example that belong to it."""
+    if origin is None:
+        # Before there were origins, the run alone named the example.
+        sql = "select 'input example', sha256 from artifacts where run_id = ? and path = ?"
+        named = dict(store.read(sql, [kept.run_id, models.example_path(kept.artifact)]).rows)
+    else:
+        named = origin.blobs
+    for what, sha256 in named.items():
+        try:
+            store.get_blob(sha256)
+        except (StoreCorrupt, NotFound) as error:
+            raise StoreCorrupt(f"The {what} of {kept.what}: {error.message}", hint=error.hint) from error

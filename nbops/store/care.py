@@ -50,6 +50,10 @@ _REFERENCES = {
         select count(*) from core.snapshots where collection_id not in (select collection_id from core.collections)
     """,
     "versions of an unknown model": "select count(*) from core.model_versions where model not in (select name from core.models)",
+    "inputs of an unknown version": """
+        select count(*) from core.version_inputs i
+        where not exists (select 1 from core.model_versions v where v.model = i.model and v.version = i.version)
+    """,
     "reviews of an unknown version": """
         select count(*) from core.reviews r
         where not exists (select 1 from core.model_versions v where v.model = r.model and v.version = r.version)
@@ -70,6 +74,9 @@ _NAMED = """
     union select evidence from core.review_acts where evidence is not null
     union select rows_sha256 from core.evaluations union select report_sha256 from core.evaluations
     union select json_extract_string(card, '$.cases') from core.model_cards where json_extract_string(card, '$.cases') is not null
+    union select environment from main.version_facts where environment is not null
+    union select profile from main.version_facts where profile is not null
+    union select example from main.version_facts where example is not null
 """
 
 

@@ -72,12 +72,15 @@ class Recording:
         params: Iterable[Param] = (),
         joined: bool = False,
         folder: Path | None = None,
+        source: str | None = None,
     ) -> None:
         self.store = store
         self.run_id = run_id
         self.joined = joined
         self.folder = folder or Path.cwd()
         """Where the run's code lies."""
+        self.source = source
+        """The path of its notebook or script, as far as this process knows it."""
         self.ended = False
         self.held = False
         """A `with` block ends it, and nothing else does."""

@@ -78,7 +78,8 @@ def begin(
     _end_previous(where.site)
     project = store.settings.project
     source = provenance.relative(where.source, project)
-    recording = Recording(store, new_id(), params=made, folder=provenance.code_folder(where.source, project))
+    folder = provenance.code_folder(where.source, project)
+    recording = Recording(store, new_id(), params=made, folder=folder, source=where.source)
     request = StartRun(
         run_id=recording.run_id, experiment=experiment or provenance.experiment_of(where.source), name=name or "",
         started=now_us(), host=store.host, pid=os.getpid(), parent_id=_surrounding(), source=source, cell=where.cell, params=made,
@@ -113,7 +114,7 @@ def begin_headless(
     """
     birth = birth or Birth(new_id())
     made = [param(key, value) for key, value in params.items()]
-    recording = Recording(store, birth.run_id, params=made, folder=notebook.parent)
+    recording = Recording(store, birth.run_id, params=made, folder=notebook.parent, source=str(notebook))
     source = provenance.relative(str(notebook), store.settings.project)
     request = StartRun(
         run_id=recording.run_id, experiment=provenance.experiment_of(source), name=birth.name, started=now_us(),
@@ -268,7 +269,8 @@ def _join(
     request = AdoptRun(run_id=run_id, time=now_us(), experiment=experiment, name=name, cell=where.cell, tags=tags)
     known = _when_known(store, request)
     folder = provenance.code_folder(where.source, store.settings.project)
-    recording = Recording(store, run_id, params=[Param(*row) for row in known], joined=True, folder=folder)
+    params_there = [Param(*row) for row in known]
+    recording = Recording(store, run_id, params=params_there, joined=True, folder=folder, source=where.source)
     recording.watch()
     recording.params({item.key: value_of(item) for item in params})
     _joined.append(recording)

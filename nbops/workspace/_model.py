@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nbops.evaluation.decision import DecisionRule
+    from nbops.records import RunStatus
     from nbops.registry.card import Card
+    from nbops.registry.facts import Facts
     from nbops.registry.formats import Manifest
     from nbops.registry.models import LoadedModel
     from nbops.store.client import Store
@@ -205,6 +207,18 @@ class Version:
         return self.record.state
 
     @property
+    def run_status(self) -> RunStatus | None:
+        """How its run stands now; None when the run is gone."""
+        return self.record.run_status
+
+    @property
+    def facts(self) -> Facts:
+        """Where it comes from: environment, commit, notebook, data, code, profile."""
+        from nbops.registry import facts
+
+        return facts.read(self._store, self.record)
+
+    @property
     def description(self) -> str | None:
         """What was said when it was registered."""
         return self.record.description
@@ -298,7 +312,8 @@ class Version:
         return hash((self.model, self.version))
 
     def __repr__(self) -> str:
-        return f"<Version {self.reference} ({self.state}) from run {short(self.run_id)}>"
+        doubt = f"; {self.record.doubt}" if self.record.doubt else ""
+        return f"<Version {self.reference} ({self.state}{doubt}) from run {short(self.run_id)}>"
 
 
 def _csv(cases: str | os.PathLike[str] | pd.DataFrame) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -161,6 +162,31 @@ def test_python_gets_a_handle_with_the_best_run_and_all_runs(here: Workspace, pl
     assert (again.run_id, again.status) == (made.run_id, "finished")
     assert "alpha" in again._repr_html_()
     assert "4 points, 4 done" in str(again)
+
+
+def test_the_best_run_of_a_sweep_becomes_a_version(here: Workspace, inside: Path) -> None:
+    train = """
+import nbops, pandas as pd
+from sklearn.linear_model import Ridge
+rows = pd.DataFrame({"x": [0.0, 1.0, 2.0]})
+run = nbops.start_run()
+run.log_input(rows, "train")
+run.log_model(Ridge(alpha=alpha).fit(rows, rows.x), input_example=rows)
+"""
+    notebook = write(here.project / "trained.ipynb", "alpha = 1.0", train)
+    made = nbops.sweep(notebook, {"alpha": [3.0, 0.5]}, metric="mae", better="lower")
+    version = nbops.register_model(made.best(), "swept")
+    assert (version.run_id, version.run_status) == (made.best().run_id, "finished")
+    assert nbops.load_model("swept").estimator.alpha == 0.5
+    worse = nbops.register_model(made.best("mae", "higher"), "swept")
+    assert (worse.version, nbops.load_model("swept/2").estimator.alpha) == (2, 3.0)
+    origin = version.manifest.origin
+    assert origin is not None
+    assert (origin.source, origin.source_sha256) == ("trained.ipynb", hashlib.sha256(notebook.read_bytes()).hexdigest())
+    assert (
+        nbops.sql("select name, rows from version_inputs where model = 'swept'").to_numpy().tolist()
+        == [["train", 3]] * 2
+    )
 
 
 def test_the_direction_of_a_metric_is_known_from_the_project(here: Workspace, plain: Path, inside: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import subprocess
@@ -21,6 +22,7 @@ from nbops.registry import formats
 from nbops.registry.requests import RegisterVersion
 from nbops.registry.verifying import verify, worst
 from nbops.security.keys import Keys
+from nbops.store import care, database
 from nbops.workspace._model import Version
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project
@@ -38,6 +40,7 @@ def kept(here: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         Keys(None).new("ann")
         with here.start_run("kept") as run:
             model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
+            run.log_input(X, "train")
             run.log_model(model, input_example=X, reference=X.assign(left=Y), target="left", sign=True)
         yield here.register_model(run, "kept")
 
@@ -56,11 +59,12 @@ def test_a_sound_version_is_told_with_who_signed_it(here: Workspace, kept: Versi
 
 
 def test_a_flipped_byte_anywhere_is_found_and_named(here: Workspace, kept: Version) -> None:
-    """A hundred random places: in the artifact, in the example rows, and in the manifest that the store keeps."""
+    """A hundred random places: in the artifact, the example, the profile, the environment, and the manifest that the store keeps."""
     chance = random.Random(1)
     rows = here.store.read("select path, sha256 from artifacts where run_id = ?", [kept.run_id]).rows
-    blobs = {path: here.store.blob_path(sha256) for path, sha256 in rows if path.startswith("models/")}
-    assert len(blobs) == 2
+    blobs = {path: here.store.blob_path(sha256) for path, sha256 in rows}
+    assert {*blobs} >= {f"models/model.{suffix}" for suffix in ("skops", "example.parquet", "profile.json")}
+    assert len(blobs) == 4
     places = [chance.choice([*sorted(blobs), "manifest"]) for _ in range(100)]
     assert {*places} == {*blobs, "manifest"}
     for number, place in enumerate(places):
@@ -84,6 +88,50 @@ def test_a_flipped_byte_anywhere_is_found_and_named(here: Workspace, kept: Versi
         assert worst(findings) == 40
         assert ("manifest" in findings[0].problem) == (place == "manifest")
     assert verify(here.store, "kept")[0].problem == ""
+    assert {found.what for found in care.check(here.store) if found.problem} <= {"files"}
+
+
+def test_another_model_that_the_run_logs_later_is_no_damage(here: Workspace) -> None:
+    with here.start_run("later") as run:
+        run.log_model(LogisticRegression().fit(X, Y), input_example=X)
+        here.register_model(run, "later")
+        run.log_model(LogisticRegression(C=9).fit(X, Y), input_example=X.head(2))
+    (found,) = verify(here.store, "later", load=True)
+    assert found.problem == ""
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "update core.version_inputs set digest = 'other' where model = 'kept'",
+        "delete from core.version_inputs where model = 'kept'",
+        "update core.model_versions set sha256 = 'OTHER', manifest = 'MANIFEST' where model = 'kept'",
+    ],
+)
+def test_a_version_that_is_not_as_it_was_registered_is_found(here: Workspace, kept: Version, edit: str) -> None:
+    """Whoever edits the store's file puts in what fits together."""
+    with here.start_run("other") as run:
+        other = run.log_model(LogisticRegression().fit(X, Y)).manifest
+    edit = edit.replace("OTHER", other.sha256).replace("MANIFEST", msgspec.json.encode(other).decode())
+    with _edited(here, edit):
+        (found,) = verify(here.store, "kept")
+    assert (found.what, worst([found])) == ("kept/1", 40)
+    assert "registered" in found.problem
+    assert verify(here.store, "kept")[0].problem == ""
+
+
+@contextlib.contextmanager
+def _edited(here: Workspace, edit: str) -> Iterator[None]:
+    """The store after a change that no owner made; undone at the end."""
+    here.store.stop_owner()
+    file = here.store.places.database
+    before = file.read_bytes()
+    con = database.attach(here.store.places, here.settings)
+    con.execute(edit)
+    con.close()
+    yield
+    here.store.stop_owner()
+    file.write_bytes(before)
 
 
 def _flipped(text: bytearray, chance: random.Random) -> str | None:

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay
 
 from nbops.errors import NotFound, ParameterError, PathRefused, StoreCorrupt, UsageError
+from nbops.tracking import recording
 from nbops.tracking.artifacts import inside
 from nbops.workspace._run import Run
 from nbops.workspace._workspace import Workspace
@@ -31,6 +32,7 @@ OUTSIDE = [
 
 
 def blobs(here: Workspace) -> set[str]:
+    recording.finish()  # the environment of a run becomes one in the background
     return {path.name for path in here.store.places.blobs.glob("??/*")}
 
 

@@ -198,3 +198,45 @@ union all
 select 'run', run_id::varchar, 'version', model || '/' || version, artifact from core.model_versions
 union all
 select 'version', model || '/' || version, 'alias', model || '@' || alias, kind from main.aliases;
+
+-- The data that a version's run had read when it was registered.
+create table core.version_inputs (
+    model varchar not null,
+    version integer not null,
+    name varchar not null,
+    digest varchar not null,
+    source varchar,
+    rows bigint,
+    seq bigint not null
+);
+
+create view main.version_inputs as
+select model, version, name, digest, source, rows from core.version_inputs;
+
+create or replace view main.model_versions as
+select
+    v.model, v.version, v.run_id, v.state, v.artifact, v.sha256, v.manifest, v.description, v.created, v.actor, r.status as run_status
+from core.model_versions v
+left join core.runs r on r.run_id = v.run_id;
+
+-- A manifest that was damaged tells nothing, and keeps nobody from reading the others.
+create view main.version_facts as
+with told as (
+    select model, version, case when json_valid(manifest) then manifest::json end as manifest from core.model_versions
+)
+select
+    model, version, manifest->>'$.estimator' as estimator, manifest->>'$.versions.python' as python,
+    manifest->>'$.versions.scikit-learn' as scikit_learn, manifest->>'$.origin.platform' as platform,
+    manifest->>'$.origin.libraries' as libraries, manifest->>'$.origin.environment' as environment,
+    manifest->>'$.origin.commit' as "commit", try_cast(manifest->>'$.origin.dirty' as boolean) as dirty,
+    manifest->>'$.origin.source' as source, manifest->>'$.origin.source_sha256' as source_sha256,
+    manifest->>'$.origin.reference' as reference, manifest->>'$.origin.profile' as profile, manifest->>'$.origin.example' as example
+from told;
+
+create view main.version_code as
+with told as (
+    select model, version, case when json_valid(manifest) then manifest::json end as manifest from core.model_versions
+), files as (
+    select model, version, unnest(json_extract(manifest, '$.code[*]')) as file from told
+)
+select model, version, file->>'$.name' as name, file->>'$.sha256' as sha256 from files;
