@@ -5,6 +5,10 @@ from __future__ import annotations
 from nbops.records import Better, Record
 
 
+Rows = dict[int, str]
+"""Sequence -> SHA-256 of the rows that were put along with an event: see `nbops.store.witness`."""
+
+
 class Event(Record, tag_field="verb"):
     """The base: `subject` is what it happened to, as `kind:name`."""
 
@@ -73,6 +77,8 @@ class MetricDefined(Event, tag="metric.defined"):
 class ModelCreated(Event, tag="model.created"):
     """A model got its name."""
 
+    rows: Rows
+
 
 class VersionRegistered(Event, tag="version.registered"):
     """A model got a new version."""
@@ -80,6 +86,7 @@ class VersionRegistered(Event, tag="version.registered"):
     version: int
     run_id: str
     sha256: str
+    rows: Rows
 
 
 class ModelDescribed(Event, tag="model.described"):
@@ -87,6 +94,7 @@ class ModelDescribed(Event, tag="model.described"):
 
     card: str
     why: str | None
+    rows: Rows
 
 
 class VersionCommented(Event, tag="version.commented"):
@@ -94,6 +102,7 @@ class VersionCommented(Event, tag="version.commented"):
 
     version: int | None
     text: str
+    rows: Rows
 
 
 class VersionRetired(Event, tag="version.retired"):
@@ -109,6 +118,7 @@ class ModelFrozen(Event, tag="model.frozen"):
     version: int | None
     frozen: bool
     why: str
+    rows: Rows
 
 
 class AliasMoved(Event, tag="alias.moved"):
@@ -120,6 +130,7 @@ class AliasMoved(Event, tag="alias.moved"):
     kind: str
     review_id: str | None
     why: str | None
+    rows: Rows
 
 
 class ReviewProposed(Event, tag="review.proposed"):
@@ -132,6 +143,7 @@ class ReviewProposed(Event, tag="review.proposed"):
     passed: bool
     sha256: str
     reason: str
+    rows: Rows
 
 
 class ReviewActed(Event, tag="review.acted"):
@@ -147,6 +159,7 @@ class ReviewActed(Event, tag="review.acted"):
     sha256: str | None
     attested_by: str | None
     evidence: str | None
+    rows: Rows
 
 
 class ModelTrusted(Event, tag="model.trusted"):
