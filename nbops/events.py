@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from nbops.records import Better, Record
 
-
 Rows = dict[int, str]
 """Sequence -> SHA-256 of the rows that were put along with an event: see `nbops.store.witness`."""
 

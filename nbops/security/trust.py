@@ -17,9 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from nbops.errors import ModelError, TrustRefused
 from nbops.security.structure import check_structure
@@ -207,17 +205,13 @@ def untrusted(data: bytes) -> list[str]:
 
 def untrusted_in(members: Mapping[str, bytes]) -> list[str]:
     """The same for the members of an archive."""
-    import skops.io
-
     try:
-        schema, data = _read_once(members)
-        placed, _ = _scan(schema)
-        found = skops.io.get_untrusted_types(data=data)
+        read = _read_tree(members)
     except ModelError:
         raise
     except _DAMAGE as error:
         raise _refused(f"it is not a skops file ({type(error).__name__}: {error})") from error
-    return sorted({*found} - placed)
+    return sorted(read.unknown - read.placed)
 
 
 def load(members: Mapping[str, bytes], *, trust: Collection[str] = (), modules: Collection[str] = ()) -> object:
@@ -226,21 +220,15 @@ def load(members: Mapping[str, bytes], *, trust: Collection[str] = (), modules: 
     `trust` holds full names that a person vouched for, `modules` the names of modules trusted whole. Raises TrustRefused
     naming every type that nobody vouched for, before anything is imported, and ModelError for what cannot be built.
     """
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
-    vouched = {*trust}
     try:
-        schema, data = _read_once(members)
-        placed, names = _scan(schema)
-        vouched |= {name for name in names if name.rpartition(".")[0] in modules}
-        model = skops.io.loads(data, trusted=sorted(placed | vouched))
-    except UntrustedTypesFoundException as error:
-        refused = sorted({*untrusted_in(members)} - vouched)
-        raise TrustRefused(
-            f"The model holds what nobody vouched for: {', '.join(refused)}.",
-            hint=f"If you know who made it and what it does, pass trust={refused!r}.",
-        ) from error
+        read = _read_tree(members)
+        vouched = {*trust} | {name for name in read.names if name.rpartition(".")[0] in modules}
+        if refused := sorted(read.unknown - read.placed - vouched):
+            raise TrustRefused(
+                f"The model holds what nobody vouched for: {', '.join(refused)}.",
+                hint=f"If you know who made it and what it does, pass trust={refused!r}.",
+            )
+        model: object = read.tree.construct()
     except ModelError:
         raise
     except _DAMAGE as error:
@@ -311,52 +299,47 @@ def _read(data: memoryview, info: zipfile.ZipInfo) -> tuple[bytes, int]:
     return content, end
 
 
-def _stored(members: Mapping[str, bytes]) -> bytes:
-    """A new archive: skops reads whole members, so it never sees a compressed one of others'."""
-    if len(members) > _SMALL[0] or sum(map(len, members.values())) > _SMALL[1]:
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            for name, content in members.items():
-                archive.writestr(name, content)
-        return buffer.getvalue()
-    # A tenth of the time that zipfile takes.
-    files: list[bytes] = []
-    directory: list[bytes] = []
-    offset = 0
-    for name, content in members.items():
-        raw, size = name.encode(), len(content)
-        about = _ABOUT.pack(20, _UTF8, 0, 0, _DAY, zlib.crc32(content), size, size, len(raw), 0)
-        files += (b"PK\3\4", about, raw, content)
-        directory += (b"PK\1\2", _MADE, about, _PLACE.pack(0, 0, 0, 0, offset), raw)
-        offset += 4 + len(about) + len(raw) + size
-    size = sum(map(len, directory))
-    end = _END.pack(b"PK\5\6", 0, 0, len(members), len(members), size, offset, 0)
-    return b"".join([*files, *directory, end])
-
-
-# The records of a zip archive: a file's head, what it and the directory say of a file, its place, the end (APPNOTE 4.3).
 _LOCAL = struct.Struct("<4s2xH18xHH")
-_ABOUT = struct.Struct("<5H3I2H")
-_PLACE = struct.Struct("<3HII")
-_END = struct.Struct("<4s4HIIH")
-_MADE = struct.pack("<H", 20)
+"""The head of a file in a zip archive: signature, flags, sizes of the name and of what is extra (APPNOTE 4.3.7)."""
 _UTF8 = 0x800
-_DAY = 0x21  # 1 January 1980
-_SMALL = 0xFFFF, 2 << 30
-"""Files and bytes above which an archive needs the longer records of ZIP64."""
 
 
-def _read_once(members: Mapping[str, bytes]) -> tuple[object, bytes]:
-    """The schema, and the archive that skops gets: its schema is written anew, so that no reader can take it for anything else."""
-    schema = msgspec.json.decode(members[_SCHEMA])
-    return schema, _stored({**members, _SCHEMA: msgspec.json.encode(schema)})
+class _Tree(NamedTuple):
+    """A schema that was read and of which nothing is built: what skops does not trust, what stands where it was reviewed, all names."""
+
+    tree: Any
+    unknown: set[str]
+    placed: set[str]
+    names: set[str]
+
+
+def _read_tree(members: Mapping[str, bytes]) -> _Tree:
+    # The steps of skops.io.loads, which would unpack an archive by itself: so the schema that is scanned is the very one that is built.
+    from skops.io._audit import get_tree
+    from skops.io._utils import read_schema
+
+    schema, context = read_schema(_Source(members))
+    placed, names = _scan(schema)
+    tree = get_tree(schema, context, trusted=None)
+    return _Tree(tree, tree.get_unsafe_set(), placed, names)
+
+
+class _Source:
+    """What skops takes for an open archive."""
+
+    def __init__(self, members: Mapping[str, bytes]) -> None:
+        self._members = members
+
+    def read(self, name: str) -> bytes:
+        return self._members[name]
 
 
 def _scan(schema: object) -> tuple[set[str], set[str]]:
     """The reviewed names in a schema that stand only where they may, and all names."""
     placed: set[str] = set()
     misplaced: set[str] = set()
-    kinds: dict[object, tuple[object, str]] = {}
+    kinds: dict[object, tuple[str, str, bool]] = {}
+    marked: set[int] = set()
     names: set[str] = set()
     stack: list[Any] = [schema]
     while stack:
@@ -368,27 +351,28 @@ def _scan(schema: object) -> tuple[set[str], set[str]]:
                 names.add(name)
                 if name in REVIEWED:
                     (placed if loader in REVIEWED[name] else misplaced).add(name)
-                _check_node(node, (loader, name), kinds)
+                # skops takes a node with a known id for the first one of that id, whatever else it says.
+                kind = (loader, name, id(node) in marked)
+                identity = node.get("__id__")
+                if identity is not None and kinds.setdefault(identity, kind) != kind:
+                    raise _tampered(f"gives one identity to two objects ({kinds[identity][1]}, {name})")
+                _check_node(node, name, marked)
             stack += node.values()
         elif type(node) is list:
             stack += node
     return placed - misplaced, names
 
 
-def _check_node(node: dict[str, Any], kind: tuple[object, str], kinds: dict[object, tuple[object, str]]) -> None:
-    # skops takes a node with a known id for the first one of that id, whatever else it says.
-    identity = node.get("__id__")
-    if identity is not None and kinds.setdefault(identity, kind) != kind:
-        raise _tampered(f"gives one identity to two objects ({kinds[identity][1]}, {kind[1]})")
+def _check_node(node: dict[str, Any], name: str, marked: set[int]) -> None:
     if "key_types" in node:
-        loaders = _loaders(node["key_types"], "ListNode")
+        loaders = _loaders(node["key_types"], "ListNode", marked)
         if {*loaders} - {"TypeNode"}:
             raise _tampered("makes the keys of a dictionary with something other than a type")
-    if kind[1].startswith(_STATEFUL):
-        begins, length = next(rule for start, rule in _STATES.items() if kind[1].startswith(start))
-        loaders = _loaders(node["content"], "TupleNode")
+    if name.startswith(_STATEFUL):
+        begins, length = next(rule for start, rule in _STATES.items() if name.startswith(start))
+        loaders = _loaders(node["content"], "TupleNode", marked)
         if loaders[: len(begins)] != begins or len(loaders) != length:
-            raise _tampered(f"gives a {kind[1]} the state of something else")
+            raise _tampered(f"gives a {name} the state of something else")
 
 
 _TREE = (["NdArrayNode"] * 4 + ["JsonNode"] * 7 + ["ObjectNode"], 13)
@@ -401,11 +385,11 @@ _STATES: dict[str, tuple[list[str], int]] = {
 _STATEFUL = tuple(_STATES)
 
 
-def _loaders(node: dict[str, Any], wanted: str) -> list[object]:
+def _loaders(node: dict[str, Any], wanted: str, marked: set[int]) -> list[object]:
     """The loaders of the items of a list or tuple node, which is marked: its id must not stand for another one."""
     if node["__loader__"] != wanted:
         raise _tampered(f"has a {node['__loader__']} where a {wanted} belongs")
-    node["__loader__"] = f"checked {wanted}"
+    marked.add(id(node))
     return [item["__loader__"] for item in node["content"]]
 
 
