@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from nbops.records import short
+
 if TYPE_CHECKING:
     from nbops.store.client import Store
     from nbops.store.commands import Transaction
@@ -60,15 +62,15 @@ TABLES = {
     ),
 }  # fmt: skip
 """Everything in them but what a later verb changes: `model_versions.state`, which its own event tells."""
-_ALL = 1_000_000_000  # rows of a read: what is left out is not looked at
+ALL = 1_000_000_000
+"""The limit of a check's reads: what a limit leaves out is not looked at."""
 
 
 class Row(NamedTuple):
-    """What an event says of a row: its `digest`, and the `verb` and `subject` of the event."""
+    """What an event says of a row: its `digest`; and what the `event` is called."""
 
     digest: str
-    verb: str
-    subject: str
+    event: str
 
 
 def rows(tx: Transaction, **put: int) -> dict[int, str]:
@@ -87,45 +89,52 @@ def problems(store: Store) -> tuple[int, list[str]]:
     seen: set[int] = set()
     count = 0
     for table in TABLES:
-        found = store.read(_select(table), limit=_ALL).rows
+        found = store.read(_select(table), limit=ALL).rows
         for seq, digest in _digests(table, found):
-            said = told.get(seq)
-            if said is None or said.digest != digest or seq in seen:
-                why = "was changed" if said and seq not in seen else "is not what any event tells of"
-                wrong.append(f"{_called(store, table, seq)} {why}")
+            row = told.get(seq)
+            if row is None or seq in seen:
+                wrong.append(f"{_called(store, table, seq)} is not what any event tells of")
+            elif row.digest != digest:
+                wrong.append(f"{_called(store, table, seq)} was changed: {row.event} says otherwise")
             seen.add(seq)
         count += len(found)
-    wrong += [f"what {row.verb} of {row.subject} left is gone" for seq, row in told.items() if seq not in seen]
+    wrong += [f"what {row.event} left is gone" for seq, row in told.items() if seq not in seen]
     return count, wrong + list(_states(store))
 
 
-def _told(store: Store) -> dict[int, Row]:
-    sql = "select verb, subject, detail from core.events where detail like '%\"rows\":{%' order by seq"
-    return {
-        int(seq): Row(str(digest), verb, subject)
-        for verb, subject, detail in store.read(sql, limit=_ALL).rows
-        for seq, digest in _field(detail, "rows", {}).items()
-        if seq.isdecimal()
-    }
-
-
-def _states(store: Store) -> Iterator[str]:
-    """The versions whose state is not what the events say."""
-    sql = "select subject, detail from core.events where verb = 'version.retired'"
-    retired = {(subject, _field(detail, "version", 0)) for subject, detail in store.read(sql, limit=_ALL).rows}
-    for model, version, state in store.read("select model, version, state from core.model_versions", limit=_ALL).rows:
-        said = "retired" if (f"model:{model}", version) in retired else "registered"
-        if state != said:
-            yield f"{model}/{version} was changed: it is {state}, and by its events {said}"
-
-
-def _field(detail: str, name: str, default: Any) -> Any:
+def said(detail: str, name: str, default: Any) -> Any:
     """What the text of an event says; `default` when that cannot be told, which the chain finds."""
     try:
         found = json.loads(detail)[name]
     except (KeyError, TypeError, ValueError):
         return default
     return found if isinstance(found, type(default)) else default
+
+
+def _told(store: Store) -> dict[int, Row]:
+    sql = "select verb, subject, detail from core.events where detail like '%\"rows\":{%' order by seq"
+    return {
+        int(seq): Row(str(digest), _event(verb, subject, detail))
+        for verb, subject, detail in store.read(sql, limit=ALL).rows
+        for seq, digest in said(detail, "rows", {}).items()
+        if seq.isdecimal()
+    }
+
+
+def _event(verb: str, subject: str, detail: str) -> str:
+    version, alias, review = said(detail, "version", 0), said(detail, "alias", ""), said(detail, "review_id", "")
+    name = subject.removeprefix("model:") + (f"/{version}" if version else "") + (f"@{alias}" if alias else "")
+    return f"{verb} of {name}" + (f", review {short(review)}," if review else "")
+
+
+def _states(store: Store) -> Iterator[str]:
+    """The versions whose state is not what the events say."""
+    sql = "select subject, detail from core.events where verb = 'version.retired'"
+    retired = {(subject, said(detail, "version", 0)) for subject, detail in store.read(sql, limit=ALL).rows}
+    for model, version, state in store.read("select model, version, state from core.model_versions", limit=ALL).rows:
+        by_events = "retired" if (f"model:{model}", version) in retired else "registered"
+        if state != by_events:
+            yield f"{model}/{version} was changed: it is {state}, and by its events {by_events}"
 
 
 def _called(store: Store, table: str, seq: int) -> str:
