@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nbops.records import Better, Record
 
-Rows = dict[int, str]
+Rows = dict[str, str]
 """Sequence -> SHA-256 of the rows that were put along with an event: see `nbops.store.witness`."""
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from nbops.events import Rows
 from nbops.records import short
 
 if TYPE_CHECKING:
@@ -73,12 +74,12 @@ class Row(NamedTuple):
     event: str
 
 
-def rows(tx: Transaction, **put: int) -> dict[int, str]:
+def rows(tx: Transaction, **put: int) -> Rows:
     """Sequence -> digest of rows that were put in this transaction: for each table the sequence of one row."""
-    found = {}
+    found: Rows = {}
     for table, seq in put.items():
         ((_, digest),) = _digests(table, tx.rows(f"{_select(table)} where seq = ?", seq))
-        found[seq] = digest
+        found[str(seq)] = digest
     return found
 
 
