@@ -31,10 +31,11 @@ def theirs(form):
         library = type(model).__module__.partition(".")[0]
         if library in {"xgboost", "lightgbm", "catboost"}:
             flavour = __import__(f"mlflow.{library}", fromlist=["save_model"])
-            flavour.save_model(model, folder)
+            flavour.save_model(model, folder, pip_requirements=[library])
             return flavour.load_model(folder)
         more = {"serialization_format": form} if form else {}
-        mlflow.sklearn.save_model(model, folder, **more)
+        # Or it would look for them in a new process for each model.
+        mlflow.sklearn.save_model(model, folder, pip_requirements=["scikit-learn"], **more)
         return mlflow.sklearn.load_model(folder)
     return keep
 
