@@ -1,4 +1,4 @@
-"""Models kept without pickle and loaded again, beside MLflow on the same list: its safe format, skops, and what it does by itself."""
+"""Models kept without pickle and loaded again, beside MLflow on the same list: as it is, in its safe format, and pickled."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def theirs(form):
 groups = {"boosters": zoo.of_boosters, "what people build": zoo.of_people}
 if not quick:
     groups["scikit-learn"] = zoo.of_scikit_learn
-ways = {"nbops": ours} if party == "nbops" else {"MLflow, skops": theirs("skops"), "MLflow, as it is": theirs(None)}
+ways = {"nbops": ours} if party == "nbops" else {
+    "MLflow, as it is": theirs(None), "MLflow, skops": theirs("skops"), "MLflow, pickled": theirs("cloudpickle")
+}
 found = {way: {group: {} for group in groups} for way in ways}
 for group, models in groups.items():
     for name, model, rows in models():
