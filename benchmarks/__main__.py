@@ -25,6 +25,7 @@ from benchmarks import (
     imports,
     jupyter,
     kernel,
+    loading,
     profiles,
     runs,
     saving,
@@ -52,6 +53,7 @@ _MEASURES: dict[str, Callable[[tuple[Party, Party], Size, Path], Report]] = {
     "gate": gate.measure,
     "sizing": sizing.measure,
     "formats": formats.measure,
+    "loading": loading.measure,
 }
 
 

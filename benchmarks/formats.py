@@ -1,18 +1,16 @@
-"""Models kept without pickle and loaded again, beside MLflow's safe format on the same list; and what our load costs beside skops' own.
-
-A load is skops.io.loads of the same bytes, trusted in full, plus their SHA-256, against ours: seal, limits, types, build and structure.
-"""
+"""Models kept without pickle and loaded again, beside MLflow on the same list: as it is, in its safe format, and pickled."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from benchmarks import peer
-from benchmarks.measure import Figures, Party, Report, Size, environment, median, milliseconds, times
+from benchmarks.measure import Figures, Party, Report, Size, environment
 
 _BOOSTERS = ("xgboost-cpu", "lightgbm", "catboost")
 _KEPT = """
@@ -33,17 +31,20 @@ def theirs(form):
         library = type(model).__module__.partition(".")[0]
         if library in {"xgboost", "lightgbm", "catboost"}:
             flavour = __import__(f"mlflow.{library}", fromlist=["save_model"])
-            flavour.save_model(model, folder)
+            flavour.save_model(model, folder, pip_requirements=[library])
             return flavour.load_model(folder)
         more = {"serialization_format": form} if form else {}
-        mlflow.sklearn.save_model(model, folder, **more)
+        # Or it would look for them in a new process for each model.
+        mlflow.sklearn.save_model(model, folder, pip_requirements=["scikit-learn"], **more)
         return mlflow.sklearn.load_model(folder)
     return keep
 
 groups = {"boosters": zoo.of_boosters, "what people build": zoo.of_people}
 if not quick:
     groups["scikit-learn"] = zoo.of_scikit_learn
-ways = {"nbops": ours} if party == "nbops" else {"MLflow, skops": theirs("skops"), "MLflow, as it is": theirs(None)}
+ways = {"nbops": ours} if party == "nbops" else {
+    "MLflow, as it is": theirs(None), "MLflow, skops": theirs("skops"), "MLflow, pickled": theirs("cloudpickle")
+}
 found = {way: {group: {} for group in groups} for way in ways}
 for group, models in groups.items():
     for name, model, rows in models():
@@ -60,50 +61,10 @@ for group, models in groups.items():
             found[way][group][name] = why
 print(json.dumps(found))
 """
-_LOAD = """
-import gc, hashlib, json, sys, time, warnings
-import numpy as np, skops.io
-from sklearn.datasets import make_classification
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from nbops.registry.formats import pack, unpack
-warnings.simplefilter("ignore")
-turns = int(sys.argv[1])
-X, y = make_classification(5000, 20, random_state=0)
-models = {
-    "logistic regression": make_pipeline(StandardScaler(), LogisticRegression()),
-    "boosting of 100 trees": HistGradientBoostingClassifier(max_iter=100, random_state=0),
-    "forest of 100 trees": RandomForestClassifier(100, random_state=0),
-    "neighbours": KNeighborsClassifier(),
-}
-found = {}
-for name, model in models.items():
-    data = pack(model.fit(X, y)).data
-    trusted = skops.io.get_untrusted_types(data=data)
-    def theirs():
-        hashlib.sha256(data).hexdigest()
-        skops.io.loads(data, trusted=trusted)
-    def ours():
-        hashlib.sha256(data).hexdigest()  # of the blob, against its address
-        unpack(data)
-    taken = {"skops": [], "nbops": []}
-    for turn in range(turns + 1):
-        for way, load in (("skops", theirs), ("nbops", ours)):
-            gc.collect()
-            cpu, wall = time.process_time(), time.perf_counter()
-            load()
-            if turn:  # the first one imports
-                taken[way].append([time.process_time() - cpu, time.perf_counter() - wall])
-    found[name] = {"size": len(data), **taken}
-print(json.dumps(found))
-"""
 
 
 def measure(_: tuple[Party, Party], size: Size, folder: Path) -> Report:
-    """How many of the list each way keeps and loads with equal predictions; then medians of loads, interleaved."""
+    """How many of the list each way keeps and loads with equal predictions, and why not."""
     folder.mkdir(parents=True)
     amount = "quick" if size.quick else "all"
     kept: Figures = json.loads(_run(Path(sys.executable), _KEPT, folder, "nbops", amount))
@@ -112,20 +73,20 @@ def measure(_: tuple[Party, Party], size: Size, folder: Path) -> Report:
     report = Report(["models kept and loaded", *kept])
     for group in kept["nbops"]:
         report.rows.append([group, *(_count(way[group]) for way in kept.values())])
-    loads: Figures = json.loads(_run(Path(sys.executable), _LOAD, folder, size.of(3, 15, 31)))
-    for name, one in loads.items():
-        cpu, wall = ({way: median([turn[at] for turn in one[way]]) for way in ("skops", "nbops")} for at in (0, 1))
-        report.notes.append(
-            f"load of a {name} ({one['size'] / 1000:,.0f} kB): {milliseconds(wall['nbops'])} ms, skops"
-            f" {milliseconds(wall['skops'])} ms: {times(wall['nbops'] / wall['skops'])} wall,"
-            f" {times(cpu['nbops'] / cpu['skops'])} cpu"
-        )
-    report.raw.update(kept=kept, loads=loads)
+    for way, groups in kept.items():
+        whys = Counter(_kind(why) for group in groups.values() for why in group.values() if why)
+        report.notes += [f"{way}: {count} x {why}" for why, count in whys.most_common(8)]
+    report.raw.update(kept=kept)
     return report
 
 
 def _count(outcomes: dict[str, str]) -> str:
     return f"{sum(not why for why in outcomes.values())} of {len(outcomes)}"
+
+
+def _kind(why: str) -> str:
+    """The beginning of an error, without what differs from model to model."""
+    return " ".join(why.split())[:110]
 
 
 def _run(python: Path, program: str, folder: Path, *arguments: Any) -> str:

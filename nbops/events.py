@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from nbops.records import Better, Record
 
+Rows = dict[str, str]
+"""Sequence -> SHA-256 of the rows that were put along with an event: see `nbops.store.witness`."""
+
 
 class Event(Record, tag_field="verb"):
     """The base: `subject` is what it happened to, as `kind:name`."""
@@ -73,6 +76,8 @@ class MetricDefined(Event, tag="metric.defined"):
 class ModelCreated(Event, tag="model.created"):
     """A model got its name."""
 
+    rows: Rows
+
 
 class VersionRegistered(Event, tag="version.registered"):
     """A model got a new version; `inputs` are the digests of the data that its run had read by then, by name."""
@@ -80,6 +85,7 @@ class VersionRegistered(Event, tag="version.registered"):
     version: int
     run_id: str
     sha256: str
+    rows: Rows
     inputs: dict[str, str] = {}
 
 
@@ -90,6 +96,7 @@ class ModelEvaluated(Event, tag="model.evaluated"):
     sha256: str
     rows_sha256: str
     report_sha256: str
+    rows: Rows
 
 
 class ModelDescribed(Event, tag="model.described"):
@@ -97,6 +104,7 @@ class ModelDescribed(Event, tag="model.described"):
 
     card: str
     why: str | None
+    rows: Rows
 
 
 class VersionCommented(Event, tag="version.commented"):
@@ -104,6 +112,7 @@ class VersionCommented(Event, tag="version.commented"):
 
     version: int | None
     text: str
+    rows: Rows
 
 
 class VersionRetired(Event, tag="version.retired"):
@@ -119,6 +128,7 @@ class ModelFrozen(Event, tag="model.frozen"):
     version: int | None
     frozen: bool
     why: str
+    rows: Rows
 
 
 class AliasMoved(Event, tag="alias.moved"):
@@ -130,6 +140,7 @@ class AliasMoved(Event, tag="alias.moved"):
     kind: str
     review_id: str | None
     why: str | None
+    rows: Rows
 
 
 class ReviewProposed(Event, tag="review.proposed"):
@@ -142,6 +153,7 @@ class ReviewProposed(Event, tag="review.proposed"):
     passed: bool
     sha256: str
     reason: str
+    rows: Rows
 
 
 class ReviewActed(Event, tag="review.acted"):
@@ -157,6 +169,7 @@ class ReviewActed(Event, tag="review.acted"):
     sha256: str | None
     attested_by: str | None
     evidence: str | None
+    rows: Rows
 
 
 class ModelTrusted(Event, tag="model.trusted"):

@@ -10,6 +10,7 @@ from nbops.events import ReviewActed, ReviewProposed
 from nbops.promotion.requests import Act, Acted, Judgement, Propose
 from nbops.registry import aliases
 from nbops.registry.card import Policy
+from nbops.store import witness
 from nbops.store.commands import Transaction, command
 
 
@@ -47,11 +48,12 @@ def propose(tx: Transaction, request: Propose) -> None:
         request.review_id, model, version, alias, request.reason, tx.time + policy.open_for * 1_000_000, tx.time, tx.actor.name,
         tx.next_seq(),
     )  # fmt: skip
-    judgement = request.judgement
-    _record(tx, request.review_id, "propose", request.reason, Acted("done", ""), judgement)
+    judgement, opened = request.judgement, tx.seq
+    put = _record(tx, request.review_id, "propose", request.reason, Acted("done", ""), judgement)
     event = ReviewProposed(
         subject=f"model:{model}", review_id=request.review_id, version=version, alias=alias, holder=judgement.holder,
         passed=judgement.passed, sha256=_digest(judgement.verdict), reason=request.reason,
+        rows=witness.rows(tx, reviews=opened, review_acts=put),
     )  # fmt: skip
     tx.event(event)
 
@@ -65,7 +67,7 @@ def act(tx: Transaction, request: Act) -> Acted:
     )
     done = _refused(tx, request, review, policy) or Acted("done", "")
     elsewhere = request.attested_by, request.evidence, request.until
-    _record(tx, request.review_id, request.act, request.reason, done, request.judgement, *elsewhere)
+    put = _record(tx, request.review_id, request.act, request.reason, done, request.judgement, *elsewhere)
     if done.outcome == "done" and request.act == "approve":
         there = _approvers(tx, request.review_id)
         if len(there) >= policy.approvers:
@@ -86,7 +88,7 @@ def act(tx: Transaction, request: Act) -> Acted:
         subject=f"model:{review.model}", review_id=request.review_id, act=request.act, outcome=done.outcome,
         message=done.message or None, reason=request.reason, holder=judgement.holder if judgement else None,
         passed=judgement.passed if judgement else None, sha256=_digest(judgement.verdict) if judgement else None,
-        attested_by=request.attested_by, evidence=request.evidence,
+        attested_by=request.attested_by, evidence=request.evidence, rows=witness.rows(tx, review_acts=put),
     )  # fmt: skip
     tx.event(event)
     return done
@@ -155,14 +157,15 @@ def _approvers(tx: Transaction, review_id: str) -> set[str]:
 
 def _record(
     tx: Transaction, review_id: str, verb: str, reason: str, done: Acted, judgement: Judgement | None, *more: object
-) -> None:
-    """Keep an act; `more` is who decided elsewhere, what shows it, and until when."""
+) -> int:
+    """Keep an act and give its sequence; `more` is who decided elsewhere, what shows it, and until when."""
     seen: tuple[Any, ...] = (judgement.holder, judgement.passed, judgement.verdict) if judgement else (None, None, None)
     tx.run(
         "insert into core.review_acts values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, make_timestamp(?), make_timestamp(?), ?, ?)",
         review_id, verb, done.outcome, done.message or None, reason, *seen, *(more or (None, None, None)), tx.time, tx.actor.name,
         tx.next_seq(),
     )  # fmt: skip
+    return tx.seq
 
 
 def _digest(text: str) -> str:

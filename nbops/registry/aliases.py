@@ -9,6 +9,7 @@ import msgspec
 from nbops.errors import Conflict, NotFound, ParameterError
 from nbops.events import AliasMoved
 from nbops.registry.card import Card, Policy, in_force
+from nbops.store import witness
 from nbops.store.commands import Transaction
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -116,11 +117,11 @@ def move(
         "insert into core.alias_moves values (?, ?, ?, ?, ?, ?, ?, make_timestamp(?), ?, ?)",
         model, alias, before, after, kind, review_id, why, tx.time, tx.actor.name, tx.next_seq(),
     )  # fmt: skip
-    tx.event(
-        AliasMoved(
-            subject=f"model:{model}", alias=alias, before=before, after=after, kind=kind, review_id=review_id, why=why
-        )
-    )
+    event = AliasMoved(
+        subject=f"model:{model}", alias=alias, before=before, after=after, kind=kind, review_id=review_id, why=why,
+        rows=witness.rows(tx, alias_moves=tx.seq),
+    )  # fmt: skip
+    tx.event(event)
 
 
 def fit_to_return(tx: Transaction, model: str, alias: str, *, protected: bool) -> int | None:

@@ -27,6 +27,7 @@ from nbops.registry.requests import (
     Rollback,
     TrustModel,
 )
+from nbops.store import witness
 from nbops.store.commands import Transaction, command
 from nbops.tracking.commands import known
 
@@ -62,9 +63,12 @@ def register(tx: Transaction, request: RegisterVersion) -> int:
         request.model, version, request.run_id, request.artifact, request.manifest, request.sha256, tx.time, tx.actor.name,
         request.description, tx.next_seq(),
     )  # fmt: skip
+    put = witness.rows(tx, model_versions=tx.seq)
     inputs = _keep_inputs(tx, request, version)
     tx.event(
-        VersionRegistered(subject=subject, version=version, run_id=request.run_id, sha256=request.sha256, inputs=inputs)
+        VersionRegistered(
+            subject=subject, version=version, run_id=request.run_id, sha256=request.sha256, rows=put, inputs=inputs
+        )
     )
     return version
 
@@ -79,6 +83,7 @@ def evaluate(tx: Transaction, request: KeepEvaluation) -> None:
         request.rows, request.blocks, request.data_name, request.data_digest, request.rows_sha256, request.report_sha256, tx.time,
         tx.actor.name, tx.next_seq(),
     )  # fmt: skip
+    put = witness.rows(tx, evaluations=tx.seq)
     for one in request.metrics:
         tx.run(
             "insert into core.evaluation_metrics values (?, ?, ?, ?, ?, ?)",
@@ -86,7 +91,7 @@ def evaluate(tx: Transaction, request: KeepEvaluation) -> None:
         )  # fmt: skip
     event = ModelEvaluated(
         subject=f"run:{request.run_id}", evaluation_id=request.evaluation_id, sha256=request.sha256,
-        rows_sha256=request.rows_sha256, report_sha256=request.report_sha256,
+        rows_sha256=request.rows_sha256, report_sha256=request.report_sha256, rows=put,
     )  # fmt: skip
     tx.event(event)
 
@@ -116,7 +121,8 @@ def describe(tx: Transaction, request: DescribeModel) -> None:
         "insert into core.model_cards values (?, ?, ?, make_timestamp(?), ?, ?)",
         request.model, text, request.why, tx.time, tx.actor.name, tx.next_seq(),
     )  # fmt: skip
-    tx.event(ModelDescribed(subject=f"model:{request.model}", card=text, why=request.why))
+    put = witness.rows(tx, model_cards=tx.seq)
+    tx.event(ModelDescribed(subject=f"model:{request.model}", card=text, why=request.why, rows=put))
 
 
 @command(Comment)
@@ -129,7 +135,8 @@ def comment(tx: Transaction, request: Comment) -> None:
         "insert into core.comments values (?, ?, ?, make_timestamp(?), ?, ?)",
         request.model, request.version, request.text, tx.time, tx.actor.name, tx.next_seq(),
     )  # fmt: skip
-    tx.event(VersionCommented(subject=f"model:{request.model}", version=request.version, text=request.text))
+    put = witness.rows(tx, comments=tx.seq)
+    tx.event(VersionCommented(subject=f"model:{request.model}", version=request.version, text=request.text, rows=put))
 
 
 @command(MoveAlias)
@@ -188,9 +195,11 @@ def freeze(tx: Transaction, request: Freeze) -> None:
         "insert into core.freezes values (?, ?, ?, ?, make_timestamp(?), ?, ?)",
         request.model, request.version, request.frozen, request.why, tx.time, tx.actor.name, tx.next_seq(),
     )  # fmt: skip
-    tx.event(
-        ModelFrozen(subject=f"model:{request.model}", version=request.version, frozen=request.frozen, why=request.why)
+    put = witness.rows(tx, freezes=tx.seq)
+    event = ModelFrozen(
+        subject=f"model:{request.model}", version=request.version, frozen=request.frozen, why=request.why, rows=put
     )
+    tx.event(event)
 
 
 @command(Retire)
@@ -235,4 +244,4 @@ def _create(tx: Transaction, model: str) -> None:
         return
     made = "insert into core.models values (?, make_timestamp(?), ?, ?)"
     tx.run(made, model, tx.time, tx.actor.name, tx.next_seq())
-    tx.event(ModelCreated(subject=f"model:{model}"))
+    tx.event(ModelCreated(subject=f"model:{model}", rows=witness.rows(tx, models=tx.seq)))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 import time
@@ -19,12 +18,13 @@ from nbops import duck
 from nbops.errors import NbopsError, NotFound, StoreError, StoreUnavailable
 from nbops.events import StoreRestored
 from nbops.records import Record, at
-from nbops.store import blobs, database, spool
+from nbops.store import blobs, database, spool, witness
 from nbops.store.chain import walk
 from nbops.store.client import Store
 from nbops.store.meeting import Meeting
 from nbops.store.places import Places
 from nbops.store.sidecar import Promise, Sidecar, read_promise
+from nbops.store.witness import ALL, said
 
 GRACE_SECONDS = 24 * 3600
 """What nothing names is kept this long: a run may be about to name it."""
@@ -78,6 +78,11 @@ _NAMED = """
     union select profile from main.version_facts where profile is not null
     union select example from main.version_facts where example is not null
 """
+_HOLDERS = """
+    select model || '/' || version from core.model_versions where sha256 = ?
+    union all select path || ' of run ' || right(run_id::varchar, 8) from core.artifacts where sha256 = ?
+    union all select 'what shows an act on review ' || right(review_id::varchar, 8) from core.review_acts where evidence = ?
+"""
 
 
 class Finding(Record):
@@ -99,7 +104,7 @@ class Restored(Record):
 
 
 def check(store: Store) -> list[Finding]:
-    """Whether the store holds together: file, references, acknowledged sequence, event chain, files."""
+    """Whether the store holds together: file, references, acknowledged sequence, event chain, what events answer for, files."""
     counts = store.read(
         "select 'runs', count(*) from core.runs union all select 'metrics', count(*) from core.metrics order by 1 desc"
     ).rows
@@ -110,6 +115,7 @@ def check(store: Store) -> list[Finding]:
         Finding(what="references", told="every row belongs to something", problem=broken),
         _sequence(store),
         _chain(store),
+        _registry(store),
         _files(store),
         _spool(store.places),
     ]
@@ -216,7 +222,7 @@ def _sequence(store: Store) -> Finding:
         "select greatest((select coalesce(max(seq), 0) from core.ledger), (select coalesce(max(seq), 0) from core.events))"
     ).rows[0][0]
     gaps = store.read("select detail from core.events where verb = 'store.gap' order by seq").rows
-    lost = "; ".join(f"{d['last'] + 1} to {d['promised']}" for d in (json.loads(row[0]) for row in gaps))
+    lost = "; ".join(f"{said(row[0], 'last', 0) + 1} to {said(row[0], 'promised', 0)}" for row in gaps)
     behind = promise is not None and promise.seq > last
     problem = f"sequence {last + 1} to {promise.seq} was acknowledged and is missing" if behind and promise else ""
     return Finding(
@@ -231,19 +237,29 @@ def _chain(store: Store) -> Finding:
     return Finding(what="events", told=f"{found.count:,} events, each linked to the one before", problem=found.problem)
 
 
+def _registry(store: Store) -> Finding:
+    count, wrong = witness.problems(store)
+    return Finding(what="registry", told=f"{count:,} rows, each as its event says", problem=_some(wrong))
+
+
 def _files(store: Store) -> Finding:
-    named = [row[0] for row in store.read(_NAMED).rows]
+    named = [row[0] for row in store.read(_NAMED, limit=ALL).rows]
     bad = []
     for sha256 in named:
         try:
             store.get_blob(sha256)
         except NbopsError as error:
-            bad.append(error.message)
+            holders = [row[0] for row in store.read(_HOLDERS, [sha256] * 3, limit=3).rows]
+            bad.append(f"{', '.join(holders)}: {error.message}" if holders else error.message)
     return Finding(
         what="files",
         told=f"{len(named):,} read and verified",
-        problem="; ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else ""),
+        problem=_some(bad),
     )
+
+
+def _some(found: list[str]) -> str:
+    return "; ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
 
 
 def _spool(places: Places) -> Finding:

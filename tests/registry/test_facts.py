@@ -199,7 +199,7 @@ def test_what_a_version_names_is_never_collected(here: Workspace, run: Run) -> N
         assert here.store.get_blob(sha256)
     with pytest.raises(NotFound):
         here.store.get_blob(loose.sha256)
-    assert facts.read(here.store, version.record).profile is not None
+    assert facts.read(here.store, version).profile is not None
     assert [found.problem for found in care.check(here.store) if found.problem] == []
 
 

@@ -204,15 +204,40 @@ def test_a_bomb_inside_a_sparse_matrix_is_refused() -> None:
         trust.check_archive(zipped({"schema.json": b"{}", "1.npz": bomb}))
 
 
-def test_a_directory_that_lies_about_a_size_costs_no_more_than_it_says() -> None:
+def test_a_directory_that_lies_about_a_size_is_refused_and_costs_no_more_than_it_says() -> None:
     data = bytearray(zipped({"1.npy": bytes(100 << 20)}))
     # crc, compressed size and size stand at 16, 20 and 24 of a directory entry (APPNOTE 4.3.12)
     entry = data.index(b"PK\x01\x02")
     struct.pack_into("<I", data, entry + 16, zlib.crc32(bytes(10)))
     struct.pack_into("<I", data, entry + 24, 10)
 
-    assert peak(lambda: trust.check_archive(bytes(data))) < 8 << 20
-    assert trust.unzip(bytes(data)) == {"1.npy": bytes(10)}
+    def refused() -> None:
+        with pytest.raises(ModelError, match=r"'1\.npy' is not what the directory says"):
+            trust.check_archive(bytes(data))
+
+    assert peak(refused) < 8 << 20
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize(("place", "value"), [(16, 0), (20, 3), (20, 400), (24, 3), (24, 400), (42, 1), (42, 1 << 30)])
+def test_a_directory_that_lies_about_anything_is_refused(compression: int, place: int, value: int) -> None:
+    """Its checksum, packed size, size and place; and that what is sound is read as zipfile reads it."""
+    content = {"schema.json": b"{}", "größe.npy": bytes(range(256)), "empty.npy": b""}
+    whole = bytearray(zipped(content, compression))
+    assert trust.unzip(bytes(whole)) == content
+    entry = whole.index(b"PK\x01\x02", whole.index(b"PK\x01\x02") + 4)
+    struct.pack_into("<I", whole, entry + place, value)
+    with pytest.raises(ModelError, match="refused"):
+        trust.unzip(bytes(whole))
+
+
+def test_files_that_share_their_bytes_are_refused() -> None:
+    """As in a bomb that unpacks to the square of its size: two entries of the directory point to one file."""
+    data = bytearray(zipped({"a": bytes(1000), "b": bytes(1000)}))
+    second = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 4)
+    struct.pack_into("<I", data, second + 42, 0)
+    with pytest.raises(ModelError, match="begins inside another one"):
+        trust.unzip(bytes(data))
 
 
 def test_an_archive_that_is_no_model_is_refused() -> None:

@@ -200,7 +200,7 @@ def test_restore_names_the_range_that_is_lost_and_the_sequence_goes_on_behind_it
         assert done.kept_aside is not None
         assert done.kept_aside.exists()
         assert store.read("select count(*) from runs").rows == [[RUNS]]
-        assert [finding.problem for finding in care.check(store) if finding.what != "files"] == [""] * 5
+        assert [finding.problem for finding in care.check(store) if finding.what != "files"] == [""] * 6
         store.write(start())
         assert store.hello().seq > done.promised
         assert is_locked(copy.file)
