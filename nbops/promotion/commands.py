@@ -12,6 +12,9 @@ from nbops.registry import aliases
 from nbops.registry.card import Policy
 from nbops.store.commands import Transaction, command
 
+# What a run may do about a review, it may do for whoever asked for it: explain, and take it back.
+_PERSONAL = frozenset({"approve", "reject", "send back"})
+
 
 class _Review(NamedTuple):
     """A review and how it stands."""
@@ -103,6 +106,8 @@ def _find(tx: Transaction, review_id: str) -> _Review:
 
 def _refused(tx: Transaction, request: Act, review: _Review, policy: Policy) -> Acted | None:
     """Why an act is not done."""
+    if tx.actor.impersonal and request.act in _PERSONAL:
+        return Acted("refused", f"To {request.act} is for a person to do: {tx.actor.impersonal}.")
     if not request.reason.strip():
         return Acted("refused", "A reason is needed.")
     if review.status != "open" and not (review.status == "sent back" and request.act in {"answer", "withdraw"}):

@@ -29,7 +29,7 @@ import nbops
 from nbops.config import Settings
 from nbops.errors import NbopsError, StoreError, StoreFull, StoreUnavailable, StoreVersion, from_wire
 from nbops.records import Blob, new_id
-from nbops.store import blobs
+from nbops.store import blobs, marks
 from nbops.store.meeting import BUSY, Meeting
 from nbops.store.places import Places, refuse_network
 from nbops.store.spool import BLOBS, Spool
@@ -473,7 +473,7 @@ class _Connection(http.client.HTTPConnection):
         """Connect if need be and let the next exchange take that long."""
         if self.sock is None:
             self.sock, token = self._meeting.connect(timeout)
-            self.extra = {"authorization": f"Bearer {token}"} if token else {}
+            self.extra = {"authorization": f"Bearer {token}", "nbops-declared": marks.declared()} if token else {}
         self.sock.settimeout(timeout)
 
 
