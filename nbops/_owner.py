@@ -16,6 +16,7 @@ import nbops
 # Each registers its commands when imported; none may import anything heavy.
 DOMAINS = (
     "nbops.failures.commands",
+    "nbops.notify.commands",
     "nbops.data.commands",
     "nbops.tracking.commands",
     "nbops.registry.commands",

@@ -18,6 +18,7 @@ _MODULES = (
     "_kernels",
     "_keys",
     "_models",
+    "_notify",
     "_params",
     "_project",
     "_report",

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from nbops.errors import Conflict, NotFound
 from nbops.events import ReviewActed, ReviewProposed
+from nbops.notify import outbox
 from nbops.promotion.requests import Act, Acted, Judgement, Propose
 from nbops.registry import aliases
-from nbops.registry.card import Policy
+from nbops.registry.card import DAY, Policy
 from nbops.store.commands import Transaction, command
 
 # What a run may do about a review, it may do for whoever asked for it: explain, and take it back.
@@ -57,6 +58,12 @@ def propose(tx: Transaction, request: Propose) -> None:
         passed=judgement.passed, sha256=_digest(judgement.verdict), reason=request.reason,
     )  # fmt: skip
     tx.event(event)
+    outbox.put(
+        tx, "proposed", f"model:{model}", [outbox.REVIEWERS], f"{model}/{version} is proposed for {alias}",
+        f"By {tx.actor.name}: {request.reason}",
+        f"The gate {'lets it pass' if judgement.passed else 'does not let it pass'}.",
+        f"Review {request.review_id[-8:]} is open for {policy.open_for / DAY:.3g} days.",
+    )  # fmt: skip
 
 
 @command(Act)
