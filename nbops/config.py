@@ -28,6 +28,7 @@ class StoreSettings(Record):
     timeout: Positive = 30.0
     idle_minutes: Positive = 5.0
     transport: Literal["unix", "tcp"] = "unix"
+    group: str = ""
     allow_network_fs: bool = False
     memory_limit: str = "25%"
     threads: Count = 2

@@ -25,6 +25,7 @@ from nbops.notify.requests import ClaimMessages, Message, Outcome, SettleMessage
 from nbops.records import Record, new_id
 from nbops.render import values
 from nbops.store.client import Store
+from nbops.store.places import open_file
 
 LOG = "log"
 """The channel that is always there: a line of JSON in `.nbops/notifications.log`."""
@@ -134,9 +135,7 @@ def _document(message: Message) -> dict[str, object]:
 
 def _log(settings: Settings, message: Message) -> None:
     line = msgspec.json.encode({**_document(message), "recipient": message.recipient}) + b"\n"
-    handle = os.open(
-        settings.folder / "notifications.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-    )
+    handle = open_file(settings.folder / "notifications.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         os.write(handle, line)
     finally:

@@ -35,7 +35,7 @@ from nbops.records import Actor
 from nbops.store import blobs, database, guard, marks, spool
 from nbops.store.commands import PATROLS
 from nbops.store.meeting import Meeting
-from nbops.store.places import Places, user_name
+from nbops.store.places import Places, open_file, shared, user_name
 from nbops.store.sidecar import Sidecar
 from nbops.store.wire import (
     ARROW,
@@ -158,7 +158,7 @@ class Owner:
     def _open_once(self) -> None:
         if self._sidecar is None:
             try:
-                self._places.create()
+                self._places.create(self._settings.store.group)
                 self._sidecar = Sidecar(self._places.sidecar)
             except OSError as error:
                 # A folder that cannot be written still can be read.
@@ -259,7 +259,8 @@ class Owner:
         if who.startswith("uid:"):
             _, user, impersonal = who.split(":", 2)
             uid = int(user)
-            if uid in {os.getuid(), 0}:
+            # Whom the system lets connect in a folder for a group is a member of it.
+            if uid in {os.getuid(), 0} or shared(self._places.folder):
                 return Actor(name=user_name(uid), uid=uid, host=_HOST, pid=number, impersonal=impersonal)
         elif self._meeting.token_is(headers.get(b"authorization", b"").decode()):
             # Where a socket would tell, nobody gets around it by asking for another way.
@@ -267,7 +268,7 @@ class Owner:
             return Actor(name=user_name(os.getuid()), uid=os.getuid(), host=_HOST, pid=0, impersonal=impersonal)
         raise UsageError(
             "This store belongs to another user.",
-            hint="Use the team server for a store that several users share.",
+            hint="Share it with a group that both are in: `store.group` in its nbops.toml.",
             code="model.trust",
         )
 
@@ -500,7 +501,7 @@ def _read_only(session: Any, seconds: float, reading: set[Any]) -> Iterator[None
 
 def take_lock(path: Path, patience: float) -> int | None:
     """Hold the owner's lock for this process's life; None when another owner keeps it beyond `patience` seconds."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = open_file(path, os.O_RDWR | os.O_CREAT)
     deadline = time.monotonic() + patience
     while True:
         try:
