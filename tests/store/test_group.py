@@ -242,7 +242,7 @@ print(done.returncode, done.stderr, json.load(open("out.ipynb"))["cells"][0]["ou
         f"kernels-{ANN}",
         f"kernels-{BEA}",
     }
-    found = team.run(BEA, "print(store.read('select actor, status from runs order by started').rows)")
+    found = team.run(BEA, "print(store.read('select actor, status from runs order by start_time').rows)")
     assert found == "[['uid 61001', 'finished'], ['uid 61002', 'finished'], ['uid 61001', 'finished']]"
 
 
