@@ -16,6 +16,7 @@ import nbops
 # Each registers its commands when imported; none may import anything heavy.
 DOMAINS = (
     "nbops.failures.commands",
+    "nbops.notify.commands",
     "nbops.data.commands",
     "nbops.tracking.commands",
     "nbops.registry.commands",
@@ -28,15 +29,15 @@ def main(folder: str) -> int:
     from nbops import config
     from nbops.store import owner
     from nbops.store.meeting import BUSY, Meeting
-    from nbops.store.places import Places
+    from nbops.store.places import Places, shared
 
-    os.umask(0o077)
     # A log that cannot be written (a full disk) must not end the owner.
     logging.raiseExceptions = False
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     for name in DOMAINS:
         importlib.import_module(name)
     places = Places(Path(folder))
+    os.umask(0o007 if shared(places.folder) else 0o077)
     settings = config.settings(places.folder.parent)
     meeting = Meeting(places, transport=settings.store.transport)
     if owner.take_lock(meeting.lock, settings.store.timeout) is None:

@@ -19,6 +19,7 @@ from nbops.records import Record
 FOLDER = ".nbops"
 Positive = Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Reference = Annotated[str, msgspec.Meta(pattern=r"^(secret://[A-Za-z0-9._/-]+)?$")]
 
 
 class StoreSettings(Record):
@@ -27,6 +28,7 @@ class StoreSettings(Record):
     timeout: Positive = 30.0
     idle_minutes: Positive = 5.0
     transport: Literal["unix", "tcp"] = "unix"
+    group: str = ""
     allow_network_fs: bool = False
     memory_limit: str = "25%"
     threads: Count = 2
@@ -76,7 +78,20 @@ class MailSettings(Record):
     sender: str = ""
     tls: Literal["starttls", "tls", "none"] = "starttls"
     user: str = ""
-    password: Annotated[str, msgspec.Meta(pattern=r"^(secret://[A-Za-z0-9._/-]+)?$")] = ""
+    password: Reference = ""
+
+
+class NotifySettings(Record):
+    """Where messages go: a channel is `log`, an address of a web server, or mail addresses with commas between them.
+
+    `secrets` sign what a web server of that name is sent. Times in seconds.
+    """
+
+    channels: dict[str, str] = {}
+    secrets: dict[str, Reference] = {}
+    attempts: Count = 8
+    again: Positive = 30.0
+    timeout: Positive = 5.0
 
 
 class Settings(Record):
@@ -89,6 +104,7 @@ class Settings(Record):
     sql: SqlSettings = SqlSettings()
     secrets: SecretsSettings = SecretsSettings()
     mail: MailSettings = MailSettings()
+    notify: NotifySettings = NotifySettings()
     origins: dict[str, str] = {}
 
     @property
@@ -231,7 +247,7 @@ def _section(section: str, values: dict[str, Any], origins: dict[str, str]) -> R
         except msgspec.ValidationError as error:
             key = f"{section}.{field.name}"
             # Somebody may have put a secret where its name belongs.
-            told = key if section in {"secrets", "mail"} else f"{key} = {value!r}"
+            told = key if section in {"secrets", "mail", "notify"} else f"{key} = {value!r}"
             raise ConfigError(
                 f"The setting {told} in {origins[key]} does not fit: {error}.",
                 hint=f"Its default is {KEYS[key]!r}.",

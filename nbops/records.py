@@ -45,12 +45,16 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Actor(Record):
-    """Who did it, as the operating system says: never taken from a request's body."""
+    """Who did it, as the operating system says: never taken from a request's body.
+
+    `impersonal` says why it cannot be a person's act (see `nbops.store.marks`); it is empty where it may be one.
+    """
 
     name: str
     uid: int
     host: str
     pid: int
+    impersonal: str = ""
 
 
 class Blob(Record):

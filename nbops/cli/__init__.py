@@ -20,6 +20,7 @@ _MODULES = (
     "_keys",
     "_models",
     "_lineage",
+    "_notify",
     "_params",
     "_project",
     "_report",

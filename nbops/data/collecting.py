@@ -43,6 +43,7 @@ from nbops.data.watermark import Watermark
 from nbops.errors import ConfigError, NbopsError, NotFound
 from nbops.records import new_id, now_us
 from nbops.store.client import Store
+from nbops.store.places import make_folder, open_file
 
 Progress = Callable[[str, int], None]
 """Is told what is going on with what, such as `rows`, and how far it is."""
@@ -322,14 +323,14 @@ def staging(store: Store, name: str) -> Iterator[Path]:
             f"{name!r} cannot be the name of a source.", hint="`nbops data list` shows those that there are."
         )
     folder = store.places.folder / "staging"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     # No source is called so.
-    lock = os.open(folder / f".{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = open_file(folder / f".{name}.lock", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         mine = folder / name
         shutil.rmtree(mine / "work", ignore_errors=True)
-        (mine / "work").mkdir(mode=0o700, parents=True)
+        make_folder(mine / "work")
         yield mine
     finally:
         with contextlib.suppress(OSError):

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_core.utils import ensure_async, run_sync
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
@@ -19,6 +20,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from nbops.execution.account import Account
 from nbops.execution.kernels.manager import Kernel
 from nbops.security.masking import Filter, Mask
+from nbops.store import marks
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
@@ -106,6 +108,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
                 # %history has what this kernel executed; a database for what others did is of no use.
                 self.extra_arguments.append("--HistoryManager.enabled=False")
             await self.async_start_new_kernel(**self._kernel_options)
+            _mark(self.km)
         if isinstance(self.km, Kernel):
             beside.append(asyncio.create_task(self._death(self.km)))
         try:
@@ -228,3 +231,13 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
                     shown.append(cell)
             output = super().process_message(message, cell, cell_index)
         return output
+
+
+def _mark(manager: AsyncKernelManager) -> None:
+    """Before it gets a cell, a kernel is marked: nothing that it starts can approve."""
+    provisioner = manager.provisioner
+    # The number of a process elsewhere is another process's here.
+    if isinstance(provisioner, LocalProvisioner) and provisioner.pid is not None:
+        # One of another user's is somebody else by its user.
+        with contextlib.suppress(PermissionError):
+            marks.put(provisioner.pid)

@@ -20,7 +20,7 @@ from nbops.execution.execution import Ending, Execution, adopt, broken, journal,
 from nbops.execution.live import Live
 from nbops.execution.parameters.reading import is_python
 from nbops.execution.skipping import finding, seen
-from nbops.store.places import make_private
+from nbops.store.places import make_folder, make_private
 from nbops.tracking.recording import Usage
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class _Telling:
 
     def __enter__(self) -> Live:
         execution, account = self._execution, self._account
-        execution.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(execution.folder)
         account.notebook_start()
         run_id = execution.recording.run_id
         opening = saving.Opening(run_id, os.getpid(), paths=[str(execution.kept)], notebook=account.document.text())

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 
 from nbops.records import Record
+from nbops.store.places import make_folder
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -154,7 +155,7 @@ class Journal:
 
     def __init__(self, path: Path, opening: Opening) -> None:
         self.path = path
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         # Locked before it bears its name: a journal without a lock is a dead runner's, and is taken.
         begun = path.with_suffix(".new")
         self._file: BinaryIO | None = begun.open("xb", buffering=0)

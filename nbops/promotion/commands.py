@@ -7,11 +7,15 @@ from typing import Any, NamedTuple
 
 from nbops.errors import Conflict, NotFound
 from nbops.events import ReviewActed, ReviewProposed
+from nbops.notify import outbox
 from nbops.promotion.requests import Act, Acted, Judgement, Propose
 from nbops.registry import aliases
-from nbops.registry.card import Policy
+from nbops.registry.card import DAY, Policy
 from nbops.store import witness
 from nbops.store.commands import Transaction, command
+
+# What a run may do about a review, it may do for whoever asked for it: explain, and take it back.
+_PERSONAL = frozenset({"approve", "reject", "send back"})
 
 
 class _Review(NamedTuple):
@@ -56,6 +60,12 @@ def propose(tx: Transaction, request: Propose) -> None:
         rows=witness.rows(tx, reviews=opened, review_acts=put),
     )  # fmt: skip
     tx.event(event)
+    outbox.put(
+        tx, "proposed", f"model:{model}", [outbox.REVIEWERS], f"{model}/{version} is proposed for {alias}",
+        f"By {tx.actor.name}: {request.reason}",
+        f"The gate {'lets it pass' if judgement.passed else 'does not let it pass'}.",
+        f"Review {request.review_id[-8:]} is open for {policy.open_for / DAY:.3g} days.",
+    )  # fmt: skip
 
 
 @command(Act)
@@ -105,6 +115,8 @@ def _find(tx: Transaction, review_id: str) -> _Review:
 
 def _refused(tx: Transaction, request: Act, review: _Review, policy: Policy) -> Acted | None:
     """Why an act is not done."""
+    if tx.actor.impersonal and request.act in _PERSONAL:
+        return Acted("refused", f"To {request.act} is for a person to do: {tx.actor.impersonal}.")
     if not request.reason.strip():
         return Acted("refused", "A reason is needed.")
     if review.status != "open" and not (review.status == "sent back" and request.act in {"answer", "withdraw"}):

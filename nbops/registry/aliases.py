@@ -8,11 +8,14 @@ import msgspec
 
 from nbops.errors import Conflict, NotFound, ParameterError
 from nbops.events import AliasMoved
+from nbops.notify import outbox
 from nbops.registry.card import Card, Policy, in_force
 from nbops.store import witness
 from nbops.store.commands import Transaction
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+# The moves that a model's consumers hear of.
+_TOLD = {"promoted": "stands for", "rolled back": "was rolled back to"}
 
 
 def named(alias: str) -> str:
@@ -122,6 +125,14 @@ def move(
         rows=witness.rows(tx, alias_moves=tx.seq),
     )  # fmt: skip
     tx.event(event)
+    if kind in _TOLD:
+        outbox.put(
+            tx, kind, f"model:{model}", card(tx, model).consumers,
+            f"{model}@{alias} {_TOLD[kind]} version {after}",
+            f"Until now it stood for {f'version {before}' if before else 'no version'}.",
+            f"By {tx.actor.name}: {why or 'no reason was given'}",
+            *([f"Review {review_id[-8:]} has what the decision rests on."] if review_id else []),
+        )  # fmt: skip
 
 
 def fit_to_return(tx: Transaction, model: str, alias: str, *, protected: bool) -> int | None:

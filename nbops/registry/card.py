@@ -55,9 +55,12 @@ def stricter(one: Policy, other: Policy) -> Policy:
 def in_force(cards: Iterable[tuple[Policy, str]], authors: set[str]) -> Policy:
     """The policy for what `authors` made, from all that were ever said, oldest first, each with who said it.
 
-    What an author says can make a policy stricter, never weaker: nobody takes away the control of their own work.
+    What an author says can make a policy stricter, never weaker: nobody takes away the control of their own work. Who leaves a policy
+    as it stands, because they change what else a card says, has said nothing of it.
     """
-    found = Policy()
+    found = said = Policy()
     for policy, actor in cards:
-        found = stricter(found, policy) if actor in authors else policy
+        if policy != said:
+            found = stricter(found, policy) if actor in authors else policy
+        said = policy
     return found

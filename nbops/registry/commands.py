@@ -99,8 +99,10 @@ def evaluate(tx: Transaction, request: KeepEvaluation) -> None:
 @command(DescribeModel)
 def describe(tx: Transaction, request: DescribeModel) -> None:
     """Keep what is said of a model, which is made if it is new."""
+    policy, known = request.card.policy, aliases.card(tx, request.model)
+    if (policy, request.card.gate) != (known.policy, known.gate):
+        tx.personal(f"To change the policy of {request.model}")
     _create(tx, request.model)
-    policy = request.card.policy
     if policy.approvers < 1 or policy.open_for < 1:
         raise UsageError(
             "A policy needs at least one approver and some time.",
@@ -163,6 +165,7 @@ def move_alias(tx: Transaction, request: MoveAlias) -> int | None:
 @command(Rollback)
 def rollback(tx: Transaction, request: Rollback) -> int:
     """Move an alias back; a frozen model may be rolled back, too."""
+    tx.personal(f"To roll back {request.model}@{request.alias}")
     model, alias = request.model, aliases.named(request.alias)
     aliases.known_model(tx, model)
     now = aliases.expected(tx, model, alias, request.expected)
@@ -184,6 +187,8 @@ def rollback(tx: Transaction, request: Rollback) -> int:
 @command(Freeze)
 def freeze(tx: Transaction, request: Freeze) -> None:
     """Forbid promotions, or allow them again."""
+    if not request.frozen:
+        tx.personal(f"To allow promotions of {request.model} again")
     aliases.known_model(tx, request.model)
     if request.version is not None:
         aliases.known_version(tx, request.model, request.version)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nbops.errors import NotFound, StoreCorrupt, UsageError
 from nbops.records import Blob
+from nbops.store.places import make_folder, share
 
 _CHUNK = 1 << 20
 
@@ -43,7 +44,7 @@ def _chunks(source: Path) -> Iterator[bytes]:
 
 
 def _keep(folder: Path, chunks: Iterable[bytes]) -> Blob:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     digest, size = hashlib.sha256(), 0
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".new-", delete=False) as writer:
         name = Path(writer.name)
@@ -53,9 +54,10 @@ def _keep(folder: Path, chunks: Iterable[bytes]) -> Blob:
                 size += len(chunk)
                 writer.write(chunk)
             writer.flush()
+            share(writer.fileno(), folder)
             os.fsync(writer.fileno())
             target = place(folder, digest.hexdigest())
-            target.parent.mkdir(mode=0o700, exist_ok=True)
+            make_folder(target.parent)
             name.replace(target)
         finally:
             name.unlink(missing_ok=True)

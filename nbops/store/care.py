@@ -22,7 +22,7 @@ from nbops.store import blobs, database, spool, witness
 from nbops.store.chain import walk
 from nbops.store.client import Store
 from nbops.store.meeting import Meeting
-from nbops.store.places import Places
+from nbops.store.places import Places, open_file, shared
 from nbops.store.sidecar import Promise, Sidecar, read_promise
 from nbops.store.witness import ALL, said
 
@@ -155,7 +155,7 @@ def restore(store: Store, name: str | None = None) -> Restored:
                 aside = aside or kept
         fresh = places.database.with_suffix(".restoring")
         shutil.copyfile(chosen, fresh)
-        fresh.chmod(0o600)
+        fresh.chmod(0o660 if shared(places.folder) else 0o600)
         fresh.rename(places.database)
         last = _mark_restored(store, chosen, before)
         return Restored(
@@ -276,7 +276,7 @@ def _alone(store: Store) -> Iterator[None]:
     """Nobody owns the store, and nobody can begin to, while the block runs."""
     store.stop_owner()
     lock = Meeting(store.places, transport=store.settings.store.transport).lock
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = open_file(lock, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

@@ -29,9 +29,9 @@ import nbops
 from nbops.config import Settings
 from nbops.errors import NbopsError, StoreError, StoreFull, StoreUnavailable, StoreVersion, from_wire
 from nbops.records import Blob, new_id
-from nbops.store import blobs
+from nbops.store import blobs, marks
 from nbops.store.meeting import BUSY, Meeting
-from nbops.store.places import Places, refuse_network
+from nbops.store.places import Places, open_file, refuse_network
 from nbops.store.spool import BLOBS, Spool
 from nbops.store.wire import ARROW, MEDIA, PROTOCOL, Control, Envelope, Hello, Read, Reply, Request, Table, encode
 
@@ -308,7 +308,7 @@ class Store:
             self._drop_connections()
         self._prepare()
         try:
-            turn = self._meeting.starting.open("w")
+            turn = os.fdopen(open_file(self._meeting.starting, os.O_RDWR | os.O_CREAT), "w")
         except OSError as error:
             raise StoreUnavailable(
                 f"No owner of the store can be started: {error}.", hint="`nbops doctor` looks for the cause."
@@ -344,7 +344,7 @@ class Store:
         if not self.settings.store.allow_network_fs:
             refuse_network(self.settings.project)
         try:
-            new = self.places.create()
+            new = self.places.create(self.settings.store.group)
         except OSError:
             return
         if new:
@@ -473,7 +473,7 @@ class _Connection(http.client.HTTPConnection):
         """Connect if need be and let the next exchange take that long."""
         if self.sock is None:
             self.sock, token = self._meeting.connect(timeout)
-            self.extra = {"authorization": f"Bearer {token}"} if token else {}
+            self.extra = {"authorization": f"Bearer {token}", "nbops-declared": marks.declared()} if token else {}
         self.sock.settimeout(timeout)
 
 
@@ -482,7 +482,7 @@ def _log(path: Path) -> Iterator[int]:
     """The owner's log opened for appending; the null device where it cannot be. Begun anew when it has grown large."""
     try:
         fresh = path.exists() and path.stat().st_size > 2**20
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if fresh else os.O_APPEND), 0o600)
+        file = open_file(path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if fresh else os.O_APPEND))
     except OSError:
         file = os.open(os.devnull, os.O_WRONLY)
     try:

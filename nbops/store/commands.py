@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbops import duck
+from nbops.errors import UsageError
 from nbops.events import Event
 from nbops.records import Actor, now_us
 from nbops.store.chain import linked
@@ -80,6 +81,15 @@ class Transaction:
         self.actor = Actor(name="nbops", uid=os.getuid(), host="", pid=os.getpid())
         self.time = now_us()
         """When the owner took it up, UTC microseconds."""
+
+    def personal(self, what: str) -> None:
+        """Raise UsageError unless a person may be asking for `what`."""
+        if self.actor.impersonal:
+            raise UsageError(
+                f"{what} is for a person to do: {self.actor.impersonal}.",
+                hint="Do it in a terminal, in JupyterLab, or in a notebook that you run by hand.",
+                code="model.trust",
+            )
 
     def next_seq(self) -> int:
         """The next number of the writer's sequence."""

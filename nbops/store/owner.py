@@ -16,7 +16,6 @@ import logging
 import os
 import signal
 import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,10 +32,10 @@ from nbops import duck
 from nbops.config import Settings
 from nbops.errors import NbopsError, StoreHeld, StoreUnavailable, UsageError
 from nbops.records import Actor
-from nbops.store import blobs, database, guard, spool
+from nbops.store import blobs, database, guard, marks, spool
 from nbops.store.commands import PATROLS
 from nbops.store.meeting import Meeting
-from nbops.store.places import Places, user_name
+from nbops.store.places import Places, open_file, shared, user_name
 from nbops.store.sidecar import Sidecar
 from nbops.store.wire import (
     ARROW,
@@ -59,6 +58,7 @@ _OPENING_SECONDS = 5.0
 _PATROL_SECONDS = 2.0
 _READERS = 4
 _HOST = socket.gethostname()
+_OVER_TCP = "over TCP nobody can tell which process asks for it (setting store.transport)"
 
 log = logging.getLogger("nbops.owner")
 
@@ -67,14 +67,14 @@ Receive = Callable[[], Any]
 
 
 class _Peer(HttpToolsProtocol):
-    """uvicorn's protocol, with the peer's uid and pid as the kernel tells them in the scope's `client`."""
+    """uvicorn's protocol, with the peer's uid, pid and mark as the kernel tells them in the scope's `client`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family == socket.AF_UNIX:
-            pid, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-            self.client = (f"uid:{uid}", pid)
+            peer = marks.peer(sock)
+            self.client = (f"uid:{peer.uid}:{peer.impersonal}", peer.pid)
 
 
 class Owner:
@@ -158,7 +158,7 @@ class Owner:
     def _open_once(self) -> None:
         if self._sidecar is None:
             try:
-                self._places.create()
+                self._places.create(self._settings.store.group)
                 self._sidecar = Sidecar(self._places.sidecar)
             except OSError as error:
                 # A folder that cannot be written still can be read.
@@ -255,15 +255,20 @@ class Owner:
 
     def _actor(self, scope: dict[str, Any]) -> Actor:
         who, number = scope.get("client") or ("", 0)
+        headers = dict(scope["headers"])
         if who.startswith("uid:"):
-            uid = int(who[4:])
-            if uid in {os.getuid(), 0}:
-                return Actor(name=user_name(uid), uid=uid, host=_HOST, pid=number)
-        elif self._meeting.token_is(dict(scope["headers"]).get(b"authorization", b"").decode()):
-            return Actor(name=user_name(os.getuid()), uid=os.getuid(), host=_HOST, pid=0)
+            _, user, impersonal = who.split(":", 2)
+            uid = int(user)
+            # Whom the system lets connect in a folder for a group is a member of it.
+            if uid in {os.getuid(), 0} or shared(self._places.folder):
+                return Actor(name=user_name(uid), uid=uid, host=_HOST, pid=number, impersonal=impersonal)
+        elif self._meeting.token_is(headers.get(b"authorization", b"").decode()):
+            # Where a socket would tell, nobody gets around it by asking for another way.
+            impersonal = _OVER_TCP if marks.SUPPORTED else headers.get(b"nbops-declared", b"").decode()
+            return Actor(name=user_name(os.getuid()), uid=os.getuid(), host=_HOST, pid=0, impersonal=impersonal)
         raise UsageError(
             "This store belongs to another user.",
-            hint="Use the team server for a store that several users share.",
+            hint="Share it with a group that both are in: `store.group` in its nbops.toml.",
             code="model.trust",
         )
 
@@ -433,7 +438,7 @@ class Owner:
         done, actor, batch = await asyncio.to_thread(self._look_into, path)
         replies = await asyncio.gather(
             *(
-                self._submit(envelope=msgspec.structs.replace(envelope, resend=True), actor=actor)
+                self._submit(envelope=msgspec.structs.replace(envelope, resend=True), actor=actor, spooled=True)
                 for _, envelope in batch
             )
         )
@@ -496,7 +501,7 @@ def _read_only(session: Any, seconds: float, reading: set[Any]) -> Iterator[None
 
 def take_lock(path: Path, patience: float) -> int | None:
     """Hold the owner's lock for this process's life; None when another owner keeps it beyond `patience` seconds."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = open_file(path, os.O_RDWR | os.O_CREAT)
     deadline = time.monotonic() + patience
     while True:
         try:

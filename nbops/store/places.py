@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import grp
 import hashlib
 import os
 import pwd
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from nbops.errors import PathRefused, StoreUnavailable
+from nbops.errors import ConfigError, PathRefused, StoreUnavailable
 
 # AF_UNIX addresses hold 108 bytes, the last of them a zero.
 LONGEST_ADDRESS = 107
+# The group may read, write and enter, and what is made inside is the group's, too.
+_SHARED = stat.S_ISGID | stat.S_IRWXG
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "ceph", "glusterfs", "lustre"})
 
 
@@ -34,18 +38,28 @@ class Places:
         self.log = folder / "run" / "owner.log"
         self.alive = folder / "run" / "alive"
         self.temporary = folder / "run" / "tmp"
-        self.kernels = folder / "run" / "kernels"
+
+    @property
+    def kernels(self) -> Path:
+        """Where this user's fork servers meet: whoever reaches them runs code as this user."""
+        return self.run / (f"kernels-{os.getuid()}" if shared(self.folder) else "kernels")
 
     @property
     def key(self) -> str:
         """A short name for this project outside its folder."""
         return hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
 
-    def create(self) -> bool:
-        """Make the folders, private to this user. True when the project is new. Raises OSError where nothing can be written."""
+    def create(self, group: str = "") -> bool:
+        """Make the folders, private to this user, or shared with a group. True when the project is new.
+
+        Raises OSError where nothing can be written, ConfigError for a group that this user is no member of.
+        """
         new = not self.folder.exists()
-        for path in (self.folder, self.run, self.alive, self.blobs, self.runs, self.backups, self.spool):
-            path.mkdir(mode=0o700, exist_ok=True)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        if group and not shared(self.folder) and self.folder.stat().st_uid == os.getuid():
+            _give(self.folder, group)
+        for path in (self.run, self.alive, self.blobs, self.runs, self.backups, self.spool):
+            make_folder(path)
         ignore = self.folder / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")
@@ -63,6 +77,60 @@ class Places:
     def meeting_points(self) -> tuple[Path, ...]:
         """Where the owner's lock and socket may lie, best first."""
         return (self.run, private_temporary() / self.key)
+
+
+def shared(folder: Path) -> bool:
+    """Whether a folder is for its group, which its mode says: what is made in it is the group's, to read and to write."""
+    try:
+        return folder.stat().st_mode & _SHARED == _SHARED
+    except OSError:
+        return False
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder with its parents, if need be: for this user alone, or for the group that the one above is for."""
+    if not folder.parent.exists():
+        make_folder(folder.parent)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return
+    if shared(folder.parent):
+        folder.chmod(0o2770)
+
+
+def open_file(path: Path, flags: int) -> int:
+    """A descriptor of a file that is for this user alone, or for the group that its folder is for."""
+    handle = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    share(handle, path.parent)
+    return handle
+
+
+def share(handle: int, folder: Path) -> None:
+    """Let a file of ours be for the group that its folder is for."""
+    status = os.fstat(handle)
+    if status.st_uid == os.getuid() and status.st_mode & 0o777 != 0o660 and shared(folder):
+        os.fchmod(handle, 0o660)
+
+
+def _give(folder: Path, group: str) -> None:
+    """Let a group share a folder with all that is in it, but what runs code as this user."""
+    try:
+        number = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+        os.chown(folder, -1, number)
+    except (KeyError, PermissionError) as error:
+        raise ConfigError(
+            f"The store cannot be shared with the group {group!r} (store.group): "
+            + ("there is no such group." if isinstance(error, KeyError) else "this user is not a member."),
+            hint="`id` lists the groups of this user; whoever administers the machine adds one.",
+        ) from error
+    for path in folder.rglob("*"):
+        if path.is_symlink() or path.is_relative_to(folder / "run" / "kernels"):
+            continue
+        os.chown(path, -1, number)
+        path.chmod(0o2770 if path.is_dir() else 0o660)
+    # Last: whoever sees it shared finds everything so.
+    folder.chmod(0o2770)
 
 
 def locked(path: Path) -> bool:

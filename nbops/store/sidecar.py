@@ -11,6 +11,8 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+from nbops.store.places import open_file
+
 _SLOT = struct.Struct("<Q64sI")
 _STRIDE = 128
 
@@ -26,7 +28,7 @@ class Sidecar:
     """Open for the owner's life; `promise` returns once the bytes are on disk."""
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd = open_file(path, os.O_RDWR | os.O_CREAT)
         self._turn = 0
 
     def read(self) -> Promise | None:

@@ -19,7 +19,7 @@ import msgspec
 
 from nbops.errors import StoreFull
 from nbops.records import Record, new_id, now_us
-from nbops.store.places import Places, locked, make_private, private_temporary
+from nbops.store.places import Places, locked, make_folder, make_private, open_file, private_temporary
 from nbops.store.wire import Envelope, Problem
 
 SUFFIX = ".spool"
@@ -85,13 +85,13 @@ class Spool:
 
     def _open(self, folder: Path) -> None:
         if folder == self._places.spool:
-            folder.mkdir(mode=0o700, exist_ok=True)
+            make_folder(folder)
         else:
             make_private(folder)
         path = folder / f"{new_id()}{SUFFIX}"
         # Locked before it bears a segment's name: the owner takes one without a lock for one whose writer is dead, and removes it.
         begun = path.with_suffix(".new")
-        self._fd = os.open(begun, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._fd = open_file(begun, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND)
         self.path = begun
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         self._write(msgspec.msgpack.encode(self._header))
@@ -151,7 +151,7 @@ def finished(path: Path) -> bool:
 
 def reject(places: Places, segment: Path, envelope: Envelope, problem: Problem) -> Path:
     """Put an envelope aside that the store refuses, with the reason."""
-    places.rejected.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(places.rejected)
     kept = Rejected(segment=segment.name, envelope=envelope, problem=problem)
     path = places.rejected / f"{envelope.tx}.msgpack"
     path.write_bytes(msgspec.msgpack.encode(kept))

@@ -43,6 +43,7 @@ class Job:
     _: KW_ONLY
     envelope: Envelope | None = None
     actor: Actor | None = None
+    spooled: bool = False
     call: Callable[[Connection], Any] | None = None
     patrol: Callable[[Transaction], None] | None = None
     reply: Reply = field(default_factory=Reply)
@@ -136,7 +137,7 @@ class Writer:
                 continue
             mark = group.mark()
             try:
-                job.reply = self._run(group, envelope)
+                job.reply = self._run(group, envelope, spooled=job.spooled)
             except NbopsError as error:
                 if not group.back_to(mark):
                     raise
@@ -155,10 +156,16 @@ class Writer:
             except OSError:
                 log.exception("the sequence could not be put beside the store")
 
-    def _run(self, group: Transaction, envelope: Envelope) -> Reply:
+    def _run(self, group: Transaction, envelope: Envelope, *, spooled: bool) -> Reply:
         results = []
         for raw in envelope.commands:
             run, request = self._decode(raw)
+            if spooled and not request.spools:
+                # Nobody's client spools it: whoever wrote the file wants to get around what is asked of a peer.
+                raise UsageError(
+                    f"{request.__struct_config__.tag!r} does not come by a spool: it is decided at once, or not at all.",
+                    hint="Ask for it again while the store can be reached.",
+                )
             results.append(run(group, request))
         seq = group.next_seq()
         kept = encode(results) if any(result is not None for result in results) else None

@@ -38,6 +38,7 @@ from nbops.records import (
 from nbops.render import view
 from nbops.render.values import shorten
 from nbops.store.client import Store
+from nbops.store.places import open_file
 from nbops.store.wire import Request, encode
 from nbops.tracking import provenance
 from nbops.tracking.requests import EndRun, Facts, InputRow, KeepKey, LogRun, ReopenRun, StartRun
@@ -113,7 +114,7 @@ class Recording:
         # Under another name until it is locked: the owner takes a marker without a lock for a dead runner's.
         marker = self.store.places.run / f"{self.run_id}.new"
         try:
-            self._alive = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._alive = open_file(marker, os.O_RDWR | os.O_CREAT)
             fcntl.flock(self._alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.write(self._alive, encode(start))
             marker.rename(self.store.places.alive / self.run_id)

@@ -17,13 +17,14 @@ import msgspec
 from nbops.errors import Ambiguous, NotFound, UsageError
 from nbops.records import Param, Record, RunStatus, Tag, new_id, now_us, short
 from nbops.render import view
+from nbops.store import marks
 from nbops.store.client import Store
 from nbops.tracking import provenance
 from nbops.tracking.recording import Recording, flush_run, in_background, open_recordings
 from nbops.tracking.requests import AdoptRun, ChangeRun, StartRun
 from nbops.tracking.values import experiment_name, param, run_name, tag
 
-RUN_VARIABLE = "NBOPS_RUN"
+RUN_VARIABLE = marks.VARIABLE
 """Set by a runner for its kernel only: `RUN_ID@PID`, the run to join and the runner's process."""
 _CANDIDATES = 5
 # How late a busy runner may be.

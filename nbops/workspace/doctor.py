@@ -13,7 +13,7 @@ from nbops.errors import NbopsError
 from nbops.records import Record
 from nbops.render import values
 from nbops.store import spool
-from nbops.store.client import connect
+from nbops.store.client import Store, connect
 from nbops.store.places import network_file_system
 
 _ROOM = 200 * 2**20
@@ -68,7 +68,24 @@ def _store(settings: config.Settings) -> list[Check]:
             f"{len(waiting)} segments wait" if waiting else "nothing waits",
             f"{len(rejected)} records were refused; look at them in {store.places.rejected}." if rejected else "",
         ),
+        _messages(store),
     ]
+
+
+def _messages(store: Store) -> Check:
+    waiting, lost = store.read(
+        """
+        select
+            count(*) filter (where state not in ('delivered', 'given up')),
+            count(*) filter (where state = 'given up' and changed > now()::timestamp - interval 7 days)
+        from outbox
+        """
+    ).rows[0]
+    told = f"{waiting} wait" if waiting else "nothing waits"
+    if not lost:
+        return Check("messages", told)
+    why = "`nbops sql \"select recipient, title, reason from outbox where state = 'given up'\"` says why."
+    return Check("messages", f"{told}, {lost} of the last week were given up", why)
 
 
 def _package(name: str) -> Check:

@@ -256,7 +256,7 @@ def test_a_thousand_points_in_eight_lanes_leave_no_error_no_port_no_process_and_
         )  # fmt: skip
     ports: set[str] = set()
     grown: dict[int, list[int]] = {}
-    everything: set[int] = set()
+    everything: set[psutil.Process] = set()
     while process.poll() is None:
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         told = servers.status(there.places.run / "kernels")
@@ -267,17 +267,17 @@ def test_a_thousand_points_in_eight_lanes_leave_no_error_no_port_no_process_and_
             family += [psutil.Process(server.pid)]
         for one in family:
             with contextlib.suppress(psutil.Error):
-                everything.add(one.pid)
+                everything.add(one)
                 ports |= {
                     f"{one.name()} {told.laddr}" for told in one.net_connections("tcp") if told.status == "LISTEN"
                 }
-                everything |= {child.pid for child in one.children(recursive=True)}
+                everything |= {*one.children(recursive=True)}
         time.sleep(0.5)
     found = json.loads((notebook.parent / "told.json").read_text())
     rss = max(grown.values(), key=len)
     figures = {
         "seconds": round(time.monotonic() - began, 1), "ports": sorted(ports), "growth": round(max(rss) / rss[0] - 1, 4), "looks": len(rss),
-        "left": sorted(filter(is_running, everything)),
+        "left": [str(one) for one in psutil.wait_procs(everything, timeout=10)[1]],
     }  # fmt: skip
     sys.stderr.write(json.dumps(figures) + "\n")
     assert process.returncode == 0

@@ -1,5 +1,5 @@
-"""One project for the tests of a module."""
+"""Reviews are tried on a project that the tests of a module share."""
 
-from tests.shared import here, shared
+from tests.shared import here, nothing_left, shared
 
-__all__ = ["here", "shared"]
+__all__ = ["here", "nothing_left", "shared"]

@@ -86,6 +86,19 @@ def test_an_author_does_not_approve_their_own_version_by_any_verb_if_the_policy_
     assert court.act("cleo", review).moved
 
 
+def test_what_an_author_weakened_is_not_in_force_because_somebody_else_describes_the_model(court: Court) -> None:
+    strict(court, author_may_approve=False)
+    review = court.propose("ann", court.version("ann"))
+    weak = Policy(author_may_approve=True)
+    court.ask("ann", DescribeModel(model=court.model, card=Card(policy=weak)))
+    court.ask("cleo", DescribeModel(model=court.model, card=Card(policy=weak, purpose="block times")))
+    assert court.act("ann", review).outcome == "refused"
+    # Who means it says so.
+    strict(court, "cleo", approvers=2)
+    strict(court, "cleo", author_may_approve=True)
+    assert court.act("ann", review).moved
+
+
 def test_as_many_approve_as_the_policy_wants(court: Court) -> None:
     strict(court, approvers=2)
     review = court.propose("ann", court.version("ann"))

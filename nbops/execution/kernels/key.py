@@ -16,6 +16,8 @@ import sysconfig
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from nbops.store import marks
+
 # Read by compiled libraries, or by nearly everything, at import, such as numbers of threads; what else Python modules read the server
 # watches. Two of OpenMP's are left out: scikit-learn sets them at its import, in whichever process that is.
 _IMPORTS_READ = re.compile(
@@ -92,5 +94,7 @@ def _process() -> tuple[object, ...]:
         (proc / "cgroup").read_text(),
         spaces,
         [resource.getrlimit(limit) for limit in _LIMITS],
+        # What an executed notebook starts serves executed notebooks only.
+        marks.found(os.getpid()) != "",
         os.getpriority(os.PRIO_PROCESS, 0),
     )

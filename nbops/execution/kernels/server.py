@@ -26,6 +26,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from nbops.store import marks
+
 if TYPE_CHECKING:
     from nbops.execution.kernels.forked import Order
     from nbops.execution.kernels.preload import Memory
@@ -328,6 +330,7 @@ class _Server:
         from nbops.execution.kernels import forked
 
         environ = self._set_by_modules | request["environ"]
+        executed = bool(marks.peer(asker.sock).impersonal)
         order = forked.Order(request["argv"], environ, request["cwd"], request["watch"])
         refusal = self._refusal(order) if len(asker.stdio) == 3 else "three descriptors were expected"
         if refusal:
@@ -344,6 +347,9 @@ class _Server:
             self._gone(asker)
             return
         if pid == 0:
+            if executed:
+                # As if it had started the kernel itself.
+                marks.put(os.getpid())
             stdin, stdout, stderr = map(os.dup, asker.stdio)
             self._forget_all()
             forked.be_kernel(order, forked.Lines((stdin, stdout, stderr), report, life))

@@ -240,3 +240,41 @@ with told as (
     select model, version, unnest(json_extract(manifest, '$.code[*]')) as file from told
 )
 select model, version, file->>'$.name' as name, file->>'$.sha256' as sha256 from files;
+
+-- Who is to be told of what, and what became of telling them.
+create table core.outbox (
+    message_id uuid not null,
+    kind varchar not null,
+    subject varchar not null,
+    recipient varchar not null,
+    title varchar not null,
+    text varchar not null,
+    link varchar,
+    time timestamp not null,
+    actor varchar not null,
+    seq bigint not null
+);
+
+create table core.deliveries (
+    message_id uuid not null,
+    state varchar not null check (state in ('claimed', 'delivered', 'failed', 'given up')),
+    claim uuid not null,
+    reason varchar,
+    until timestamp,
+    time timestamp not null,
+    actor varchar not null,
+    seq bigint not null
+);
+
+create view main.outbox as
+select
+    o.message_id, o.kind, o.subject, o.recipient, o.title, o.text, o.link, o.time as created, o.actor,
+    coalesce(d.state, 'waiting') as state, coalesce(d.attempts, 0) as attempts, d.reason, d.until, d.time as changed, o.seq
+from core.outbox o
+left join (
+    select
+        message_id, state, until, time, last_value(reason ignore nulls) over (partition by message_id order by seq) as reason,
+        count(*) filter (where state = 'claimed') over (partition by message_id) as attempts
+    from core.deliveries
+    qualify row_number() over (partition by message_id order by seq desc) = 1
+) d on d.message_id = o.message_id;
