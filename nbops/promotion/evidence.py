@@ -80,7 +80,7 @@ def inquire(
         evaluation = evaluations.latest(store, candidate.run_id, candidate.sha256)
     else:
         evaluation = evaluations.get(store, evaluation_id)
-    card = evaluations.card_of(store, candidate.run_id, candidate.sha256) or Card()
+    card = evaluations.card_of(store, model)
     holder = _holder(store, model, alias)
     case = _Case(store, candidate, evaluation, card, trust)
     policy, evidence = case.evidence(holder if holder != version else None, waiver)

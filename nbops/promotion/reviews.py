@@ -76,7 +76,16 @@ def propose(
             review_id=review_id, model=model, version=version, alias=alias, reason=reason.strip(), judgement=_judgement(found)
         )
     )  # fmt: skip
+    tell(store)
     return review_id
+
+
+def tell(store: Store) -> None:
+    """Deliver what consumers and reviewers are to be told, as far as that goes within seconds; the rest waits for `nbops notify`."""
+    from nbops.execution.secrets import of_setting
+    from nbops.notify import delivering
+
+    delivering.deliver_soon(store, of_setting)
 
 
 def act(
@@ -121,6 +130,8 @@ def act(
         raise ReviewRefused(done.message, hint=f"`nbops reviews show {short(review_id)}` tells what is asked for.")
     if done.outcome == "conflict":
         raise Conflict(done.message, hint=f"`nbops reviews show {short(review_id)}` tells how it stands now.")
+    if done.moved:
+        tell(store)
     return done
 
 

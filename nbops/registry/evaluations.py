@@ -111,20 +111,21 @@ def evaluate(
     described = artifacts.describe(frame if _is_table(data) else data, "data", store.settings.project)
     if asked.rule is None and loaded.manifest.rule is not None:
         asked = msgspec.structs.replace(asked, rule=loaded.manifest.rule)
-    card = card_of(store, run_id, sha256)
-    if card is not None and card.assumptions and not asked.assumptions:
-        asked = msgspec.structs.replace(asked, assumptions=card.assumptions)
-    if card is not None and card.unit and not asked.unit:
-        asked = msgspec.structs.replace(asked, unit=card.unit)
+    card = card_of(store, shown.rpartition("/")[0])
+    asked = msgspec.structs.replace(
+        asked, assumptions=asked.assumptions or card.assumptions, unit=asked.unit or card.unit
+    )
     rows = assessing.rows_of(frame, asked)
     kept = _parquet(rows)
     subject = Subject(loaded)
     found = assessing.assess(subject, rows, subject.features(asked), asked)
+    results, unfit = _tried(store, loaded, card, asked.unit)
     found = msgspec.structs.replace(
         found,
         given=len(frame),
         without_truth=int(frame[asked.target].isna().sum()),
-        cases=tried(store, loaded, card, asked.unit),
+        cases=results,
+        notes=(*found.notes, *unfit),
         sizing=_sized(store, (run_id, sha256), loaded, rows, trust) if sizing else None,
     )
     return _keep(store, (shown, run_id, sha256), (described.source, described.digest), kept, Report(asked, found))
@@ -177,22 +178,26 @@ def rows_of(store: Store, evaluation: Evaluation) -> pd.DataFrame:
     return pd.read_parquet(io.BytesIO(store.get_blob(evaluation.rows_sha256)))
 
 
-def card_of(store: Store, run_id: str, sha256: str) -> Card | None:
-    """The card of the model that this became a version of, if it did."""
-    sql = """
-        select c.card from model_cards c join model_versions v on v.model = c.model
-        where v.run_id = ? and v.sha256 = ? order by v.version desc limit 1
-    """
-    found = store.read(sql, [run_id, sha256]).rows
-    return msgspec.json.decode(found[0][0], type=Card) if found else None
+def card_of(store: Store, model: str) -> Card:
+    """What was said last of a model."""
+    found = store.read("select card from model_cards where model = ?", [model]).rows
+    return msgspec.json.decode(found[0][0], type=Card) if found else Card()
 
 
-def tried(store: Store, loaded: LoadedModel, card: Card | None, unit: str) -> tuple[CaseResult, ...]:
+def _tried(store: Store, loaded: LoadedModel, card: Card, unit: str) -> tuple[tuple[CaseResult, ...], tuple[str, ...]]:
+    """How the cases go, or a note that says why they cannot be tried."""
+    try:
+        return tried(store, loaded, card, unit), ()
+    except UsageError as error:
+        return (), (error.message,)
+
+
+def tried(store: Store, loaded: LoadedModel, card: Card, unit: str) -> tuple[CaseResult, ...]:
     """How the process owner's acceptance cases go; columns that only other versions take are not read.
 
     Raises UsageError when they do not fit the model.
     """
-    if card is None or card.cases is None:
+    if card.cases is None:
         return ()
     kinds = _kinds(loaded.manifest)
     others = {name for manifest in _manifests(store, loaded.reference) for name in _kinds(manifest)} - {*kinds}

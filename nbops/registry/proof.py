@@ -6,6 +6,7 @@ the answer comes back as text.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import subprocess
@@ -33,16 +34,22 @@ _ENVIRONMENT = {
 
 _REFUSED = "refused: "
 _EVERYTHING = Vouching(code=True, pickle=True)
+_proven: set[bytes] = set()
+"""What this process had proven already, by hash: the same bytes and rows, under the same names."""
 
 
 def prove(data: bytes, vouched: Vouching = _EVERYTHING, *, example: object = None) -> None:
     """Load a blob in a fresh process and hold what it answers to the rows of `example` against the answers here.
 
     The process starts in an empty folder and with little of this one's environment. Takes seconds, and runs the code in the blob in
-    both processes, as far as it is vouched for. Raises ModelError saying what failed, and TrustRefused.
+    both processes, as far as it is vouched for. Raises ModelError saying what failed, and TrustRefused. What was proven is
+    not asked again.
     """
     expected = None if example is None else _answers(build(look(data), vouched).estimator, example)
     question = pickle.dumps((data, vouched, example, expected))
+    digest = hashlib.sha256(question).digest()
+    if digest in _proven:
+        return
     with tempfile.TemporaryDirectory(prefix="nbops-prove-") as folder:
         verdict, empty = Path(folder, "verdict"), Path(folder, "empty")
         empty.mkdir()
@@ -57,6 +64,7 @@ def prove(data: bytes, vouched: Vouching = _EVERYTHING, *, example: object = Non
             f"The model does not work in a fresh process: {why}",
             hint="Put what it needs into files, pass them all as code=[...], and log the model again.",
         )
+    _proven.add(digest)
 
 
 def _ask(question: bytes, verdict: Path, folder: Path) -> str:

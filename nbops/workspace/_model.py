@@ -40,10 +40,9 @@ class Model:
     @property
     def card(self) -> Card:
         """What it is for, whom it serves and by which policy it is promoted."""
-        from nbops.registry.card import Card
+        from nbops.registry import evaluations
 
-        found = self._store.read("select card from model_cards where model = ?", [self.name]).rows
-        return msgspec.json.decode(found[0][0], type=Card) if found else Card()
+        return evaluations.card_of(self._store, self.name)
 
     def describe(  # noqa: PLR0913 - one field of the card each
         self,
@@ -134,7 +133,10 @@ class Model:
             raise UsageError(
                 "A reason is needed.", hint='Say what went wrong: reason="predicts too little since Monday".'
             )
+        from nbops.promotion import reviews
+
         number = self._store.write(Rollback(model=self.name, alias=alias, why=reason.strip()))[0]
+        reviews.tell(self._store)
         return self.version(int(number))
 
     def freeze(self, *, reason: str) -> None:
@@ -265,7 +267,8 @@ class Version:
         from nbops.registry import evaluations
         from nbops.workspace._evaluation import Evaluation
 
-        return Evaluation(evaluations.latest(self._store, self.run_id, self.sha256))
+        found = evaluations.latest(self._store, self.run_id, self.sha256)
+        return Evaluation(msgspec.structs.replace(found, reference=self.reference))
 
     def propose(
         self,

@@ -24,6 +24,7 @@ from nbops.records import RunStatus
 from nbops.registry.models import ApprovalEnded
 from nbops.workspace._model import Version
 from nbops.workspace._review import Review
+from nbops.workspace._run import Run
 from nbops.workspace._workspace import Workspace
 
 ROWS = 1200
@@ -39,16 +40,19 @@ FRAME = pd.DataFrame(
 FRAME["minutes"] = 2 * FRAME["a"] + FRAME["b"] + RANDOM.normal(scale=0.3, size=ROWS)
 FRAME["late"] = np.where(FRAME["minutes"] > 0, "yes", "no")
 TRAIN, TEST = FRAME[:400], FRAME[400:].reset_index(drop=True)
+_RUNS: dict[tuple[object, ...], Run] = {}
 
 
 def made(here: Workspace, name: str, columns: list[str], *, ends: RunStatus = "finished") -> Version:
-    """A version whose run held it against the test rows."""
-    run = here.start_run(name)
-    model = LinearRegression().fit(TRAIN[columns], TRAIN["minutes"])
-    run.log_model(model, reference=TRAIN[[*columns, "minutes"]], target="minutes")
-    run.evaluate(TEST, slices=["site"], time="day", unit="min")
-    run.end(ends)
-    return here.register_model(run, name)
+    """A version whose run held it against the test rows; models of the same columns come of one run."""
+    key = here.project, *columns, ends
+    if key not in _RUNS:
+        run = _RUNS[key] = here.start_run("trained")
+        model = LinearRegression().fit(TRAIN[columns], TRAIN["minutes"])
+        run.log_model(model, reference=TRAIN[[*columns, "minutes"]], target="minutes")
+        run.evaluate(TEST, slices=["site"], time="day", unit="min")
+        run.end(ends)
+    return here.register_model(_RUNS[key], name)
 
 
 def checks(review: Review) -> dict[str, str]:
@@ -127,6 +131,17 @@ def test_an_approved_version_is_loaded_and_rolled_back(here: Workspace) -> None:
         here.rollback("rolled", reason="again")
     with pytest.raises(UsageError, match="A reason is needed"):
         here.rollback("rolled", reason=" ")
+
+
+def test_consumers_and_reviewers_are_told_at_once(here: Workspace) -> None:
+    version = made(here, "told", ["a"])
+    here.model("told").describe(consumers=["planning"])
+    review = version.propose(reason="the first")
+    review.approve(reason="seen")
+    kept = here.sql("select kind, recipient, state from outbox where subject = 'model:told' order by seq")
+    assert kept.to_dict("records")[0] == {"kind": "proposed", "recipient": "reviewers", "state": "delivered"}
+    assert kept["recipient"].tolist() == ["reviewers", "planning"]
+    assert kept["kind"].tolist() == ["proposed", "promoted"]
 
 
 def test_the_gate_is_asked_again_when_the_champion_changed(here: Workspace) -> None:
