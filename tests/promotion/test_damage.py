@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,8 +21,9 @@ from nbops.records import short
 from nbops.registry import formats
 from nbops.registry.card import Card, Policy
 from nbops.registry.requests import Comment, DescribeModel, Freeze, MoveAlias, RegisterVersion, Retire, Rollback
-from nbops.store import blobs, care, witness
+from nbops.store import blobs, care, database, witness
 from nbops.store.client import Store
+from nbops.store.places import Places
 from nbops.store.wire import Table
 from tests.conftest import Project
 from tests.promotion.court import Court
@@ -336,3 +338,28 @@ def test_the_command_names_a_changed_review_and_says_it_in_its_status(project: P
     found = check()
     assert found.returncode == 40
     assert f"review {short(review)} of {model}/{version} was changed" in found.stdout
+
+
+def test_rows_from_before_events_answered_for_them_are_left_alone_and_later_ones_are_not(tmp_path: Path) -> None:
+    places = Places(tmp_path / ".nbops")
+    places.create()
+    con = duck.scratch()
+    con.execute(f"attach {duck.literal(str(places.database))} as old (storage_version {duck.literal(duck.STORAGE)})")
+    con.execute("use old")
+    for number, sql in database.migrations()[:5]:
+        con.execute(sql)
+        con.execute("insert or replace into core.meta values ('store_id', 'old'), ('schema', ?)", [str(number)])
+    con.execute("insert into core.models values ('aged', now()::timestamp, 'ann', 1)")
+    con.execute("insert into core.events values (1, now()::timestamp, 'ann', 'x', 'y', '{}', '', '')")
+    con.close()
+    inside = Inside(tmp_path)
+    court = Court(inside)
+    court.model = "aged"
+    court.ask("ann", Comment(model="aged", text="still good"))
+    inside.close()
+    opened = Opened(inside.settings)
+    assert witness.problems(opened) == (2, [])
+    opened.connection.execute("update core.comments set text = 'never good'")
+    (problem,) = witness.problems(opened)[1]
+    assert problem.startswith("a comment on aged was changed")
+    opened.connection.close()
