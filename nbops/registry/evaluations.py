@@ -111,6 +111,16 @@ def evaluate(
     return _keep(store, (shown, run_id, sha256), (described.source, described.digest), kept, Report(asked, found))
 
 
+def benchmark(store: Store, reference: str, data: Any = None, *, trust: Collection[str] | bool = ()) -> Sizing:
+    """What the model that `reference` means needs, measured now on `data`, or on rows of its last evaluation; nothing is kept.
+
+    Raises NotFound when it was never evaluated and no rows are given.
+    """
+    run_id, sha256, shown = models.resolve(store, reference)
+    rows = rows_of(store, latest(store, run_id, sha256)) if data is None else _frame(data)
+    return _sized(store, (run_id, sha256), models.load_blob(store, run_id, sha256, shown, trust=trust), rows, trust)
+
+
 def latest(store: Store, run_id: str, sha256: str, *, target: str | None = None) -> Evaluation:
     """The last evaluation of a run's model. Raises NotFound with how to make one."""
     sql = """
@@ -121,7 +131,7 @@ def latest(store: Store, run_id: str, sha256: str, *, target: str | None = None)
     if not found:
         raise NotFound(
             "This version was never held against rows with known truth.",
-            hint='Evaluate it first: `version.evaluate(test, target="…")`.',
+            hint='Evaluate it first: `version.evaluate(test, target="…")` or `nbops models evaluate NAME/VERSION FILE`.',
         )
     return get(store, found[0][0])
 

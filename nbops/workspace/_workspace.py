@@ -162,6 +162,13 @@ class Workspace:
 
         return Model(self._asked, name)
 
+    def version(self, reference: str) -> Version:
+        """The version that "NAME/3", "NAME@ALIAS" or "NAME", the latest one, means. Raises NotFound."""
+        from nbops.registry import models
+
+        name, number, alias = models.parsed(reference)
+        return self.model(name).version(number if alias is None else alias)
+
     def evaluate(  # noqa: PLR0913 - what may be looked at
         self,
         model: str | Run | Version,
@@ -209,6 +216,17 @@ class Workspace:
         from nbops.workspace._review import Review
 
         return Review(self.store, reviews.find(self._asked, review))
+
+    def reviews(self, model: str | None = None, *, everything: bool = False) -> pd.DataFrame:
+        """The reviews that wait for somebody, of a model or of all, the oldest first; or `everything`, the newest first."""
+        sql = (
+            "select * from reviews where (? is null or model = ?) order by created desc"
+            if everything
+            else "select * from reviews where (? is null or model = ?) and status in ('open', 'sent back') order by created"
+        )
+        from nbops.workspace._model import aware
+
+        return aware(self._asked.frame(sql, [model, model]))
 
     def rollback(self, model: str, alias: str = "champion", *, reason: str) -> Version:
         """Let an alias stand again for the last version that held it and is fit to; gives that version. Raises Conflict, NotFound."""
