@@ -89,7 +89,7 @@ def evaluate(
     """
     run_id, sha256, shown = models.resolve(store, reference, logged)
     loaded = models.load_blob(store, run_id, sha256, shown, trust=trust)
-    frame = _frame(data)
+    frame = frame_of(data)
     described = artifacts.describe(data, "data", store.settings.project)
     if asked.rule is None and loaded.manifest.rule is not None:
         asked = msgspec.structs.replace(asked, rule=loaded.manifest.rule)
@@ -117,7 +117,7 @@ def benchmark(store: Store, reference: str, data: Any = None, *, trust: Collecti
     Raises NotFound when it was never evaluated and no rows are given.
     """
     run_id, sha256, shown = models.resolve(store, reference)
-    rows = rows_of(store, latest(store, run_id, sha256)) if data is None else _frame(data)
+    rows = rows_of(store, latest(store, run_id, sha256)) if data is None else frame_of(data)
     return _sized(store, (run_id, sha256), models.load_blob(store, run_id, sha256, shown, trust=trust), rows, trust)
 
 
@@ -251,8 +251,8 @@ def _keep(store: Store, model: tuple[str, str, str], data: tuple[str, str], rows
     return Evaluation(evaluation_id, *model, *data, rows_sha256=kept.sha256, asked=asked, assessment=found)
 
 
-def _frame(data: Any) -> pd.DataFrame:
-    """The rows as a DataFrame: a frame, a version of data, or a Parquet or CSV file."""
+def frame_of(data: Any) -> pd.DataFrame:
+    """The rows as a DataFrame: a frame, a version of data, or a Parquet or CSV file. Raises NotFound."""
     import pandas as pd
 
     if isinstance(data, pd.DataFrame):

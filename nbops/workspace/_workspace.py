@@ -20,6 +20,8 @@ from nbops.workspace._run import Run
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nbops.evaluation.choice import Choice
+    from nbops.evaluation.decision import Costs, Label
     from nbops.registry.models import LoadedModel
     from nbops.tracking.compare import Comparison
     from nbops.workspace._board import RunBoard
@@ -209,6 +211,44 @@ class Workspace:
             store, reference, data, target=target, slices=slices, protected=protected, time=time, groups=groups, metric=metric,
             unit=unit, sizing=sizing, trust=trust,
         )  # fmt: skip
+
+    def choose_threshold(  # noqa: PLR0913 - one wish, and what the rows are
+        self,
+        model: Any,
+        data: Any,
+        *,
+        target: str | None = None,
+        positive: Label | None = None,
+        costs: Costs | None = None,
+        precision: float | None = None,
+        recall: float | None = None,
+        capacity: float | None = None,
+        reject_cost: float | None = None,
+        time: str | None = None,
+        groups: str | None = None,
+        trust: Collection[str] | bool = (),
+    ) -> Choice:
+        """The decision rule that serves exactly one wish best on rows with known truth, to be given to `log_model(rule=choice.rule)`.
+
+        `model` is a fitted classifier of two classes, or a version, an alias or a run's model; `data` as for `evaluate`, best rows that
+        the model was neither fitted nor will be judged on: their digest goes into the rule, and a review tells when it is. `positive` is
+        by default the model's second class. The wishes: least expected cost by `costs`; the highest recall with at least `precision`;
+        the highest precision with at least `recall`; the highest recall with at most the share `capacity` of rows flagged. With costs,
+        `reject_cost` is what it costs when a person looks at a row, and a reject band is found, too. `time` (days) or `groups` names
+        what makes rows depend on each other. Raises UsageError, NotFound, ModelError and TrustRefused.
+        """
+        from nbops.registry import choosing, models
+        from nbops.workspace._model import Version
+
+        if isinstance(model, Run):
+            model.flush()
+        if isinstance(model, (str, Run, Version)):
+            reference = model if isinstance(model, str) else model.run_id if isinstance(model, Run) else model.reference
+            model = models.load(self._asked, reference, trust=trust)
+        wish = choosing.Wish(costs, precision, recall, capacity, reject_cost)
+        return choosing.choose(
+            model, data, wish, target=target, positive=positive, time=time, groups=groups, project=self.project
+        )
 
     def review(self, review: str) -> Review:
         """The review that a full id or its last digits mean. Raises NotFound or Ambiguous."""
