@@ -43,18 +43,18 @@ class Choice(Record):
             "",
             *(Column(name, "number") for name in self._names),
         ]
-        chosen = self._chosen
+        chosen, mark = self._chosen, "chosen" if self.rule.reject is None else "with no look"
         step = max(1, len(self.curve) // _LINES)
         told = [point for place, point in enumerate(self.curve) if place % step == 0 or point is chosen]
         rows = [
-            [point.threshold, "chosen" if point is chosen else "", *(getattr(point, name) for name in self._names)] for point in told
+            [point.threshold, mark if point is chosen else "", *(getattr(point, name) for name in self._names)] for point in told
         ]  # fmt: skip
         return "\n".join([self.title, text.table(columns, rows).rstrip("\n"), *self.sentences])
 
     def to_html(self) -> Html:
         """The sentences and the whole curve, drawn."""
         shares = [name for name in self._names if name != "cost"]
-        pictures = [self._picture(shares, "share of 1", 0.0, 1.0)]
+        pictures = [self._picture(shares, "share", 0.0, 1.0)]
         costs = [point.cost for point in self.curve if point.cost is not None]
         if costs:
             pictures.append(self._picture(["cost"], f"{self._unit} a row".strip(), min(costs), max(costs)))

@@ -82,7 +82,7 @@ def test_a_model_is_described_before_and_after_its_first_version(typed: Type) ->
         ["a@example.org", "b@example.org"],
     )
     assert (told["gate"], told["policy"]["approvers"]) == ({"min_rows": 200, "min_blocks": 0}, 1)
-    assert told["assumptions"] == [{"sentence": "a is no outlier", "sql": "abs(a) < 100"}]
+    assert told["assumptions"] == [{"sentence": "a is no outlier", "expression": "abs(a) < 100"}]
     assert (
         typed("models", "describe", "air-time", "--owner", "crews", "--policy", "four-eyes").out
         == "described air-time\n"
