@@ -127,7 +127,7 @@ def compare(obj: Here, name: str, everything: bool, as_json: bool) -> None:
 @click.argument("run")
 @click.argument("name")
 @click.option("--model", default="model", show_default=True, help="The name it was logged under.")
-@click.option("--description")
+@click.option("--description", metavar="TEXT", help="What is special about this version.")
 @json_option
 @here
 def register(obj: Here, run: str, name: str, model: str, description: str | None, as_json: bool) -> None:

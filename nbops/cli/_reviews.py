@@ -23,7 +23,7 @@ trust_option = click.option(
     "--trust",
     multiple=True,
     metavar="TYPE",
-    help="A type that the model brings and you vouch for; `all` vouches for everything.",
+    help="A type that the model brings and you vouch for, `all` for everything.",
 )
 detailed_option = click.option(
     "--detailed-exit-code", "detailed", is_flag=True, help="Exit status 11 when it waits for approval."
