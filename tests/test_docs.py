@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -116,7 +117,7 @@ def test_every_key_of_a_policy_is_told_with_its_default() -> None:
     found |= {one.name: one.default for one in msgspec.structs.fields(card.Policy)}
     nothing = (None, "", msgspec.NODEFAULT)
     rows = re.findall(r"^\| `([\w.]+)` \| (\S+) \| ", sections("models.md")["The policy"], re.MULTILINE)
-    told = {key: None if text == "–" else yaml.safe_load(text.strip("`")) for key, text in rows}
+    told: dict[str, Any] = {key: None if text == "–" else yaml.safe_load(text.strip("`")) for key, text in rows}
     told["protected"], told["open_for"] = tuple(told["protected"]), spans.seconds(told["open_for"])
     assert told == {key: None if default in nothing else default for key, default in found.items()}
     assert len(told) == len(rows)

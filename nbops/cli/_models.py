@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -231,6 +232,8 @@ def _assumption(text: str) -> tuple[str, str]:
 
 
 def _card(model: Model) -> str:
+    import yaml
+
     card: Card = model.card
     policy = card.policy
     facts: dict[str, object] = {
@@ -243,7 +246,8 @@ def _card(model: Model) -> str:
         "frozen": model.frozen,
         "protected": ", ".join(policy.protected),
         "approvals": f"{policy.approvers}, {'also' if policy.author_may_approve else 'not'} by authors",
-        "gate": ", ".join(f"{key}: {value}" for key, value in card.gate.items()),
+        "gate": card.gate
+        and yaml.safe_dump(card.gate, default_flow_style=True, sort_keys=False, width=math.inf).strip()[1:-1],
         "assumptions": "; ".join(one.sentence for one in card.assumptions),
         "cases": card.cases and f"a CSV file, {card.cases[:12]}",
         "aliases": ", ".join(f"{alias} = {version}" for alias, version in model.aliases.items()),

@@ -20,7 +20,7 @@ EXAMPLE = PAGE.read_text(encoding="utf-8").partition("\n## A worked example\n")[
 def shown(language: str) -> str:
     """The one block of that language."""
     (found,) = re.findall(rf"```{language}\n(.*?)```", EXAMPLE, re.DOTALL)
-    return found
+    return str(found)
 
 
 def test_the_worked_example_comes_out_as_it_is_shown(
