@@ -52,7 +52,7 @@ def choose(
     asked = Asked(target=target, time=time, groups=groups)
     rows = rows_of(frame_of(data), asked)
     subject = Subject(model) if isinstance(model, LoadedModel) else model
-    features = model.prepared(rows) if isinstance(model, LoadedModel) else _features(model, rows, target)
+    features = model.prepared(rows) if isinstance(model, LoadedModel) else _features(model, rows, asked)
     found = answered(subject, rows, lambda _: features, asked)
     if found.task != "binary":
         raise UsageError(
@@ -74,9 +74,16 @@ def choose(
     )  # fmt: skip
 
 
-def _features(model: Any, rows: pd.DataFrame, target: str) -> Any:
-    """What a fitted model takes of these rows."""
-    known, _ = signature.infer(model, example=rows, reference=None, target=target)
+def _features(model: Any, rows: pd.DataFrame, asked: Asked) -> Any:
+    """What a fitted model takes of these rows: its columns, or where it does not know them all that the question does not name.
+
+    A single column of which it knows nothing is a Series: texts, mostly.
+    """
+    if not hasattr(model, "feature_names_in_"):
+        rows = rows.drop(columns=[name for name in (asked.target, asked.time, asked.groups) if name is not None])
+        if not hasattr(model, "n_features_in_") and rows.shape[1] == 1:
+            return rows.iloc[:, 0]
+    known, _ = signature.infer(model, example=rows, reference=None, target=asked.target)
     return conformed(rows, known)
 
 

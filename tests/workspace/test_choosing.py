@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 import nbops
@@ -67,6 +69,17 @@ def test_a_model_without_probabilities_has_its_scores_divided(positive: str) -> 
     decided = decide(found.rule, fitted.decision_function(rows[["a"]].to_numpy()), fitted.classes_)
     assert np.mean(decided[rows["late"] == positive] == positive) == found.recall.value
     assert 0.8 <= found.recall.value < 1  # type: ignore[operator]  # there are rows of both classes
+
+
+def test_a_model_of_texts_and_one_of_an_array_take_what_the_question_does_not_name() -> None:
+    words = np.where(TUNE["late"] == "late", "wind storm", "sun") + np.where(TUNE.index % 3 == 0, " wind", "")
+    texts = pd.DataFrame({"note": words, "late": TUNE["late"], "day": TUNE["day"]})
+    fitted = make_pipeline(CountVectorizer(), LogisticRegression()).fit(texts["note"], texts["late"])
+    found = nbops.choose_threshold(fitted, texts, target="late", positive="late", precision=0.9, time="day")
+    assert (found.precision.value, found.recall.value) == (1, 1)
+    plain = LogisticRegression().fit(TRAIN[["a"]].to_numpy(), TRAIN["late"])
+    of_array = nbops.choose_threshold(plain, TUNE, target="late", recall=0.8, time="day")
+    assert of_array.rule.threshold == nbops.choose_threshold(FITTED, TUNE, target="late", recall=0.8).rule.threshold
 
 
 def test_a_kept_model_remembers_its_target_and_the_review_tells_of_the_same_rows(here: Workspace) -> None:
