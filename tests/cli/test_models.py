@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -198,7 +199,7 @@ def test_versions_are_compared(typed: Type, here: Workspace) -> None:
             "Name a version, or say --remove",
             "nbops models alias known next 3",
         ),
-        (["alias", "known", "champion", "1"], "known@champion is protected", "Propose the version"),
+        (["alias", "known", "champion", "1"], "known@champion is protected", "nbops models propose known/1 --reason"),
         (["alias", "known", "Next", "1"], "'Next' cannot be an alias", "A small letter"),
         (["evaluate", "known/1", "gone.csv"], "There is no file 'gone.csv'", "The current folder is"),
         (["evaluate", "known/1", "flights"], "flights", ""),
@@ -233,6 +234,23 @@ def test_a_version_is_evaluated_on_a_file(typed: Type, here: Workspace) -> None:
     assert len(told["fairness"]) == 2
     assert version.evaluation.id == told["evaluation_id"]
     assert typed("models", "evaluate", version.run_id, "test.csv").out.splitlines()[0].endswith("on 300 rows")
+
+
+def test_who_vouches_for_what_a_model_brings_is_recorded(
+    typed: Type, here: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here.project / "twice.py").write_text("def twice(rows):\n    return 2 * rows['a'].to_numpy()\n")
+    monkeypatch.syspath_prepend(str(here.project))
+    with here.start_run("brought") as run:
+        function = importlib.import_module("twice").twice
+        code = [here.project / "twice.py"]
+        run.log_model(function, code=code, reference=TRAIN[["a", "minutes"]], target="minutes")
+    here.register_model(run, "brought")
+    said = "select count(*) as n from events where verb = 'model.trusted' and subject = 'model:brought/1'"
+    assert typed("models", "evaluate", "brought/1", "test.csv").status == 0
+    assert here.sql(said)["n"].tolist() == [0]
+    assert typed("models", "evaluate", "brought/1", "test.csv", "--target", "minutes", "--trust", "all").status == 0
+    assert here.sql(said)["n"].tolist() == [1]
 
 
 def test_a_version_of_data_is_evaluated_on(typed: Type, here: Workspace) -> None:
