@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbops.data.snapshots import Snapshot
 from nbops.errors import ModelError, UsageError
 from nbops.evaluation import choosing
 from nbops.evaluation.assessing import Asked, answered, rows_of
@@ -13,7 +15,7 @@ from nbops.evaluation.decision import Costs, Label, Response
 from nbops.records import Record
 from nbops.registry import signature
 from nbops.registry.evaluations import Subject, frame_of
-from nbops.registry.models import LoadedModel, conformed
+from nbops.registry.models import LoadedModel
 from nbops.tracking import artifacts
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ def choose(
     if target is None:
         raise UsageError("It is not known which column holds the truth.", hint='Name it: target="late".')
     asked = Asked(target=target, time=time, groups=groups)
-    rows = rows_of(frame_of(data), asked)
+    frame = frame_of(data)
+    rows = rows_of(frame, asked)
     subject = Subject(model) if isinstance(model, LoadedModel) else model
     features = model.prepared(rows) if isinstance(model, LoadedModel) else _features(model, rows, asked)
     found = answered(subject, rows, lambda _: features, asked)
@@ -70,8 +73,13 @@ def choose(
     return choosing.choose_threshold(
         seen.truth, scores, costs=wish.costs, precision=wish.precision, recall=wish.recall, capacity=wish.capacity,
         reject_cost=wish.reject_cost, positive=seen.classes[1], response=response, blocks=seen.blocks,
-        chosen_on=artifacts.describe(data, "data", project).digest,
+        chosen_on=artifacts.describe(data if _is_kept(data) else frame, "data", project).digest,
     )  # fmt: skip
+
+
+def _is_kept(data: Any) -> bool:
+    """Whether it is known by its bytes or as a version of data, and not by the values of its rows."""
+    return isinstance(data, (str, os.PathLike, Snapshot))
 
 
 def _features(model: Any, rows: pd.DataFrame, asked: Asked) -> Any:
@@ -84,7 +92,10 @@ def _features(model: Any, rows: pd.DataFrame, asked: Asked) -> Any:
         if not hasattr(model, "n_features_in_") and rows.shape[1] == 1:
             return rows.iloc[:, 0]
     known, _ = signature.infer(model, example=rows, reference=None, target=asked.target)
-    return conformed(rows, known)
+    if known is None:
+        return rows
+    taken = signature.conform(rows, known)
+    return taken if known.named else taken.to_numpy()
 
 
 def _scores(estimator: Any, features: Any) -> Any:

@@ -108,7 +108,7 @@ class LoadedModel:
 
         Raises NotFound for missing columns and ParameterError for text in a column of numbers.
         """
-        return self.estimator.predict(predicting(self.estimator, conformed(data, self._signature)))
+        return self.estimator.predict(predicting(self.estimator, _conformed(data, self._signature)))
 
     def predict_proba(self, data: pd.DataFrame | Any) -> Any:
         """Class probabilities (n, classes), in the order of the classes. Raises ModelError for a model without."""
@@ -117,7 +117,7 @@ class LoadedModel:
                 f"{self.reference} gives no probabilities.",
                 hint="Use predict, or train a classifier that has predict_proba.",
             )
-        return self.estimator.predict_proba(conformed(data, self._signature))
+        return self.estimator.predict_proba(_conformed(data, self._signature))
 
     def decide(self, data: pd.DataFrame | Any) -> Any:
         """Decisions (n,) by the model's rule: a class, or None where a person has to look. Without a rule what `predict` says.
@@ -134,11 +134,11 @@ class LoadedModel:
                 hint="Register the model again with a rule that fits it, or without one.",
             )
         classes = [one.item() if hasattr(one, "item") else one for one in self.estimator.classes_]
-        return decide(rule, asked(conformed(data, self._signature)), classes)
+        return decide(rule, asked(_conformed(data, self._signature)), classes)
 
     def prepared(self, data: pd.DataFrame | Any) -> Any:
         """The data as the raw estimator takes it. Raises as `predict` does."""
-        return conformed(data, self._signature)
+        return _conformed(data, self._signature)
 
     @property
     def _signature(self) -> Signature | None:
@@ -421,7 +421,7 @@ def example(store: Store, run_id: str, artifact: str, signature: Signature | Non
         frame = pd.read_parquet(io.BytesIO(artifacts.load(store, run_id, example_path(artifact))))
     except NotFound:
         return None
-    return conformed(frame, signature)
+    return _conformed(frame, signature)
 
 
 def example_path(artifact: str) -> str:
@@ -429,8 +429,8 @@ def example_path(artifact: str) -> str:
     return f"{artifact.removesuffix(_SUFFIX)}.example.parquet"
 
 
-def conformed(data: Any, signature: Signature | None) -> Any:
-    """A DataFrame as a model of this signature takes it; anything else as it is."""
+def _conformed(data: Any, signature: Signature | None) -> Any:
+    """A DataFrame as the model takes it; anything else as it is."""
     import pandas as pd
 
     if signature is None or not isinstance(data, pd.DataFrame):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,14 @@ def test_a_kept_model_remembers_its_target_and_the_review_tells_of_the_same_rows
     ruled.evaluate(TUNE)
     review.withdraw(reason="judge it on others")
     assert "choosing the threshold" not in ruled.propose(reason="cheaper").to_text()
+
+
+def test_a_file_is_known_by_its_bytes(here: Workspace) -> None:
+    path = here.project / "tune.csv"
+    TUNE.to_csv(path, index=False)
+    found = here.choose_threshold(FITTED, path, target="late", recall=0.8)
+    assert found.rule.chosen_on == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert found.rule.threshold == here.choose_threshold(FITTED, TUNE, target="late", recall=0.8).rule.threshold
 
 
 def test_a_choice_shows_itself_with_its_curve() -> None:
