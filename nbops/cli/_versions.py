@@ -12,6 +12,7 @@ from nbops.cli._base import Here, here, json_option, show
 from nbops.cli._models import evaluated, models_group, named, numbered
 from nbops.cli._reviews import REFUSED, WAITING, detailed_option, document, reason_option, trust_option, trusted
 from nbops.errors import NotFound, UsageError
+from nbops.records import short
 from nbops.store.client import Store
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def evaluate(
     found = workspace.evaluate(
         reference, _rows(workspace.store, data), slices=slices, protected=[*map(_pair, protected)], trust=trusted(trust), **asked
     )  # fmt: skip
-    show(evaluated(found.stored) if as_json else None, as_json=as_json, text=found.to_text)
+    outcome = f"Evaluation {short(found.id)} of {found.stored.reference} is kept."
+    show(evaluated(found.stored) if as_json else None, as_json=as_json, text=lambda: f"{found.to_text()}\n{outcome}")
 
 
 @models_group.command("propose")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nbops.errors import NotFound, ParameterError, StoreCorrupt
+from nbops.errors import Ambiguous, NotFound, ParameterError, StoreCorrupt
 from nbops.evaluation import assessing, cases
 from nbops.evaluation.assessing import Asked
 from nbops.evaluation.assessment import Assessment
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SIZED_ROWS = 1000
+_CANDIDATES = 5
+_SHORTEST = 4
 
 
 class Report(Record):
@@ -134,6 +136,22 @@ def latest(store: Store, run_id: str, sha256: str, *, target: str | None = None)
             hint='Evaluate it first: `version.evaluate(test, target="…")` or `nbops models evaluate NAME/VERSION FILE`.',
         )
     return get(store, found[0][0])
+
+
+def find(store: Store, text: str) -> str:
+    """The id of the evaluation that a person means by a full id or its last digits. Raises NotFound or Ambiguous."""
+    wanted = text.strip().lower()
+    rows = store.read(
+        "select distinct evaluation_id::varchar, data_name from evaluations"
+        " where evaluation_id::varchar = ? or (? >= ? and ends_with(evaluation_id::varchar, ?)) order by 1 desc limit ?",
+        [wanted, len(wanted), _SHORTEST, wanted, _CANDIDATES + 1],
+    ).rows
+    if not rows:
+        raise NotFound(f"There is no evaluation {text!r}.", hint="`nbops sql 'select * from evaluations'` shows them.")
+    if len(rows) > 1:
+        told = "; ".join(f"{short(key)} (on {name})" for key, name in rows)
+        raise Ambiguous(f"{text!r} fits several evaluations.", hint=f"Use more of its digits. The newest: {told}")
+    return str(rows[0][0])
 
 
 def get(store: Store, evaluation_id: str) -> Evaluation:

@@ -295,14 +295,17 @@ class Version:
     ) -> Review:
         """Ask for an alias to stand for this version: the gate compares it with today's holder on the rows of its last evaluation.
 
-        `evaluation` is the id of another one. `waiver` says why a version of a failed run may pass. Gives the review, which a person
-        approves. Raises NotFound when it was never evaluated, UsageError without a reason, and Conflict when there is nothing to decide.
+        `evaluation` is the id of another one, or its last digits. `waiver` says why a version of a failed run may pass. Gives the review,
+        which a person approves. Raises NotFound when it was never evaluated, UsageError without a reason, and Conflict when there is
+        nothing to decide.
         """
         from nbops.promotion import reviews
+        from nbops.registry import evaluations
         from nbops.workspace._review import Review
 
+        rows = None if evaluation is None else evaluations.find(self._store, evaluation)
         made = reviews.propose(
-            self._store, self.model, self.version, alias, reason=reason, waiver=waiver, evaluation_id=evaluation, trust=trust
+            self._store, self.model, self.version, alias, reason=reason, waiver=waiver, evaluation_id=rows, trust=trust
         )  # fmt: skip
         return Review(self._store, made)
 

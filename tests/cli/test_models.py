@@ -191,6 +191,11 @@ def test_versions_are_compared(typed: Type, here: Workspace) -> None:
         (["propose", "known", "--reason", "x"], "'known' names no version", "The latest one is known/1."),
         (["retire", "known", "--reason", "x"], "'known' names no version", "The latest one is known/1."),
         (["propose", "known/1", "--reason", " "], "A reason is needed", "Say what gets better"),
+        (
+            ["propose", "known/1", "--reason", "x", "--evaluation", "00000000"],
+            "no evaluation '00000000'",
+            "from evaluations",
+        ),
         (["freeze", "known", "--reason", " "], "A reason is needed", "Say why"),
         (["rollback", "known", "--reason", "slow"], "known@champion stands for no version", "nbops models show known"),
         (["alias", "known", "next"], "Name a version, or say --remove", "nbops models alias known next 3"),
@@ -233,7 +238,13 @@ def test_a_version_is_evaluated_on_a_file(typed: Type, here: Workspace) -> None:
     assert {one["column"] for one in told["slices"]} == {"site", "night"}
     assert len(told["fairness"]) == 2
     assert version.evaluation.id == told["evaluation_id"]
-    assert typed("models", "evaluate", version.run_id, "test.csv").out.splitlines()[0].endswith("on 300 rows")
+    lines = typed("models", "evaluate", version.run_id, "test.csv").out.splitlines()
+    assert lines[0].endswith("on 300 rows")
+    assert lines[-1] == f"Evaluation {version.evaluation.id[-8:]} of run {version.run_id[-8:]} is kept."
+    earlier = typed(
+        "models", "propose", "judged/1", "--reason", "x", "--evaluation", told["evaluation_id"][-8:], "--json"
+    )
+    assert json.loads(earlier.out)["evaluation_id"] == told["evaluation_id"]
 
 
 def test_who_vouches_for_what_a_model_brings_is_recorded(
