@@ -18,11 +18,13 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from nbops.data.checking import check
     from nbops.errors import NbopsError
+    from nbops.evaluation.decision import Costs, DecisionRule
     from nbops.records import Input, Output, Secret
     from nbops.registry.formats import ModelVersionWarning
     from nbops.workspace._fluent import (
         autolog,
         board,
+        choose_threshold,
         compare,
         dataset,
         define_metric,
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
     from nbops.workspace._workspace import Workspace
 
 __all__ = [
+    "Costs",
+    "DecisionRule",
     "Input",
     "ModelVersionWarning",
     "NbopsError",
@@ -66,6 +70,7 @@ __all__ = [
     "autolog",
     "board",
     "check",
+    "choose_threshold",
     "compare",
     "dataset",
     "define_metric",
@@ -100,6 +105,7 @@ _ELSEWHERE = {
     "NbopsError": "nbops.errors",
     "Run": "nbops.workspace._run",
     "Workspace": "nbops.workspace._workspace",
+    **dict.fromkeys(("Costs", "DecisionRule"), "nbops.evaluation.decision"),
     **dict.fromkeys(("Sweep", "sweep"), "nbops.workspace._sweep"),
     **dict.fromkeys(("Input", "Output", "Secret"), "nbops.records"),
 }

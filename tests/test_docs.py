@@ -5,14 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 import pytest
+import yaml
 
 from nbops import config, duck, errors, events
 from nbops.cli import cli, load_commands
+from nbops.data import spans
+from nbops.evaluation import policy as gate
 from nbops.jupyter_ext.handlers import ACTIONS
 from nbops.jupyter_ext.routes import ROUTES
+from nbops.promotion import policy as policies
+from nbops.records import Record
+from nbops.registry import card
 from nbops.store.database import migrations
 
 ROOT = Path(__file__).parent.parent
@@ -37,7 +45,7 @@ def test_every_command_and_each_of_its_options_has_its_place() -> None:
     load_commands()
     told = sections("commands.md")
     found = dict(commands(cli))
-    named = {re.match(r"nbops( [a-z]+)+", title)[0]: text for title, text in told.items()}  # type: ignore[index]  # each begins so
+    named = {re.match(r"nbops( [a-z-]+)+", title)[0]: text for title, text in told.items()}  # type: ignore[index]  # each begins so
     assert set(named) == set(found)
     for name, command in found.items():
         for option in command.params:
@@ -99,6 +107,27 @@ def test_every_view_is_told_with_its_columns_and_types() -> None:
             [view],
         )
         assert re.findall(r"^\| `([a-z_0-9]+)` \| (.+) \|$", told[view], re.MULTILINE) == columns
+
+
+def test_every_key_of_a_policy_is_told_with_its_default() -> None:
+    kinds: dict[str, type[Record]] = {
+        "": gate.Policy, "limits.NAME.": gate.Limit, "slices.": gate.SlicesPolicy, "calibration.": gate.CalibrationPolicy,
+    }  # fmt: skip
+    found = {f"{place}{one.name}": one.default for place, kind in kinds.items() for one in msgspec.structs.fields(kind)}
+    found |= {one.name: one.default for one in msgspec.structs.fields(card.Policy)}
+    nothing = (None, "", msgspec.NODEFAULT)
+    rows = re.findall(r"^\| `([\w.]+)` \| (\S+) \| ", sections("models.md")["The policy"], re.MULTILINE)
+    told: dict[str, Any] = {key: None if text == "–" else yaml.safe_load(text.strip("`")) for key, text in rows}
+    told["protected"], told["open_for"] = tuple(told["protected"]), spans.seconds(told["open_for"])
+    assert told == {key: None if default in nothing else default for key, default in found.items()}
+    assert len(told) == len(rows)
+
+
+def test_the_policy_that_is_shown_can_be_read() -> None:
+    example = re.findall(r"```yaml\n(.*?)```", sections("models.md")["The policy"], re.DOTALL)
+    own, asked = policies.read(yaml.safe_load(example[0]))
+    assert (own.approvers, own.author_may_approve, own.open_for) == (2, False, 7 * 86_400)
+    assert asked.keys() <= {one.name for one in msgspec.structs.fields(gate.Policy)}
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -24,9 +24,11 @@ _MODULES = (
     "_params",
     "_project",
     "_report",
+    "_reviews",
     "_run",
     "_runs",
     "_sweep",
+    "_versions",
 )
 
 

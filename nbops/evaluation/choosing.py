@@ -7,42 +7,20 @@ its figures are. Every threshold that the rows tell apart is tried; it is put ha
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from nbops.errors import UsageError
+from nbops.evaluation.choice import Choice, Criterion
 from nbops.evaluation.decision import Costs, DecisionRule, Label, Response
 from nbops.evaluation.outcomes import estimate, figures, outcomes, resampled
 from nbops.evaluation.telling import Estimate, percent
-from nbops.evaluation.thresholds import Point, Table
-from nbops.records import Record
+from nbops.evaluation.thresholds import Table
 from nbops.render import values
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nbops.evaluation.arrays import Codes, Floats
-
-Criterion = Literal["costs", "precision", "recall", "capacity"]
-
-
-class Choice(Record):
-    """The rule that was chosen, what it reaches on these rows, and the curve; `sentences` say it in words.
-
-    `flagged` is the share of rows decided positive and `abstained` the share left to a person; `cost` is per row.
-    """
-
-    rule: DecisionRule
-    criterion: Criterion
-    asked: float | None
-    rows: int
-    positives: int
-    precision: Estimate
-    recall: Estimate
-    flagged: Estimate
-    cost: Estimate | None
-    abstained: Estimate | None
-    curve: tuple[Point, ...]
-    sentences: tuple[str, ...]
 
 
 def choose_threshold(  # noqa: PLR0913 - one wish, and what makes its answer a record

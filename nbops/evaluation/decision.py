@@ -58,7 +58,8 @@ class DecisionRule(Record):
 
     With two classes: `positive` is decided when its score is at least `threshold`. A `reject` band (low, high) takes the threshold's
     place: below low the other class, from high on the positive one, between them nobody's. With more classes `positive` is None, and
-    the most probable class is decided unless its probability is below `least`.
+    the most probable class is decided unless its probability is below `least`. `chosen_on` is the digest of the data that it was chosen
+    on, or a word for it: a review tells when a version is judged on the same.
     """
 
     positive: Label | None = None
@@ -309,5 +310,5 @@ def _agrees(rule: DecisionRule, found: Any, inner: Any, labels: Sequence[Label])
 def _unspoken(message: str) -> ModelError:
     return ModelError(
         message,
-        hint="Register the model without its threshold, and choose a rule: nbops.evaluation.choosing.choose_threshold.",
+        hint="Register the model without its threshold, and choose a rule: nbops.choose_threshold(model, data, …).",
     )

@@ -154,7 +154,7 @@ def move_alias(tx: Transaction, request: MoveAlias) -> int | None:
     if alias in aliases.policy_for(tx, model, authors).protected:
         raise Conflict(
             f"{model}@{alias} is protected: it moves by an approved review only.",
-            hint=f"Propose the version: `nbops.model({model!r}).propose(...)`, or roll back.",
+            hint=f"Propose the version: `nbops models propose {model}/{request.version or 'VERSION'} --reason …`; or roll back.",
         )
     before = aliases.expected(tx, model, alias, request.expected)
     kind = "removed" if request.version is None else "set"

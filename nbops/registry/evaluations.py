@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nbops.errors import NotFound, ParameterError, StoreCorrupt, UsageError
+from nbops.errors import Ambiguous, NotFound, ParameterError, StoreCorrupt, UsageError
 from nbops.evaluation import assessing, cases
 from nbops.evaluation.assessing import Asked
 from nbops.evaluation.assessment import Assessment
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SIZED_ROWS = 1000
+_CANDIDATES = 5
+_SHORTEST = 4
 
 
 class Report(Record):
@@ -107,7 +109,7 @@ def evaluate(
     loaded = models.load_blob(store, run_id, sha256, shown, trust=trust)
     if not asked.target:
         asked = msgspec.structs.replace(asked, target=_target(loaded))
-    frame = _frame(data)
+    frame = frame_of(data)
     described = artifacts.describe(frame if _is_table(data) else data, "data", store.settings.project)
     if asked.rule is None and loaded.manifest.rule is not None:
         asked = msgspec.structs.replace(asked, rule=loaded.manifest.rule)
@@ -131,6 +133,16 @@ def evaluate(
     return _keep(store, (shown, run_id, sha256), (described.source, described.digest), kept, Report(asked, found))
 
 
+def benchmark(store: Store, reference: str, data: Any = None, *, trust: Collection[str] | bool = ()) -> Sizing:
+    """What the model that `reference` means needs, measured now on `data`, or on rows of its last evaluation; nothing is kept.
+
+    Raises NotFound when it was never evaluated and no rows are given.
+    """
+    run_id, sha256, shown = models.resolve(store, reference)
+    rows = rows_of(store, latest(store, run_id, sha256)) if data is None else frame_of(data)
+    return _sized(store, (run_id, sha256), models.load_blob(store, run_id, sha256, shown, trust=trust), rows, trust)
+
+
 def latest(store: Store, run_id: str, sha256: str, *, target: str | None = None) -> Evaluation:
     """The last evaluation of a run's model. Raises NotFound with how to make one."""
     sql = """
@@ -141,9 +153,25 @@ def latest(store: Store, run_id: str, sha256: str, *, target: str | None = None)
     if not found:
         raise NotFound(
             "This version was never held against rows with known truth.",
-            hint='Evaluate it first: `version.evaluate(test, target="…")`.',
+            hint='Evaluate it first: `version.evaluate(test, target="…")` or `nbops models evaluate NAME/VERSION FILE`.',
         )
     return get(store, found[0][0])
+
+
+def find(store: Store, text: str) -> str:
+    """The id of the evaluation that a person means by a full id or its last digits. Raises NotFound or Ambiguous."""
+    wanted = text.strip().lower()
+    rows = store.read(
+        "select distinct evaluation_id::varchar, data_name from evaluations"
+        " where evaluation_id::varchar = ? or (? >= ? and ends_with(evaluation_id::varchar, ?)) order by 1 desc limit ?",
+        [wanted, len(wanted), _SHORTEST, wanted, _CANDIDATES + 1],
+    ).rows
+    if not rows:
+        raise NotFound(f"There is no evaluation {text!r}.", hint="`nbops sql 'select * from evaluations'` shows them.")
+    if len(rows) > 1:
+        told = "; ".join(f"{short(key)} (on {name})" for key, name in rows)
+        raise Ambiguous(f"{text!r} fits several evaluations.", hint=f"Use more of its digits. The newest: {told}")
+    return str(rows[0][0])
 
 
 def get(store: Store, evaluation_id: str) -> Evaluation:
@@ -278,8 +306,11 @@ def _is_table(data: Any) -> bool:
     return hasattr(data, "to_pandas")
 
 
-def _frame(data: Any) -> pd.DataFrame:
-    """The rows as a DataFrame: a frame (of polars or Arrow, too), a version of data, or a Parquet or CSV file."""
+def frame_of(data: Any) -> pd.DataFrame:
+    """The rows as a DataFrame: a frame (of polars or Arrow, too), a version of data, or a Parquet or CSV file.
+
+    Raises NotFound, UsageError.
+    """
     import pandas as pd
 
     if isinstance(data, pd.DataFrame):

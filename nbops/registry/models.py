@@ -8,7 +8,7 @@ import os
 import re
 import warnings
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -88,6 +88,14 @@ class ModelVersion(Record):
     def __repr__(self) -> str:
         doubt = f"; {self.doubt}" if self.doubt else ""
         return f"<ModelVersion {self.model}/{self.version} ({self.state}{doubt}) from run {short(self.run_id)}>"
+
+
+class Reference(NamedTuple):
+    """What "NAME", "NAME/3" and "NAME@ALIAS" are made of."""
+
+    name: str
+    version: int | None
+    alias: str | None
 
 
 class Given(Record):
@@ -237,13 +245,7 @@ def version(store: Store, model: str, number: int | None = None) -> ModelVersion
     """A version of a model, the latest one by default. Raises NotFound with what exists."""
     found = versions(store, model)
     if not found:
-        names = [row[0] for row in store.read("select name from models order by name").rows]
-        raise NotFound.of(
-            "model",
-            model,
-            names,
-            otherwise=f"Registered: {', '.join(names)}." if names else "Register one: nbops.register_model(run, NAME).",
-        )
+        raise _unknown(model, [row[0] for row in store.read("select name from models order by name").rows])
     chosen = [item for item in found if number is None or item.version == number]
     if not chosen:
         raise NotFound(
@@ -343,16 +345,10 @@ def resolve(store: Store, reference: str, logged: str = "model") -> tuple[str, s
 
     Raises NotFound or Ambiguous.
     """
-    match = _REFERENCE.fullmatch(reference.strip())
-    if match is None or (match["version"] and match["alias"]):
-        raise NotFound(
-            f"{reference!r} names no model.",
-            hint='Write "NAME", "NAME/3", "NAME@ALIAS" or the id of a run that logged one.',
-        )
-    name, number, alias = match["name"], match["version"], match["alias"]
+    name, number, alias = parsed(reference)
     if alias:
         number = holder(store, name, alias)
-    if not number and not versions(store, name):
+    if number is None and not versions(store, name):
         try:
             run_id = runs.find(store, name)
         except Ambiguous:
@@ -362,8 +358,26 @@ def resolve(store: Store, reference: str, logged: str = "model") -> tuple[str, s
         if run_id:
             sha256, _, _ = _logged(store, run_id, _path(logged))
             return run_id, sha256, f"run {short(run_id)}"
-    found = version(store, name, int(number) if number else None)
+    found = version(store, name, number)
     return found.run_id, found.sha256, f"{found.model}/{found.version}"
+
+
+def parsed(reference: str) -> Reference:
+    """The parts of a reference, none of which is looked up. Raises NotFound for what can be none."""
+    match = _REFERENCE.fullmatch(reference.strip())
+    if match is None or (match["version"] and match["alias"]):
+        raise NotFound(
+            f"{reference!r} names no model.",
+            hint='Write "NAME", "NAME/3", "NAME@ALIAS" or the id of a run that logged one.',
+        )
+    return Reference(match["name"], int(match["version"]) if match["version"] else None, match["alias"])
+
+
+def known(store: Store, name: str) -> None:
+    """Raise NotFound, with what there is, unless a model has this name; it may have no versions yet."""
+    names = [row[0] for row in store.read("select name from models order by name").rows]
+    if name not in names:
+        raise _unknown(name, names)
 
 
 def holder(store: Store, name: str, alias: str) -> int:
@@ -386,6 +400,11 @@ def holder(store: Store, name: str, alias: str) -> int:
         told = f"The approval of {name}/{version} for {alias} ended at {ended}: propose it again, or roll back."
         warnings.warn(told, ApprovalEnded, stacklevel=2)
     return int(version)
+
+
+def _unknown(model: str, names: Sequence[str]) -> NotFound:
+    there = f"Registered: {', '.join(names)}." if names else "Register one: nbops.register_model(run, NAME)."
+    return NotFound.of("model", model, names, otherwise=there)
 
 
 def _logged(store: Store, run_id: str, path: str) -> tuple[str, Manifest, bytes]:

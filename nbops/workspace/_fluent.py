@@ -15,6 +15,8 @@ from nbops.workspace._workspace import open_project
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nbops.evaluation.choice import Choice
+    from nbops.evaluation.decision import Costs, Label
     from nbops.registry.models import LoadedModel
     from nbops.tracking.compare import Comparison
     from nbops.tracking.recording import Recording
@@ -165,6 +167,28 @@ def evaluate(  # noqa: PLR0913 - what may be looked at
     return open_project().evaluate(
         model, data, target=target, slices=slices, protected=protected, time=time, groups=groups, metric=metric, unit=unit,
         sizing=sizing, trust=trust,
+    )  # fmt: skip
+
+
+def choose_threshold(  # noqa: PLR0913 - one wish, and what the rows are
+    model: Any,
+    data: Any,
+    *,
+    target: str | None = None,
+    positive: Label | None = None,
+    costs: Costs | None = None,
+    precision: float | None = None,
+    recall: float | None = None,
+    capacity: float | None = None,
+    reject_cost: float | None = None,
+    time: str | None = None,
+    groups: str | None = None,
+    trust: Collection[str] | bool = (),
+) -> Choice:
+    """The decision rule that serves a wish best, of a fitted or a kept model; see Workspace.choose_threshold."""
+    return open_project().choose_threshold(
+        model, data, target=target, positive=positive, costs=costs, precision=precision, recall=recall, capacity=capacity,
+        reject_cost=reject_cost, time=time, groups=groups, trust=trust,
     )  # fmt: skip
 
 

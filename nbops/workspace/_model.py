@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nbops.evaluation.decision import DecisionRule
+    from nbops.evaluation.sizing import Sizing
     from nbops.records import RunStatus
     from nbops.registry.card import Card
     from nbops.registry.facts import Facts
@@ -91,7 +92,7 @@ class Model:
     def versions(self) -> pd.DataFrame:
         """Its versions, newest first."""
         sql = "select version, state, run_id, created, actor, description from model_versions where model = ? order by version desc"
-        return self._store.frame(sql, [self.name])
+        return aware(self._store.frame(sql, [self.name]))
 
     def version(self, version: int | str | None = None) -> Version:
         """A version by its number or an alias, the latest one by default. Raises NotFound."""
@@ -108,13 +109,18 @@ class Model:
     def alias_history(self) -> pd.DataFrame:
         """Every move of its aliases, newest first: what it stood for from when to when, by what, by whom, and why."""
         sql = "select * exclude (model) from alias_history where model = ? order by since desc"
-        return self._store.frame(sql, [self.name])
+        return aware(self._store.frame(sql, [self.name]))
 
     @property
     def reviews(self) -> pd.DataFrame:
         """Its reviews, newest first."""
         sql = "select * exclude (model) from reviews where model = ? order by created desc"
-        return self._store.frame(sql, [self.name])
+        return aware(self._store.frame(sql, [self.name]))
+
+    @property
+    def frozen(self) -> str | None:
+        """Why none of its versions may be promoted now; None when they may."""
+        return _frozen(self._store, self.name, None)
 
     def set_alias(self, alias: str, version: int, *, reason: str | None = None) -> None:
         """Let an alias that is not protected stand for a version. Raises Conflict."""
@@ -129,23 +135,20 @@ class Model:
 
         Raises UsageError without a reason, NotFound, and Conflict when there is none to go back to.
         """
-        if not reason.strip():
-            raise UsageError(
-                "A reason is needed.", hint='Say what went wrong: reason="predicts too little since Monday".'
-            )
         from nbops.promotion import reviews
 
-        number = self._store.write(Rollback(model=self.name, alias=alias, why=reason.strip()))[0]
+        why = _reason(reason, 'Say what went wrong: reason="predicts too little since Monday".')
+        number = self._store.write(Rollback(model=self.name, alias=alias, why=why))[0]
         reviews.tell(self._store)
         return self.version(int(number))
 
     def freeze(self, *, reason: str) -> None:
-        """Forbid promotions until it is thawed; rollback stays possible."""
-        self._store.write(Freeze(model=self.name, frozen=True, why=reason))
+        """Forbid promotions until it is thawed; rollback stays possible. Raises UsageError without a reason."""
+        self._store.write(Freeze(model=self.name, frozen=True, why=_reason(reason)))
 
     def thaw(self, *, reason: str) -> None:
-        """Allow promotions again."""
-        self._store.write(Freeze(model=self.name, frozen=False, why=reason))
+        """Allow promotions again. Raises UsageError without a reason."""
+        self._store.write(Freeze(model=self.name, frozen=False, why=_reason(reason)))
 
     def comment(self, text: str) -> None:
         """Say something about it."""
@@ -155,7 +158,7 @@ class Model:
     def comments(self) -> pd.DataFrame:
         """What people said about it and its versions, newest first."""
         sql = "select version, text, time, actor from comments where model = ? order by time desc"
-        return self._store.frame(sql, [self.name])
+        return aware(self._store.frame(sql, [self.name]))
 
     def __repr__(self) -> str:
         held = ", ".join(f"{alias} = {version}" for alias, version in self.aliases.items())
@@ -235,6 +238,23 @@ class Version:
         """As in "air-time/3"."""
         return f"{self.model}/{self.version}"
 
+    @property
+    def aliases(self) -> list[str]:
+        """The aliases that stand for it now."""
+        held = Model(self._store, self.model).aliases
+        return [alias for alias, version in held.items() if version == self.version]
+
+    @property
+    def frozen(self) -> str | None:
+        """Why it may not be promoted now; None when it may. A frozen model says so itself."""
+        return _frozen(self._store, self.model, self.version)
+
+    @property
+    def comments(self) -> pd.DataFrame:
+        """What people said about it, newest first."""
+        found = Model(self._store, self.model).comments
+        return found[found["version"] == self.version].drop(columns="version").reset_index(drop=True)
+
     def load(self, *, trust: Collection[str] | bool = ()) -> LoadedModel:
         """The model, ready to predict; see `nbops.load_model`."""
         return models.load(self._store, self.reference, trust=trust)
@@ -270,6 +290,17 @@ class Version:
         found = evaluations.latest(self._store, self.run_id, self.sha256)
         return Evaluation(msgspec.structs.replace(found, reference=self.reference))
 
+    def benchmark(self, data: Any = None, *, trust: Collection[str] | bool = ()) -> Sizing:
+        """What it needs of processor and memory, measured now (seconds) on `data`, or on rows of its last evaluation.
+
+        `nbops.evaluate(…, sizing=True)` keeps it, too. Raises NotFound when it was never evaluated and no rows are given.
+        """
+        from nbops.registry import evaluations
+        from nbops.render.progress import told
+
+        with told("measuring"):
+            return evaluations.benchmark(self._store, self.reference, data, trust=trust)
+
     def propose(
         self,
         alias: str = CHAMPION,
@@ -281,28 +312,31 @@ class Version:
     ) -> Review:
         """Ask for an alias to stand for this version: the gate compares it with today's holder on the rows of its last evaluation.
 
-        `evaluation` is the id of another one. `waiver` says why a version of a failed run may pass. Gives the review, which a person
-        approves. Raises NotFound when it was never evaluated, UsageError without a reason, and Conflict when there is nothing to decide.
+        `evaluation` is the id of another one, or its last digits. `waiver` says why a version of a failed run may pass. Gives the review,
+        which a person approves. Raises NotFound when it was never evaluated, UsageError without a reason, and Conflict when there is
+        nothing to decide.
         """
         from nbops.promotion import reviews
+        from nbops.registry import evaluations
         from nbops.workspace._review import Review
 
+        rows = None if evaluation is None else evaluations.find(self._store, evaluation)
         made = reviews.propose(
-            self._store, self.model, self.version, alias, reason=reason, waiver=waiver, evaluation_id=evaluation, trust=trust
+            self._store, self.model, self.version, alias, reason=reason, waiver=waiver, evaluation_id=rows, trust=trust
         )  # fmt: skip
         return Review(self._store, made)
 
     def retire(self, *, reason: str) -> None:
-        """Say that it is not to be used any more. Raises Conflict while an alias stands for it."""
-        self._store.write(Retire(model=self.model, version=self.version, why=reason))
+        """Say that it is not to be used any more. Raises UsageError without a reason, Conflict while an alias stands for it."""
+        self._store.write(Retire(model=self.model, version=self.version, why=_reason(reason)))
 
     def freeze(self, *, reason: str) -> None:
-        """Forbid promotions of this version until it is thawed."""
-        self._store.write(Freeze(model=self.model, version=self.version, frozen=True, why=reason))
+        """Forbid promotions of this version until it is thawed. Raises UsageError without a reason."""
+        self._store.write(Freeze(model=self.model, version=self.version, frozen=True, why=_reason(reason)))
 
     def thaw(self, *, reason: str) -> None:
-        """Allow promotions of this version again."""
-        self._store.write(Freeze(model=self.model, version=self.version, frozen=False, why=reason))
+        """Allow promotions of this version again. Raises UsageError without a reason."""
+        self._store.write(Freeze(model=self.model, version=self.version, frozen=False, why=_reason(reason)))
 
     def comment(self, text: str) -> None:
         """Say something about it."""
@@ -317,6 +351,24 @@ class Version:
     def __repr__(self) -> str:
         doubt = f"; {self.record.doubt}" if self.record.doubt else ""
         return f"<Version {self.reference} ({self.state}{doubt}) from run {short(self.run_id)}>"
+
+
+def aware(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a view, whose times are UTC and do not say so, with times that do."""
+    times = frame.select_dtypes("datetime")
+    return frame.assign(**{str(name): times[name].dt.tz_localize("UTC") for name in times})
+
+
+def _reason(reason: str, hint: str = "Say why, for those who read it later.") -> str:
+    if not reason.strip():
+        raise UsageError("A reason is needed.", hint=hint)
+    return reason.strip()
+
+
+def _frozen(store: Store, model: str, version: int | None) -> str | None:
+    sql = "select why from freezes where model = ? and version is not distinct from ?"
+    found = store.read(sql, [model, version]).rows
+    return str(found[0][0]) if found else None
 
 
 def _csv(cases: str | os.PathLike[str] | pd.DataFrame) -> bytes:

@@ -20,6 +20,8 @@ from nbops.workspace._run import Run
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nbops.evaluation.choice import Choice
+    from nbops.evaluation.decision import Costs, Label
     from nbops.registry.models import LoadedModel
     from nbops.tracking.compare import Comparison
     from nbops.workspace._board import RunBoard
@@ -162,6 +164,13 @@ class Workspace:
 
         return Model(self._asked, name)
 
+    def version(self, reference: str) -> Version:
+        """The version that "NAME/3", "NAME@ALIAS" or "NAME", the latest one, means. Raises NotFound."""
+        from nbops.registry import models
+
+        name, number, alias = models.parsed(reference)
+        return self.model(name).version(number if alias is None else alias)
+
     def evaluate(  # noqa: PLR0913 - what may be looked at
         self,
         model: str | Run | Version,
@@ -199,12 +208,61 @@ class Workspace:
             unit=unit, sizing=sizing, trust=trust,
         )  # fmt: skip
 
+    def choose_threshold(  # noqa: PLR0913 - one wish, and what the rows are
+        self,
+        model: Any,
+        data: Any,
+        *,
+        target: str | None = None,
+        positive: Label | None = None,
+        costs: Costs | None = None,
+        precision: float | None = None,
+        recall: float | None = None,
+        capacity: float | None = None,
+        reject_cost: float | None = None,
+        time: str | None = None,
+        groups: str | None = None,
+        trust: Collection[str] | bool = (),
+    ) -> Choice:
+        """The decision rule that serves exactly one wish best on rows with known truth, to be given to `log_model(rule=choice.rule)`.
+
+        `model` is a fitted classifier of two classes, or a version, an alias or a run's model; `data` as for `evaluate`, best rows that
+        the model was neither fitted nor will be judged on: their digest goes into the rule, and a review tells when it is. `positive` is
+        by default the model's second class. The wishes: least expected cost by `costs`; the highest recall with at least `precision`;
+        the highest precision with at least `recall`; the highest recall with at most the share `capacity` of rows flagged. With costs,
+        `reject_cost` is what it costs when a person looks at a row, and a reject band is found, too. `time` (days) or `groups` names
+        what makes rows depend on each other. Raises UsageError, NotFound, ModelError and TrustRefused.
+        """
+        from nbops.registry import choosing, models
+        from nbops.workspace._model import Version
+
+        if isinstance(model, Run):
+            model.flush()
+        if isinstance(model, (str, Run, Version)):
+            reference = model if isinstance(model, str) else model.run_id if isinstance(model, Run) else model.reference
+            model = models.load(self._asked, reference, trust=trust)
+        wish = choosing.Wish(costs, precision, recall, capacity, reject_cost)
+        return choosing.choose(
+            model, data, wish, target=target, positive=positive, time=time, groups=groups, project=self.project
+        )
+
     def review(self, review: str) -> Review:
         """The review that a full id or its last digits mean. Raises NotFound or Ambiguous."""
         from nbops.promotion import reviews
         from nbops.workspace._review import Review
 
         return Review(self.store, reviews.find(self._asked, review))
+
+    def reviews(self, model: str | None = None, *, everything: bool = False) -> pd.DataFrame:
+        """The reviews that wait for somebody, of a model or of all, the oldest first; or `everything`, the newest first."""
+        sql = (
+            "select * from reviews where (? is null or model = ?) order by created desc"
+            if everything
+            else "select * from reviews where (? is null or model = ?) and status in ('open', 'sent back') order by created"
+        )
+        from nbops.workspace._model import aware
+
+        return aware(self._asked.frame(sql, [model, model]))
 
     def rollback(self, model: str, alias: str = "champion", *, reason: str) -> Version:
         """Let an alias stand again for the last version that held it and is fit to; gives that version. Raises Conflict, NotFound."""

@@ -14,7 +14,8 @@ from sklearn.model_selection import TunedThresholdClassifierCV, train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from nbops.errors import UsageError
-from nbops.evaluation.choosing import Choice, choose_threshold, chow
+from nbops.evaluation.choice import Choice
+from nbops.evaluation.choosing import choose_threshold, chow
 from nbops.evaluation.decision import Costs, decide
 from nbops.evaluation.thresholds import POINTS
 

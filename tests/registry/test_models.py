@@ -111,7 +111,7 @@ def test_registering_the_same_again_gives_the_same_version(here: Workspace, vers
     )
     assert here.store.write(request) == [1]
     assert models.version(here.store, "leavers").version == 2
-    assert models.version(here.store, "leavers", 1) == one
+    assert models.version(here.store, "leavers", 1) == one.record
 
 
 def test_the_versions_of_a_model_are_compared_under_their_numbers(here: Workspace, versions: list[Version]) -> None:

@@ -11,10 +11,15 @@ import pandas as pd
 from sklearn.linear_model import Ridge
 
 import nbops
+from nbops.evaluation.choice import Choice
+from nbops.evaluation.sizing import Sizing
+from nbops.registry.card import Card
 from nbops.registry.models import LoadedModel, LoggedModel
 from nbops.tracking.compare import Comparison
 from nbops.workspace._board import RunBoard
-from nbops.workspace._model import Version
+from nbops.workspace._evaluation import Evaluation
+from nbops.workspace._model import Model, Version
+from nbops.workspace._review import Review
 
 
 def a_run(frame: pd.DataFrame, figure: object) -> None:
@@ -85,6 +90,42 @@ def a_project(run: nbops.Run) -> None:
     assert_type(workspace.run(run), nbops.Run)
     assert_type(workspace.project, Path)
     assert_type(workspace.model_versions(), pd.DataFrame)
+
+
+def a_decision(run: nbops.Run, frame: pd.DataFrame) -> None:
+    costs = nbops.Costs(false_positive=1, false_negative=4, unit="EUR")
+    choice = nbops.choose_threshold(Ridge(), frame, target="late", positive="yes", costs=costs, reject_cost=0.5)
+    assert_type(choice, Choice)
+    assert_type(choice.rule, nbops.DecisionRule)
+    assert_type(choice.sentences, tuple[str, ...])
+    nbops.choose_threshold(run, Path("tune.csv"), recall=0.9, time="day")
+    nbops.choose_threshold("churn@champion", frame, capacity=0.1, trust=True)
+    nbops.choose_threshold(Ridge(), frame, costs=4)  # type: ignore[arg-type]  # what is wrong costs more than what is right
+    run.log_model(Ridge(), rule=choice.rule)
+    run.log_model(Ridge(), rule=nbops.DecisionRule(positive="yes", threshold=0.3, reject=(0.2, 0.4)))
+
+
+def a_promotion(run: nbops.Run, frame: pd.DataFrame) -> None:
+    model = nbops.model("churn")
+    assert_type(model, Model)
+    assert_type(
+        model.describe(purpose="who leaves", policy="four-eyes", assumptions={"a is known": "a is not null"}), Card
+    )
+    assert_type(model.aliases, dict[str, int])
+    assert_type(model.frozen, str | None)
+    version = nbops.register_model(run, "churn")
+    assert_type(version.aliases, list[str])
+    assert_type(version.comments, pd.DataFrame)
+    assert_type(version.benchmark(frame), Sizing)
+    assert_type(nbops.evaluate(version, frame, slices=["region"], protected=["sex", ("sex", "age")]), Evaluation)
+    review = version.propose(reason="finds a fifth more")
+    assert_type(review, Review)
+    assert_type(nbops.review("4f2a9c1e").approve(reason="seen", attested_by="Dr. Roe", evidence="minutes.pdf"), str)
+    version.propose()  # type: ignore[call-arg]  # a reason is needed
+    assert_type(nbops.rollback("churn", reason="too many calls"), Version)
+    workspace = nbops.open("project")
+    assert_type(workspace.version("churn@champion"), Version)
+    assert_type(workspace.reviews("churn", everything=True), pd.DataFrame)
 
 
 def an_error() -> None:
