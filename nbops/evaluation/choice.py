@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from nbops.evaluation.decision import DecisionRule
-from nbops.evaluation.estimate import Estimate
+from nbops.evaluation.telling import Estimate
 from nbops.evaluation.thresholds import Point
 from nbops.records import Record
 from nbops.render import html, svg, text
