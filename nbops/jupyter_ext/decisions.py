@@ -53,6 +53,16 @@ def evaluation(asked: Asked, name: str) -> dict[str, object]:
     return {"html": str(found.to_html())}
 
 
+def gate(asked: Asked, name: str) -> dict[str, object]:
+    """What the gate says of a version before it is proposed; nothing of it is kept."""
+    from nbops.promotion import overview
+
+    said = overview.judged(
+        asked.store, name, asked.number("version", 1), asked.one("alias", "champion"), asked.one("waiver").strip()
+    )  # fmt: skip
+    return {"html": str(said)}
+
+
 def previous(asked: Asked, name: str) -> object:
     """Where a rollback leads."""
     from nbops.promotion import overview

@@ -37,6 +37,7 @@ ROUTES = (
     Route("GET", "compare/cells", "reader", verbs.compare_cells),
     Route("GET", r"models/([^/]+)", "reader", verbs.model),
     Route("GET", r"models/([^/]+)/evaluation", "reader", decisions.evaluation),
+    Route("GET", r"models/([^/]+)/gate", "reader", decisions.gate),
     Route("GET", r"models/([^/]+)/previous", "reader", decisions.previous),
     Route("GET", f"reviews/{_ID}", "reader", decisions.review),
     Route("GET", r"data/([^/]+)", "reader", verbs.source),

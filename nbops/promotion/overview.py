@@ -1,6 +1,6 @@
 """What somebody sees of promotion before they decide: the reviews in a line each, where an alias goes back to, where it stood.
 
-Read from the store; nothing is loaded or scored.
+Read from the store. Only `judged` loads models, to ask the gate.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nbops.records import Record, at, short
 from nbops.registry import aliases, models
 from nbops.registry.card import Card, in_force
 from nbops.render import html
-from nbops.render.model import Html
+from nbops.render.model import Html, element
 from nbops.store.client import Store
 from nbops.store.places import user_name
 
@@ -75,6 +75,18 @@ def previous(store: Store, model: str, alias: str) -> Previous:
     )
     found = aliases.fit_to_return(_Committed(store), model, alias, protected=alias in policy.protected)
     return Previous(version=now, previous=found)
+
+
+def judged(store: Store, model: str, version: int, alias: str, waiver: str = "") -> Html:
+    """What the gate would say of a version, which nobody has proposed yet. Raises as `evidence.inquire` does."""
+    from nbops.promotion.evidence import inquire
+
+    found = inquire(store, model, version, alias, waiver=waiver).verdict
+    lines = [
+        element("li", element("b", f"{one.outcome.replace('_', ' ').capitalize()}: "), f"{one.name}. {one.sentence}")
+        for one in found.checks
+    ]
+    return html.stack(found.sentence, element("ul", *lines, style="margin:0;padding-left:1.2em"))
 
 
 def parts(store: Store, model: str) -> list[Part]:

@@ -80,18 +80,22 @@ body[data-jp-theme-light='false'] {
 }
 
 .nbops-mod-finished > :first-child,
+.nbops-mod-approved > :first-child,
 .nbops-mod-fresh > :first-child {
   color: var(--nbops-good);
 }
 
 .nbops-mod-failed > :first-child,
 .nbops-mod-lost > :first-child,
+.nbops-mod-rejected > :first-child,
 .nbops-mod-failing > :first-child,
 .nbops-mod-unreadable > :first-child {
   color: var(--nbops-bad);
 }
 
 .nbops-mod-late > :first-child,
+.nbops-mod-open > :first-child,
+.nbops-mod-sent-back > :first-child,
 .nbops-mod-unchecked > :first-child,
 .nbops-mod-never > :first-child {
   color: var(--nbops-late);
@@ -776,6 +780,43 @@ body[data-jp-theme-light='false'] {
   font-size: var(--jp-code-font-size);
   white-space: pre-wrap;
   overflow-wrap: anywhere;
+}
+
+/* What is written for others to read has room; what is decided on scrolls above it. */
+.nbops-Reason {
+  flex: 0 0 auto;
+  padding: 10px 2px 0;
+}
+
+.nbops-Reason label {
+  display: block;
+  margin-bottom: 4px;
+}
+
+.nbops-Reason textarea.jp-mod-styled {
+  box-sizing: border-box;
+  width: 100%;
+  height: auto;
+  padding: 6px 8px;
+  border: 1px solid var(--jp-border-color0);
+  background: var(--jp-input-background);
+  color: var(--jp-ui-font-color0);
+  font-family: var(--jp-ui-font-family);
+  font-size: var(--jp-ui-font-size1);
+  line-height: 1.4;
+  resize: vertical;
+}
+
+.nbops-Gate h2 {
+  margin: 12px 0 6px;
+  font-size: var(--jp-ui-font-size2);
+  font-weight: 600;
+}
+
+/* Sentences of the gate are read, not scrolled along. */
+.nbops-Modal .nbops-Tables td,
+.nbops-Modal .nbops-Tables li {
+  white-space: normal;
 }
 
 .nbops-Choice {
