@@ -115,7 +115,7 @@ def _decided(asked: Asked, text: str, token: str, typed: dict[str, str]) -> tupl
     try:
         if typed["act"] not in _LABELS:
             raise UsageError("No button was pressed.", hint="Press the one that says what you decide.")
-        answer = msgspec.convert(typed, decisions.Answer)
+        answer = msgspec.convert({**typed, "folder": asked.one("folder")}, decisions.Answer)
         decisions.act(msgspec.structs.replace(asked, body=answer), reviews.find(asked.store, text))
     except NbopsError as error:
         _, page = _shown(asked, text, token, typed, Notice(error.message, error.hint))

@@ -103,7 +103,7 @@ def _moves(store: Store, model: str) -> Part | None:
         [f"{at(since).astimezone():%Y-%m-%d %H:%M}", alias, before, after, kind, actor, why]
         for since, alias, before, after, kind, actor, why in store.read(sql, [model, _MOST]).rows
     ]
-    columns = ["time", "alias", "from version", "to version", "by being", "who", "why"]
+    columns = ["time", "alias", "from version", "to version", "how", "who", "why"]
     return Part("history", "History of its aliases", html.table(columns, rows)) if rows else None
 
 

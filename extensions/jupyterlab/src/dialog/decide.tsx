@@ -74,10 +74,9 @@ export function rollbackDialog(
       close={close}
     >
       {previous === null ? (
-        <Notice kind="warning" title={trans.__('There is no version to go back to from version %1.', version)}>
+        <Notice kind="warning" title={trans.__('%1 stands for version %2.', `${name}@${alias}`, version)}>
           {trans.__(
-            'Those that held %1 before were rolled back from, retired or frozen: propose another one.',
-            alias
+            'No version held it before that is fit to hold it again: not rolled back from, not retired, not frozen. Propose another one.'
           )}
         </Notice>
       ) : (
@@ -118,7 +117,7 @@ function Propose(props: Proposed & { close: (made: { id: string } | null) => voi
       send={reason => api.propose(folder, name, { version, alias, reason, waiver })}
       close={props.close}
     >
-      <div className="nbops-Field">
+      <div className="nbops-Field nbops-mod-words">
         <label htmlFor={`${id}-version`}>{trans.__('Version')}</label>
         <select
           id={`${id}-version`}
@@ -152,7 +151,7 @@ function Line(props: {
   onText: (text: string) => void;
 }): JSX.Element {
   return (
-    <div className="nbops-Field">
+    <div className="nbops-Field nbops-mod-words">
       <label htmlFor={props.id}>{props.label}</label>
       <div>
         <input
