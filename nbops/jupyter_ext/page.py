@@ -66,7 +66,8 @@ class _ReviewPage(JupyterHandler):
         loop = asyncio.get_running_loop()
         sent = role == "decider"
         typed = {name: self.get_body_argument(name, "") for name in ("act", "reason")}
-        token = self.xsrf_token.decode()
+        # Who may not decide is shown no form.
+        token = self.xsrf_token.decode() if await may(self, ACTIONS["decider"]) else None
         folder = self.get_query_argument("folder", "")
         try:
             asked = Asked(root=root(self), query=query(self))
@@ -95,7 +96,9 @@ class _ReviewPage(JupyterHandler):
         await self.finish(text)
 
 
-def _shown(asked: Asked, text: str, token: str, typed: dict[str, str], notice: Notice | None = None) -> tuple[int, str]:
+def _shown(
+    asked: Asked, text: str, token: str | None, typed: dict[str, str], notice: Notice | None = None
+) -> tuple[int, str]:
     """The page of a review."""
     from nbops.promotion import reviews
     from nbops.workspace._review import Review
@@ -103,12 +106,14 @@ def _shown(asked: Asked, text: str, token: str, typed: dict[str, str], notice: N
     review = Review(asked.store, reviews.find(asked.store, text))
     case, body = review.case, review.to_html()
     choices = [Choice(verb, _LABELS[verb]) for verb in decisions.CHOICES.get(case.status, ())]
-    form = Form(_address(asked.one("folder")), {"_xsrf": token}, choices, typed["reason"]) if choices else None
+    form = None
+    if token and choices:
+        form = Form(_address(asked.one("folder")), {"_xsrf": token}, choices, typed["reason"])
     title = f"{case.model}: version {case.version} for {case.alias}"
     return 200, answer_page.page(title, body, form=form, notice=notice)
 
 
-def _decided(asked: Asked, text: str, token: str, typed: dict[str, str]) -> tuple[int, str]:
+def _decided(asked: Asked, text: str, token: str | None, typed: dict[str, str]) -> tuple[int, str]:
     """What became of an answer: the page anew, with what is wrong and what was typed where it was not taken."""
     from nbops.promotion import reviews
 

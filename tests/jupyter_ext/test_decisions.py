@@ -63,6 +63,17 @@ def test_a_version_is_proposed_seen_approved_and_rolled_back(server: Server, ver
     assert "rolled back" in history["html"]
 
 
+def test_what_the_gate_would_say_is_told_and_nothing_is_kept(
+    server: Server, here: Workspace, versions: tuple[Version, Version]
+) -> None:
+    before = len(here.model("times").reviews)
+    said = server.get("models/times/gate", version=2)["html"]
+    assert "MAE 0.241 min" in said
+    assert "…" not in said, "sentences are not cut"
+    assert len(here.model("times").reviews) == before
+    assert "There is no champion yet" in server.get("models/times/gate", version=1, alias="trial")["html"]
+
+
 def test_where_a_rollback_leads_is_where_it_goes(server: Server, here: Workspace) -> None:
     for columns in (("a",), ("a", "b"), ("b", "a")):
         version = register(here, "steps", *columns)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import http.client
 import re
-from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -60,7 +60,7 @@ def review(here: Workspace, request: pytest.FixtureRequest) -> Review:
 
 
 @pytest.fixture
-def browser(server: Server) -> Iterator[Browser]:
+def browser(server: Server) -> Browser:
     """One that is logged in."""
     made = Browser(server)
     assert made.ask(f"/api/status?token={TOKEN}").status == 200
@@ -118,6 +118,35 @@ def test_nobody_reads_or_answers_who_is_not_logged_in(server: Server, review: Re
     assert "/login" in asked.headers["Location"]
     assert stranger.ask(address(review), {"act": "approve", "reason": "mine"}).status == 403
     assert review.status == "open"
+
+
+READERS = """
+from jupyter_server.auth import Authorizer
+
+class Readers(Authorizer):
+    def is_authorized(self, handler, user, action, resource):
+        return action != "write"
+
+c.ServerApp.authorizer_class = Readers
+"""
+
+
+def test_who_may_not_decide_reads_and_finds_no_form(project: Project, review: Review, tmp_path: Path) -> None:
+    (tmp_path / "jupyter_config_dir").mkdir()
+    (tmp_path / "jupyter_config_dir" / "jupyter_server_config.py").write_text(READERS)
+    server = Server(project, tmp_path)
+    reader = Browser(server)
+    page = reader.ask(f"{address(review)}?token={TOKEN}")
+    assert page.status == 200
+    assert "<form" not in page.body
+    answer = {"act": "reject", "reason": "I may not"}
+    assert server.ask("GET", f"reviews/{review.review_id}").status == 200
+    assert server.ask("POST", f"reviews/{review.review_id}/acts", answer).status == 403
+    sent = reader.ask(f"{address(review)}?token={TOKEN}", answer)
+    assert sent.status == 403
+    assert "You may not do this here." in sent.body
+    server.close()
+    assert len(review.case.deeds) == 1
 
 
 def test_what_is_not_taken_is_told_on_the_page_with_what_was_typed(
