@@ -57,7 +57,7 @@ class Row(Record):
 
 
 class ModelRow(Record):
-    """A model in a list; `champion` and `health` are known once a version is approved and monitored."""
+    """A model in a list; `champion` is the version under that alias, and `health` is known once it is monitored."""
 
     name: str
     versions: int
@@ -146,9 +146,10 @@ class VersionRow(Record):
 
 
 class ModelSheet(Record):
-    """A model with its versions, newest first, and their metrics."""
+    """A model with its versions, newest first, and their metrics; `aliases` have the version that each stands for."""
 
     name: str
+    aliases: dict[str, int]
     versions: list[VersionRow]
     metrics: list[Metric]
 
@@ -277,7 +278,8 @@ def model(store: Store, name: str) -> ModelSheet:
                 notebook=_notebook(store, source),
             )
         )  # fmt: skip
-    return ModelSheet(name=name, versions=made, metrics=[*known.values()])
+    held = store.read("select alias, version from aliases where model = ? order by alias", [name]).rows
+    return ModelSheet(name=name, aliases=dict(held), versions=made, metrics=[*known.values()])
 
 
 def now(store: Store, run_id: str) -> live.State | None:
@@ -298,10 +300,16 @@ def _attention(store: Store) -> list[Row]:
 
 def _model_rows(store: Store) -> list[ModelRow]:
     sql = """
-        select m.name, count(v.version), coalesce(m.latest_version, 0)
-        from models m left join model_versions v on v.model = m.name group by all order by m.name
+        select m.name, count(v.version), coalesce(m.latest_version, 0), any_value(a.version)
+        from models m
+        left join model_versions v on v.model = m.name
+        left join aliases a on a.model = m.name and a.alias = 'champion'
+        group by m.name, m.latest_version order by m.name
         """
-    return [ModelRow(name=name, versions=count, latest=latest) for name, count, latest in store.read(sql).rows]
+    return [
+        ModelRow(name=name, versions=count, latest=latest, champion=champion)
+        for name, count, latest, champion in store.read(sql).rows
+    ]
 
 
 def _row(store: Store, row: Any) -> Row:

@@ -15,5 +15,7 @@ def _jupyter_labextension_paths() -> list[dict[str, str]]:
 
 def _load_jupyter_server_extension(server: Any) -> None:
     from nbops.jupyter_ext.handlers import handlers
+    from nbops.jupyter_ext.page import pages
 
-    server.web_app.add_handlers(".*$", handlers(server.web_app.settings["base_url"]))
+    base_url = server.web_app.settings["base_url"]
+    server.web_app.add_handlers(".*$", [*pages(base_url), *handlers(base_url)])

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from jupyter_server.base.handlers import APIHandler
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from tornado import web
 
 from nbops.errors import NbopsError, UsageError
@@ -18,9 +18,10 @@ from nbops.jupyter_ext.routes import PREFIX, ROUTES, Role, Route
 from nbops.jupyter_ext.verbs import Asked, Root
 
 _RETRY_SECONDS = 2
-ACTIONS: dict[Role, str] = {"reader": "read", "runner": "execute"}
+ACTIONS: dict[Role, str] = {"reader": "read", "runner": "execute", "decider": "write"}
 """What Jupyter's authorizer is asked for, on the resource `nbops`."""
-_threads = ThreadPoolExecutor(8, "nbops-api")
+THREADS = ThreadPoolExecutor(8, "nbops-api")
+"""Where verbs run, so that the event loop waits for none of them."""
 
 
 def handlers(base_url: str) -> list[tuple[str, type[APIHandler]]]:
@@ -38,13 +39,13 @@ class _Handler(APIHandler):
 
     async def serve(self, route: Route, groups: tuple[str, ...]) -> None:
         """Answer with what the route's verb says."""
-        if not await self._may(ACTIONS[route.role]):
+        if not await may(self, ACTIONS[route.role]):
             await self._say(403, "You may not do this here.", "Ask whoever runs this Jupyter server.", "forbidden")
             return
         loop = asyncio.get_running_loop()
         try:
             asked = self._asked(route)
-            answer = await loop.run_in_executor(_threads, lambda: msgspec.json.encode(route.verb(asked, *groups)))
+            answer = await loop.run_in_executor(THREADS, lambda: msgspec.json.encode(route.verb(asked, *groups)))
         except NbopsError as error:
             if error.exit.http == 503:
                 self.set_header("Retry-After", str(_RETRY_SECONDS))
@@ -54,26 +55,13 @@ class _Handler(APIHandler):
             await self.finish(answer)
 
     def _asked(self, route: Route) -> Asked:
-        folder = self.settings.get("server_root_dir")
-        if not folder:
-            raise UsageError(
-                "This Jupyter server keeps no files of its own.", hint="nbops works on notebooks in folders."
-            )
-        query = {
-            name: [value.decode(errors="replace") for value in values]
-            for name, values in self.request.query_arguments.items()
-        }
         try:
             body = msgspec.json.decode(self.request.body, type=route.body) if route.body else None
         except msgspec.DecodeError as error:
             raise UsageError(
                 f"The request cannot be read: {error}.", hint="Reload the page, then try again."
             ) from error
-        return Asked(root=Root(folder), query=query, body=body)
-
-    async def _may(self, action: str) -> bool:
-        allowed = self.authorizer.is_authorized(self, self.current_user, action, self.auth_resource)
-        return bool(await allowed if isinstance(allowed, Awaitable) else allowed)
+        return Asked(root=root(self), query=query(self), body=body)
 
     def write_error(self, status_code: int, **_: Any) -> None:
         """What tornado calls for what nobody foresaw, once its traceback is in the log; and for who may not ask."""
@@ -83,6 +71,28 @@ class _Handler(APIHandler):
     async def _say(self, status: int, message: str, hint: str, code: str) -> None:
         self.set_status(status)
         await self.finish(_problem(message, hint, code))
+
+
+async def may(handler: JupyterHandler, action: str) -> bool:
+    """Whether Jupyter's authorizer lets whoever asks do this with us."""
+    allowed = handler.authorizer.is_authorized(handler, handler.current_user, action, "nbops")
+    return bool(await allowed if isinstance(allowed, Awaitable) else allowed)
+
+
+def root(handler: JupyterHandler) -> Root:
+    """The folder that the server shows. Raises UsageError when it shows none."""
+    folder = handler.settings.get("server_root_dir")
+    if not folder:
+        raise UsageError("This Jupyter server keeps no files of its own.", hint="nbops works on notebooks in folders.")
+    return Root(folder)
+
+
+def query(handler: JupyterHandler) -> dict[str, list[str]]:
+    """All values of each name in the address."""
+    return {
+        name: [value.decode(errors="replace") for value in values]
+        for name, values in handler.request.query_arguments.items()
+    }
 
 
 def _problem(message: str, hint: str, code: str) -> bytes:

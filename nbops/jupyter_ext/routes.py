@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from nbops.jupyter_ext import verbs
+from nbops.jupyter_ext import decisions, verbs
 from nbops.records import Record
 
 PREFIX = "nbops/api"
 
-Role = Literal["reader", "runner"]
+Role = Literal["reader", "runner", "decider"]
 
 
 class Route(NamedTuple):
@@ -24,22 +24,29 @@ class Route(NamedTuple):
     status: int = 200
 
 
-_RUN = r"([0-9a-f-]{36})"
+_ID = r"([0-9a-f-]{36})"
 
 ROUTES = (
     Route("GET", "version", "reader", verbs.version),
     Route("GET", "board", "reader", verbs.board),
-    Route("GET", f"runs/{_RUN}", "reader", verbs.run),
-    Route("GET", f"runs/{_RUN}/live", "reader", verbs.live),
-    Route("GET", f"runs/{_RUN}/notebook", "reader", verbs.notebook),
-    Route("GET", f"runs/{_RUN}/report", "reader", verbs.report),
+    Route("GET", f"runs/{_ID}", "reader", verbs.run),
+    Route("GET", f"runs/{_ID}/live", "reader", verbs.live),
+    Route("GET", f"runs/{_ID}/notebook", "reader", verbs.notebook),
+    Route("GET", f"runs/{_ID}/report", "reader", verbs.report),
     Route("GET", "compare", "reader", verbs.compare),
     Route("GET", "compare/cells", "reader", verbs.compare_cells),
     Route("GET", r"models/([^/]+)", "reader", verbs.model),
+    Route("GET", r"models/([^/]+)/evaluation", "reader", decisions.evaluation),
+    Route("GET", r"models/([^/]+)/gate", "reader", decisions.gate),
+    Route("GET", r"models/([^/]+)/previous", "reader", decisions.previous),
+    Route("GET", f"reviews/{_ID}", "reader", decisions.review),
     Route("GET", r"data/([^/]+)", "reader", verbs.source),
     Route("POST", "form", "reader", verbs.form, verbs.Notebook),
     Route("POST", "check", "reader", verbs.check, verbs.Order),
     Route("POST", "runs", "runner", verbs.start_run, verbs.Order, 202),
     Route("POST", "sweeps", "runner", verbs.start_sweep, verbs.Order, 202),
-    Route("POST", f"runs/{_RUN}/stop", "runner", verbs.stop, verbs.Stop),
+    Route("POST", f"runs/{_ID}/stop", "runner", verbs.stop, verbs.Stop),
+    Route("POST", r"models/([^/]+)/propose", "decider", decisions.propose, decisions.Proposal),
+    Route("POST", r"models/([^/]+)/rollback", "decider", decisions.roll_back, decisions.Back),
+    Route("POST", f"reviews/{_ID}/acts", "decider", decisions.act, decisions.Answer),
 )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nbops.store.client import Store
     from nbops.tracking.compare import Comparison
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Counted up when the pages of an older version could not go on with the answers."""
 # How long, in seconds, a page waits for the store before it is told that the store is busy.
 _PATIENCE = 4.0
@@ -50,10 +50,15 @@ class Order(Record):
     force: bool = False
 
 
-class Stop(Record):
-    """How to stop a run: `kill` does not let the running cell end."""
+class InProject(Record):
+    """What is sent about something in the project of a folder."""
 
     folder: str = ""
+
+
+class Stop(InProject):
+    """How to stop a run: `kill` does not let the running cell end."""
+
     kill: bool = False
 
 
@@ -111,7 +116,7 @@ class Asked(Record):
     @property
     def settings(self) -> config.Settings:
         """The settings of the project that the request's folder lies in."""
-        folder = self.body.folder if isinstance(self.body, Stop) else self.one("folder")
+        folder = self.body.folder if isinstance(self.body, InProject) else self.one("folder")
         return _settings(self.root.file(folder))
 
     @property
@@ -134,20 +139,23 @@ def board(asked: Asked) -> dict[str, object]:
     """The sidebar."""
     from nbops.data import freshness
     from nbops.execution import board as boards
+    from nbops.promotion import overview
 
     found = asked.settings
     has_store = found.folder.is_dir()
     seen = boards.Board(rows=[], more=False, attention=[], running=0, models=[])
+    reviews: list[overview.Line] = []
     if has_store:
         store = _connect(found)
         seen = boards.board(store, text=asked.one("text"), limit=asked.number("limit", 50))
+        reviews = overview.waiting(store)
         data = freshness.freshness(store)
     else:
         data = freshness.uncollected(found.project)
     return {
         "project": found.project.name, "has_store": has_store, "as_of": datetime.now(UTC), "more": seen.more, "running": seen.running,
         "needs": [{"kind": "run", "when": row.start, **_row(asked.root, row)} for row in seen.attention],
-        "runs": [_row(asked.root, row) for row in seen.rows], "models": seen.models,
+        "reviews": reviews, "runs": [_row(asked.root, row) for row in seen.rows], "models": seen.models,
         "data": [_source(line) for line in data.lines],
     }  # fmt: skip
 
@@ -223,8 +231,9 @@ def compare_cells(asked: Asked) -> object:
 
 
 def model(asked: Asked, name: str) -> dict[str, object]:
-    """A model and its versions, newest first."""
+    """A model with its versions and reviews, newest first, and the parts of its page."""
     from nbops.execution import board as boards
+    from nbops.promotion import overview
 
     store = asked.store
     found = boards.model(store, name)
@@ -235,7 +244,11 @@ def model(asked: Asked, name: str) -> dict[str, object]:
     plot = ""
     if len(ids := list(dict.fromkeys(version.run for version in found.versions))) > 2:
         plot = str(_comparison(store, ids[:_WIDEST]).plot())
-    return {"name": found.name, "versions": made, "metrics": found.metrics, "plot": plot}
+    return {
+        "name": found.name, "aliases": found.aliases, "versions": made, "metrics": found.metrics, "plot": plot,
+        "reviews": overview.of_model(store, name),
+        "parts": [{"key": part.key, "title": part.title, "html": str(part.html)} for part in overview.parts(store, name)],
+    }  # fmt: skip
 
 
 def source(asked: Asked, name: str) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any, Protocol
 
 import msgspec
 
@@ -16,6 +17,14 @@ from nbops.store.commands import Transaction
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 # The moves that a model's consumers hear of.
 _TOLD = {"promoted": "stands for", "rolled back": "was rolled back to"}
+
+
+class Rows(Protocol):
+    """Whoever reads the store: a transaction, or a process that wants to know what one would do."""
+
+    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """All rows of a SELECT."""
+        ...
 
 
 def named(alias: str) -> str:
@@ -34,7 +43,7 @@ def known_model(tx: Transaction, model: str) -> None:
         raise NotFound(f"There is no model {model!r}.", hint="`nbops models list` shows those that there are.")
 
 
-def known_version(tx: Transaction, model: str, version: int) -> str:
+def known_version(tx: Rows, model: str, version: int) -> str:
     """The state of a version. Raises NotFound."""
     found = tx.rows("select state from core.model_versions where model = ? and version = ?", model, version)
     if not found:
@@ -101,7 +110,7 @@ def frozen(tx: Transaction, model: str, version: int) -> str | None:
     return f"{model if scope is None else f'{model}/{scope}'} is frozen: {why}"
 
 
-def approved(tx: Transaction, model: str, alias: str) -> set[int]:
+def approved(tx: Rows, model: str, alias: str) -> set[int]:
     """The versions for which a review let this alias stand."""
     found = tx.rows(
         "select distinct after from core.alias_moves where model = ? and alias = ? and kind = 'promoted'", model, alias
@@ -135,7 +144,7 @@ def move(
         )  # fmt: skip
 
 
-def fit_to_return(tx: Transaction, model: str, alias: str, *, protected: bool) -> int | None:
+def fit_to_return(tx: Rows, model: str, alias: str, *, protected: bool) -> int | None:
     """The last version that held an alias and may hold it again.
 
     It was not rolled back from since, is not retired, not frozen, and was approved if it must be.
@@ -161,7 +170,7 @@ def fit_to_return(tx: Transaction, model: str, alias: str, *, protected: bool) -
     return None
 
 
-def _is_frozen(tx: Transaction, model: str, version: int) -> bool:
+def _is_frozen(tx: Rows, model: str, version: int) -> bool:
     """Whether the version itself is; a frozen model still rolls back."""
     sql = "select frozen from core.freezes where model = ? and version = ? order by seq desc limit 1"
     found = tx.rows(sql, model, version)

@@ -99,7 +99,7 @@ def test_its_steps_make_an_environment_in_which_jupyterlab_has_nbops_and_the_tou
     if (ROOT / "nbops" / "jupyter_ext").is_dir():
         assert re.search(r"nbops\.jupyter_ext +enabled", call(repository, "jupyter", "server", "extension", "list"))
         with jupyterlab(repository) as address:
-            assert ask(f"{address}/nbops/api/version?token=binder")["protocol"] == 2
+            assert ask(f"{address}/nbops/api/version?token=binder")["protocol"] == 3
     if (ROOT / "nbops" / "labextension").is_dir():
         assert re.search(r"nbops v\S+ .*enabled.*OK", call(repository, "jupyter", "labextension", "list"))
 

@@ -104,6 +104,7 @@ def test_a_folder_where_nobody_ran_anything_is_no_error_and_begins_nothing(serve
     board = server.get("board", folder="elsewhere")
     assert board["has_store"] is False
     assert board["runs"] == []
+    assert board["reviews"] == []
     assert not (empty / ".nbops").exists()
 
 

@@ -7,7 +7,7 @@ import type { IOutput } from '@jupyterlab/nbformat';
 import { ServerConnection } from '@jupyterlab/services';
 
 /** What these pages were built for; another number of the server means that one of the two is out of date. */
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 
 export type Status = 'running' | 'finished' | 'failed' | 'stopped' | 'lost';
 
@@ -38,6 +38,47 @@ export interface ModelRow {
   latest: number;
   champion: number | null;
   health: string | null;
+}
+
+export type ReviewStatus =
+  | 'open'
+  | 'sent back'
+  | 'approved'
+  | 'rejected'
+  | 'expired'
+  | 'withdrawn';
+
+/** What can be done about a review. */
+export type Act = 'approve' | 'reject' | 'send back' | 'answer' | 'withdraw';
+
+/** A review in a list. */
+export interface ReviewRow {
+  review_id: string;
+  short: string;
+  model: string;
+  version: number;
+  alias: string;
+  status: ReviewStatus;
+  reason: string;
+  requested_by: string;
+  created: string;
+  changed: string;
+  changed_by: string;
+  question: string | null;
+  /** Why somebody should look, as a sentence. */
+  needs: string | null;
+}
+
+export interface ReviewSheet {
+  id: string;
+  short: string;
+  model: string;
+  version: number;
+  alias: string;
+  status: ReviewStatus;
+  requested_by: string;
+  choices: Act[];
+  html: string;
 }
 
 export type DataState =
@@ -77,6 +118,8 @@ export interface Board {
   has_store: boolean;
   as_of: string;
   needs: Row[];
+  /** Those that wait for somebody. */
+  reviews: ReviewRow[];
   runs: Row[];
   more: boolean;
   models: ModelRow[];
@@ -189,9 +232,20 @@ export interface Version {
 
 export interface ModelSheet {
   name: string;
+  /** The version that each stands for. */
+  aliases: Record<string, number>;
   versions: Version[];
   metrics: Metric[];
   plot: string;
+  reviews: ReviewRow[];
+  parts: { key: string; title: string; html: string }[];
+}
+
+export interface Proposal {
+  version: number;
+  alias: string;
+  reason: string;
+  waiver: string;
 }
 
 export interface Field {
@@ -256,10 +310,13 @@ export class Problem extends Error {
   }
 }
 
+/** The codes of what is refused with a sentence of its own, whoever asks. */
+const REFUSALS = ['review', 'model.trust'];
+
 /** So many runs can be compared at once. */
 export const COMPARED = 4;
 
-/** Where a run, a model, data or a notebook belongs: a folder as the file browser shows it. */
+/** Where a run, a model, a review, data or a notebook belongs: a folder as the file browser shows it. */
 export type Folder = string;
 
 type Query = Record<string, string | string[]>;
@@ -323,6 +380,66 @@ export class Api {
 
   model(folder: Folder, name: string): Promise<ModelSheet> {
     return this._get(`models/${encodeURIComponent(name)}`, { folder });
+  }
+
+  evaluation(folder: Folder, name: string, version: number): Promise<{ html: string }> {
+    return this._get(`models/${encodeURIComponent(name)}/evaluation`, {
+      folder,
+      version: String(version)
+    });
+  }
+
+  /** What the gate says of a version that nobody has proposed yet. */
+  gate(
+    folder: Folder,
+    name: string,
+    asked: { version: number; alias: string; waiver: string }
+  ): Promise<{ html: string }> {
+    return this._get(`models/${encodeURIComponent(name)}/gate`, {
+      ...asked,
+      folder,
+      version: String(asked.version)
+    });
+  }
+
+  /** Where a rollback leads. */
+  previous(
+    folder: Folder,
+    name: string,
+    alias: string
+  ): Promise<{ version: number; previous: number | null }> {
+    return this._get(`models/${encodeURIComponent(name)}/previous`, { folder, alias });
+  }
+
+  propose(folder: Folder, name: string, proposal: Proposal): Promise<{ id: string }> {
+    return this._post(`models/${encodeURIComponent(name)}/propose`, { ...proposal, folder });
+  }
+
+  rollback(
+    folder: Folder,
+    name: string,
+    back: { alias: string; version: number; reason: string }
+  ): Promise<{ version: number }> {
+    return this._post(`models/${encodeURIComponent(name)}/rollback`, { ...back, folder });
+  }
+
+  review(folder: Folder, id: string): Promise<ReviewSheet> {
+    return this._get(`reviews/${id}`, { folder });
+  }
+
+  decide(
+    folder: Folder,
+    id: string,
+    act: Act,
+    reason: string
+  ): Promise<{ message: string; moved: boolean }> {
+    return this._post(`reviews/${id}/acts`, { folder, act, reason });
+  }
+
+  /** The address of a review's page without the notebook interface. */
+  reviewPage(folder: Folder, id: string): string {
+    const words = new URLSearchParams({ folder });
+    return `${URLExt.join(this.settings.baseUrl, 'nbops/reviews', id)}?${words}`;
   }
 
   data(folder: Folder, name: string): Promise<DataSheet> {
@@ -402,7 +519,9 @@ function problem(
     503: 'busy',
     504: 'offline'
   };
-  return new Problem(kinds[status] ?? 'failed', message, hint, code);
+  // What the policy or the gate refuses is no matter of who may use nbops here.
+  const kind = REFUSALS.includes(code) ? 'failed' : (kinds[status] ?? 'failed');
+  return new Problem(kind, message, hint, code);
 }
 
 function flag(value: boolean): string {

@@ -18,6 +18,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Api } from './api';
 import { adding } from './commands/add';
 import { addDataCommands } from './commands/data';
+import { addModelCommands } from './commands/models';
 import { addNotebookCommands } from './commands/notebooks';
 import { addRunCommands } from './commands/runs';
 import { takes } from './commands/schemas';
@@ -38,7 +39,7 @@ const RANK = 650;
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: ID,
-  description: 'Run, watch, compare and read notebooks that run as pipelines.',
+  description: 'Run, watch, compare and read notebooks that run as pipelines; decide which model is used.',
   autoStart: true,
   requires: [IDocumentManager, INotebookTracker, IRenderMimeRegistry],
   optional: [
@@ -108,6 +109,7 @@ function activate(
     execute: () => desk.board.refresh()
   });
   addRunCommands({ app, surface, desk, views, documents, add });
+  addModelCommands({ surface, desk, views, add });
   addDataCommands({ surface, desk, views, add });
   addNotebookCommands({ app, surface, desk, place, notifications, add });
 
@@ -121,6 +123,7 @@ function activate(
     restorer.add(panel, panel.id);
     views.restore(restorer, 'run', 'nbops:open-run');
     views.restore(restorer, 'model', 'nbops:open-model');
+    views.restore(restorer, 'review', 'nbops:open-review');
     views.restore(restorer, 'data', 'nbops:open-data');
     views.restore(restorer, 'compare', 'nbops:compare');
     views.restore(restorer, 'report', 'nbops:render-report');

@@ -9,9 +9,11 @@ import { nbopsIcon } from './icons';
 /** What a view is of, and how it is opened again. */
 export interface View extends Widget {
   readonly subject: ReadonlyPartialJSONObject;
+  /** Ask the server again. */
+  refresh(): void;
 }
 
-export type Kind = 'run' | 'model' | 'data' | 'compare' | 'report';
+export type Kind = 'run' | 'model' | 'review' | 'data' | 'compare' | 'report';
 
 export class Views {
   private readonly _trackers = new Map<
@@ -50,6 +52,13 @@ export class Views {
     return found && found === this._shell.currentWidget
       ? found.content.subject
       : null;
+  }
+
+  /** Have all that can be seen asked for again; what is hidden asks when it is shown. */
+  renew(): void {
+    for (const tracker of this._trackers.values()) {
+      tracker.forEach(({ content }) => content.isVisible && content.refresh());
+    }
   }
 
   /** Open again, after a reload, what was open. */

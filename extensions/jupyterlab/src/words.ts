@@ -1,7 +1,7 @@
 /** Numbers, times and states as people read them. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { DataState, Status } from './api';
+import type { Act, DataState, ReviewStatus, Status } from './api';
 
 export function statusWord(status: Status, trans: TranslationBundle): string {
   return {
@@ -24,6 +24,28 @@ export function dataWord(state: DataState, trans: TranslationBundle): string {
     unreadable: trans.__('declared wrongly'),
     undeclared: trans.__('declared no longer')
   }[state];
+}
+
+export function reviewWord(status: ReviewStatus, trans: TranslationBundle): string {
+  return {
+    open: trans.__('waits for an answer'),
+    'sent back': trans.__('sent back'),
+    approved: trans.__('approved'),
+    rejected: trans.__('rejected'),
+    expired: trans.__('expired'),
+    withdrawn: trans.__('withdrawn')
+  }[status];
+}
+
+/** What a person does about a review. */
+export function actWord(act: Act, trans: TranslationBundle): string {
+  return {
+    approve: trans.__('Approve'),
+    reject: trans.__('Reject'),
+    'send back': trans.__('Send back'),
+    answer: trans.__('Answer'),
+    withdraw: trans.__('Withdraw')
+  }[act];
 }
 
 export function duration(seconds: number | null): string {

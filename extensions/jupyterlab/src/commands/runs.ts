@@ -1,6 +1,6 @@
-/** The commands about runs and models. Without arguments they are about what is in front, or ask. */
+/** The commands about runs. Without arguments they are about what is in front, or ask. */
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { Clipboard, InputDialog, Notification } from '@jupyterlab/apputils';
+import { Clipboard, Notification } from '@jupyterlab/apputils';
 import type { IDocumentManager } from '@jupyterlab/docmanager';
 import { NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
@@ -11,7 +11,6 @@ import type { Desk } from '../desk';
 import { chooseRuns } from '../dialog/choose';
 import { written } from '../dialog/texts';
 import { executedPath } from '../drive';
-import { ModelPage } from '../model/page';
 import { ReportPage } from '../report/page';
 import { RunPage } from '../run/page';
 import type { Surface } from '../surface';
@@ -103,20 +102,6 @@ export function addRunCommands(means: Means): void {
     return notebook;
   };
 
-  add('nbops:open-model', {
-    label: trans.__('Show Model…'),
-    describedBy: takes('name', 'folder'),
-    execute: guarded(trans, async args => {
-      const folder = typeof args.folder === 'string' ? args.folder : desk.folder;
-      const name = args.name ?? (await chooseModel(surface, folder));
-      if (typeof name !== 'string') {
-        return;
-      }
-      // Another project may have a model of that name.
-      views.show('model', `${folder}/${name}`, name, () => new ModelPage(surface, { name, folder }));
-    })
-  });
-
   add('nbops:compare', {
     label: trans.__('Compare Runs…'),
     describedBy: takes('runs', 'folder', 'choose'),
@@ -135,17 +120,6 @@ export function addRunCommands(means: Means): void {
       }
     })
   });
-}
-
-/** The name of a model that somebody chose; null when they leave it, or there is none. */
-async function chooseModel({ api, trans }: Surface, folder: Folder): Promise<string | null> {
-  const { models } = await api.board(folder, '', 1);
-  if (!models.length) {
-    Notification.info(trans.__('No models are registered here yet.'), { autoClose: 5000 });
-    return null;
-  }
-  const items = models.map(model => model.name);
-  return (await InputDialog.getItem({ title: trans.__('Show model'), items })).value;
 }
 
 /** The run on whose line the context menu was opened. */

@@ -7,10 +7,16 @@ import { COMPARED } from '../api';
 const TEXT = { type: 'string' };
 
 const KNOWN: Record<string, JSONObject> = {
-  id: { ...TEXT, description: 'The whole id of a run.' },
+  id: { ...TEXT, description: 'The whole id of a run, or of a review.' },
   folder: { ...TEXT, description: 'A folder of the project, from the server’s root.' },
   path: { ...TEXT, description: 'A notebook’s path, from the server’s root.' },
   name: { ...TEXT, description: 'The name of a model, or of a source of data.' },
+  version: { type: 'integer', minimum: 1, description: 'The number of a version.' },
+  alias: { ...TEXT, description: 'An alias of a model; champion where none is given.' },
+  act: {
+    enum: ['approve', 'reject', 'send back', 'answer', 'withdraw'],
+    description: 'What is done about a review; asked where none is given.'
+  },
   cell: { type: 'integer', minimum: 0, description: 'The place of a cell, from 0.' },
   runs: { type: 'array', items: TEXT, maxItems: COMPARED, description: 'Whole ids of runs.' },
   choose: { type: 'boolean', description: 'Ask also when the runs are enough.' },

@@ -1,4 +1,4 @@
-/** A model: its versions beside each other, and what each came from. */
+/** A model: its versions beside each other, what each came from, and which of them its aliases stand for. */
 import * as React from 'react';
 
 import { COMPARED, type Folder, type ModelSheet, type Version } from '../api';
@@ -6,6 +6,7 @@ import { Page } from '../parts/page';
 import { Best, best, Button, Direction, Drawn, Link, Section, Table } from '../parts/small';
 import { type Surface, useSurface } from '../surface';
 import { moment, number } from '../words';
+import { Sections } from './sections';
 
 export class ModelPage extends Page<ModelSheet> {
   constructor(
@@ -38,9 +39,28 @@ function ModelView(props: { sheet: ModelSheet; folder: Folder }): JSX.Element {
         <h1>
           <span className="nbops-Quiet">{trans.__('Model')}</span> {sheet.name}
         </h1>
+        <p className="nbops-Facts">
+          {Object.entries(sheet.aliases).map(([alias, version]) => (
+            <span key={alias}>{trans.__('%1: version %2', alias, version)}</span>
+          ))}
+          {!Object.keys(sheet.aliases).length && (
+            <span className="nbops-Quiet">{trans.__('No alias stands for a version yet.')}</span>
+          )}
+        </p>
         <div className="nbops-Buttons">
           <Button
             accent
+            label={trans.__('Propose a version…')}
+            onClick={() => void act('nbops:propose', { name: sheet.name, folder })}
+          />
+          <Button
+            label={trans.__('Roll back…')}
+            refused={
+              'champion' in sheet.aliases ? undefined : trans.__('There is no champion to roll back.')
+            }
+            onClick={() => void act('nbops:rollback', { name: sheet.name, folder })}
+          />
+          <Button
             label={trans.__('Compare versions')}
             refused={refused}
             onClick={() => void act('nbops:compare', { runs: chosen, folder })}
@@ -53,6 +73,7 @@ function ModelView(props: { sheet: ModelSheet; folder: Folder }): JSX.Element {
       <Section title={trans.__('Versions')} count={sheet.versions.length}>
         <Versions sheet={sheet} folder={folder} chosen={chosen} toggle={toggle} />
       </Section>
+      <Sections sheet={sheet} folder={folder} />
       {sheet.plot && (
         <Section title={trans.__('Versions across metrics and parameters')}>
           <Drawn html={sheet.plot} />
@@ -102,6 +123,9 @@ function Versions(props: {
             best: leaders[place]?.includes(index) ?? false
           }))}
           folder={props.folder}
+          aliases={Object.keys(props.sheet.aliases).filter(
+            alias => props.sheet.aliases[alias] === version.version
+          )}
           chosen={props.chosen.includes(version.run)}
           toggle={() => props.toggle(version.run)}
         />
@@ -114,6 +138,7 @@ function VersionLine(props: {
   version: Version;
   metrics: { name: string; best: boolean }[];
   folder: Folder;
+  aliases: string[];
   chosen: boolean;
   toggle: () => void;
 }): JSX.Element {
@@ -129,7 +154,14 @@ function VersionLine(props: {
           aria-label={trans.__('Compare version %1', version.version)}
         />
       </td>
-      <th scope="row">{version.version}</th>
+      <th scope="row">
+        {version.version}
+        {props.aliases.map(alias => (
+          <span key={alias} className="nbops-Best">
+            {alias}
+          </span>
+        ))}
+      </th>
       <td>{version.state}</td>
       {props.metrics.map(metric => (
         <td

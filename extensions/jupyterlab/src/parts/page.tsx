@@ -32,6 +32,10 @@ export abstract class Page<T> extends ReactWidget implements View {
     super.dispose();
   }
 
+  refresh(): void {
+    this.source.refresh();
+  }
+
   protected abstract ask(): Promise<T>;
 
   protected abstract draw(value: T): JSX.Element;

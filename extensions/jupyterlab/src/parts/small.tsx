@@ -1,9 +1,9 @@
 /** Small pieces that several views are made of. */
 import * as React from 'react';
 
-import type { DataState, Status } from '../api';
+import type { DataState, ReviewStatus, Status } from '../api';
 import { useSurface } from '../surface';
-import { dataWord, statusWord } from '../words';
+import { dataWord, reviewWord, statusWord } from '../words';
 
 const MARKS: Record<Status, string> = {
   running: '▶',
@@ -22,6 +22,15 @@ const DATA_MARKS: Record<DataState, string> = {
   failing: '✕',
   unreadable: '✕',
   undeclared: '·'
+};
+
+const REVIEW_MARKS: Record<ReviewStatus, string> = {
+  open: '◇',
+  'sent back': '↩',
+  approved: '✓',
+  rejected: '✕',
+  expired: '·',
+  withdrawn: '·'
 };
 
 /** How a run stands, as a sign and, where there is room, its word. */
@@ -53,6 +62,23 @@ export function DataMark(props: {
       kind={state}
       sign={DATA_MARKS[state]}
       word={dataWord(state, trans)}
+      spelled={word}
+    />
+  );
+}
+
+/** How a review stands, likewise. */
+export function ReviewMark(props: {
+  status: ReviewStatus;
+  word?: boolean;
+}): JSX.Element {
+  const { trans } = useSurface();
+  const { status, word } = props;
+  return (
+    <Mark
+      kind={status.replace(' ', '-')}
+      sign={REVIEW_MARKS[status]}
+      word={reviewWord(status, trans)}
       spelled={word}
     />
   );

@@ -1,8 +1,8 @@
-/** One line for a run, a model or a source of data, as narrow as a sidebar. */
+/** One line for a run, a review, a model or a source of data, as narrow as a sidebar. */
 import * as React from 'react';
 
-import type { DataRow, Folder, ModelRow, Row } from '../api';
-import { DataMark, StatusMark } from '../parts/small';
+import type { DataRow, Folder, ModelRow, ReviewRow, Row } from '../api';
+import { DataMark, ReviewMark, StatusMark } from '../parts/small';
 import { useSurface } from '../surface';
 import { dataWord, duration, moment, number, shortMoment } from '../words';
 
@@ -125,6 +125,26 @@ export function NeedLine(props: { row: DataRow; folder: Folder }): JSX.Element {
         onClick={() => void act('nbops:open-data', { name: row.name, folder })}
       >
         <DataMark state={row.state} />
+        <span className="nbops-Line-sentence">{row.needs}</span>
+      </button>
+    </li>
+  );
+}
+
+/** What is asked of whom about a version, likewise. */
+export function ReviewLine(props: { row: ReviewRow; folder: Folder }): JSX.Element {
+  const { act } = useSurface();
+  const { row, folder } = props;
+  return (
+    <li>
+      <button
+        type="button"
+        className="nbops-Line nbops-mod-sentence"
+        data-nbops-review={row.review_id}
+        title={row.needs ?? undefined}
+        onClick={() => void act('nbops:open-review', { id: row.review_id, folder })}
+      >
+        <ReviewMark status={row.status} />
         <span className="nbops-Line-sentence">{row.needs}</span>
       </button>
     </li>

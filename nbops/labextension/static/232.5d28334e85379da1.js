@@ -39,6 +39,11 @@ body[data-jp-theme-light='false'] {
   cursor: pointer;
 }
 
+/* The theme gives links that are none of a notebook's no colour. */
+a.nbops-Link {
+  color: var(--jp-content-link-color);
+}
+
 .nbops-Link:hover {
   text-decoration: underline;
 }
@@ -80,18 +85,22 @@ body[data-jp-theme-light='false'] {
 }
 
 .nbops-mod-finished > :first-child,
+.nbops-mod-approved > :first-child,
 .nbops-mod-fresh > :first-child {
   color: var(--nbops-good);
 }
 
 .nbops-mod-failed > :first-child,
 .nbops-mod-lost > :first-child,
+.nbops-mod-rejected > :first-child,
 .nbops-mod-failing > :first-child,
 .nbops-mod-unreadable > :first-child {
   color: var(--nbops-bad);
 }
 
 .nbops-mod-late > :first-child,
+.nbops-mod-open > :first-child,
+.nbops-mod-sent-back > :first-child,
 .nbops-mod-unchecked > :first-child,
 .nbops-mod-never > :first-child {
   color: var(--nbops-late);
@@ -778,6 +787,47 @@ body[data-jp-theme-light='false'] {
   overflow-wrap: anywhere;
 }
 
+/* What is written for others to read has room; what is decided on scrolls above it. */
+.nbops-Reason {
+  flex: 0 0 auto;
+  padding: 10px 2px 0;
+}
+
+.nbops-Reason label {
+  display: block;
+  margin-bottom: 4px;
+}
+
+.nbops-Reason textarea.jp-mod-styled {
+  box-sizing: border-box;
+  width: 100%;
+  height: auto;
+  padding: 6px 8px;
+  border: 1px solid var(--jp-border-color0);
+  background: var(--jp-input-background);
+  color: var(--jp-ui-font-color0);
+  font-family: var(--jp-ui-font-family);
+  font-size: var(--jp-ui-font-size1);
+  line-height: 1.4;
+  resize: vertical;
+}
+
+.nbops-Field.nbops-mod-words > label {
+  font-family: inherit;
+}
+
+.nbops-Gate h2 {
+  margin: 12px 0 6px;
+  font-size: var(--jp-ui-font-size2);
+  font-weight: 600;
+}
+
+/* Sentences of the gate are read, not scrolled along. */
+.nbops-Modal .nbops-Tables td,
+.nbops-Modal .nbops-Tables li {
+  white-space: normal;
+}
+
 .nbops-Choice {
   display: flex;
   gap: 8px;
@@ -795,4 +845,4 @@ body[data-jp-theme-light='false'] {
     border: 1px solid;
   }
 }
-`,""]),n.d(e,{},{A:p})},314(o){o.exports=function(o){var e=[];return e.toString=function(){return this.map(function(e){var n="",r=void 0!==e[5];return e[4]&&(n+="@supports (".concat(e[4],") {")),e[2]&&(n+="@media ".concat(e[2]," {")),r&&(n+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),n+=o(e),r&&(n+="}"),e[2]&&(n+="}"),e[4]&&(n+="}"),n}).join("")},e.i=function(o,n,r,t,a){"string"==typeof o&&(o=[[null,o,void 0]]);var p={};if(r)for(var i=0;i<this.length;i++){var s=this[i][0];null!=s&&(p[s]=!0)}for(var l=0;l<o.length;l++){var d=[].concat(o[l]);r&&p[d[0]]||(void 0!==a&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=a),n&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=n),t&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=t):d[4]="".concat(t)),e.push(d))}},e}},601(o){o.exports=function(o){return o[1]}},72(o){var e=[];function n(o){for(var n=-1,r=0;r<e.length;r++)if(e[r].identifier===o){n=r;break}return n}function r(o,r){for(var t={},a=[],p=0;p<o.length;p++){var i=o[p],s=r.base?i[0]+r.base:i[0],l=t[s]||0,d="".concat(s," ").concat(l);t[s]=l+1;var c=n(d),b={css:i[1],media:i[2],sourceMap:i[3],supports:i[4],layer:i[5]};if(-1!==c)e[c].references++,e[c].updater(b);else{var u=function(o,e){var n=e.domAPI(e);return n.update(o),function(e){e?(e.css!==o.css||e.media!==o.media||e.sourceMap!==o.sourceMap||e.supports!==o.supports||e.layer!==o.layer)&&n.update(o=e):n.remove()}}(b,r);r.byIndex=p,e.splice(p,0,{identifier:d,updater:u,references:1})}a.push(d)}return a}o.exports=function(o,t){var a=r(o=o||[],t=t||{});return function(o){o=o||[];for(var p=0;p<a.length;p++){var i=n(a[p]);e[i].references--}for(var s=r(o,t),l=0;l<a.length;l++){var d=n(a[l]);0===e[d].references&&(e[d].updater(),e.splice(d,1))}a=s}}},659(o){var e={};o.exports=function(o,n){var r=function(o){if(void 0===e[o]){var n=document.querySelector(o);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(o){n=null}e[o]=n}return e[o]}(o);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(n)}},540(o){o.exports=function(o){var e=document.createElement("style");return o.setAttributes(e,o.attributes),o.insert(e,o.options),e}},56(o,e,n){o.exports=function(o){var e=n.nc;e&&o.setAttribute("nonce",e)}},825(o){o.exports=function(o){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=o.insertStyleElement(o);return{update:function(n){var r,t,a;r="",n.supports&&(r+="@supports (".concat(n.supports,") {")),n.media&&(r+="@media ".concat(n.media," {")),(t=void 0!==n.layer)&&(r+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),r+=n.css,t&&(r+="}"),n.media&&(r+="}"),n.supports&&(r+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),o.styleTagTransform(r,e,o.options)},remove:function(){var o;null===(o=e).parentNode||o.parentNode.removeChild(o)}}}},113(o){o.exports=function(o,e){if(e.styleSheet)e.styleSheet.cssText=o;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(o))}}},579(o,e,n){var r=n(72),t=n.n(r),a=n(825),p=n.n(a),i=n(659),s=n.n(i),l=n(56),d=n.n(l),c=n(540),b=n.n(c),u=n(113),f=n.n(u),g=n(475),x={};x.styleTagTransform=f(),x.setAttributes=d(),x.insert=s().bind(null,"head"),x.domAPI=p(),x.insertStyleElement=b(),t()(g.A,x),g.A&&g.A.locals&&g.A.locals}}]);
+`,""]),n.d(e,{},{A:p})},314(o){o.exports=function(o){var e=[];return e.toString=function(){return this.map(function(e){var n="",r=void 0!==e[5];return e[4]&&(n+="@supports (".concat(e[4],") {")),e[2]&&(n+="@media ".concat(e[2]," {")),r&&(n+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),n+=o(e),r&&(n+="}"),e[2]&&(n+="}"),e[4]&&(n+="}"),n}).join("")},e.i=function(o,n,r,t,a){"string"==typeof o&&(o=[[null,o,void 0]]);var p={};if(r)for(var i=0;i<this.length;i++){var s=this[i][0];null!=s&&(p[s]=!0)}for(var l=0;l<o.length;l++){var d=[].concat(o[l]);r&&p[d[0]]||(void 0!==a&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=a),n&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=n),t&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=t):d[4]="".concat(t)),e.push(d))}},e}},601(o){o.exports=function(o){return o[1]}},72(o){var e=[];function n(o){for(var n=-1,r=0;r<e.length;r++)if(e[r].identifier===o){n=r;break}return n}function r(o,r){for(var t={},a=[],p=0;p<o.length;p++){var i=o[p],s=r.base?i[0]+r.base:i[0],l=t[s]||0,d="".concat(s," ").concat(l);t[s]=l+1;var c=n(d),b={css:i[1],media:i[2],sourceMap:i[3],supports:i[4],layer:i[5]};if(-1!==c)e[c].references++,e[c].updater(b);else{var u=function(o,e){var n=e.domAPI(e);return n.update(o),function(e){e?(e.css!==o.css||e.media!==o.media||e.sourceMap!==o.sourceMap||e.supports!==o.supports||e.layer!==o.layer)&&n.update(o=e):n.remove()}}(b,r);r.byIndex=p,e.splice(p,0,{identifier:d,updater:u,references:1})}a.push(d)}return a}o.exports=function(o,t){var a=r(o=o||[],t=t||{});return function(o){o=o||[];for(var p=0;p<a.length;p++){var i=n(a[p]);e[i].references--}for(var s=r(o,t),l=0;l<a.length;l++){var d=n(a[l]);0===e[d].references&&(e[d].updater(),e.splice(d,1))}a=s}}},659(o){var e={};o.exports=function(o,n){var r=function(o){if(void 0===e[o]){var n=document.querySelector(o);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(o){n=null}e[o]=n}return e[o]}(o);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(n)}},540(o){o.exports=function(o){var e=document.createElement("style");return o.setAttributes(e,o.attributes),o.insert(e,o.options),e}},56(o,e,n){o.exports=function(o){var e=n.nc;e&&o.setAttribute("nonce",e)}},825(o){o.exports=function(o){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=o.insertStyleElement(o);return{update:function(n){var r,t,a;r="",n.supports&&(r+="@supports (".concat(n.supports,") {")),n.media&&(r+="@media ".concat(n.media," {")),(t=void 0!==n.layer)&&(r+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),r+=n.css,t&&(r+="}"),n.media&&(r+="}"),n.supports&&(r+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),o.styleTagTransform(r,e,o.options)},remove:function(){var o;null===(o=e).parentNode||o.parentNode.removeChild(o)}}}},113(o){o.exports=function(o,e){if(e.styleSheet)e.styleSheet.cssText=o;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(o))}}},579(o,e,n){var r=n(72),t=n.n(r),a=n(825),p=n.n(a),i=n(659),s=n.n(i),l=n(56),d=n.n(l),c=n(540),b=n.n(c),u=n(113),f=n.n(u),g=n(475),h={};h.styleTagTransform=f(),h.setAttributes=d(),h.insert=s().bind(null,"head"),h.domAPI=p(),h.insertStyleElement=b(),t()(g.A,h),g.A&&g.A.locals&&g.A.locals}}]);
