@@ -18,6 +18,7 @@ _MODULES = (
     "_kernels",
     "_keys",
     "_models",
+    "_pages",
     "_params",
     "_project",
     "_report",

@@ -17,7 +17,7 @@ from nbops.evaluation import policy as policies
 from nbops.evaluation.answers import Answers
 from nbops.evaluation.assessing import Asked, answered, by_row, default_metric
 from nbops.evaluation.assumptions import hold
-from nbops.evaluation.bootstrap import Paired, intervals, paired
+from nbops.evaluation.bootstrap import Interval, Paired, intervals, paired
 from nbops.evaluation.calibration import calibrate, calibrate_regression
 from nbops.evaluation.evidence import Evidence, Part, Told, Verdict
 from nbops.evaluation.gate import gate
@@ -119,7 +119,7 @@ class _Case:
         """Everything that the policy may ask for."""
         own, policy = self.own.answers, self.policy
         champion = None if holder is None else models.version(self.store, self.own.version.model, holder)
-        found = None if champion is None else self._compared(champion)
+        found, beside = (None, None) if champion is None else self._compared(champion)
         names = dict.fromkeys([policy.metric, *(name for name in policy.limits if _is_metric(own, name))])
         units = {one.name: self.unit for one in METRICS[own.task] if one.unit == "target"}
         return policy, Evidence(
@@ -129,6 +129,7 @@ class _Case:
             units=units,
             champion=None if champion is None else f"{champion.model}/{champion.version}",
             paired=found,
+            beside=beside,
             tuned=self._tuned(champion),
             parts=self._parts() if policy.slices is not None else None,
             calibration_error=self._calibration() if policy.calibration is not None else None,
@@ -147,12 +148,14 @@ class _Case:
         asked = self.asked if rule is None else msgspec.structs.replace(self.asked, rule=rule)
         return _Scored(version, loaded, answered(Subject(loaded), self.rows, loaded.prepared, asked))
 
-    def _compared(self, champion: ModelVersion) -> Paired | None:
-        """The candidate beside the champion on the same rows; None where the champion cannot be asked about them."""
+    def _compared(self, champion: ModelVersion) -> tuple[Paired | None, Interval | None]:
+        """The candidate beside the champion on the same rows, and the champion alone; None where it cannot be asked about them."""
+        metric = self.policy.metric
         try:
-            return paired(self._scored(champion).answers, self.own.answers, self.policy.metric)
+            other = self._scored(champion).answers
+            return paired(other, self.own.answers, metric), intervals(other, [metric])[metric]
         except (ModelError, NotFound, UsageError):
-            return None
+            return None, None
 
     def _tuned(self, champion: ModelVersion | None) -> tuple[str, ...]:
         """What else these rows were used for, as far as runs and reviews tell."""

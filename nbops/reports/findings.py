@@ -1,0 +1,299 @@
+"""What an evaluation found, as parts of a page: how good, for whom worse, whether answers mean what they say, what it goes by.
+
+In flows an `Assessment` as it was stored; nothing is measured here.
+"""
+
+from __future__ import annotations
+
+import math
+
+from nbops.evaluation.assessment import Assessment
+from nbops.evaluation.bootstrap import Interval
+from nbops.evaluation.figures import label
+from nbops.evaluation.slices import Slice
+from nbops.evaluation.telling import estimate
+from nbops.render import values
+from nbops.render.model import Column
+from nbops.render.spans import Seen, Span, agreement, intervals
+from nbops.render.svg import Bar, bars
+from nbops.render.values import counted
+from nbops.reports import wording
+from nbops.reports.document import Block, Facts, Part, Picture, Points, Table, Words
+
+_SLICES = 14
+_FAIR = 12
+_WORST_ROWS = 5
+_FIELDS = 6
+_IMPORTANT = 12
+
+
+def main_metric(found: Assessment, wanted: str = "") -> Interval | None:
+    """The metric that is judged by: the one that is wanted, else the evaluation's own."""
+    return found.of(wanted) or found.of(found.metric)
+
+
+def quality(found: Assessment, wanted: str = "") -> Part:
+    """How good it is, with what certainty, and every metric."""
+    blocks: list[Block] = []
+    told = main_metric(found, wanted)
+    if told is not None:
+        blocks += [Words(wording.how_good(found, told), "strong"), Words(wording.how_certain(found, told))]
+    if told is not None and told.metric in {"mae", "rmse"}:
+        near = found.of("p90_ae")
+        if near is not None and near.value is not None:
+            blocks.append(Words(wording.how_good(found, near)))
+    left = found.given - found.rows
+    if left > 0:
+        without = f", {found.without_truth:,} of them because the truth is not known" if found.without_truth else ""
+        blocks.append(Words(f"{counted(left, 'row')} of {found.given:,} were left out{without}.", "muted"))
+    blocks.append(_metrics(found, told.metric if told else ""))
+    blocks += [Words(note, "attention") for note in found.notes]
+    return Part("How good it is, and how certain that is", tuple(blocks))
+
+
+def parts_of_rows(found: Assessment) -> Part:
+    """For whom it is worse: groups somebody named, groups that were found, and single rows."""
+    blocks: list[Block] = [Words(worse_in_short(found), "strong")]
+    if found.slices:
+        blocks += _slices(found)
+    blocks += _fair(found)
+    confirmed = [one for one in found.worst if one.confirmed]
+    if confirmed:
+        blocks.append(Words("Found by searching half of the rows, and confirmed on the other half:"))
+        blocks.append(Points(tuple(one.sentence for one in confirmed[:5])))
+    elif found.worst:
+        blocks.append(
+            Words(
+                f"{counted(len(found.worst), 'other group')} looked worse in half of the rows; the other half confirmed none.",
+                "muted",
+            )
+        )
+    if found.worst_rows:
+        blocks.append(_worst_rows(found))
+    return Part("For whom it is worse", tuple(blocks))
+
+
+def worse_in_short(found: Assessment) -> str:
+    """The groups that are clearly worse, in a sentence."""
+    worse = [one for one in found.slices if _is_worse(found, one)]
+    named = [f"{one.column} = {one.group}" for one in worse]
+    hidden = [" and ".join(one.conditions) for one in found.worst if one.confirmed][:2]
+    apart = [gap for one in found.fairness for gap in one.gaps if gap.low > 0]
+    told = []
+    if named:
+        first = worse[0]
+        unit = wording.unit_of(found, found.metric)
+        figure = estimate(first.metric, first.low, first.high, unit)
+        rest = (
+            values.number(first.rest)
+            if math.isnan(first.rest)
+            else estimate(first.rest, math.nan, math.nan, unit).split(" (")[0]
+        )
+        told.append(
+            f"It is clearly worse for {wording.listed(named)}: {label(found.metric)} {figure} for {named[0]}, {rest} for all others."
+        )
+    elif found.slices:
+        looked = wording.listed(list(dict.fromkeys(one.column for one in found.slices)))
+        told.append(f"For no group by {looked} is it clearly worse than for the others.")
+    if hidden:
+        told.append(f"{'Searching found' if named else 'But searching found'} more: {wording.listed(hidden)}.")
+    if apart:
+        told.append(
+            f"Groups by {wording.listed(list(dict.fromkeys(one.column for one in found.fairness for gap in one.gaps if gap.low > 0)))} are not treated alike."
+        )
+    if not told:
+        told.append(
+            "Nobody asked for groups to be looked at apart, so for whom it is worse is not known."
+            if not found.worst
+            else "No group is known for which it is clearly worse; nobody named groups to look at."
+        )
+    return " ".join(told)
+
+
+def calibration(found: Assessment) -> Part | None:
+    """Whether its answers mean what they say."""
+    told = found.calibration or found.regression
+    if told is None:
+        return None
+    shares = found.calibration is not None
+    scale = 100 if shares else 1
+    unit = "%" if shares else found.unit
+    seen = [
+        Seen(
+            given=one.given * scale, observed=one.observed * scale, low=None if one.low is None else one.low * scale,
+            high=None if one.high is None else one.high * scale, note=counted(one.rows, "row"),
+        )
+        for one in told.bins
+    ]  # fmt: skip
+    ends = f", {unit}" if unit else ""
+    picture = agreement(seen, x_label=f"predicted{ends}", y_label=f"what came{ends}")
+    says = tuple(
+        f"Predicted {values.number(round(one.given * scale, 3))}, came {values.number(round(one.observed * scale, 3))} ({counted(one.rows, 'row')})"
+        for one in told.bins
+    )
+    explained = "Each dot stands for rows with predictions alike. On the dashed line what was predicted is what came; an orange dot is off by more than chance."
+    return Part(
+        "Whether its answers mean what they say",
+        (*(Words(sentence) for sentence in told.sentences), Picture(picture, says), Words(explained, "muted")),
+    )
+
+
+def importance(found: Assessment) -> Part | None:
+    """What it goes by."""
+    shown = [one for one in found.importance if not math.isnan(one.drop)][:_IMPORTANT]
+    if not shown:
+        return None
+    unit = wording.unit_of(found, found.metric)
+    spans = [
+        Span(" and ".join(one.columns), one.drop, one.drop - one.deviation, one.drop + one.deviation, told=f"{values.number(one.drop)} {unit}".rstrip())
+        for one in shown
+    ]  # fmt: skip
+    picture = intervals(spans, unit=f"{label(found.metric)} gets worse by{f', {unit}' if unit else ''}")
+    explained = "How much worse it gets when the values of a column are dealt to other rows; the line is how much that varied. It tells what the model relies on, not what causes the outcome."
+    first = shown[0]
+    lead = f"It relies most on {wording.listed([' and '.join(one.columns) for one in shown[:3] if one.drop > 0]) or ' and '.join(first.columns)}."
+    left = len(found.importance) - len(shown)
+    more = (Words(f"{counted(left, 'column')} more matter less.", "muted"),) if left > 0 else ()
+    says = tuple(one.sentence for one in shown)
+    return Part("What it goes by", (Words(lead), Picture(picture, says), *more, Words(explained, "muted")))
+
+
+def cases(found: Assessment) -> Part | None:
+    """How the process owner's acceptance cases go."""
+    if not found.cases:
+        return None
+    passed = sum(one.passed for one in found.cases)
+    failed = len(found.cases) - passed
+    lead = Words(
+        f"{passed:,} of {counted(len(found.cases), 'acceptance case')} {'is' if passed == 1 else 'are'} answered as asked.",
+        "bad" if failed else "good",
+    )
+    ordered = sorted(found.cases, key=lambda one: one.passed)
+    shown = ordered[: max(failed, 12)]
+    signs = tuple("✓" if one.passed else "✗" for one in shown)
+    return Part("What its owner asks of it", (lead, Points(tuple(one.sentence for one in shown), signs)))
+
+
+def assumptions(found: Assessment) -> list[Block]:
+    """What it takes for granted, and whether that held."""
+    if not found.assumptions:
+        return []
+    signs = tuple("✓" if one.holds else "✗" for one in found.assumptions)
+    return [
+        Words("It takes for granted, as it held in the rows that it was measured on:"),
+        Points(tuple(one.told for one in found.assumptions), signs),
+    ]
+
+
+def sizing(found: Assessment) -> list[Block]:
+    """Processor and memory."""
+    if found.sizing is None:
+        return [Words("What it takes of processor and memory was not measured.", "muted")]
+    return [Words("Processor and memory:"), Points(found.sizing.sentences)]
+
+
+def in_short(found: Assessment, *, wanted: str = "") -> list[Part]:
+    """The parts that a notebook shows of an evaluation."""
+    every = [quality(found, wanted), parts_of_rows(found), calibration(found), importance(found), cases(found)]
+    if found.assumptions or found.sizing is not None:
+        blocks = [*assumptions(found), *(sizing(found) if found.sizing is not None else [])]
+        every.append(Part("What it needs", tuple(blocks)))
+    return [one for one in every if one is not None]
+
+
+def _metrics(found: Assessment, main: str) -> Table:
+    columns = ("metric", "measured", "better is", Column("what it says", "prose"))
+    ordered = sorted(found.metrics, key=lambda one: one.metric != main)
+    rows = tuple(
+        (label(one.metric), wording.with_interval(one, wording.unit_of(found, one.metric)), wording.better(found, one.metric), wording.meaning(found, one.metric))
+        for one in ordered
+    )  # fmt: skip
+    level = found.metrics[0].level if found.metrics else 0.95
+    note = f"In brackets the interval that holds the true figure {wording.odds(level).lower()} such samples."
+    return Table(columns, rows, note=note)
+
+
+def _is_worse(found: Assessment, one: Slice) -> bool:
+    """Whether a group is worse than the rest beyond chance, on rows enough to rely on."""
+    if one.small or math.isnan(one.difference_low) or math.isnan(one.difference_high):
+        return False
+    way = wording.better(found, found.metric)
+    return one.difference_high < 0 if way == "more" else one.difference_low > 0
+
+
+def _slices(found: Assessment) -> list[Block]:
+    unit = wording.unit_of(found, found.metric)
+    shown = found.slices[:_SLICES]
+    spans = [
+        Span(
+            f"{one.column} = {one.group}", one.metric, one.low, one.high,
+            told=f"{estimate(one.metric, one.low, one.high, unit)}{' few rows' if one.small else ''}",
+            highlight=_is_worse(found, one),
+        )
+        for one in shown
+    ]  # fmt: skip
+    overall = found.of(found.metric)
+    limits = {"all rows": overall.value} if overall is not None and overall.value is not None else {}
+    name = f"{label(found.metric)}{f', {unit}' if unit else ''}"
+    picture = intervals(
+        spans, unit=f"{name} ({wording.better(found, found.metric)} is better)", limits=limits, width=720
+    )
+    told: list[Block] = [Picture(picture, tuple(one.sentence for one in shown))]
+    worse = [one.sentence for one in shown if _is_worse(found, one)]
+    if worse:
+        told.append(Words("Clearly worse, shown in orange:"))
+        told.append(Points(tuple(worse[:6])))
+    small = [f"{one.column} = {one.group} ({counted(one.rows, 'row')})" for one in found.slices if one.small]
+    if small:
+        told.append(Words(f"Too few rows to rely on: {wording.listed(small)}.", "muted"))
+    if len(found.slices) > len(shown):
+        told.append(Words(f"{counted(len(found.slices) - len(shown), 'group')} that do better are not drawn.", "muted"))
+    return told
+
+
+def _fair(found: Assessment) -> list[Block]:
+    told: list[Block] = []
+    for one in found.fairness:
+        told.append(Words(f"Whether groups by {one.column} are treated alike:"))
+        told.append(Points(tuple(one.sentences[:_FAIR])))
+        rates = [
+            (group, rate)
+            for group in one.groups
+            for rate in group.rates
+            if rate.name in {"selection_rate", "mae", "error"}
+        ]
+        name = next(
+            (wanted for wanted in ("selection_rate", "mae", "error") if any(rate.name == wanted for _, rate in rates)),
+            "",
+        )
+        bars_of = [
+            Bar(group.name, rate.value) for group, rate in rates if rate.name == name and not math.isnan(rate.value)
+        ]
+        if len(bars_of) > 1 and name == "selection_rate":
+            drawn = bars(
+                [Bar(one.label, 100 * float(str(one.value))) for one in bars_of[:_FAIR]],
+                unit="%",
+                title="share that is called positive",
+            )
+            told.append(Picture(drawn, ()))
+    return told
+
+
+def _worst_rows(found: Assessment) -> Table:
+    shown = found.worst_rows[:_WORST_ROWS]
+    names = list(shown[0].fields)[:_FIELDS]
+    columns = ("row", "truth", "predicted", *names)
+    rows = tuple(
+        (f"{one.row:,}", one.truth, one.predicted, *(one.fields.get(name, values.MISSING) for name in names))
+        for one in shown
+    )
+    caption = f"The {len(shown)} rows that were answered worst, of {len(found.worst_rows)} that are kept"
+    return Table(columns, rows, caption=caption)
+
+
+def rows_in_short(found: Assessment, data_name: str, digest: str) -> Facts:
+    """Which rows it was measured on."""
+    by = f", in {counted(found.blocks, 'block')} by {found.by}" if found.blocks is not None else ""
+    return Facts(
+        (("Measured on", f"{data_name}: {counted(found.rows, 'row')}{by}"), ("Digest of the data", digest[:12]))
+    )
