@@ -21,7 +21,6 @@ from nbops.reports.moments import moment
 Tone = Literal["plain", "strong", "attention", "bad", "good", "muted"]
 
 _EDGES = {"attention": drawing.ORANGE, "bad": drawing.RED, "good": drawing.GREEN}
-_TERMS = "grid-template-columns:minmax(8rem,max-content) minmax(0,1fr)"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~!>])")
 _BEGINNINGS = re.compile(r"^(\s*)([-+]|\d+[.)])(?=\s)")
 
@@ -165,7 +164,7 @@ def _html(block: Block) -> Html:
     if isinstance(block, Points):
         return _points(block)
     if isinstance(block, Facts):
-        return _terms([(name, element("span", fact)) for name, fact in block.pairs])
+        return _terms(block.pairs)
     if isinstance(block, Table):
         return html.table(block.columns, block.rows, caption=block.caption, note=block.note)
     if isinstance(block, Commands):
@@ -199,16 +198,12 @@ _ITEM = "display:flex;gap:6px;margin:0 0 4px"
 
 
 def _terms(pairs: Sequence[tuple[str, str]]) -> Html:
-    rows = [
-        element(
-            "div",
-            element("dt", name, style="margin:0;opacity:.75;font-weight:400"),
-            element("dd", fact, style="margin:0;max-width:66ch;overflow-wrap:anywhere"),
-            style=f"display:grid;{_TERMS};gap:2px 18px;margin:0 0 6px",
-        )
-        for name, fact in pairs
-    ]
-    return element("dl", *rows, style="margin:0")
+    """Names and facts beside each other, in two columns."""
+    name, fact = "margin:0;opacity:.75;font-weight:400", "margin:0;max-width:66ch;overflow-wrap:anywhere"
+    rows = [part for one, told in pairs for part in (element("dt", one, style=name), element("dd", told, style=fact))]
+    return element(
+        "dl", *rows, style="display:grid;grid-template-columns:fit-content(13em) minmax(0,1fr);gap:6px 18px;margin:0"
+    )
 
 
 def _lead(pairs: Sequence[tuple[str, str, Tone]]) -> Html:

@@ -9,22 +9,23 @@ import math
 
 from nbops.evaluation.assessment import Assessment
 from nbops.evaluation.bootstrap import Interval
-from nbops.evaluation.figures import label
+from nbops.evaluation.figures import figures, interval, label, with_unit
+from nbops.evaluation.fairness import Rate
 from nbops.evaluation.slices import Slice
 from nbops.evaluation.telling import estimate
 from nbops.render import values
 from nbops.render.model import Column
 from nbops.render.spans import Seen, Span, agreement, intervals
-from nbops.render.svg import Bar, bars
 from nbops.render.values import counted
 from nbops.reports import wording
-from nbops.reports.document import Block, Facts, Part, Picture, Points, Table, Words
+from nbops.reports.document import Block, Part, Picture, Points, Table, Words
 
 _SLICES = 14
 _FAIR = 12
 _WORST_ROWS = 5
 _FIELDS = 6
 _IMPORTANT = 12
+_SPECIAL = {"log_loss", "brier", "mcc", "average_precision", "f1", "f1_macro"}
 
 
 def main_metric(found: Assessment, wanted: str = "") -> Interval | None:
@@ -34,14 +35,12 @@ def main_metric(found: Assessment, wanted: str = "") -> Interval | None:
 
 def quality(found: Assessment, wanted: str = "") -> Part:
     """How good it is, with what certainty, and every metric."""
-    blocks: list[Block] = []
     told = main_metric(found, wanted)
+    blocks: list[Block] = []
     if told is not None:
-        blocks += [Words(wording.how_good(found, told), "strong"), Words(wording.how_certain(found, told))]
-    if told is not None and told.metric in {"mae", "rmse"}:
-        near = found.of("p90_ae")
-        if near is not None and near.value is not None:
-            blocks.append(Words(wording.how_good(found, near)))
+        first, *more = in_words(found, told)
+        blocks += [Words(first, "strong"), Words(wording.how_certain(found, plain_metric(found, told)))]
+        blocks += [Points(tuple(more))] if more else []
     left = found.given - found.rows
     if left > 0:
         without = f", {found.without_truth:,} of them because the truth is not known" if found.without_truth else ""
@@ -49,6 +48,25 @@ def quality(found: Assessment, wanted: str = "") -> Part:
     blocks.append(_metrics(found, told.metric if told else ""))
     blocks += [Words(note, "attention") for note in found.notes]
     return Part("How good it is, and how certain that is", tuple(blocks))
+
+
+def plain_metric(found: Assessment, told: Interval) -> Interval:
+    """The metric to begin with: the one that is judged by, unless only specialists can read it."""
+    return (found.of("accuracy") or told) if told.metric in _SPECIAL else told
+
+
+def in_words(found: Assessment, told: Interval) -> list[str]:
+    """How good it is, in sentences, the telling one first."""
+    first = plain_metric(found, told)
+    names = [
+        first.metric,
+        *(("recall", "precision") if found.task == "binary" else ()),
+        *(("p90_ae",) if told.metric in {"mae", "rmse"} else ()),
+    ]
+    if first.metric != told.metric:
+        names.append(told.metric)
+    known = [one for name in dict.fromkeys(names) if (one := found.of(name)) is not None and one.value is not None]
+    return [wording.how_good(found, one) for one in known] or [wording.how_good(found, first)]
 
 
 def parts_of_rows(found: Assessment) -> Part:
@@ -74,40 +92,40 @@ def parts_of_rows(found: Assessment) -> Part:
 
 
 def worse_in_short(found: Assessment) -> str:
-    """The groups that are clearly worse, in a sentence."""
+    """The groups that are clearly worse, in a sentence or two."""
     worse = [one for one in found.slices if _is_worse(found, one)]
     named = [f"{one.column} = {one.group}" for one in worse]
-    hidden = [" and ".join(one.conditions) for one in found.worst if one.confirmed][:2]
-    apart = [gap for one in found.fairness for gap in one.gaps if gap.low > 0]
+    hidden = [told for one in found.worst if one.confirmed and (told := " and ".join(one.conditions)) not in named][:2]
+    apart = list(dict.fromkeys(one.column for one in found.fairness for gap in one.gaps if gap.low > 0))
     told = []
     if named:
-        first = worse[0]
-        unit = wording.unit_of(found, found.metric)
-        figure = estimate(first.metric, first.low, first.high, unit)
-        rest = (
-            values.number(first.rest)
-            if math.isnan(first.rest)
-            else estimate(first.rest, math.nan, math.nan, unit).split(" (")[0]
-        )
-        told.append(
-            f"It is clearly worse for {wording.listed(named)}: {label(found.metric)} {figure} for {named[0]}, {rest} for all others."
-        )
+        told.append(f"It is clearly worse for {wording.listed(named)}: {_beside_the_rest(found, worse[0])}.")
     elif found.slices:
         looked = wording.listed(list(dict.fromkeys(one.column for one in found.slices)))
         told.append(f"For no group by {looked} is it clearly worse than for the others.")
     if hidden:
-        told.append(f"{'Searching found' if named else 'But searching found'} more: {wording.listed(hidden)}.")
-    if apart:
-        told.append(
-            f"Groups by {wording.listed(list(dict.fromkeys(one.column for one in found.fairness for gap in one.gaps if gap.low > 0)))} are not treated alike."
+        begin = (
+            "Searching found also"
+            if named
+            else "But searching found that it is worse for"
+            if found.slices
+            else "It is worse for"
         )
+        told.append(f"{begin} rows with {wording.listed(hidden)}.")
+    if apart:
+        told.append(f"Groups by {wording.listed(apart)} are not treated alike.")
     if not told:
         told.append(
-            "Nobody asked for groups to be looked at apart, so for whom it is worse is not known."
-            if not found.worst
-            else "No group is known for which it is clearly worse; nobody named groups to look at."
+            "Not known: nobody named groups to look at" + (", and searching found none." if found.worst else ".")
         )
     return " ".join(told)
+
+
+def _beside_the_rest(found: Assessment, one: Slice) -> str:
+    """Such as "10.1 min (7.3 to 12.9) instead of 4.2 min (MAE)"."""
+    unit = wording.unit_of(found, found.metric)
+    shown = figures([one.metric, one.low, one.high, one.rest], one.high - one.low)
+    return f"{interval(shown, unit)} there, {with_unit(shown[3], unit)} elsewhere ({label(found.metric)})"
 
 
 def calibration(found: Assessment) -> Part | None:
@@ -205,7 +223,10 @@ def _metrics(found: Assessment, main: str) -> Table:
     columns = ("metric", "measured", "better is", Column("what it says", "prose"))
     ordered = sorted(found.metrics, key=lambda one: one.metric != main)
     rows = tuple(
-        (label(one.metric), wording.with_interval(one, wording.unit_of(found, one.metric)), wording.better(found, one.metric), wording.meaning(found, one.metric))
+        (
+            label(one.metric), _unbroken(wording.with_interval(one, wording.unit_of(found, one.metric))), wording.better(found, one.metric),
+            wording.meaning(found, one.metric),
+        )
         for one in ordered
     )  # fmt: skip
     level = found.metrics[0].level if found.metrics else 0.95
@@ -235,14 +256,11 @@ def _slices(found: Assessment) -> list[Block]:
     overall = found.of(found.metric)
     limits = {"all rows": overall.value} if overall is not None and overall.value is not None else {}
     name = f"{label(found.metric)}{f', {unit}' if unit else ''}"
-    picture = intervals(
-        spans, unit=f"{name} ({wording.better(found, found.metric)} is better)", limits=limits, width=720
-    )
-    told: list[Block] = [Picture(picture, tuple(one.sentence for one in shown))]
+    picture = intervals(spans, unit=f"{name} ({wording.better(found, found.metric)} is better)", limits=limits)
     worse = [one.sentence for one in shown if _is_worse(found, one)]
+    told: list[Block] = [Picture(picture, tuple(one.sentence for one in shown if one.sentence not in worse))]
     if worse:
-        told.append(Words("Clearly worse, shown in orange:"))
-        told.append(Points(tuple(worse[:6])))
+        told += [Words("Clearly worse than the others (orange in the picture):"), Points(tuple(worse))]
     small = [f"{one.column} = {one.group} ({counted(one.rows, 'row')})" for one in found.slices if one.small]
     if small:
         told.append(Words(f"Too few rows to rely on: {wording.listed(small)}.", "muted"))
@@ -256,27 +274,30 @@ def _fair(found: Assessment) -> list[Block]:
     for one in found.fairness:
         told.append(Words(f"Whether groups by {one.column} are treated alike:"))
         told.append(Points(tuple(one.sentences[:_FAIR])))
-        rates = [
-            (group, rate)
-            for group in one.groups
-            for rate in group.rates
-            if rate.name in {"selection_rate", "mae", "error"}
-        ]
-        name = next(
-            (wanted for wanted in ("selection_rate", "mae", "error") if any(rate.name == wanted for _, rate in rates)),
-            "",
-        )
-        bars_of = [
-            Bar(group.name, rate.value) for group, rate in rates if rate.name == name and not math.isnan(rate.value)
-        ]
-        if len(bars_of) > 1 and name == "selection_rate":
-            drawn = bars(
-                [Bar(one.label, 100 * float(str(one.value))) for one in bars_of[:_FAIR]],
-                unit="%",
-                title="share that is called positive",
-            )
-            told.append(Picture(drawn, ()))
+        name = _FIRST_RATES[found.task]
+        rates = [(group.name, rate) for group in one.groups for rate in group.rates if rate.name == name]
+        if len(rates) > 1:
+            told.append(_rates(found, name, rates[:_FAIR]))
     return told
+
+
+_FIRST_RATES = {"regression": "mae", "binary": "selection_rate", "multiclass": "error"}
+_RATES = {
+    "mae": "mean absolute error",
+    "selection_rate": "share that is called positive",
+    "error": "share that is decided wrongly",
+}
+
+
+def _rates(found: Assessment, name: str, rates: list[tuple[str, Rate]]) -> Picture:
+    """A rate of each group with its interval."""
+    scale, unit = (1, found.unit) if name == "mae" else (100, "%")
+    spans = []
+    for group, rate in rates:
+        ends = [scale * end for end in (rate.value, rate.low, rate.high)]
+        spans.append(Span(group, *ends, told=f"{estimate(*ends, unit)}{' few rows' if rate.small else ''}"))
+    says = tuple(f"{span.label}: {span.told}" for span in spans)
+    return Picture(intervals(spans, unit=f"{_RATES[name]}{f', {unit}' if unit else ''}"), says)
 
 
 def _worst_rows(found: Assessment) -> Table:
@@ -284,16 +305,13 @@ def _worst_rows(found: Assessment) -> Table:
     names = list(shown[0].fields)[:_FIELDS]
     columns = ("row", "truth", "predicted", *names)
     rows = tuple(
-        (f"{one.row:,}", one.truth, one.predicted, *(one.fields.get(name, values.MISSING) for name in names))
+        (f"{one.row:,}", one.truth, one.predicted, *(_unbroken(one.fields.get(name, values.MISSING)) for name in names))
         for one in shown
     )
     caption = f"The {len(shown)} rows that were answered worst, of {len(found.worst_rows)} that are kept"
     return Table(columns, rows, caption=caption)
 
 
-def rows_in_short(found: Assessment, data_name: str, digest: str) -> Facts:
-    """Which rows it was measured on."""
-    by = f", in {counted(found.blocks, 'block')} by {found.by}" if found.blocks is not None else ""
-    return Facts(
-        (("Measured on", f"{data_name}: {counted(found.rows, 'row')}{by}"), ("Digest of the data", digest[:12]))
-    )
+def _unbroken(words: str) -> str:
+    """Short text that stays on one line."""
+    return words.replace(" ", "\N{NO-BREAK SPACE}") if len(words) <= 30 else words

@@ -17,7 +17,7 @@ from nbops.render.model import Column
 from nbops.render.values import counted
 from nbops.reports import findings, sources, wording
 from nbops.reports.document import Block, Commands, Document, Facts, Part, Points, Table, Tone, Words
-from nbops.reports.moments import day, moment
+from nbops.reports.moments import day, minute, moment
 from nbops.reports.sources import Origin
 from nbops.reports.standing import Approval, Standing, card_of, standing, who
 from nbops.store.client import Store
@@ -119,13 +119,13 @@ def _lead(known: Known) -> list[Answer]:
         answers.append(("For whom is it worse?", "Not known, for the same reason.", "attention"))
     else:
         when = f" These rows are from {known.dates.told}." if known.dates else ""
-        answers.append(
-            ("How good is it?", f"{wording.how_good(found, told)} {wording.how_certain(found, told)}{when}", "plain")
-        )
+        plain = findings.plain_metric(found, told)
+        good = f"{wording.how_good(found, plain)} {wording.how_certain(found, plain)}{when}"
+        answers.append(("How good is it?", good, "plain"))
         answers.append(("For whom is it worse?", findings.worse_in_short(found), "plain"))
     answers.append(("What does it need?", _needs_in_short(known), "plain"))
-    answers.append(("Who approved it, and why?", " ".join(_approved_in_words(known)), _tone(known)))
-    answers.append(("What happens if nothing is done?", " ".join(_if_nothing(known)[:3]), "plain"))
+    answers.append(("Who approved it, and why?", " ".join(_approved_in_words(known, short=True)), _tone(known)))
+    answers.append(("What happens if nothing is done?", " ".join(_if_nothing(known)[:4]), "plain"))
     return answers
 
 
@@ -146,14 +146,14 @@ def _purpose(known: Known) -> Part:
     unit = f" (in {card_.unit})" if card_.unit else ""
     said = (
         ("Purpose", card_.purpose),
-        ("The decision it supports", card_.decision),
-        ("Who answers for it", card_.owner),
-        ("Success is", f"{card_.measure}{unit}" if card_.measure else ""),
+        ("Decision that it supports", card_.decision),
+        ("Owner of the process", card_.owner),
+        ("Measure of success", f"{card_.measure}{unit}" if card_.measure else ""),
         ("Not to be used for", card_.out_of_scope),
-        ("Who uses what it says", wording.listed(card_.consumers, most=20)),
+        ("Used by", wording.listed(card_.consumers, most=20)),
     )
     blocks: list[Block] = [Facts(tuple(pair for pair in said if pair[1]))] if any(told for _, told in said) else []
-    missing = [name.lower() for name, told in said if not told]
+    missing = [f"{name[:1].lower()}{name[1:]}" for name, told in said if not told]
     if missing:
         blocks.append(Words(f"Nobody has said: {wording.listed(missing, most=9)}.", "attention"))
         blocks.append(Commands((f"nbops models describe {_typed(known.record.model)} --purpose …",)))
@@ -179,22 +179,38 @@ def _approved(known: Known) -> Part:
     blocks += [Words(f"{wording.ended(told)}", "attention") for told in known.standing.frozen]
     moves = known.standing.moves
     if moves:
-        columns = (Column("since", "time"), "alias", "stood for", "then for", "by", "who", Column("why", "prose"))
+        columns = (
+            Column("since", "time"),
+            "alias",
+            Column("version", "time"),
+            Column("moved", "time"),
+            "by",
+            Column("why", "prose"),
+        )
         rows = tuple(
-            (moment(one.since), one.alias, _version(one.before), _version(one.version), one.kind, one.actor, one.why)
+            (
+                minute(one.since),
+                one.alias,
+                f"{_version(one.before)} → {_version(one.version)}",
+                one.kind,
+                one.actor,
+                one.why,
+            )
             for one in moves[:_MOVES]
         )
         left = len(moves) - len(rows)
         note = f"{counted(left, 'older move')} not shown." if left else None
-        blocks.append(Table(columns, rows, caption="What its aliases stood for, the newest first", note=note))
+        blocks.append(
+            Table(columns, rows, caption="Which versions its aliases stood for, the newest move first", note=note)
+        )
     return Part("Who approved it, and why", tuple(blocks))
 
 
 def _version(number: int | None) -> str:
-    return "nothing" if number is None else f"version {number}"
+    return "nothing" if number is None else str(number)
 
 
-def _approved_in_words(known: Known) -> list[str]:
+def _approved_in_words(known: Known, *, short: bool = False) -> list[str]:
     standing_, record = known.standing, known.record
     told = [_use(known)]
     back = standing_.rolled_back(record.version)
@@ -220,7 +236,8 @@ def _approved_in_words(known: Known) -> list[str]:
                 f"This is self-approved: {who(deed)} made the version or asked for it, and the policy allows that."
             )
     asked = approval.case
-    told.append(f"{asked.requested_by} had asked for it: “{wording.ended(asked.reason)}”")
+    if not short:
+        told.append(f"{asked.requested_by} had asked for it: “{wording.ended(asked.reason)}”")
     ends = approval.ends
     if ends is not None:
         told.append(f"The approval {'ended' if _has_ended(known, approval) else 'ends'} on {moment(ends)}.")
@@ -316,9 +333,9 @@ def _needs_in_short(known: Known) -> str:
     told = f"{counted(len(names), 'column')} for each row: {wording.listed(names)}."
     always = [one.name for one in signature.columns if not one.nullable]
     if always and len(always) < len(names):
-        told += f" Never missing: {wording.listed(always)}."
+        told += f" Never missing when it was made: {wording.listed(always)}."
     elif always:
-        told += " None of them may be missing."
+        told += " None of them was missing when it was made."
     found = known.found
     broken = [] if found is None else [one.sentence for one in found.assumptions if not one.holds]
     held = 0 if found is None else len(found.assumptions) - len(broken)
@@ -326,8 +343,6 @@ def _needs_in_short(known: Known) -> str:
         told += f" Of what it takes for granted, {held} of {held + len(broken)} held" + (
             f"; not: {wording.listed(broken)}." if broken else "."
         )
-    if found is not None and found.sizing is not None:
-        told += f" {found.sizing.sentences[0]}"
     return told
 
 
@@ -374,6 +389,8 @@ def _if_nothing(known: Known) -> list[str]:
     else:
         told.append("Nothing: it is not in use." if record.state != "retired" else "Nothing: it is retired.")
     for case in standing_.pending:
+        if record.version not in {case.version, standing_.holders.get(case.alias)}:
+            continue
         until = moment(at(case.expires))
         stays = (
             f"version {standing_.holders[case.alias]} stays {case.alias}"

@@ -13,6 +13,11 @@ def moment(when: date | datetime) -> str:
     return f"{local.day} {local:%b %Y, %H:%M} (UTC{local.isoformat()[-6:]})"
 
 
+def minute(when: datetime) -> str:
+    """`3 Nov 2026, 14:05`, in the local zone, which the page names elsewhere."""
+    return moment(when).partition(" (")[0]
+
+
 def day(when: datetime) -> str:
     """`3 Nov 2026`, in the local zone."""
     return moment(when.astimezone().date())

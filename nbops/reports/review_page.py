@@ -28,7 +28,7 @@ from nbops.render.spans import Span, intervals
 from nbops.render.values import counted
 from nbops.reports import findings, sources, wording
 from nbops.reports.document import Block, Commands, Document, Facts, Part, Picture, Points, Table, Tone, Words
-from nbops.reports.moments import moment
+from nbops.reports.moments import minute, moment
 from nbops.reports.standing import card_of, counted_approvals, who
 from nbops.store.client import Store
 
@@ -218,11 +218,11 @@ def _asked(known: Known) -> Part:
     )
     pairs = (
         ("Model", f"{case.model}{f': {card.purpose}' if card.purpose else ''}"),
-        ("The decision it supports", card.decision),
-        ("Who answers for it", card.owner),
+        ("Decision that it supports", card.decision),
+        ("Owner of the process", card.owner),
         ("Asked by", f"{case.requested_by}, on {moment(at(case.created))}"),
         ("Because", case.reason),
-        ("What was said when it was registered", known.candidate.description or ""),
+        ("Said when it was registered", known.candidate.description or ""),
         ("Needs", needed),
         ("Answer by" if known.pending else "It would have expired", moment(at(case.expires))),
         ("It stands", case.status),
@@ -362,7 +362,7 @@ def _worse(known: Known) -> Part:
             for one in ordered[:_GROUPS]
         )
         blocks.append(Points(told))
-    blocks += list(findings.parts_of_rows(found).blocks)
+    blocks += [Words("Within the proposed version:"), *findings.parts_of_rows(found).blocks[0 if pairs else 1 :]]
     return Part(title, tuple(blocks))
 
 
@@ -460,22 +460,18 @@ def _consequences(known: Known) -> Part:
     )
     if left:
         approved = f"Your approval counts; {counted(left, 'more approval')} are needed before version {case.version} becomes {case.alias}."
-    told = [
-        f"If you approve: {approved} It can be taken back by a rollback.",
+    if not case.inquiry.verdict.passed and known.card.policy.must_pass:
+        approved = "That is refused: the gate does not let it pass, and the policy makes no exception."
+    else:
+        approved += " It can be taken back by a rollback."
+    told = (
+        f"If you approve: {approved}",
         f"If you reject: {stays}, and the review is closed; the version can be proposed again.",
         f"If you send it back with a question: {case.requested_by} answers, and approvals that were given before count no longer.",
         f"If nobody answers: {_if_nothing(known)}",
-    ]
-    verdict = case.inquiry.verdict
-    blocks: list[Block] = [Points(tuple(told))]
-    if not verdict.passed and known.card.policy.must_pass:
-        blocks.append(
-            Words(
-                "The gate does not let it pass, and the policy does not allow to approve it nevertheless: it can be rejected or sent back.",
-                "bad",
-            )
-        )
-    return Part("What happens then", tuple(blocks))
+    )
+    blocks = (Points(told),)
+    return Part("What happens then", blocks)
 
 
 def _if_nothing(known: Known) -> str:
@@ -504,15 +500,10 @@ def _how(known: Known) -> list[Part]:
     if not known.pending:
         return []
     key = short(known.case.review_id)
-    answer = "answer" if known.case.status == "sent back" else "approve"
-    typed = (
-        f'nbops reviews {answer} {key} --reason "…"',
-        *(
-            ()
-            if answer == "answer"
-            else (f'nbops reviews reject {key} --reason "…"', f'nbops reviews send-back {key} --reason "…?"')
-        ),
-    )
+    answers = (f'approve {key} --reason "…"', f'reject {key} --reason "…"', f'send-back {key} --question "…?"')
+    if known.case.status == "sent back":
+        answers = (f'answer {key} "…"', f'withdraw {key} --reason "…"')
+    typed = tuple(f"nbops reviews {words}" for words in answers)
     blocks: list[Block] = [
         Words(
             "In JupyterLab: open nbops in the sidebar on the left; under “Needs you” this review has its line. Answer there, with a reason."
@@ -544,4 +535,4 @@ def _deed(deed: Deed) -> tuple[object, ...]:
     name = f"{deed.attested_by} (recorded by {deed.actor})" if deed.attested_by else deed.actor
     came = deed.message or ("" if deed.outcome == "done" else deed.outcome)
     until = f"until {moment(at(deed.until))}" if deed.until is not None else ""
-    return moment(at(deed.time)), name, did, deed.reason, " · ".join(filter(None, (came, until))) or None
+    return minute(at(deed.time)), name, did, deed.reason, " · ".join(filter(None, (came, until))) or None

@@ -90,7 +90,7 @@ def part(record: ModelVersion, found: Origin) -> Part:
     ]  # fmt: skip
     blocks: list[Block] = [Facts(tuple(pair for pair in pairs if pair[1]))]
     if run.inputs:
-        rows = tuple((one.name, one.rows, one.source, one.digest[:12]) for one in run.inputs)
+        rows = tuple((one.name, one.rows, _named(one.source), one.digest[:12]) for one in run.inputs)
         columns = ("data", Column("rows", "number"), Column("from", "prose"), Column("digest", "code"))
         blocks.append(Table(columns, rows, caption="The data that its run read"))
     else:
@@ -119,7 +119,7 @@ def measured_on(store: Store, evaluation: Evaluation) -> Facts:
     ).rows
     dates = span(store, evaluation)
     pairs = [
-        ("Measured on", f"{evaluation.data_name}: {counted(found.rows, 'row')}" + (f" in {counted(found.blocks, 'block')} by {found.by}" if found.blocks is not None else "")),
+        ("Measured on", f"{_named(evaluation.data_name)}: {counted(found.rows, 'row')}" + (f" in {counted(found.blocks, 'block')} by {found.by}" if found.blocks is not None else "")),
         ("These rows are from", dates.told if dates else "not known: no column of times was named"),
         ("Measured", f"{moment(at(when[0][0]))} by {when[0][1]}" if when else ""),
         ("Digest of the rows", f"{evaluation.data_digest[:12]}; they are kept, so that others can be held against the same ones"),
@@ -157,6 +157,11 @@ def _sources(store: Store, run_id: str) -> tuple[Source, ...]:
         due = at(checked) + timedelta(seconds=every) if checked is not None and every else None
         found.append(Source(str(name), str(source), int(version), until, at(taken), due))
     return tuple(dict.fromkeys(found))
+
+
+def _named(name: str) -> str:
+    """What data are called; those without a file are told as such."""
+    return "rows that a program held in its memory" if name == "memory" else name
 
 
 def now() -> datetime:

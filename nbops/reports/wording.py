@@ -176,7 +176,7 @@ def needed(column: Column) -> tuple[str, str, str, str]:
     elif column.categories is not None:
         shown = [values.text(one) for one in column.categories]
         seen = ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")
-    return column.name, _KINDS[column.kind], seen, "may be missing" if column.nullable else "always there"
+    return column.name, _KINDS[column.kind], seen, "may be missing" if column.nullable else "there were none"
 
 
 def listed(names: Sequence[str], *, most: int = 6, join: str = "and") -> str:
