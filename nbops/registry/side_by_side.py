@@ -185,7 +185,7 @@ def _of_evaluations(sides: Sequence[Side]) -> list[Row]:
             continue
         better = metric.better if metric.better != "none" else None
         unit = known[-1].unit if metric.unit == "target" else None
-        cells = tuple(None if one is None else one.value for one in measured)
+        cells = tuple(None if one is None else _clear(one.value) for one in measured)
         told.append(Row("evaluation", metric.name, cells, better, unit or None))
     drops = [{} if one is None else {" and ".join(it.columns): it.drop for it in one.importance} for one in found]
     names = sorted({name for one in drops for name in one}, key=lambda name: -max(one.get(name, 0.0) for one in drops))
@@ -193,6 +193,11 @@ def _of_evaluations(sides: Sequence[Side]) -> list[Row]:
         Row("importance", f"relies on {name}", tuple(one.get(name) for one in drops)) for name in names[:_IMPORTANT]
     ]
     return told
+
+
+def _clear(value: float | None) -> float | None:
+    """A figure without the digits in which equal models differ by the order of their sums."""
+    return None if value is None else float(f"{value:.9g}")
 
 
 def _of_versions(sides: Sequence[Side]) -> list[Row]:
@@ -217,7 +222,7 @@ def _of_versions(sides: Sequence[Side]) -> list[Row]:
 
 
 def _told(one: Interval | None) -> str | None:
-    """ "4.72 (4.35 to 5.26)"."""
+    """A figure with its interval: "4.72 (4.35 to 5.26)"."""
     if one is None or one.value is None:
         return None
     if one.low is None or one.high is None:

@@ -111,8 +111,7 @@ class Document(Record):
         """The same as lines for a terminal."""
         told = [f"{values.clean(self.title)}\n{values.clean(self.kind)}, made {moment(self.made)}"]
         told.append(_pairs([(asked, answer) for asked, answer, _ in self.lead]))
-        for part in self.parts:
-            told.append("\n".join([part.title, "-" * len(part.title), *map(_text, part.blocks)]))
+        told += ["\n".join([part.title, "-" * len(part.title), *map(_text, part.blocks)]) for part in self.parts]
         return "\n\n".join(filter(None, told)) + "\n"
 
     def save(self, path: str | Path, *, markdown: bool | None = None) -> Path:
@@ -227,7 +226,8 @@ def _markdown(block: Block) -> str:
     if isinstance(block, Points):
         signs = block.signs or ("",) * len(block.lines)
         return "\n".join(
-            f"- {sign} {_marked(line)}".replace("-  ", "- ") for sign, line in zip(signs, block.lines, strict=True)
+            f"- {_marked(sign)} {_marked(line)}".replace("-  ", "- ")
+            for sign, line in zip(signs, block.lines, strict=True)
         )
     if isinstance(block, Facts):
         return "\n".join(f"- {_marked(name)}: {_marked(fact)}" for name, fact in block.pairs)

@@ -9,8 +9,8 @@ import math
 
 from nbops.evaluation.assessment import Assessment
 from nbops.evaluation.bootstrap import Interval
-from nbops.evaluation.figures import figures, interval, label, with_unit
 from nbops.evaluation.fairness import Rate
+from nbops.evaluation.figures import figures, interval, label, with_unit
 from nbops.evaluation.slices import Slice
 from nbops.evaluation.telling import estimate
 from nbops.render import values
@@ -97,12 +97,12 @@ def worse_in_short(found: Assessment) -> str:
     named = [f"{one.column} = {one.group}" for one in worse]
     hidden = [told for one in found.worst if one.confirmed and (told := " and ".join(one.conditions)) not in named][:2]
     apart = list(dict.fromkeys(one.column for one in found.fairness for gap in one.gaps if gap.low > 0))
-    told = []
+    sentences = []
     if named:
-        told.append(f"It is clearly worse for {wording.listed(named)}: {_beside_the_rest(found, worse[0])}.")
+        sentences.append(f"It is clearly worse for {wording.listed(named)}: {_beside_the_rest(found, worse[0])}.")
     elif found.slices:
         looked = wording.listed(list(dict.fromkeys(one.column for one in found.slices)))
-        told.append(f"For no group by {looked} is it clearly worse than for the others.")
+        sentences.append(f"For no group by {looked} is it clearly worse than for the others.")
     if hidden:
         begin = (
             "Searching found also"
@@ -111,14 +111,14 @@ def worse_in_short(found: Assessment) -> str:
             if found.slices
             else "It is worse for"
         )
-        told.append(f"{begin} rows with {wording.listed(hidden)}.")
+        sentences.append(f"{begin} rows with {wording.listed(hidden)}.")
     if apart:
-        told.append(f"Groups by {wording.listed(apart)} are not treated alike.")
-    if not told:
-        told.append(
+        sentences.append(f"Groups by {wording.listed(apart)} are not treated alike.")
+    if not sentences:
+        sentences.append(
             "Not known: nobody named groups to look at" + (", and searching found none." if found.worst else ".")
         )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def _beside_the_rest(found: Assessment, one: Slice) -> str:
@@ -146,10 +146,14 @@ def calibration(found: Assessment) -> Part | None:
     ends = f", {unit}" if unit else ""
     picture = agreement(seen, x_label=f"predicted{ends}", y_label=f"what came{ends}")
     says = tuple(
-        f"Predicted {values.number(round(one.given * scale, 3))}, came {values.number(round(one.observed * scale, 3))} ({counted(one.rows, 'row')})"
+        f"Predicted {given}, came {observed} ({counted(one.rows, 'row')})"
         for one in told.bins
+        for given, observed in [values.numbers([round(one.given * scale, 3), round(one.observed * scale, 3)])]
     )
-    explained = "Each dot stands for rows with predictions alike. On the dashed line what was predicted is what came; an orange dot is off by more than chance."
+    explained = (
+        "Each dot stands for rows with predictions alike. On the dashed line what was predicted is what came; an orange dot is off by "
+        "more than chance."
+    )
     return Part(
         "Whether its answers mean what they say",
         (*(Words(sentence) for sentence in told.sentences), Picture(picture, says), Words(explained, "muted")),
@@ -163,13 +167,19 @@ def importance(found: Assessment) -> Part | None:
         return None
     unit = wording.unit_of(found, found.metric)
     spans = [
-        Span(" and ".join(one.columns), one.drop, one.drop - one.deviation, one.drop + one.deviation, told=f"{values.number(one.drop)} {unit}".rstrip())
+        Span(
+            " and ".join(one.columns), one.drop, one.drop - one.deviation, one.drop + one.deviation,
+            told=with_unit(figures([one.drop], one.deviation)[0], unit),
+        )
         for one in shown
     ]  # fmt: skip
     picture = intervals(spans, unit=f"{label(found.metric)} gets worse by{f', {unit}' if unit else ''}")
-    explained = "How much worse it gets when the values of a column are dealt to other rows; the line is how much that varied. It tells what the model relies on, not what causes the outcome."
-    first = shown[0]
-    lead = f"It relies most on {wording.listed([' and '.join(one.columns) for one in shown[:3] if one.drop > 0]) or ' and '.join(first.columns)}."
+    explained = (
+        "How much worse it gets when the values of a column are dealt to other rows; the line is how much that varied. "
+        "It tells what the model relies on, not what causes the outcome."
+    )
+    most = [" and ".join(one.columns) for one in shown[:3] if one.drop > 2 * one.deviation]
+    lead = f"It relies most on {wording.listed(most)}." if most else "No column makes a clear difference."
     left = len(found.importance) - len(shown)
     more = (Words(f"{counted(left, 'column')} more matter less.", "muted"),) if left > 0 else ()
     says = tuple(one.sentence for one in shown)
@@ -294,8 +304,9 @@ def _rates(found: Assessment, name: str, rates: list[tuple[str, Rate]]) -> Pictu
     scale, unit = (1, found.unit) if name == "mae" else (100, "%")
     spans = []
     for group, rate in rates:
-        ends = [scale * end for end in (rate.value, rate.low, rate.high)]
-        spans.append(Span(group, *ends, told=f"{estimate(*ends, unit)}{' few rows' if rate.small else ''}"))
+        value, low, high = (scale * end for end in (rate.value, rate.low, rate.high))
+        told = f"{estimate(value, low, high, unit)}{' few rows' if rate.small else ''}"
+        spans.append(Span(group, value, low, high, told))
     says = tuple(f"{span.label}: {span.told}" for span in spans)
     return Picture(intervals(spans, unit=f"{_RATES[name]}{f', {unit}' if unit else ''}"), says)
 

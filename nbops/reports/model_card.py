@@ -89,7 +89,10 @@ def gather(store: Store, record: ModelVersion, *, as_of: datetime | None = None)
     """What the store knows of a version."""
     evaluation = sources.latest(store, record)
     said = store.read(
-        "select version, text, actor, epoch_us(time) from comments where model = ? and (version is null or version = ?) order by time desc limit ?",
+        """
+        select version, text, actor, epoch_us(time) from comments
+        where model = ? and (version is null or version = ?) order by time desc limit ?
+        """,
         [record.model, record.version, _COMMENTS],
     ).rows  # fmt: skip
     return Known(
@@ -216,28 +219,28 @@ def _approved_in_words(known: Known, *, short: bool = False) -> list[str]:
     back = standing_.rolled_back(record.version)
     if back is not None:
         told.append(
-            f"It was rolled back from {back.alias} on {moment(back.since)} by {back.actor}: “{wording.ended(back.why or 'no reason given')}”"
+            f"It was rolled back from {back.alias} on {moment(back.since)} by {back.actor}: {wording.quoted(back.why)}"
         )
     approval = standing_.approval
     if approval is None:
         told.append("Nobody approved it.")
         return told
     for deed in approval.given:
-        own = deed in approval.own
+        own, when = deed in approval.own, moment(at(deed.time))
         if deed.attested_by:
             shown = f"; a file shows it (SHA-256 {deed.evidence[:12]})" if deed.evidence else ""
             told.append(
-                f"Approved on {moment(at(deed.time))} by {deed.attested_by}, attested by {deed.actor}{shown}: “{wording.ended(deed.reason or '')}”"
+                f"Approved on {when} by {deed.attested_by}, attested by {deed.actor}{shown}: {wording.quoted(deed.reason)}"
             )
         else:
-            told.append(f"Approved on {moment(at(deed.time))} by {deed.actor}: “{wording.ended(deed.reason or '')}”")
+            told.append(f"Approved on {when} by {deed.actor}: {wording.quoted(deed.reason)}")
         if own:
             told.append(
                 f"This is self-approved: {who(deed)} made the version or asked for it, and the policy allows that."
             )
     asked = approval.case
     if not short:
-        told.append(f"{asked.requested_by} had asked for it: “{wording.ended(asked.reason)}”")
+        told.append(f"{asked.requested_by} had asked for it: {wording.quoted(asked.reason)}")
     ends = approval.ends
     if ends is not None:
         told.append(f"The approval {'ended' if _has_ended(known, approval) else 'ends'} on {moment(ends)}.")
@@ -252,7 +255,8 @@ def _use(known: Known) -> str:
         since = standing_.held_since(CHAMPION if CHAMPION in standing_.aliases else standing_.aliases[0])
         by = "" if since is None else f" since {moment(since.since)}"
         back = ", when another version was rolled back" if since is not None and since.kind == "rolled back" else ""
-        return f"It is {wording.listed(['the champion' if one == CHAMPION else one for one in standing_.aliases])} of {record.model}{by}{back}."
+        names = wording.listed(["the champion" if one == CHAMPION else one for one in standing_.aliases])
+        return f"It is {names} of {record.model}{by}{back}."
     held = standing_.holders.get(CHAMPION)
     instead = f"The champion is version {held}." if held is not None else f"{record.model} has no champion."
     return f"It is not in use: no alias stands for it. {instead}"
@@ -399,7 +403,8 @@ def _if_nothing(known: Known) -> list[str]:
         )
         mine = "this version" if case.version == record.version else f"version {case.version}"
         told.append(
-            f"Review {short(case.review_id)} asks for {mine} to become {case.alias} and waits for an answer; without one it expires on {until} and {stays}."
+            f"Review {short(case.review_id)} asks for {mine} to become {case.alias} and waits for an answer; without one it expires on "
+            f"{until} and {stays}."
         )
     told += _age(known)
     return told
@@ -409,7 +414,8 @@ def _age(known: Known) -> list[str]:
     told = []
     if known.dates is not None:
         told.append(
-            f"It was measured on data up to {moment(known.dates.last.date())}. That it still does as well is not known: the world may have changed since."
+            f"It was measured on data up to {moment(known.dates.last.date())}. That it still does as well is not known: the world may "
+            "have changed since."
         )
     elif known.evaluation is not None:
         told.append(

@@ -11,6 +11,7 @@ from datetime import datetime
 from nbops.evaluation.assessment import Assessment
 from nbops.evaluation.bootstrap import Interval, Paired
 from nbops.evaluation.evidence import Check
+from nbops.evaluation.evidence import Part as EvidencePart
 from nbops.evaluation.figures import figures, label, with_unit
 from nbops.evaluation.metrics import METRICS
 from nbops.evaluation.policy import Policy
@@ -73,8 +74,8 @@ def page(store: Store, review_id: str, *, as_of: datetime | None = None) -> Docu
     """The page of a review. Raises NotFound, StoreCorrupt."""
     known = gather(store, review_id, as_of=as_of)
     parts = [
-        _asked(known), _gate(known), _beside(known), _worse(known), _changes(known), _data(store, known), _consequences(known), *_how(known),
-        _done(known),
+        _asked(known), _gate(known), _beside(known), _worse(known), _changes(known), _data(store, known), _consequences(known),
+        *_how(known), _done(known),
     ]  # fmt: skip
     return Document(
         kind=f"Review {short(known.case.review_id)}",
@@ -185,7 +186,8 @@ def _lead(known: Known) -> list[tuple[str, str, Tone]]:
         if case.inquiry.holder
         else f"; {case.model} has no {case.alias} yet"
     )
-    because = f"{case.requested_by} asks that version {case.version} becomes {case.alias}{instead}. The reason given: “{wording.ended(case.reason)}”"
+    asks = f"{case.requested_by} asks that version {case.version} becomes {case.alias}{instead}."
+    because = f"{asks} The reason given: {wording.quoted(case.reason)}"
     lead: list[tuple[str, str, Tone]] = [("What is asked?", because, "plain")]
     lead.append(
         (
@@ -206,7 +208,20 @@ def _lead(known: Known) -> list[tuple[str, str, Tone]]:
 
 def _better_in_short(known: Known) -> str:
     check = next((one for one in known.case.inquiry.verdict.checks if one.name == "comparison"), None)
-    return check.sentence if check is not None else "That was not looked at."
+    if check is None:
+        return "That was not looked at."
+    found = known.case.inquiry.evidence.paired
+    if found is None or found.difference is None:
+        return check.sentence
+    certain = found.low is not None and found.high is not None and not found.low <= 0 <= found.high
+    word = "better" if found.difference > 0 else "worse"
+    if check.outcome == "passed":
+        begin = "Yes."
+    elif certain:
+        begin = "No, it is worse." if found.difference < 0 else "Yes, but by less than the policy asks for."
+    else:
+        begin = f"That is not certain: it did {word}, which may be chance."
+    return f"{begin} {check.sentence}"
 
 
 def _asked(known: Known) -> Part:
@@ -357,13 +372,16 @@ def _worse(known: Known) -> Part:
     parts = known.case.inquiry.evidence.parts
     if parts and not pairs:
         ordered = sorted(parts, key=lambda one: -math.inf if one.gap is None else -one.gap)
-        told = tuple(
-            f"{one.name} ({counted(one.rows, 'row')}): {'cannot be told' if one.gap is None else ('worse' if one.gap > 0 else 'better') + ' than all rows by ' + with_unit(figures([abs(one.gap)], abs(one.gap))[0], known.unit)}"
-            for one in ordered[:_GROUPS]
-        )
+        told = tuple(f"{one.name} ({counted(one.rows, 'row')}): {_gap(one, known.unit)}." for one in ordered[:_GROUPS])
         blocks.append(Points(told))
     blocks += [Words("Within the proposed version:"), *findings.parts_of_rows(found).blocks[0 if pairs else 1 :]]
     return Part(title, tuple(blocks))
+
+
+def _gap(one: EvidencePart, unit: str) -> str:
+    if one.gap is None:
+        return "cannot be told"
+    return f"{'worse' if one.gap > 0 else 'better'} than all rows by {with_unit(figures([abs(one.gap)], abs(one.gap))[0], unit)}"
 
 
 def _groups(known: Known) -> list[tuple[Slice, Slice]]:
@@ -460,7 +478,7 @@ def _consequences(known: Known) -> Part:
     )
     if left:
         approved = f"Your approval counts; {counted(left, 'more approval')} are needed before version {case.version} becomes {case.alias}."
-    if not case.inquiry.verdict.passed and known.card.policy.must_pass:
+    if _is_refused(known):
         approved = "That is refused: the gate does not let it pass, and the policy makes no exception."
     else:
         approved += " It can be taken back by a rollback."
@@ -493,14 +511,25 @@ def _if_nothing(known: Known) -> str:
     if last is None:
         return f"It is {case.status}."
     now = f" {case.alias.capitalize()} is version {known.held} now." if known.held is not None else ""
-    return f"It was {case.status} on {moment(at(last.time))} by {who(last)}: “{wording.ended(last.reason or '')}”{now}"
+    return f"It was {case.status} on {moment(at(last.time))} by {who(last)}: {wording.quoted(last.reason)}{now}"
+
+
+def _is_refused(known: Known) -> bool:
+    """Whether an approval would be refused for what the gate says."""
+    return not known.case.inquiry.verdict.passed and known.card.policy.must_pass
 
 
 def _how(known: Known) -> list[Part]:
     if not known.pending:
         return []
     key = short(known.case.review_id)
-    answers = (f'approve {key} --reason "…"', f'reject {key} --reason "…"', f'send-back {key} --question "…?"')
+    answers: tuple[str, ...] = (
+        f'approve {key} --reason "…"',
+        f'reject {key} --reason "…"',
+        f'send-back {key} --question "…?"',
+    )
+    if _is_refused(known):
+        answers = answers[1:]
     if known.case.status == "sent back":
         answers = (f'answer {key} "…"', f'withdraw {key} --reason "…"')
     typed = tuple(f"nbops reviews {words}" for words in answers)
@@ -510,11 +539,15 @@ def _how(known: Known) -> list[Part]:
         ),
         Words("In a terminal, in the folder of the project:"),
         Commands(typed),
-        Words(
-            "A reason is needed each time, and is kept. Without an account: tell somebody who has one, who records your decision with a file that shows it:"
-        ),
-        Commands((f'nbops reviews approve {key} --reason "…" --attested-by "YOUR NAME" --evidence FILE',)),
+        Words("A reason is needed each time, and is kept."),
     ]
+    if known.case.status == "open" and not _is_refused(known):
+        blocks += [
+            Words(
+                "Without an account: tell somebody who has one, who records your decision with a file that shows it:"
+            ),
+            Commands((f'nbops reviews approve {key} --reason "…" --attested-by "YOUR NAME" --evidence FILE',)),
+        ]
     return [Part("How to answer", tuple(blocks), brief=False)]
 
 
@@ -522,7 +555,10 @@ def _done(known: Known) -> Part:
     return Part("What was done until now", (_deeds(known.case),))
 
 
-_DID = {"propose": "asked for it", "approve": "approved", "reject": "rejected", "send back": "sent it back", "answer": "answered", "withdraw": "withdrew it"}  # fmt: skip
+_DID = {
+    "propose": "asked for it", "approve": "approved", "reject": "rejected", "send back": "sent it back", "answer": "answered",
+    "withdraw": "withdrew it",
+}  # fmt: skip
 
 
 def _deeds(case: Case) -> Table:

@@ -80,7 +80,7 @@ def part(record: ModelVersion, found: Origin) -> Part:
     pairs = [
         ("Registered", f"{moment(found.registered)} by {record.actor}"),
         ("What was said then", record.description or ""),
-        ("Made by", " of ".join(filter(None, (f"run {short(record.run_id)}", run.notebook))) + (f", executed by {run.actor}" if run.actor else "")),
+        ("Made by", f"run {short(record.run_id)}{f' of {run.notebook}' if run.notebook else ''}{f', executed by {run.actor}' if run.actor else ''}"),
         ("When", moment(run.started) if run.started else ""),
         ("Code", f"commit {run.commit[:12]}{', with changes that were not committed' if run.dirty else ''}" if run.commit else ""),
         ("Kind of model", record.manifest.estimator),
@@ -118,8 +118,9 @@ def measured_on(store: Store, evaluation: Evaluation) -> Facts:
         [evaluation.evaluation_id],
     ).rows
     dates = span(store, evaluation)
+    blocks = f" in {counted(found.blocks, 'block')} by {found.by}" if found.blocks is not None else ""
     pairs = [
-        ("Measured on", f"{_named(evaluation.data_name)}: {counted(found.rows, 'row')}" + (f" in {counted(found.blocks, 'block')} by {found.by}" if found.blocks is not None else "")),
+        ("Measured on", f"{_named(evaluation.data_name)}: {counted(found.rows, 'row')}{blocks}"),
         ("These rows are from", dates.told if dates else "not known: no column of times was named"),
         ("Measured", f"{moment(at(when[0][0]))} by {when[0][1]}" if when else ""),
         ("Digest of the rows", f"{evaluation.data_digest[:12]}; they are kept, so that others can be held against the same ones"),

@@ -95,10 +95,11 @@ def history(store: Store, model: str) -> tuple[Move, ...]:
         select alias, version_before, version, kind, review_id::varchar, why, actor, epoch_us(since), epoch_us(until)
         from alias_history where model = ? order by since desc
     """
-    return tuple(
-        Move(*fields, since=at(since), until=None if until is None else at(until))
-        for *fields, since, until in store.read(sql, [model]).rows
-    )
+    found = []
+    for alias, before, version, kind, review_id, why, actor, since, until in store.read(sql, [model]).rows:
+        ended = None if until is None else at(until)
+        found.append(Move(alias, before, version, kind, review_id, why, actor, at(since), ended))
+    return tuple(found)
 
 
 def counted_approvals(case: Case) -> tuple[Deed, ...]:

@@ -86,7 +86,7 @@ def how_certain(found: Assessment, one: Interval) -> str:
         return f"How certain that is cannot be told from {on}."
     _, low, high = _amounts(one, unit_of(found, one.metric))
     return (
-        f"How certain that is: measured on {on}, the true figure lies between {low.split(' ')[0]} and {high}. "
+        f"How certain that is: measured on {on}, the true figure lies between {_bare(low)} and {high}. "
         f"{odds(one.level)} such samples a statement like this one is right."
     )
 
@@ -99,7 +99,7 @@ def odds(level: float) -> str:
 
 
 def with_interval(one: Interval, unit: str) -> str:
-    """ "6.6 min (6.4 to 6.8)", of a share "71.2 % (70 to 72.4)"."""
+    """A metric with its interval: "6.6 min (6.4 to 6.8)", of a share "71.2 % (70 to 72.4)"."""
     if one.value is None:
         return values.MISSING
     shown = _amounts(one, unit)
@@ -107,7 +107,7 @@ def with_interval(one: Interval, unit: str) -> str:
 
 
 def _bare(shown: str) -> str:
-    return shown.split(" ")[0]
+    return shown.split(" ", maxsplit=1)[0]
 
 
 def _amounts(one: Interval, unit: str) -> list[str]:
@@ -157,7 +157,8 @@ def _threshold(rule: DecisionRule, found: Assessment | None, target: str) -> str
     if rule.reject is not None:
         low, high = map(score, rule.reject)
         return f"It decides {case} from {high} on and {other} below {low}; what lies between is left to a person."
-    return f"It decides {case} when {'its probability' if score is _probability else 'its score'} is at least {score(rule.threshold)}, else {other}."
+    what = "its probability" if score is _probability else "its score"
+    return f"It decides {case} when {what} is at least {score(rule.threshold)}, else {other}."
 
 
 def _probability(value: float) -> str:
@@ -183,6 +184,11 @@ def listed(names: Sequence[str], *, most: int = 6, join: str = "and") -> str:
     """Such as "a, b and c"."""
     shown = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {join} {shown[-1]}" if shown else ""
+
+
+def quoted(text: str | None) -> str:
+    """What somebody gave as a reason."""
+    return f"“{ended(text)}”" if text and text.strip() else "no reason was given."
 
 
 def ended(sentence: str) -> str:

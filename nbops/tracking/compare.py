@@ -190,8 +190,7 @@ def compare(
             hint=f"Name 2 to {MOST} runs; in Python, compare(model=NAME) takes all versions of a model.",
         )
     found, names, rows = rows_of(store, chosen)
-    given = labels or {}
-    shown = [given.get(run) or name for run, name in zip(found, names, strict=True)]
+    shown = [(labels or {}).get(run, name) for run, name in zip(found, names, strict=True)]
     return Comparison(shown, rows, everything=everything, source=(store, found))
 
 

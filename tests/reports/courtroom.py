@@ -30,8 +30,16 @@ FRAME["minutes"] = (FRAME["distance"] / 8 + 12 * FRAME["wind"] + 20 + NOISE).rou
 FRAME["late"] = np.where(FRAME["minutes"] + RANDOM.normal(scale=40, size=ROWS) > 190, "yes", "no")
 FRAME.loc[::40, "wind"] = 0.0
 TRAIN, TEST = FRAME[:300], FRAME[300:].reset_index(drop=True)
-POLICY: dict[str, Any] = {"metric": "mae", "margin": 0.5, "slices": {"max_gap": 8.0, "min_rows": 30}, "min_rows": 200, "assumptions": False}
-CASES = pd.DataFrame({"case": ["a short flight", "a long one"], "distance": [200, 2000], "wind": [0.0, 0.0], "at_least": [20, 200]})
+POLICY: dict[str, Any] = {
+    "metric": "mae",
+    "margin": 0.5,
+    "slices": {"max_gap": 8.0, "min_rows": 30},
+    "min_rows": 200,
+    "assumptions": False,
+}
+CASES = pd.DataFrame(
+    {"case": ["a short flight", "a long one"], "distance": [200, 2000], "wind": [0.0, 0.0], "at_least": [20, 200]}
+)
 
 
 class Made(NamedTuple):
@@ -61,7 +69,7 @@ def times(here: Workspace, folder: Path) -> Made:
     one = _regression(here, ["distance"])
     first = one.propose(reason="the first one that plans can be made with")
     first.approve(reason="better than the rule of thumb", until=datetime.now(UTC) + timedelta(days=200))
-    two = _regression(here, ["distance", "wind"], sizing=True)
+    two = _regression(here, ["distance", "wind"])
     second = two.propose(reason="MAE 9 → 5 min, since the wind is known")
     minutes = folder / "minutes.txt"
     minutes.write_text("The board approved version 2 on Monday.")
@@ -89,10 +97,10 @@ def late(here: Workspace) -> Version:
     return here.register_model(run, "late flights")
 
 
-def _regression(here: Workspace, columns: list[str], *, bias: float = 0.0, sizing: bool = False) -> Version:
+def _regression(here: Workspace, columns: list[str], *, bias: float = 0.0) -> Version:
     fitted = LinearRegression().fit(TRAIN[columns], TRAIN["minutes"] + bias)
     with here.start_run("air-time") as run:
         run.log_input(TRAIN, "train")
         run.log_model(fitted, reference=TRAIN[[*columns, "minutes"]], target="minutes")
-        run.evaluate(TEST, slices=["site"], time="day", unit="min", sizing=sizing)
+        run.evaluate(TEST, slices=["site"], time="day", unit="min")
     return here.register_model(run, "air-time", description=f"from {' and '.join(columns)}")
