@@ -77,10 +77,12 @@ def span(store: Store, evaluation: Evaluation) -> Span | None:
 def part(record: ModelVersion, found: Origin) -> Part:
     """Where it comes from, as a part of a page."""
     run = found.run
+    notebook, actor = f" of {run.notebook}" if run.notebook else "", f", executed by {run.actor}" if run.actor else ""
+    made = f"run {short(record.run_id)}{notebook}{actor}"
     pairs = [
         ("Registered", f"{moment(found.registered)} by {record.actor}"),
         ("What was said then", record.description or ""),
-        ("Made by", f"run {short(record.run_id)}{f' of {run.notebook}' if run.notebook else ''}{f', executed by {run.actor}' if run.actor else ''}"),
+        ("Made by", made),
         ("When", moment(run.started) if run.started else ""),
         ("Code", f"commit {run.commit[:12]}{', with changes that were not committed' if run.dirty else ''}" if run.commit else ""),
         ("Kind of model", record.manifest.estimator),

@@ -71,10 +71,10 @@ def better(found: Assessment, metric: str) -> str:
 def how_good(found: Assessment, one: Interval) -> str:
     """A metric as a sentence about predictions."""
     if one.value is None:
-        return f"{label(one.metric).capitalize()} could not be told on these rows."
+        return f"{_begun(label(one.metric))} could not be told on these rows."
     shown = _amounts(one, unit_of(found, one.metric))[0]
     positive = f"{found.target} = {found.classes[-1]}" if found.classes else found.target
-    told = _AMOUNTS.get(one.metric, f"{label(one.metric).capitalize()} is {{}}.")
+    told = _AMOUNTS.get(one.metric, f"{_begun(label(one.metric))} is {{}}.")
     return told.format(shown, positive=positive)
 
 
@@ -89,6 +89,11 @@ def how_certain(found: Assessment, one: Interval) -> str:
         f"How certain that is: measured on {on}, the true figure lies between {_bare(low)} and {high}. "
         f"{odds(one.level)} such samples a statement like this one is right."
     )
+
+
+def _begun(words: str) -> str:
+    """Words at the beginning of a sentence."""
+    return words[:1].upper() + words[1:]
 
 
 def odds(level: float) -> str:
@@ -137,7 +142,7 @@ def rule_in_words(rule: DecisionRule, found: Assessment | None, target: str) -> 
             if one
         ]
         if rights:
-            told.append(f"What is right is not free: {' and '.join(rights)}.")
+            told.append(f"What is right counts, too: {' and '.join(rights)}.")
     if rule.why:
         told.append(f"Why this threshold: {rule.why}.")
     if rule.chosen_on:
