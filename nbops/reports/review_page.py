@@ -477,7 +477,8 @@ def _consequences(known: Known) -> Part:
         f"Version {case.version} becomes {case.alias} at once, and whoever loads {case.model}@{case.alias} gets it."
     )
     if left:
-        approved = f"Your approval counts; {counted(left, 'more approval')} {'is' if left == 1 else 'are'} needed before version {case.version} becomes {case.alias}."
+        needed = f"{counted(left, 'more approval')} {'is' if left == 1 else 'are'} needed"
+        approved = f"Your approval counts; {needed} before version {case.version} becomes {case.alias}."
     if _is_refused(known):
         approved = "That is refused: the gate does not let it pass, and the policy makes no exception."
     else:
