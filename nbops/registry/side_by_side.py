@@ -10,7 +10,7 @@ from typing import Any
 
 from nbops.errors import UsageError
 from nbops.evaluation.bootstrap import Interval
-from nbops.evaluation.figures import figures, interval, label
+from nbops.evaluation.figures import figures, interval, label, with_unit
 from nbops.evaluation.metrics import METRICS
 from nbops.records import Record
 from nbops.registry import evaluations, models
@@ -92,7 +92,7 @@ class Versions(Comparison):
         assessment = found[-1].assessment
         unit = _unit(assessment.task, assessment.metric, assessment.unit)
         spans = [
-            Span(name, one.value, one.low, one.high, told=f"{_told(one)} {unit}".rstrip(), highlight=bool(side.aliases))
+            Span(name, one.value, one.low, one.high, told=_told(one, unit) or "", highlight=bool(side.aliases))
             for name, side, one in zip(self.runs, self.sides, self._measured(assessment.metric), strict=True)
             if one is not None
         ]
@@ -190,14 +190,15 @@ def _of_evaluations(sides: Sequence[Side]) -> list[Row]:
     drops = [{} if one is None else {" and ".join(it.columns): it.drop for it in one.importance} for one in found]
     names = sorted({name for one in drops for name in one}, key=lambda name: -max(one.get(name, 0.0) for one in drops))
     told += [
-        Row("importance", f"relies on {name}", tuple(one.get(name) for one in drops)) for name in names[:_IMPORTANT]
+        Row("importance", f"relies on {name}", tuple(_clear(one.get(name), 4) for one in drops))
+        for name in names[:_IMPORTANT]
     ]
     return told
 
 
-def _clear(value: float | None) -> float | None:
+def _clear(value: float | None, digits: int = 9) -> float | None:
     """A figure without the digits in which equal models differ by the order of their sums."""
-    return None if value is None else float(f"{value:.9g}")
+    return None if value is None else float(f"{value:.{digits}g}")
 
 
 def _of_versions(sides: Sequence[Side]) -> list[Row]:
@@ -221,13 +222,13 @@ def _of_versions(sides: Sequence[Side]) -> list[Row]:
     return [*told, *(Row("signature", f"takes {name}", tuple(one.get(name) for one in taken)) for name in names)]
 
 
-def _told(one: Interval | None) -> str | None:
+def _told(one: Interval | None, unit: str = "") -> str | None:
     """A figure with its interval: "4.72 (4.35 to 5.26)"."""
     if one is None or one.value is None:
         return None
     if one.low is None or one.high is None:
-        return figures([one.value], abs(one.value) / 100)[0]
-    return interval(figures([one.value, one.low, one.high], (one.high - one.low) / 2), "")
+        return with_unit(figures([one.value], abs(one.value) / 100)[0], unit)
+    return interval(figures([one.value, one.low, one.high], (one.high - one.low) / 2), unit)
 
 
 def _unit(task: str, metric: str, unit: str) -> str:

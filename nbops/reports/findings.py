@@ -284,6 +284,8 @@ def _fair(found: Assessment) -> list[Block]:
     for one in found.fairness:
         told.append(Words(f"Whether groups by {one.column} are treated alike:"))
         told.append(Points(tuple(one.sentences[:_FAIR])))
+        if found.task == "binary":
+            told.append(Words(_RATES_SAY, "muted"))
         name = _FIRST_RATES[found.task]
         rates = [(group.name, rate) for group in one.groups for rate in group.rates if rate.name == name]
         if len(rates) > 1:
@@ -297,6 +299,12 @@ _RATES = {
     "selection_rate": "share that is called positive",
     "error": "share that is decided wrongly",
 }
+
+
+_RATES_SAY = (
+    "Selection rate: the share that is called positive. True positive rate: of what is positive, the share that is found. False positive "
+    "rate: of what is not, the share that is called so. Precision: of what is called positive, the share that is."
+)
 
 
 def _rates(found: Assessment, name: str, rates: list[tuple[str, Rate]]) -> Picture:

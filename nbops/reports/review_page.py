@@ -197,13 +197,18 @@ def _lead(known: Known) -> list[tuple[str, str, Tone]]:
         )
     )
     lead.append(("What does the gate say?", case.inquiry.verdict.sentence, _verdict_tone(case)))
-    lead.append(("Is it better than today's?", _better_in_short(known), "plain"))
+    lead.append((f"Is it better than {_rival(known)}?", _better_in_short(known), "plain"))
     if known.found is not None:
         lead.append(("For whom does it get worse?", _worse_in_short(known), "plain"))
     lead.append(
         ("What happens if nobody answers?" if known.pending else "How was it decided?", _if_nothing(known), "plain")
     )
     return lead
+
+
+def _rival(known: Known) -> str:
+    """What holds the alias, or held it when this was asked."""
+    return f"today's {known.case.alias}" if known.pending else f"the {known.case.alias} of that time"
 
 
 def _better_in_short(known: Known) -> str:
@@ -265,7 +270,7 @@ def _gate(known: Known) -> Part:
 
 
 def _beside(known: Known) -> Part:
-    title = "Beside today's champion"
+    title = f"Beside {_rival(known)}"
     picture = _pictures(known.case, _own(known.beside, known.case.inquiry.policy.metric))
     if picture:
         return Part(title, tuple(picture))
@@ -357,7 +362,7 @@ def _worse(known: Known) -> Part:
         columns = (
             "group",
             Column("rows", "number"),
-            f"version {holder}, today",
+            f"version {holder}, {'today' if known.pending else 'before'}",
             f"version {known.case.version}, proposed",
             "it gets",
         )
@@ -424,7 +429,7 @@ def _worse_in_short(known: Known) -> str:
     elif maybe:
         told = f"For none of {counted(len(pairs), 'group')} clearly; a little worse, which may be chance, for {wording.listed(maybe)}."
     else:
-        told = f"For none of {counted(len(pairs), 'group')}: each does at least as well as with today's version."
+        told = f"For none of {counted(len(pairs), 'group')}: each does at least as well as before."
     return told
 
 

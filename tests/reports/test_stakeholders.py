@@ -258,7 +258,7 @@ def test_a_review_page_says_what_is_asked_and_what_the_gate_says(pending: Docume
         told["What is asked?"],
     )
     assert told["What does the gate say?"] == "Refused: 1 check failed (comparison)."
-    assert told["Is it better than today's?"].startswith("No, it is worse. MAE ")
+    assert told["Is it better than today's champion?"].startswith("No, it is worse. MAE ")
     assert told["For whom does it get worse?"] == "It gets worse for site = south and site = north."
     assert re.match(
         r"It expires on \d+ \w+ \d{4}, .*; then version 2 stays champion\.", told["What happens if nobody answers?"]
@@ -307,7 +307,7 @@ def test_a_review_that_was_approved_says_how_it_was_decided(past: Past) -> None:
     assert re.match(
         r"It was approved on .* by Dr\. Ruth Adler: “the planning board agreed\.”", told["How was it decided?"]
     )
-    assert told["Is it better than today's?"].startswith("Yes. MAE ")
+    assert told["Is it better than the champion of that time?"].startswith("Yes. MAE ")
     assert "It needs 'wind'." in said(page, "What changes for those who use it")
     assert "How to answer" not in {part.title for part in page.parts}
 
