@@ -21,6 +21,7 @@ _MODULES = (
     "_models",
     "_lineage",
     "_notify",
+    "_pages",
     "_params",
     "_project",
     "_report",

@@ -33,8 +33,8 @@ class Evidence(Record):
     """Everything that the gate looks at.
 
     `metrics` are the candidate's on `rows` rows, in `blocks` blocks when they depend on each other, with `units` by metric. `champion` is
-    the name of the version that holds the alias, None when nobody does, and `paired` the candidate beside it on the same rows, or
-    `incomparable` says why it could not be asked about them.
+    the name of the version that holds the alias, None when nobody does, `paired` the candidate beside it on the same rows, and `beside`
+    the champion's own success measure there; or `incomparable` says why it could not be asked about them.
     `tuned` tells what else those rows were used for ("the candidate's threshold"). `parts`, `calibration_error`, `signature` (what
     differs from the champion's) and `latency_ms` are None when they were not looked at.
     """
@@ -56,6 +56,7 @@ class Evidence(Record):
     incomparable: str = ""
     failed_run: bool = False
     waiver: str = ""
+    beside: Interval | None = None
 
 
 class Check(Record):

@@ -17,7 +17,7 @@ from nbops.evaluation import policy as policies
 from nbops.evaluation.answers import Answers
 from nbops.evaluation.assessing import Asked, answered, by_row, default_metric
 from nbops.evaluation.assumptions import hold
-from nbops.evaluation.bootstrap import Paired, intervals, paired
+from nbops.evaluation.bootstrap import Interval, Paired, intervals, paired
 from nbops.evaluation.calibration import calibrate, calibrate_regression
 from nbops.evaluation.evidence import Evidence, Part, Told, Verdict
 from nbops.evaluation.gate import gate
@@ -59,6 +59,14 @@ class _Scored(NamedTuple):
     version: ModelVersion
     loaded: LoadedModel
     answers: Answers
+
+
+class _Beside(NamedTuple):
+    """The candidate beside the champion, and the champion alone; or why there is neither."""
+
+    paired: Paired | None = None
+    alone: Interval | None = None
+    why_not: str = ""
 
 
 def inquire(
@@ -119,7 +127,7 @@ class _Case:
         """Everything that the policy may ask for."""
         own, policy = self.own.answers, self.policy
         champion = None if holder is None else models.version(self.store, self.own.version.model, holder)
-        found, why_not = (None, "") if champion is None else self._compared(champion)
+        found = _Beside() if champion is None else self._compared(champion)
         names = dict.fromkeys([policy.metric, *(name for name in policy.limits if _is_metric(own, name))])
         units = {one.name: self.unit for one in METRICS[own.task] if one.unit == "target"}
         return policy, Evidence(
@@ -128,8 +136,9 @@ class _Case:
             blocks=None if own.blocks is None else len(set(own.blocks.tolist())),
             units=units,
             champion=None if champion is None else f"{champion.model}/{champion.version}",
-            paired=found,
-            incomparable=why_not,
+            paired=found.paired,
+            incomparable=found.why_not,
+            beside=found.alone,
             tuned=self._tuned(champion),
             parts=self._parts() if policy.slices is not None else None,
             calibration_error=self._calibration() if policy.calibration is not None else None,
@@ -149,12 +158,14 @@ class _Case:
         subject = Subject(loaded)
         return _Scored(version, loaded, answered(subject, self.rows, subject.features(asked), asked))
 
-    def _compared(self, champion: ModelVersion) -> tuple[Paired | None, str]:
-        """The candidate beside the champion on the same rows, or why the champion cannot be asked about them."""
+    def _compared(self, champion: ModelVersion) -> _Beside:
+        """The candidate beside the champion on the same rows, and the champion alone, or why it cannot be asked about them."""
+        metric = self.policy.metric
         try:
-            return paired(self._scored(champion).answers, self.own.answers, self.policy.metric), ""
+            other = self._scored(champion).answers
+            return _Beside(paired(other, self.own.answers, metric), intervals(other, [metric])[metric])
         except (ModelError, NotFound, UsageError) as error:
-            return None, error.message
+            return _Beside(why_not=error.message)
 
     def _tuned(self, champion: ModelVersion | None) -> tuple[str, ...]:
         """What else these rows were used for, as far as runs and reviews tell."""

@@ -46,8 +46,8 @@ def table(
 ) -> Html:
     """A table; it scrolls sideways where it does not fit.
 
-    Long text is cut with the whole of it on hover. Numbers share their decimals down each column, or across each row when `along` is
-    "rows". Raises UsageError when a row has a cell too many or too few.
+    Long text that is no prose is cut, with the whole of it on hover. Numbers share their decimals down each column, or across each row
+    when `along` is "rows". Raises UsageError when a row has a cell too many or too few.
     """
     heads = as_columns(columns, rows)
     head = element("tr", *map(_head, heads), style=f"vertical-align:bottom;border-bottom:{_STRONG_LINE}")
@@ -69,7 +69,7 @@ def facts(columns: Sequence[Column | str], row: Sequence[object]) -> Html:
         element(
             "tr",
             element("th", element("span", column.label, style=_NAME), scope="row", style=_LEFT),
-            element("td", _content(column, cell), _unit(column), title=_hover(cell), style=_LEFT),
+            element("td", _content(column, cell), _unit(column), title=_hover(column, cell), style=_LEFT),
             style="background:none",
         )
         for column, cell in zip(heads, show(heads, [row])[0], strict=True)
@@ -116,13 +116,15 @@ def _unit(column: Column) -> str:
 
 
 def _cell(column: Column, cell: Shown) -> Html:
-    return element("td", _content(column, cell), title=_hover(cell), style=_align(column))
+    return element("td", _content(column, cell), title=_hover(column, cell), style=_align(column))
 
 
 def _content(column: Column, cell: Shown) -> str:
     inner: str = values.shorten(cell.text, _LONGEST)
     if cell.text == values.MISSING:
         inner = element("span", inner, style=_MUTED)
+    elif column.kind == "prose":
+        inner = element("div", cell.text, style="min-width:14em;max-width:60ch;white-space:normal")
     elif column.kind == "status":
         inner = status(str(cell.value))
     elif column.kind == "code":
@@ -141,8 +143,9 @@ def _content(column: Column, cell: Shown) -> str:
     return element("mark", sign, "\N{NO-BREAK SPACE}", inner, style=_CHANGED)
 
 
-def _hover(cell: Shown) -> str | None:
-    whole = values.shorten(cell.text, _LONGEST_HOVER) if len(cell.text) > _LONGEST else None
+def _hover(column: Column, cell: Shown) -> str | None:
+    cut = len(cell.text) > _LONGEST and column.kind != "prose"
+    whole = values.shorten(cell.text, _LONGEST_HOVER) if cut else None
     return " · ".join(words for words in (cell.note, whole) if words) or None
 
 

@@ -13,7 +13,7 @@ from nbops.errors import UsageError
 from nbops.records import Better, Record
 from nbops.render import values
 
-Kind = Literal["text", "number", "time", "code", "status", "trend", "histogram"]
+Kind = Literal["text", "prose", "number", "time", "code", "status", "trend", "histogram"]
 Mark = Literal["best", "changed"]
 Along = Literal["columns", "rows"]
 
@@ -39,9 +39,10 @@ class Html(str):
 
 
 class Column(Record):
-    """One column. `kind` decides alignment and format: a time is text already, trend and histogram are sequences of numbers.
+    """One column. `kind` decides alignment and format.
 
-    With `better` its best number gets a star.
+    Prose is text that is not cut, a time is text already, trend and histogram are sequences of numbers. With `better` its best number
+    gets a star.
     """
 
     label: str

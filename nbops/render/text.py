@@ -106,7 +106,7 @@ def _widths(columns: Sequence[Column], body: Sequence[Sequence[Shown]], limit: i
     for index, column in enumerate(columns):
         longest = max((cell_len(_plain(cells[index])) for cells in body), default=0)
         wanted.append(max(longest, cell_len(_label(column))))
-        floor = min(longest, _LEAST) if column.kind in {"text", "code"} else longest
+        floor = min(longest, _LEAST) if column.kind in {"text", "prose", "code"} else longest
         least.append(max([floor, *map(cell_len, _label(column).split())]))
     if limit is None:
         return wanted

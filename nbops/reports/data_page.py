@@ -13,6 +13,7 @@ from nbops.data.sheet import Sheet
 from nbops.records import Record
 from nbops.render import html
 from nbops.render.model import Html
+from nbops.reports.moments import moment
 from nbops.store.client import Store
 
 DEFAULT = "data.html"
@@ -54,8 +55,6 @@ def write(store: Store, path: Path) -> Path:
 
 def _rendered(project: str, found: Freshness, sources: list[_Source]) -> str:
     from jinja2 import Environment, PackageLoader
-
-    from nbops.reports.exporter import moment
 
     environment = Environment(loader=PackageLoader("nbops.reports"), autoescape=True)
     environment.filters["moment"] = moment

@@ -7,7 +7,7 @@ and with them preprocessors to import.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from nbconvert.exporters import TemplateExporter
 from traitlets import Enum
 
 from nbops.reports.cells import Part, Story
+from nbops.reports.moments import moment
 from nbops.reports.provenance import Provenance, of_file
 
 if TYPE_CHECKING:
@@ -69,14 +70,6 @@ class NbopsExporter(TemplateExporter):
         if "path" not in place or self.config.get("ExecutePreprocessor", {}).get("enabled"):
             return None  # read from a pipe, or executed only now
         return of_file(Path(place["path"], f"{place['name']}.ipynb"), notebook)
-
-
-def moment(when: date | datetime) -> str:
-    """`3 Nov 2026, 14:05 (UTC+01:00)`, in the local zone; a date without a time stays a date."""
-    if not isinstance(when, datetime):
-        return f"{when.day} {when:%b %Y}"
-    local = when.astimezone()
-    return f"{local.day} {local:%b %Y, %H:%M} (UTC{local.isoformat()[-6:]})"
 
 
 _ENDINGS = {

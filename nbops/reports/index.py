@@ -13,6 +13,7 @@ from urllib.parse import quote
 from nbops.errors import Conflict, NotFound
 from nbops.records import Record
 from nbops.render import values
+from nbops.reports.moments import moment
 
 GENERATOR = "nbops"
 NAME = "index.html"
@@ -117,8 +118,6 @@ def _moment(told: str | None) -> datetime | None:
 
 def _page(name: str, found: list[Listed]) -> str:
     from jinja2 import Environment, PackageLoader
-
-    from nbops.reports.exporter import moment
 
     environment = Environment(loader=PackageLoader("nbops.reports"), autoescape=True)
     environment.filters |= {"moment": moment, "size": values.size}

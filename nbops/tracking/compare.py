@@ -53,6 +53,8 @@ class Comparison(View):
     """
 
     kind = "comparison"
+    caption = "Comparison of runs"
+    always: Collection[str] = ("metrics",)
 
     def __init__(
         self, runs: Sequence[str], rows: Sequence[Row], *, everything: bool, source: tuple[Store, Sequence[str]]
@@ -64,8 +66,8 @@ class Comparison(View):
 
     @property
     def shown(self) -> tuple[Row, ...]:
-        """What differs, and the metrics; all rows when everything was asked for."""
-        return tuple(row for row in self.rows if self.everything or row.place == "metrics" or not row.same)
+        """What differs, and what is `always` shown; all rows when everything was asked for."""
+        return tuple(row for row in self.rows if self.everything or row.place in self.always or not row.same)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -109,7 +111,7 @@ class Comparison(View):
 
     def table(self) -> Html:
         """What is shown, with one column for each run."""
-        return html.table(*self._table(), caption="Comparison of runs", note=self.note, along="rows")
+        return html.table(*self._table(), caption=self.caption, note=self.note, along="rows")
 
     def plot(self) -> Html:
         """Metrics and what differs of the parameters as parallel coordinates; empty where there is too little to draw."""
@@ -155,9 +157,14 @@ class Comparison(View):
         for row in self.shown:
             label = f"{row.key} ({row.unit})" if row.unit else row.key
             winners = row.winners
-            cells = [Cell(value, "best" if i in winners else None) for i, value in enumerate(row.cells)]
+            told = self.cells_of(row)
+            cells = [Cell(value, "best" if i in winners else None) for i, value in enumerate(told)]
             lines.append([Cell(label, note=row.place), *cells])
         return columns, lines
+
+    def cells_of(self, row: Row) -> Sequence[object]:
+        """The cells of a row as they are shown."""
+        return row.cells
 
     @property
     def note(self) -> str:
@@ -182,21 +189,25 @@ def compare(
             f"{len(chosen)} {'run was' if len(chosen) == 1 else 'runs were'} given to compare.",
             hint=f"Name 2 to {MOST} runs; in Python, compare(model=NAME) takes all versions of a model.",
         )
-    columns: dict[str, list[object]] = search.table(store, search_sql.these_query(chosen)).to_pydict()
+    found, names, rows = rows_of(store, chosen)
+    shown = [(labels or {}).get(run, name) for run, name in zip(found, names, strict=True)]
+    return Comparison(shown, rows, everything=everything, source=(store, found))
+
+
+def rows_of(store: Store, run_ids: Sequence[str]) -> tuple[list[str], list[str], list[Row]]:
+    """The ids of the runs that there are, what they are called, and what can be compared of them."""
+    columns: dict[str, list[object]] = search.table(store, search_sql.these_query(list(run_ids))).to_pydict()
     defined = {
         key: (better, unit) for key, better, unit in store.read("select key, better, unit from metric_definitions").rows
     }
-    given, found = labels or {}, list(map(str, columns["run_id"]))
-    names = [
-        given.get(run) or f"{name} {short(run)}".lstrip() for run, name in zip(found, columns["name"], strict=True)
-    ]
+    found = list(map(str, columns["run_id"]))
+    names = [f"{name} {short(run)}".lstrip() for run, name in zip(found, columns["name"], strict=True)]
     rows = []
     for column in _order(list(columns)):
         place, _, key = column.partition(".") if "." in column else ("run", "", column)
         better, unit = defined.get(key, (direction(key), None)) if place == "metrics" else (None, None)
         rows.append(Row(place=place, key=key, cells=tuple(columns[column]), better=better, unit=unit))
-    rows += _inputs(store, found)
-    return Comparison(names, rows, everything=everything, source=(store, found))
+    return found, names, [*rows, *_inputs(store, found)]
 
 
 def _inputs(store: Store, run_ids: list[str]) -> list[Row]:

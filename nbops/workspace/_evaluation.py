@@ -9,7 +9,7 @@ from nbops.errors import UsageError
 from nbops.evaluation.assessing import Asked
 from nbops.evaluation.assessment import Assessment
 from nbops.registry import evaluations
-from nbops.render import html, text
+from nbops.render import text
 from nbops.render.model import Column, Html
 from nbops.render.view import View
 
@@ -51,9 +51,11 @@ class Evaluation(View):
         return "\n".join([text.table(columns, rows, caption=caption), *self._sentences()])
 
     def to_html(self) -> Html:
-        """As the text."""
-        columns, rows, caption = self._table()
-        return html.stack(html.table(columns, rows, caption=caption), *self._sentences())
+        """How good it is, for whom worse, whether its answers mean what they say and what it goes by, with pictures."""
+        from nbops.reports import document, findings
+
+        _, _, caption = self._table()
+        return document.fragment(findings.in_short(self.result), title=caption)
 
     def _table(self) -> tuple[list[Column | str], list[list[object]], str]:
         found = self.result

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nbops.registry.facts import Facts
     from nbops.registry.formats import Manifest
     from nbops.registry.models import LoadedModel
+    from nbops.reports.document import Document
     from nbops.store.client import Store
     from nbops.workspace._evaluation import Evaluation
     from nbops.workspace._review import Review
@@ -300,6 +301,16 @@ class Version:
 
         with told("measuring"):
             return evaluations.benchmark(self._store, self.reference, data, trust=trust)
+
+    def card(self) -> Document:
+        """One page about it for those who rely on it, from what the store holds; it shows itself, and `save(path)` writes it.
+
+        What it is for, how good it is and how certain that is, for whom worse, what it needs, who approved it and why, and what happens
+        if nothing is done; see docs/reports.md.
+        """
+        from nbops.reports import model_card
+
+        return model_card.card(self._store, self.record)
 
     def propose(
         self,

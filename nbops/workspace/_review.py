@@ -12,12 +12,13 @@ from nbops.errors import UsageError
 from nbops.evaluation.evidence import Verdict
 from nbops.promotion import reviews
 from nbops.records import at, short
-from nbops.render import html, text
+from nbops.render import text
 from nbops.render.model import Column, Html
 from nbops.render.view import View
 
 if TYPE_CHECKING:
     from nbops.promotion.requests import Acted, Verb
+    from nbops.reports.document import Document
     from nbops.store.client import Store
 
 _SIGNS = {"passed": "✓", "failed": "✗", "warning": "!", "skipped": "–", "too_few": "?"}
@@ -108,10 +109,17 @@ class Review(View):
         return "\n".join([_title(case), checks, text.table(*_deeds(case))])
 
     def to_html(self) -> Html:
-        """As the text."""
+        """What is asked, what speaks for it and against it, it beside the champion as a picture, and what was done."""
+        from nbops.reports import document, review_page
+
         case = self.case
-        checks = html.table(["", "check", "what the gate says"], _checks(case), caption=case.inquiry.verdict.sentence)
-        return html.stack(_title(case), checks, html.table(*_deeds(case)))
+        return document.fragment(review_page.in_short(case), title=_title(case))
+
+    def page(self) -> Document:
+        """The review for an approver who is no programmer, as a page that shows itself; `save(path)` writes it, as HTML or Markdown."""
+        from nbops.reports import review_page
+
+        return review_page.page(self._store, self.review_id)
 
 
 def _title(case: reviews.Case) -> str:

@@ -102,18 +102,20 @@ class Workspace:
         )
 
     def compare(self, *chosen: str | Run, model: str | None = None, everything: bool = False) -> Comparison:
-        """Runs side by side, or all versions of a model. Shows itself in a notebook."""
-        from nbops.registry import models
+        """Runs side by side, or the versions of a model with how they did when they were evaluated. Shows itself in a notebook.
+
+        Raises UsageError for fewer than two, and for runs beside a model.
+        """
         from nbops.tracking import compare
 
-        ids = [self.run(item).run_id for item in chosen]
-        labels: dict[str, str] = {}
         if model is not None:
-            models.version(self._asked, model)  # raises when there is none
-            versions = models.versions(self.store, model)
-            ids = [version.run_id for version in versions]
-            labels = {version.run_id: f"{model}/{version.version}" for version in versions}
-        return compare.compare(self._asked, ids, labels=labels, everything=everything)
+            from nbops.registry import side_by_side
+
+            if chosen:
+                raise UsageError("Runs and a model are not compared.", hint="Name runs, or compare(model=NAME) alone.")
+            return side_by_side.versions(self._asked, model, everything=everything)
+        ids = [self.run(item).run_id for item in chosen]
+        return compare.compare(self._asked, ids, everything=everything)
 
     def board(self, *, text: str = "", status: str | None = None, limit: int = 50) -> RunBoard:
         """The latest runs and the models; shows itself in a notebook, where it can be filtered and refreshed.
