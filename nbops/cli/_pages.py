@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nbops.cli._base import Here, cli, here, json_option, show
+from nbops.cli._base import Here, here, json_option, show
 from nbops.cli._models import models_group
+from nbops.cli._reviews import reviews_group
 
 if TYPE_CHECKING:
     from nbops.reports.document import Document
-
-
-@cli.group("reviews")
-def reviews_group() -> None:
-    """Look at reviews and answer them."""
 
 
 @models_group.command("card")

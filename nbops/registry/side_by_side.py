@@ -10,8 +10,8 @@ from typing import Any
 
 from nbops.errors import UsageError
 from nbops.evaluation.bootstrap import Interval
-from nbops.evaluation.figures import figures, interval, label, with_unit
 from nbops.evaluation.metrics import METRICS
+from nbops.evaluation.telling import figures, interval, label, with_unit
 from nbops.records import Record
 from nbops.registry import evaluations, models
 from nbops.registry.evaluations import Evaluation

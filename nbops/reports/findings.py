@@ -10,9 +10,8 @@ import math
 from nbops.evaluation.assessment import Assessment
 from nbops.evaluation.bootstrap import Interval
 from nbops.evaluation.fairness import Rate
-from nbops.evaluation.figures import figures, interval, label, with_unit
 from nbops.evaluation.slices import Slice
-from nbops.evaluation.telling import estimate
+from nbops.evaluation.telling import estimate, figures, interval, label, with_unit
 from nbops.render import values
 from nbops.render.model import Column
 from nbops.render.spans import Seen, Span, agreement, intervals

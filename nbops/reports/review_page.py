@@ -12,11 +12,10 @@ from nbops.evaluation.assessment import Assessment
 from nbops.evaluation.bootstrap import Interval, Paired
 from nbops.evaluation.evidence import Check
 from nbops.evaluation.evidence import Part as EvidencePart
-from nbops.evaluation.figures import figures, label, with_unit
 from nbops.evaluation.metrics import METRICS
 from nbops.evaluation.policy import Policy
 from nbops.evaluation.slices import Slice
-from nbops.evaluation.telling import estimate
+from nbops.evaluation.telling import estimate, figures, label, with_unit
 from nbops.promotion import reviews
 from nbops.promotion.reviews import PENDING, Case, Deed
 from nbops.records import Record, at, short

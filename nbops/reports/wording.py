@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from nbops.evaluation.assessment import Assessment
 from nbops.evaluation.bootstrap import Interval
 from nbops.evaluation.decision import DecisionRule
-from nbops.evaluation.estimate import percent
-from nbops.evaluation.figures import figures, label, with_unit
 from nbops.evaluation.metrics import METRICS
+from nbops.evaluation.telling import figures, label, percent, with_unit
 from nbops.registry.signature import Column
 from nbops.render import values
 from nbops.render.values import counted
