@@ -66,6 +66,7 @@ def _told(made: Demo) -> str:
         "all runs": f"{nbops}{inside} runs list air-time",
         "side by side": f"{nbops}{inside} runs compare {first} {second} --all",
         "SQL on it all": f'{nbops}{inside} sql "select model, version, created, actor from model_versions"',  # noqa: S608 - shown, not run
+        "the model card": _path(made.card),
         "the review": f"{nbops}{inside} reviews show {made.promotion.review}",
         "the champion": f"{nbops}{inside} models show air-time",
         "rows set aside": f"{nbops}{inside} data quarantine flights",

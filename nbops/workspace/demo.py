@@ -27,7 +27,7 @@ from nbops.execution.kernels import servers
 from nbops.records import Record, short
 from nbops.reports import run_page
 from nbops.tracking import compare, runs
-from nbops.workspace._model import Version
+from nbops.workspace._model import CHAMPION, Version
 from nbops.workspace._workspace import Workspace
 from nbops.workspace.demo_review import Promotion, Step, promote
 from nbops.workspace.demo_review import step as step_of
@@ -74,6 +74,7 @@ class Demo(Record):
     error: float
     promotion: Promotion
     page: Path
+    card: Path
     repeated: bool
 
 
@@ -106,7 +107,8 @@ def run(place: Path, tell: Callable[[Step], None]) -> Demo:
     return Demo(
         folder=place, notebook=notebook, data=data, snapshot=snapshot.reference, quarantine=quarantine, runs=(made[0], made[1]),
         versions=(_label(first), _label(second)), best=_label(best), comparison=found.to_text(), predictions=predictions, scored=scored,
-        error=error, promotion=promotion, page=_page(workspace, best, place / "out" / "report.html", tell), repeated=first.version > 1,
+        error=error, promotion=promotion, page=_page(workspace, best, place / "out" / "report.html", tell),
+        card=_card(workspace, place / "out" / "card.html", tell), repeated=first.version > 1,
     )  # fmt: skip
 
 
@@ -288,6 +290,15 @@ def _page(workspace: Workspace, version: Version, path: Path, tell: Callable[[St
         page = run_page.page_of(workspace.store, version.run_id)
         _write(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
         step(f"rendered run {short(version.run_id)} as one page of {len(page.encode()) / 1000:,.0f} kB: {path.name}")
+    return path
+
+
+def _card(workspace: Workspace, path: Path, tell: Callable[[Step], None]) -> Path:
+    with step_of(tell, f"writing the card of {MODEL}") as step:
+        version = workspace.model(MODEL).version(CHAMPION)
+        document = version.card()
+        _write(path, document.save)
+        step(f"wrote the card of {version.reference}, the champion, as one page: {path.name}")
     return path
 
 

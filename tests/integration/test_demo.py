@@ -190,6 +190,14 @@ def test_the_better_version_is_judged_on_unseen_weeks_and_becomes_champion(
     assert [deed.act for deed in case.deeds] == ["propose", "approve"]
 
 
+def test_the_card_tells_what_the_champion_is_for_and_how_good_it_is(made: dict[str, Any]) -> None:
+    card = Path(made["card"]).read_text(encoding="utf-8")
+    assert "<script" not in card.lower()
+    assert "how many minutes a flight out of New York will be in the air" in card
+    assert "air-time/2" in card or "version 2" in card
+    assert "The demo's first champion" in card.replace("&#39;", "'")
+
+
 def test_the_page_tells_of_the_better_run_without_a_script(made: dict[str, Any]) -> None:
     page = Path(made["page"]).read_text(encoding="utf-8")
     assert "<script" not in page.lower()
@@ -216,7 +224,7 @@ def test_once_more_adds_two_runs_and_versions_to_the_same_data_and_prints_comman
     assert "Refused: 1 check failed (comparison)" in told
     assert workspace.model("air-time").aliases == {"champion": 2}
     look = dict(re.findall(r"^  (\S.*?)  +(.+)$", told[told.index("Look at next") :], re.MULTILINE))
-    for file in ("the run's page", "predictions"):
+    for file in ("the run's page", "predictions", "the model card"):
         assert (start / look[file]).is_file()
     assert call(*shlex.split(look["all runs"])[1:], cwd=start).count("finished") == 5
     assert "★" in call(*shlex.split(look["side by side"])[1:], cwd=start)
