@@ -184,10 +184,10 @@ def _approved(known: Known) -> Part:
     if moves:
         columns = (
             Column("since", "time"),
-            "alias",
+            Column("alias", "time"),
             Column("version", "time"),
             Column("moved", "time"),
-            "by",
+            Column("by", "time"),
             Column("why", "prose"),
         )
         rows = tuple(
