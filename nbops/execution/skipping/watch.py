@@ -84,7 +84,8 @@ def watch(  # noqa: C901, PLR0915 - all in one closure, so that no name is left 
     ignored += tuple(f"{p}{name}{os.sep}" for p in own for name in (".nbops", ".git"))
     elsewhere = tuple(f"{p}{os.sep}" for p in (*prefixes, *system, *(os.path.join(home, name) for name in caches)))
     compiled = (".pyc", ".so")
-    settings = ("nbops.toml", "pyproject.toml")
+    # What nbops itself looks into: settings, and the notebook that it keeps the digest of, whose code is part of the key.
+    looked_into = ("nbops.toml", "pyproject.toml", ".ipynb")
     reads: dict[str, Any] = {}
     hosts: dict[str, Any] = {}
     processes: dict[str, Any] = {}
@@ -154,7 +155,7 @@ def watch(  # noqa: C901, PLR0915 - all in one closure, so that no name is left 
         if not stat.S_ISREG(status.st_mode):
             return
         # What nbops keeps of a run was often written by the run itself, past Python.
-        by_tracking = path.endswith(settings) or status.st_mtime >= began
+        by_tracking = path.endswith(looked_into) or status.st_mtime >= began
         if not (by_tracking and is_tracking()):
             note(reads, path)
 
