@@ -77,7 +77,7 @@ def review(asked: Asked, review_id: str) -> dict[str, object]:
     return {
         "id": case.review_id, "short": found.id, "model": case.model, "version": case.version, "alias": case.alias,
         "status": case.status, "requested_by": case.requested_by, "choices": CHOICES.get(case.status, ()),
-        "html": str(found.to_html()),
+        "html": str(found.page().to_fragment()),
     }  # fmt: skip
 
 

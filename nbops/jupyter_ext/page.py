@@ -104,7 +104,8 @@ def _shown(
     from nbops.workspace._review import Review
 
     review = Review(asked.store, reviews.find(asked.store, text))
-    case, body = review.case, review.page().to_fragment()
+    case = review.case
+    body = review.page().to_fragment()
     choices = [Choice(verb, _LABELS[verb]) for verb in decisions.CHOICES.get(case.status, ())]
     form = None
     if token and choices:
