@@ -14,6 +14,7 @@ from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from tornado import web
 
 from nbops.errors import NbopsError, UsageError
+from nbops.jupyter_ext import peers
 from nbops.jupyter_ext.routes import PREFIX, ROUTES, Role, Route
 from nbops.jupyter_ext.verbs import Asked, Root
 
@@ -41,6 +42,11 @@ class _Handler(APIHandler):
         """Answer with what the route's verb says."""
         if not await may(self, ACTIONS[route.role]):
             await self._say(403, "You may not do this here.", "Ask whoever runs this Jupyter server.", "forbidden")
+            return
+        if route.role == "decider" and (why := await impersonal(self)):
+            await self._say(
+                403, f"This is for a person to do: {why}.", "Decide in a notebook that you run by hand.", "review"
+            )
             return
         loop = asyncio.get_running_loop()
         try:
@@ -77,6 +83,13 @@ async def may(handler: JupyterHandler, action: str) -> bool:
     """Whether Jupyter's authorizer lets whoever asks do this with us."""
     allowed = handler.authorizer.is_authorized(handler, handler.current_user, action, "nbops")
     return bool(await allowed if isinstance(allowed, Awaitable) else allowed)
+
+
+async def impersonal(handler: JupyterHandler) -> str:
+    """Why what is asked for cannot be a person's act; empty where it may be one."""
+    stream = getattr(handler.request.connection, "stream", None)
+    sock = getattr(stream, "socket", None)
+    return await asyncio.get_running_loop().run_in_executor(THREADS, peers.impersonal, sock)
 
 
 def root(handler: JupyterHandler) -> Root:

@@ -16,7 +16,7 @@ from tornado import web
 
 from nbops.errors import NbopsError, UsageError
 from nbops.jupyter_ext import decisions
-from nbops.jupyter_ext.handlers import ACTIONS, THREADS, may, query, root
+from nbops.jupyter_ext.handlers import ACTIONS, THREADS, impersonal, may, query, root
 from nbops.jupyter_ext.routes import Role
 from nbops.jupyter_ext.verbs import Asked
 from nbops.promotion.requests import Verb
@@ -65,6 +65,9 @@ class _ReviewPage(JupyterHandler):
             return
         loop = asyncio.get_running_loop()
         sent = role == "decider"
+        if sent and (why := await impersonal(self)):
+            await self._say(403, _alone(Notice(f"This is for a person to do: {why}.", "Decide in a browser.")))
+            return
         typed = {name: self.get_body_argument(name, "") for name in ("act", "reason")}
         # Who may not decide is shown no form.
         token = self.xsrf_token.decode() if await may(self, ACTIONS["decider"]) else None

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
+from nbops.records import new_id
+from nbops.store import marks
 from nbops.workspace._model import Version
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project
-from tests.jupyter_ext.conftest import Answer, Server
+from tests.jupyter_ext.conftest import TOKEN, Answer, Server
 from tests.versions import register
 
 
@@ -146,3 +150,23 @@ def test_the_evaluation_of_a_version_is_shown_and_none_is_told(server: Server, h
     answer = server.ask("GET", "models/bare/evaluation", query={"version": 1})
     assert answer.status == 404
     assert "evaluate" in answer.body["hint"]
+
+
+@pytest.mark.skipif(not marks.SUPPORTED, reason="the system marks no processes")
+def test_nothing_that_an_executed_notebook_starts_decides_by_these_routes(server: Server, here: Workspace) -> None:
+    routes = ["models/times/propose", "models/times/rollback", f"reviews/{new_id()}/acts"]
+    program = f"""
+import http.client, os
+from nbops.records import new_id
+from nbops.store import marks
+marks.put(os.getpid())
+for path in {routes}:
+    connection = http.client.HTTPConnection("127.0.0.1", {server.port})
+    connection.request("POST", "/nbops/api/" + path, "{{}}", {{"Authorization": "token {TOKEN}"}})
+    reply = connection.getresponse()
+    print(reply.status, reply.read().decode())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    for line in done.stdout.splitlines():
+        assert line.startswith('403 {"message":"This is for a person to do: it comes from inside an executed notebook')
+    assert len(done.stdout.splitlines()) == len(routes)
