@@ -235,12 +235,13 @@ class _Assessing:
     def _calibration(self) -> Any:
         if self.found.probabilities is None:
             return None
-        return calibrate(self.found.truth, self.found.probabilities)
+        return calibrate(self.found.truth, self.found.probabilities, blocks=self.found.blocks)
 
     def _regression(self) -> Any:
         if self.found.task != "regression":
             return None
-        return calibrate_regression(self.found.truth, self.found.predicted, unit=self.asked.unit)
+        found = self.found
+        return calibrate_regression(found.truth, found.predicted, unit=self.asked.unit, blocks=found.blocks)
 
     def _importance(self) -> Any:
         if not hasattr(self.given, "columns"):

@@ -1,7 +1,7 @@
 """Whether predictions mean what they say: of the rows given 80 %, how many it was; and the map that mends it.
 
 Truth and predictions of rows that the model was not fitted on go in, frozen records come out. Nothing here draws random numbers: all
-intervals are in closed form, and take the rows for independent.
+intervals are in closed form, and take the rows for independent unless blocks of them are named.
 """
 
 from __future__ import annotations
@@ -10,12 +10,16 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from nbops.errors import UsageError
+from nbops.evaluation.means import Spread, means
 from nbops.evaluation.reliability import (
     LEAST_ROWS,
     Bin,
     Map,
     binned,
+    by_blocks,
     by_chance,
     debiased_error,
     isotonic,
@@ -32,7 +36,7 @@ from nbops.render import values
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from nbops.evaluation.arrays import Floats
+    from nbops.evaluation.arrays import Codes, Floats
 
 Verdict = Literal["calibrated", "undecided", "too high", "too low", "overconfident", "underconfident", "uneven"]
 """`overconfident` is too far from the mean both ways; `undecided` are too few rows to tell; `uneven` is wrong otherwise."""
@@ -89,6 +93,7 @@ def calibrate(
     level: float = 0.95,
     rows: str = "rows",
     event: str = "positive",
+    blocks: Codes | None = None,
 ) -> Calibration:
     """How well probabilities are calibrated, over at most `bins` bins of equally many rows, 20 or more in each.
 
@@ -96,8 +101,10 @@ def calibrate(
     most probable class is held against how often it is the true one (top-label). Bins have Wilson's intervals (1927). The debiased
     error follows Kumar, Liang and Ma (2019); its interval is normal, and begins at 0 unless Hosmer and Lemeshow's test (1980) finds
     more than chance. Slope and intercept are Cox's (1958), fitted to log odds that are cut at 1e-6; None when they cannot be fitted.
-    The decomposition is Murphy's (1973) with Stephenson, Coelho and Jolliffe's (2008) terms within bins; the map is isotonic.
-    `rows` and `event` are words for the sentences: "flights", "late". Raises UsageError for what are no probabilities.
+    The decomposition is Murphy's (1973) with Stephenson, Coelho and Jolliffe's (2008) terms within bins; the map is isotonic. With
+    `blocks` (n,), integer codes of what rows depend on each other, the intervals of bins and of the debiased error are those of `means`,
+    and slope and intercept have none. `rows` and `event` are words for the sentences: "flights", "late". Raises UsageError for what are
+    no probabilities.
     """
     import numpy as np
 
@@ -112,11 +119,16 @@ def calibrate(
     ]
     gaps, weights = share - mean, sizes / len(known)
     p_value = by_chance(gaps, expected)
+    errors = spread(known - given, places, sizes, expected)
     base = float(known.mean())
     slope, intercept = recalibration(known, given, level)
+    if blocks is not None:
+        by, p_value = by_blocks(known - given, places, blocks)
+        found, errors = _within(found, by, level, (0.0, 1.0)), np.nan_to_num(by.error)
+        slope, intercept = (one and Estimate(one.value, None, None) for one in (slope, intercept))
     brier = float(np.mean((given - known) ** 2))
     reliability, resolution = float(weights @ gaps**2), float(weights @ (share - base) ** 2)
-    debiased = debiased_error(gaps, spread(known - given, places, sizes, expected), weights, p_value, level)
+    debiased = debiased_error(gaps, errors, weights, p_value, level)
     verdict = _verdict(p_value, debiased, slope, float(np.mean(known - given)), top=kind == "top-label")
     return Calibration(
         kind=kind,
@@ -148,10 +160,12 @@ def calibrate_regression(
     level: float = 0.95,
     unit: str = "",
     rows: str = "rows",
+    blocks: Codes | None = None,
 ) -> RegressionCalibration:
     """Whether predicted numbers are right on average, over at most `bins` bins of equally many rows, 20 or more in each.
 
-    `truth` and `predicted` are (n,). A bin's interval is Student's, of its mean truth. Raises UsageError when they do not belong together.
+    `truth` and `predicted` are (n,). A bin's interval is Student's, of its mean truth; with `blocks` (n,), integer codes of what rows
+    depend on each other, all are those of `means`. Raises UsageError when they do not belong together.
     """
     import numpy as np
 
@@ -171,6 +185,11 @@ def calibrate_regression(
     half = student(level, count - 1) * float(residuals.std(ddof=1)) / math.sqrt(count) if count > 1 else None
     p_value = by_chance(observed - mean, errors**2)
     estimate = Estimate(bias, None if half is None else bias - half, None if half is None else bias + half)
+    if blocks is not None:
+        by, p_value = by_blocks(residuals, places, blocks)
+        found = _within(found, by, level)
+        low, high = means(residuals, np.zeros(count, np.int64), 1, blocks).mean.interval(level)
+        estimate = Estimate(bias, _known(low[0]), _known(high[0]))
     verdict: Verdict = "undecided" if count < LEAST_ROWS else "calibrated"
     if verdict == "calibrated" and p_value < _SMALL:
         certain = estimate.low is not None and estimate.high is not None and not estimate.low <= 0 <= estimate.high
@@ -185,6 +204,23 @@ def calibrate_regression(
         verdict=verdict,
         sentences=_told_regression(found, estimate, verdict, unit, rows),
     )
+
+
+def _within(
+    bins: Sequence[Bin], by: Spread, level: float, bounds: tuple[float, float] = (-math.inf, math.inf)
+) -> list[Bin]:
+    """The bins with other intervals: those of truth minus prediction, moved to what is observed."""
+    low, high = by.interval(level)
+    found = []
+    for one, least, most in zip(bins, low - by.value, high - by.value, strict=True):
+        ends = (one.observed + least, one.observed + most)
+        told = [None if math.isnan(end) else min(max(float(end), bounds[0]), bounds[1]) for end in ends]
+        found.append(msgspec.structs.replace(one, low=told[0], high=told[1]))
+    return found
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
 
 
 def _probabilities(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from nbops.evaluation.means import Spread, means
 from nbops.evaluation.telling import Estimate
 from nbops.records import Record
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from nbops.evaluation.arrays import Floats
+    from nbops.evaluation.arrays import Codes, Floats
 
     Places = npt.NDArray[np.intp]
 
@@ -112,6 +113,19 @@ def by_chance(gaps: Floats, variances: Floats) -> float:
     if (np.abs(gaps[~there]) > 1e-9).any():
         return 0.0
     return float(chi2.sf(float(np.sum(gaps[there] ** 2 / variances[there])), max(int(there.sum()), 1)))
+
+
+def by_blocks(residuals: Floats, places: Places, blocks: Codes) -> tuple[Spread, float]:
+    """The mean of truth minus prediction in each bin, sure as the `blocks` (n,) allow; and how likely the largest is by chance.
+
+    Bins of one block's rows are wrong together, so that p is Bonferroni's.
+    """
+    import numpy as np
+
+    found = means(residuals, places.astype(np.int64), int(places.max()) + 1, blocks).mean
+    one_sided = np.fmin(found.p_above(), found._replace(value=-found.value).p_above())
+    known = one_sided[np.isfinite(one_sided)]
+    return found, float(min(1.0, 2 * len(known) * known.min())) if len(known) else 1.0
 
 
 def debiased_error(gaps: Floats, errors: Floats, weights: Floats, p_value: float, level: float) -> Estimate:

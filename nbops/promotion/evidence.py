@@ -210,7 +210,7 @@ class _Case:
     def _calibration(self) -> float | None:
         own = self.own.answers
         if own.probabilities is not None:
-            return calibrate(own.truth, own.probabilities).debiased.value
+            return calibrate(own.truth, own.probabilities, blocks=own.blocks).debiased.value
         return calibrate_regression(own.truth, own.predicted).error if own.task == "regression" else None
 
     def _cases(self) -> tuple[Told, ...]:

@@ -247,3 +247,39 @@ def test_few_numbers_and_constant_ones_are_no_exception() -> None:
     assert constant.map[0][1] == pytest.approx(CAME[:100].mean())
     exact = calibrate_regression(PREDICTED[:100], PREDICTED[:100])
     assert (exact.verdict, exact.error) == ("calibrated", 0)
+
+
+def test_rows_that_are_wrong_together_are_not_taken_for_many() -> None:
+    """Thirty days whose rows share an error: about 95 of 100 intervals hold the truth, and few samples raise an alarm."""
+    held = alarms = by_rows = 0
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        days = np.repeat(np.arange(30), 40)
+        given = random.normal(scale=3, size=1200)
+        truth = given + random.normal(size=30)[days] + random.normal(size=1200)
+        found = calibrate_regression(truth, given, blocks=days)
+        assert found.bias.low is not None
+        assert found.bias.high is not None
+        held += found.bias.low <= 0 <= found.bias.high
+        alarms += found.verdict != "calibrated"
+        by_rows += calibrate_regression(truth, given).verdict != "calibrated"
+    assert held >= 90
+    assert alarms <= 12
+    assert by_rows >= 40
+
+
+def test_probabilities_of_few_blocks_have_wide_intervals_and_no_slope_to_rely_on() -> None:
+    random = np.random.default_rng(3)
+    given = random.random(600)
+    truth = (random.random(600) < given).astype(int)
+    days = np.repeat(np.arange(6), 100)
+    alone, together = calibrate(truth, given), calibrate(truth, given, blocks=days)
+    assert [one.observed for one in together.bins] == [one.observed for one in alone.bins]
+    assert all(one.low is not None and one.low >= 0 for one in together.bins)
+    assert all(one.high is not None and one.high <= 1 for one in together.bins)
+    assert together.slope is not None
+    assert alone.slope is not None
+    assert (together.slope.value, together.slope.low) == (alone.slope.value, None)
+    assert together.debiased.value is not None
+    assert alone.debiased.value is not None
+    assert together.debiased.value <= alone.error
