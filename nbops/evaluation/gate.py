@@ -193,7 +193,7 @@ def _parts(policy: Policy, evidence: Evidence) -> Iterator[Check]:
             good.append(part.gap)
     if good:
         most = with_unit(figures([asked.max_gap], asked.max_gap)[0], unit)
-        sentence = f"{counted(len(good), 'slice')} worse than all rows by at most {most}, as asked."
+        sentence = f"Of {counted(len(good), 'slice')} none is worse than all rows by more than {most}, as asked."
         yield Check("slices", "passed", sentence, max(good), asked.max_gap, unit)
 
 

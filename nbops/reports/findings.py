@@ -11,7 +11,7 @@ from nbops.evaluation.assessment import Assessment
 from nbops.evaluation.bootstrap import Interval
 from nbops.evaluation.fairness import Rate
 from nbops.evaluation.slices import Slice
-from nbops.evaluation.telling import estimate, figures, interval, label, with_unit
+from nbops.evaluation.telling import estimate, figures, interval, label, share, with_unit
 from nbops.render import values
 from nbops.render.model import Column
 from nbops.render.spans import Seen, Span, agreement, intervals
@@ -42,8 +42,10 @@ def quality(found: Assessment, wanted: str = "") -> Part:
         blocks += [Points(tuple(more))] if more else []
     left = found.given - found.rows
     if left > 0:
-        without = f", {found.without_truth:,} of them because the truth is not known" if found.without_truth else ""
-        blocks.append(Words(f"{counted(left, 'row')} of {found.given:,} were left out{without}.", "muted"))
+        begin = f"{left:,} of {counted(found.given, 'row')} were left out"
+        unknown = f"{found.without_truth:,} of them because the truth is not known" if found.without_truth else ""
+        all_of_them = "their truth is not known" if found.without_truth == left else ""
+        blocks.append(Words(": ".join(filter(None, [begin, all_of_them or unknown])) + ".", "muted"))
     blocks.append(_metrics(found, told.metric if told else ""))
     blocks += [Words(note, "attention") for note in found.notes]
     return Part("How good it is, and how certain that is", tuple(blocks))
@@ -94,11 +96,22 @@ def worse_in_short(found: Assessment) -> str:
     """The groups that are clearly worse, in a sentence or two."""
     worse = [one for one in found.slices if _is_worse(found, one)]
     named = [f"{one.column} = {one.group}" for one in worse]
-    hidden = [told for one in found.worst if one.confirmed and (told := " and ".join(one.conditions)) not in named][:2]
+    unit = wording.unit_of(found, found.metric)
+    shown = [f"{name} ({with_unit(_brief(one.metric), unit)})" for name, one in zip(named, worse, strict=True)]
+    of_loss = found.unit if found.task == "regression" else ""
+    hidden = [
+        f"{told} ({share(one.share)} of the rows, {with_unit(_brief(one.difference), of_loss)} worse)"
+        for one in found.worst
+        if one.confirmed and (told := " and ".join(one.conditions)) not in named
+    ][:2]
     apart = list(dict.fromkeys(one.column for one in found.fairness for gap in one.gaps if gap.low > 0))
     sentences = []
     if named:
-        sentences.append(f"It is clearly worse for {wording.listed(named)}: {_beside_the_rest(found, worse[0])}.")
+        overall = found.of(found.metric)
+        told = _beside_the_rest(found, worse[0])
+        if len(worse) > 1 and overall is not None and overall.value is not None:
+            told = f"over all rows {label(found.metric)} is {with_unit(_brief(overall.value), unit)}"
+        sentences.append(f"It is clearly worse for {wording.listed(shown if len(worse) > 1 else named)}: {told}.")
     elif found.slices:
         looked = wording.listed(list(dict.fromkeys(one.column for one in found.slices)))
         sentences.append(f"For no group by {looked} is it clearly worse than for the others.")
@@ -118,6 +131,11 @@ def worse_in_short(found: Assessment) -> str:
             "Not known: nobody named groups to look at" + (", and searching found none." if found.worst else ".")
         )
     return " ".join(sentences)
+
+
+def _brief(value: float) -> str:
+    """A number with three digits."""
+    return values.number(float(f"{value:.3g}"))
 
 
 def _beside_the_rest(found: Assessment, one: Slice) -> str:
@@ -174,7 +192,7 @@ def importance(found: Assessment) -> Part | None:
     ]  # fmt: skip
     picture = intervals(spans, unit=f"{label(found.metric)} gets worse by{f', {unit}' if unit else ''}")
     explained = (
-        "How much worse it gets when the values of a column are dealt to other rows; the line is how much that varied. "
+        "How much worse it gets when the values of a column are shuffled among the rows; the line is how much that varied. "
         "It tells what the model relies on, not what causes the outcome."
     )
     most = [" and ".join(one.columns) for one in shown[:3] if one.drop > 2 * one.deviation]

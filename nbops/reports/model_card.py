@@ -422,9 +422,9 @@ def _age(known: Known) -> list[str]:
             "How old the data are that it was measured on is not known; whether it still does as well, neither."
         )
     for one in known.origin.sources:
-        until = one.until or moment(one.taken)
-        due = f"; the next is due on {moment(one.due)}" if one.due else ""
-        told.append(f"It was made from {one.source}, version {one.version}, with data up to {until}{due}.")
+        until = f"with data up to {one.until}" if one.until else f"which was taken on {moment(one.taken)}"
+        due = f"; the next version of it is due on {moment(one.due)}" if one.due else ""
+        told.append(f"It was made from the data {one.source}, version {one.version}, {until}{due}.")
     return told
 
 

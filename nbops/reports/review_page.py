@@ -125,7 +125,7 @@ def gate_points(case: Case) -> list[Block]:
         if found:
             told += [Words(f"{title}:", "strong"), _points(found)]
         elif title in {"Speaks for it", "Speaks against it"}:
-            told.append(Words(f"{title}: nothing that was looked at.", "muted"))
+            told.append(Words(f"{title}: no check that the policy asks for.", "muted"))
     left = [one.sentence for one in checks if one.outcome == "skipped"] + _not_asked(case.inquiry.policy)
     if left:
         told += [Words("Not looked at:", "strong"), Points(tuple(left), ("–",) * len(left))]
@@ -183,9 +183,9 @@ def _lead(known: Known) -> list[tuple[str, str, Tone]]:
     instead = (
         f" in place of version {case.inquiry.holder}"
         if case.inquiry.holder
-        else f"; {case.model} has no {case.alias} yet"
+        else f"; {case.model} {'has' if known.pending else 'had'} no {case.alias} yet"
     )
-    asks = f"{case.requested_by} asks that version {case.version} becomes {case.alias}{instead}."
+    asks = f"{case.requested_by} {'asks' if known.pending else 'asked'} that version {case.version} becomes {case.alias}{instead}."
     because = f"{asks} The reason given: {wording.quoted(case.reason)}"
     lead: list[tuple[str, str, Tone]] = [("What is asked?", because, "plain")]
     lead.append(
@@ -264,8 +264,21 @@ def _asked(known: Known) -> Part:
 def _gate(known: Known) -> Part:
     return Part(
         "What speaks for it, and what against it",
-        (Words(known.case.inquiry.verdict.sentence, _verdict_tone(known.case)), *gate_points(known.case)),
-    )
+        (
+            Words(known.case.inquiry.verdict.sentence, _verdict_tone(known.case)), *gate_points(known.case), *_known_besides(known),
+        ),
+    )  # fmt: skip
+
+
+def _known_besides(known: Known) -> list[Block]:
+    """What the evaluation found whether or not the policy asks for it, for who has to answer."""
+    if known.found is None:
+        return []
+    told = [findings.worse_in_short(known.found)]
+    for one in (known.found.calibration, known.found.regression):
+        if one is not None and one.verdict not in {"calibrated", "undecided"}:
+            told += one.sentences[:1]
+    return [Words("Known besides, whatever the policy asks for:", "strong"), Points(tuple(told))]
 
 
 def _beside(known: Known) -> Part:
@@ -436,7 +449,8 @@ def _changes(known: Known) -> Part:
     evidence, card = known.case.inquiry.evidence, known.card
     blocks: list[Block] = []
     if evidence.signature is None:
-        blocks.append(Words(f"Nothing is in use as {known.case.alias} today, so nobody has to change anything."))
+        alias, then = known.case.alias, "is in use as {} today" if known.pending else "was in use as {} then"
+        blocks.append(Words(f"Nothing {then.format(alias)}, so nobody has to change anything."))
     elif not evidence.signature:
         blocks.append(Words("Nothing: it takes and gives what today's version does.", "good"))
     else:
@@ -516,7 +530,10 @@ def _if_nothing(known: Known) -> str:
     if last is None:
         return f"It is {case.status}."
     now = f" {case.alias.capitalize()} is version {known.held} now." if known.held is not None else ""
-    return f"It was {case.status} on {moment(at(last.time))} by {who(last)}: {wording.quoted(last.reason)}{now}"
+    own = ""
+    if case.status == "approved" and who(last) in {case.requested_by, known.candidate.actor}:
+        own = f" This is self-approved: {who(last)} made the version or asked for it."
+    return f"It was {case.status} on {moment(at(last.time))} by {who(last)}: {wording.quoted(last.reason)}{own}{now}"
 
 
 def _is_refused(known: Known) -> bool:

@@ -99,13 +99,14 @@ def part(record: ModelVersion, found: Origin) -> Part:
         blocks.append(Words("Which data its run read was not recorded.", "muted"))
     if found.sources:
         told = tuple(
-            (one.source, one.version, one.until or moment(one.taken), moment(one.due) if one.due else None)
+            (one.source, one.version, one.until, moment(one.taken), moment(one.due) if one.due else None)
             for one in found.sources
         )
         columns_of = (
             Column("source"),
             Column("version", "number"),
             Column("data up to", "time"),
+            Column("taken", "time"),
             Column("next due", "time"),
         )
         blocks.append(Table(columns_of, told, caption="The versions of sources among them"))

@@ -88,12 +88,12 @@ def _describe(workspace: Workspace, name: str) -> None:
     cases = pd.DataFrame(_CASES).assign(**dict.fromkeys(_OTHERS))
     workspace.model(name).describe(
         purpose="Says how many minutes a flight out of New York will be in the air, with nothing but what is known before it leaves.",
-        decision="How much fuel to load and how long a crew is planned for.",
+        decision="How long a crew is planned for, and which connection a passenger can catch.",
         owner="crew planning",
         measure="mean absolute error of the minutes in the air",
         unit="min",
-        out_of_scope="Flights from elsewhere, other years than 2013, and anything that endangers people when it is off by an hour.",
-        consumers=("crew planning", "fuel planning"),
+        out_of_scope="Flights from elsewhere than New York, and how much fuel to load: it may be off by more than an hour.",
+        consumers=("crew planning", "connections desk"),
         policy={
             "metric": "mae", "margin": 0.1, "limits": {"p90_ae": {"max": 30}}, "slices": {"max_gap": 8, "min_rows": 200},
             "latency_ms": 500,

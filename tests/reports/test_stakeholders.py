@@ -560,7 +560,7 @@ def test_versions_of_sources_tell_how_old_the_data_are_and_when_more_are_due(pas
         run.log_model(LinearRegression().fit(frame[["wind"]], frame["minutes"]), reference=frame, target="minutes")
     card = here.register_model(run, "dated").card()
     assert re.search(
-        r"It was made from winds, version 1, with data up to .*; the next is due on \d+ \w+ \d{4}",
+        r"It was made from the data winds, version 1, which was taken on .*; the next version of it is due on \d+ \w+ \d{4}",
         said(card, "What happens if nothing is done"),
     )
     assert "| winds | 1 | " in said(card, "Where it comes from")
