@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbops.errors import UsageError
+from nbops.errors import NotFound, UsageError
 from nbops.jupyter_ext.verbs import Asked, InProject
 from nbops.promotion.requests import Verb
 
@@ -46,11 +46,15 @@ class Answer(InProject, kw_only=True):
 
 
 def evaluation(asked: Asked, name: str) -> dict[str, object]:
-    """How a version did when it was last held against rows with known truth."""
+    """How a version did when it was last held against rows with known truth, or how to do that."""
+    from nbops.render import html
     from nbops.workspace._model import Model
 
-    found = Model(asked.store, name).version(asked.number("version", 1)).evaluation
-    return {"html": str(found.to_html())}
+    version = Model(asked.store, name).version(asked.number("version", 1))
+    try:
+        return {"html": str(version.evaluation.to_html())}
+    except NotFound as error:
+        return {"html": str(html.stack(error.message, error.hint))}
 
 
 def gate(asked: Asked, name: str) -> dict[str, object]:

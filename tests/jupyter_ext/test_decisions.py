@@ -147,9 +147,10 @@ def test_the_evaluation_of_a_version_is_shown_and_none_is_told(server: Server, h
 
         run.log_model(DummyRegressor().fit([[0.0], [1.0]], [0.0, 1.0]), input_example=[[0.0]])
     here.register_model(run, "bare")
-    answer = server.ask("GET", "models/bare/evaluation", query={"version": 1})
-    assert answer.status == 404
-    assert "evaluate" in answer.body["hint"]
+    told = server.get("models/bare/evaluation", version=1)["html"]
+    assert "This version was never held against rows with known truth." in told
+    assert "version.evaluate" in told
+    assert server.ask("GET", "models/bare/evaluation", query={"version": 2}).status == 404
 
 
 @pytest.mark.skipif(not marks.SUPPORTED, reason="the system marks no processes")

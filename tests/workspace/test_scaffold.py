@@ -158,7 +158,7 @@ def test_notebook_trains_a_model_that_beats_the_baseline(
     assert parameters.items() <= runs.params(store, outcome.run_id).items()
     workspace = Workspace(store.settings)
     assert [text for cell in nbformat.read(outcome.notebook, as_version=4).cells for text in errors(cell)] == []
-    assert sorted(set(workspace.run(outcome.run_id).artifacts["kind"])) == ["figure", "model", "table"]
+    assert sorted(set(workspace.run(outcome.run_id).artifacts["kind"])) == ["dict", "figure", "model", "table"]
     features = [*made.table.numbers, *made.table.categories]
     rows = read_as(made, file)[features].head()
     assert len(workspace.load_model(outcome.run_id).predict(rows)) == 5
