@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from nbops.errors import NotFound
 from nbops.records import Record, at, short
-from nbops.registry import aliases, models
+from nbops.registry import aliases, lineage, models
 from nbops.registry.card import Card, in_force
 from nbops.render import html
 from nbops.render.model import Html, element
@@ -91,7 +92,7 @@ def judged(store: Store, model: str, version: int, alias: str, waiver: str = "")
 
 def parts(store: Store, model: str) -> list[Part]:
     """What is shown of a model below its versions."""
-    return [part for part in (make(store, model) for make in (_moves,)) if part]
+    return [part for part in (make(store, model) for make in (_moves, _lineage)) if part]
 
 
 def _moves(store: Store, model: str) -> Part | None:
@@ -105,6 +106,17 @@ def _moves(store: Store, model: str) -> Part | None:
     ]
     columns = ["time", "alias", "from version", "to version", "how", "who", "why"]
     return Part("history", "History of its aliases", html.table(columns, rows)) if rows else None
+
+
+def _lineage(store: Store, model: str) -> Part | None:
+    """Of the champion, and of the latest version where there is none."""
+    held = store.read("select 1 from aliases where model = ? and alias = 'champion'", [model]).rows
+    try:
+        found = lineage.around(store, f"{model}@champion" if held else model)
+    except NotFound:
+        return None
+    title = "What the champion was made from" if held else "What the latest version was made from"
+    return Part("lineage", title, element("div", found.to_svg(), style="overflow-x:auto"))
 
 
 def _lines(store: Store, chosen: str, values: list[object]) -> list[Line]:

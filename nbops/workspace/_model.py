@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from nbops.registry.card import Card
     from nbops.registry.facts import Facts
     from nbops.registry.formats import Manifest
+    from nbops.registry.history import Held, History
+    from nbops.registry.lineage import Graph
     from nbops.registry.models import LoadedModel
     from nbops.reports.document import Document
     from nbops.store.client import Store
@@ -111,6 +114,18 @@ class Model:
         """Every move of its aliases, newest first: what it stood for from when to when, by what, by whom, and why."""
         sql = "select * exclude (model) from alias_history where model = ? order by since desc"
         return aware(self._store.frame(sql, [self.name]))
+
+    def history(self) -> History:
+        """What was done about it, by whom and why, oldest first, as the chain of events says. Shows itself."""
+        from nbops.registry import history
+
+        return history.history(self._store, self.name)
+
+    def at(self, time: datetime | str, alias: str = CHAMPION) -> Held:
+        """What an alias stood for at a time, which is local unless it names a zone. Raises NotFound, UsageError."""
+        from nbops.registry import history
+
+        return history.holder_at(self._store, self.name, alias, time)
 
     @property
     def reviews(self) -> pd.DataFrame:
@@ -336,6 +351,12 @@ class Version:
             self._store, self.model, self.version, alias, reason=reason, waiver=waiver, evaluation_id=rows, trust=trust
         )  # fmt: skip
         return Review(self._store, made)
+
+    def lineage(self) -> Graph:
+        """What it was made from and what became of it: data, runs, versions, aliases. Shows itself as a picture."""
+        from nbops.registry import lineage
+
+        return lineage.around(self._store, self.reference)
 
     def retire(self, *, reason: str) -> None:
         """Say that it is not to be used any more. Raises UsageError without a reason, Conflict while an alias stands for it."""

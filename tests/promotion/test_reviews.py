@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 import nbops
 from nbops.errors import ConfigError, Conflict, NotFound, ReviewRefused, UsageError
 from nbops.evaluation.decision import DecisionRule
+from nbops.promotion import overview
 from nbops.records import RunStatus
 from nbops.registry.models import ApprovalEnded
 from nbops.workspace._model import Version
@@ -365,3 +366,23 @@ def test_rows_come_from_files_and_other_frames_too(here: Workspace, two: Two, tm
         two.better.evaluate([1, 2])
     with pytest.raises(NotFound, match="There is no file"):
         two.better.evaluate(tmp_path / "rows.feather")
+
+
+def test_a_model_tells_its_history_what_held_when_and_what_it_was_made_from(here: Workspace) -> None:
+    before = datetime.now(UTC)
+    version = made(here, "traced", ["a"])
+    version.propose(reason="the first").approve(reason="there was none")
+    model = here.model("traced")
+    assert model.at(before).version is None
+    assert model.at(datetime.now(UTC)).version == 1
+    told = [one.told for one in model.history().happenings]
+    assert any("there was none" in one for one in told)
+    graph = version.lineage()
+    assert {"version", "run", "alias"} <= {node.kind for node in graph.nodes}
+    (part,) = [one for one in overview.parts(here.store, "traced") if one.key == "lineage"]
+    assert part.title == "What the champion was made from"
+    assert "traced@champion" in part.html
+    with here.start_run("alone") as run:
+        run.log_model(LinearRegression().fit(TRAIN[["a"]], TRAIN["minutes"]))
+    here.register_model(run, "alone")
+    assert "What the latest version was made from" in [one.title for one in overview.parts(here.store, "alone")]
