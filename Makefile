@@ -23,7 +23,7 @@ BRIEFLY := awk '/^Collecting/ {print "  " $$2} /^Installing/ {print "  unpacking
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/.demo ## collect, train, compare, score and report on real flights, in a few minutes
+demo: .venv/.demo ## collect, train, compare, judge, score and report on real flights, in a few minutes
 	@$(BIN)/nbops demo
 
 test: .venv/.test .venv/.oldest ## all tests but the long ones

@@ -272,13 +272,15 @@ def _gate(known: Known) -> Part:
 
 def _known_besides(known: Known) -> list[Block]:
     """What the evaluation found whether or not the policy asks for it, for who has to answer."""
-    if known.found is None:
+    found = known.found
+    if found is None:
         return []
-    told = [findings.worse_in_short(known.found)]
-    for one in (known.found.calibration, known.found.regression):
+    looked = found.slices or any(one.confirmed for one in found.worst)
+    told = [findings.worse_in_short(found)] if looked else []
+    for one in (found.calibration, found.regression):
         if one is not None and one.verdict not in {"calibrated", "undecided"}:
             told += one.sentences[:1]
-    return [Words("Known besides, whatever the policy asks for:", "strong"), Points(tuple(told))]
+    return [Words("Known besides, whatever the policy asks for:", "strong"), Points(tuple(told))] if told else []
 
 
 def _beside(known: Known) -> Part:
