@@ -483,7 +483,7 @@ with anyio.fail_after(0.05):
     # ---- environment
     Case("package is not installed", "environment", cell("""
 import pandas as pd
-import xgboost as xgb
+import h2o
 """)),
     Case("function that newer SciPy lacks", "environment", cell("""
 from scipy.integrate import simps
@@ -507,7 +507,7 @@ odbc = ctypes.CDLL("libodbc.so.2")
 """)),
     Case("Excel reader is not installed", "environment", cell("""
 import pandas as pd
-pd.DataFrame({"a": [1]}).to_excel("report.xlsx", engine="openpyxl")
+pd.DataFrame({"a": [1]}).to_excel("report.ods", engine="odf")
 """)),
     Case("script may not be run", "environment", cell("""
 import subprocess, pathlib
@@ -905,7 +905,7 @@ if not dsn:
 """)),
     Case("pickled model needs a package", "environment", cell("""
 import pickle
-pickle.loads(b"cxgboost.core\\nBooster\\n.")
+pickle.loads(b"ch2o.frame\\nH2OFrame\\n.")
 """)),
     Case("program for another machine", "environment", cell("""
 import pathlib, subprocess
@@ -1615,7 +1615,7 @@ except TimeoutError as error:
     Case("plugin is not installed, raised anew", "environment", cell("""
 import importlib
 try:
-    importlib.import_module("lightgbm")
+    importlib.import_module("prophet")
 except ImportError as error:
     raise RuntimeError("no model of that kind") from error
 """)),
