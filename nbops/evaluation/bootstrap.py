@@ -13,6 +13,7 @@ blocks, less when the blocks are fewer or very skewed.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -214,4 +215,4 @@ def _undefined(drawn: Floats) -> int:
 
 
 def _told(value: float) -> float | None:
-    return value if value == value else None  # noqa: PLR0124 - NaN is told as None
+    return None if math.isnan(value) else value

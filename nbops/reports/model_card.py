@@ -11,7 +11,7 @@ from nbops.evaluation.assessment import Assessment
 from nbops.records import Record, at, short
 from nbops.registry import models
 from nbops.registry.card import Card
-from nbops.registry.evaluations import Evaluation
+from nbops.registry.evaluations import Evaluation, card_of
 from nbops.registry.models import ModelVersion
 from nbops.render.model import Column
 from nbops.render.values import counted
@@ -19,7 +19,7 @@ from nbops.reports import findings, sources, wording
 from nbops.reports.document import Block, Commands, Document, Facts, Part, Points, Table, Tone, Words
 from nbops.reports.moments import day, minute, moment
 from nbops.reports.sources import Origin
-from nbops.reports.standing import Approval, Standing, card_of, standing, who
+from nbops.reports.standing import Approval, Standing, standing, who
 from nbops.store.client import Store
 
 CHAMPION = "champion"

@@ -29,7 +29,7 @@ from nbops.render.values import counted
 from nbops.reports import findings, sources, wording
 from nbops.reports.document import Block, Commands, Document, Facts, Part, Picture, Points, Table, Tone, Words
 from nbops.reports.moments import minute, moment
-from nbops.reports.standing import card_of, counted_approvals, who
+from nbops.reports.standing import counted_approvals, who
 from nbops.store.client import Store
 
 _GROUPS = 12
@@ -95,7 +95,7 @@ def gather(store: Store, review_id: str, *, as_of: datetime | None = None) -> Kn
     held = store.read("select version from aliases where model = ? and alias = ?", [case.model, case.alias]).rows
     return Known(
         case=case,
-        card=card_of(store, case.model),
+        card=evaluations.card_of(store, case.model),
         candidate=models.version(store, case.model, case.version),
         evaluation=evaluation,
         beside=None

@@ -7,7 +7,6 @@ from datetime import datetime
 from nbops.promotion import reviews
 from nbops.promotion.reviews import Case, Deed
 from nbops.records import Record, at
-from nbops.registry.card import Card
 from nbops.registry.models import ModelVersion
 from nbops.store.client import Store
 
@@ -113,14 +112,6 @@ def counted_approvals(case: Case) -> tuple[Deed, ...]:
         elif deed.act == "approve":
             found.append(deed)
     return tuple(found)
-
-
-def card_of(store: Store, model: str) -> Card:
-    """What was last said of a model."""
-    import msgspec
-
-    found = store.read("select card from model_cards where model = ?", [model]).rows
-    return msgspec.json.decode(found[0][0], type=Card) if found else Card()
 
 
 def who(deed: Deed) -> str:
