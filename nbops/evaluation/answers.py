@@ -13,6 +13,7 @@ from nbops.errors import ModelError, UsageError, nearest
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import pandas as pd
 
     from nbops.evaluation.arrays import Codes, Floats
 
@@ -83,6 +84,18 @@ class Answers:
             )
         return dataclasses.replace(seen, predicted=(seen.probabilities[:, 1] >= threshold).astype(np.int64))
 
+    def frame(self) -> pd.DataFrame:
+        """Each row's `_prediction` (a number, or the class as text) and, where they are known, its probabilities as `_p_CLASS`."""
+        import pandas as pd
+
+        if not self.classes:
+            return pd.DataFrame({"_prediction": self.predicted})
+        names = [class_name(label) for label in self.classes]
+        told: dict[str, Any] = {"_prediction": [names[int(code)] for code in self.predicted]}
+        if self.probabilities is not None:
+            told |= {f"_p_{name}": self.probabilities[:, place] for place, name in enumerate(names)}
+        return pd.DataFrame(told)
+
     def _code(self, label: Label) -> int:
         if label in self.classes:
             return self.classes.index(label)
@@ -91,6 +104,11 @@ class Answers:
             f"There is no class {label!r}; the classes are {_named(self.classes)}.",
             hint=f"Did you mean {near!r}?" if near else "The positive class is one of them.",
         )
+
+
+def class_name(label: Label) -> str:
+    """A class as text: whole numbers without decimals, so that 1 and 1.0 are one."""
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
 def answers(model: Any, features: Any, truth: Any, *, blocks: Any = None) -> Answers:

@@ -104,12 +104,16 @@ def blocks_of(frame: pd.DataFrame, asked: Asked) -> Codes | None:
     return found
 
 
-def assess(model: Any, frame: pd.DataFrame, features: Callable[[pd.DataFrame], Any], asked: Asked) -> Assessment:
+def assess(
+    model: Any, frame: pd.DataFrame, features: Callable[[pd.DataFrame], Any], asked: Asked
+) -> tuple[Assessment, Answers]:
     """Hold `model` against the rows of `frame` (n, any), as `rows_of` gives them; `features` makes of such a frame what the model takes.
 
-    Raises NotFound, UsageError, and ModelError for answers that cannot be judged. What only some rows do not allow becomes a note.
+    Gives what was measured, and the model's answers that it was measured on. Raises NotFound, UsageError, and ModelError for answers that
+    cannot be judged. What only some rows do not allow becomes a note.
     """
-    return _Assessing(model, frame, features, asked).whole()
+    asking = _Assessing(model, frame, features, asked)
+    return asking.whole(), asking.found
 
 
 def answered(model: Any, frame: pd.DataFrame, features: Callable[[pd.DataFrame], Any], asked: Asked) -> Answers:

@@ -37,10 +37,11 @@ _SHORTEST = 4
 
 
 class Report(Record):
-    """What is kept as one blob: what was asked, and what was found."""
+    """What is kept as one blob: what was asked, what was found, and the model's answers as Parquet, row by row (see `answers_of`)."""
 
     asked: Asked
     assessment: Assessment
+    answers: bytes = b""
 
 
 class Evaluation(Record):
@@ -58,6 +59,7 @@ class Evaluation(Record):
     rows_sha256: str
     asked: Asked
     assessment: Assessment
+    answers: bytes = b""
 
 
 class Subject:
@@ -120,7 +122,7 @@ def evaluate(
     rows = assessing.rows_of(frame, asked)
     kept = _parquet(rows)
     subject = Subject(loaded)
-    found = assessing.assess(subject, rows, subject.features(asked), asked)
+    found, answers = assessing.assess(subject, rows, subject.features(asked), asked)
     results, unfit = _tried(store, loaded, card, asked.unit)
     found = msgspec.structs.replace(
         found,
@@ -130,7 +132,13 @@ def evaluate(
         notes=(*found.notes, *unfit),
         sizing=_sized(store, (run_id, sha256), loaded, rows, trust) if sizing else None,
     )
-    return _keep(store, (shown, run_id, sha256), (described.source, described.digest), kept, Report(asked, found))
+    return _keep(
+        store,
+        (shown, run_id, sha256),
+        (described.source, described.digest),
+        kept,
+        Report(asked, found, _parquet(answers.frame())),
+    )
 
 
 def benchmark(store: Store, reference: str, data: Any = None, *, trust: Collection[str] | bool = ()) -> Sizing:
@@ -195,7 +203,8 @@ def get(store: Store, evaluation_id: str) -> Evaluation:
     names = ("sha256", "data_name", "data_digest", "rows_sha256")
     kept = dict(zip(names, fields, strict=True))
     return Evaluation(
-        evaluation_id=evaluation_id, reference=reference, run_id=run_id, asked=told.asked, assessment=told.assessment, **kept
+        evaluation_id=evaluation_id, reference=reference, run_id=run_id, asked=told.asked, assessment=told.assessment,
+        answers=told.answers, **kept,
     )  # fmt: skip
 
 
@@ -204,6 +213,13 @@ def rows_of(store: Store, evaluation: Evaluation) -> pd.DataFrame:
     import pandas as pd
 
     return pd.read_parquet(io.BytesIO(store.get_blob(evaluation.rows_sha256)))
+
+
+def answers_of(evaluation: Evaluation) -> pd.DataFrame | None:
+    """What the model answered for each of the rows, as `Answers.frame` gives it; None where an older nbops kept none."""
+    import pandas as pd
+
+    return pd.read_parquet(io.BytesIO(evaluation.answers)) if evaluation.answers else None
 
 
 def card_of(store: Store, model: str) -> Card:
@@ -290,7 +306,9 @@ def _keep(store: Store, model: tuple[str, str, str], data: tuple[str, str], rows
             metrics=measured,
         )
     )
-    return Evaluation(evaluation_id, *model, *data, rows_sha256=kept.sha256, asked=asked, assessment=found)
+    return Evaluation(
+        evaluation_id, *model, *data, rows_sha256=kept.sha256, asked=asked, assessment=found, answers=report.answers
+    )
 
 
 def _target(loaded: LoadedModel) -> str:

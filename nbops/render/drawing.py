@@ -81,19 +81,21 @@ class End(NamedTuple):
     pen: Pen
 
 
-def frame(x_axis: Axis, y_axis: Axis, *, width: int, room: float, labels: tuple[str, str, str]) -> Frame:
-    """Axes with ticks and a light grid; `room` is kept free on the right, `labels` are of x, of y and the title."""
+def frame(
+    x_axis: Axis, y_axis: Axis, *, width: int, room: float, labels: tuple[str, str, str], above: float = 0
+) -> Frame:
+    """Axes with ticks and a light grid; `room` is kept free on the right and `above`, `labels` are of x, of y and the title."""
     x_label, y_label, title = labels
-    height = max(220, min(280, round(width * 0.42)))
+    height = max(220, min(280, round(width * 0.42))) + round(above)
     ends = [extent(label, SMALL) / 2 for label in (x_axis.labels[:1] + x_axis.labels[-1:])] or [0]
     left = max([extent(label, SMALL) + 10 for label in y_axis.labels] + [ends[0], 12])
     right = width - max(room, ends[-1] + 2, 12)
-    top = 12 + (22 if title else 0) + (18 if y_label else 0)
+    top = 12 + (22 if title else 0) + (18 if y_label else 0) + round(above)
     plot = Frame(left, top, right, height - (42 if x_label else 24), width, height, x_axis, y_axis, [])
     middle = (plot.left + plot.right) / 2
     parts = heading(title, width)
     if y_label:
-        parts.append(words(0, top - 14, values.shorten(y_label, 60), muted=True))
+        parts.append(words(0, top - 14 - round(above), values.shorten(y_label, 60), muted=True))
     if x_label:
         parts.append(words(plot.right, height - 5, values.shorten(x_label, 60), anchor="end", muted=True))
     for tick, label in zip(y_axis.ticks, y_axis.labels, strict=True):

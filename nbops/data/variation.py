@@ -1,0 +1,68 @@
+"""How much data differ from one day, week or month to the next where nothing is wrong: what a difference has to exceed to mean something.
+
+Profiles of days flow in, one number a column and length of time flows out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from functools import reduce
+from itertools import groupby
+from typing import Literal
+
+from nbops.data.counts import psi
+from nbops.data.profile import ColumnProfile, Profile
+
+Length = Literal["day", "week", "month"]
+Variation = dict[Length, dict[str, float]]
+"""Of each length of time of which there are blocks to compare, by column: the 99 % quantile of how far a block is from all others."""
+
+_BLOCKS: dict[Length, Callable[[date], object]] = {
+    "day": lambda day: day,
+    "week": lambda day: day.isocalendar()[:2],
+    "month": lambda day: (day.year, day.month),
+}
+_LEAST = 3
+_QUANTILE = 0.99
+
+
+def variation(days: Mapping[date, Profile]) -> Variation:
+    """The variation of profiles that were made with the same edges, each of a day; lengths with less than three blocks are left out.
+
+    How far a block is from the others is the population stability index over at most ten groups, less its expectation where nothing
+    changed. The first and the last week and month may be parts. Of less than a hundred blocks the quantile is the largest.
+    """
+    found: Variation = {}
+    for length, block_of in _BLOCKS.items():
+        blocks = [
+            reduce(Profile.merged, (days[day] for day in some)) for _, some in groupby(sorted(days), key=block_of)
+        ]
+        if len(blocks) >= _LEAST:
+            found[length] = _of_blocks(blocks)
+    return found
+
+
+def _of_blocks(blocks: Sequence[Profile]) -> dict[str, float]:
+    whole = reduce(Profile.merged, blocks)
+    found = {}
+    for name, column in whole.columns.items():
+        apart = [one for block in blocks if (one := _apart(column, block[name])) is not None]
+        if apart:
+            found[name] = _quantile(sorted(apart))
+    return found
+
+
+def _apart(whole: ColumnProfile, block: ColumnProfile) -> float | None:
+    """How far a block is from the rest, by which its share of the whole does not hide it."""
+    groups = [(every - own, own) for every, own in whole.grouped(block)]
+    index = psi(groups)
+    if index is None:
+        return None
+    rest, own = (sum(counts) for counts in zip(*groups, strict=True))
+    return float(max(0.0, index - (len(groups) - 1) * (1 / rest + 1 / own)))
+
+
+def _quantile(ordered: Sequence[float]) -> float:
+    """The smallest that so many do not exceed."""
+    return ordered[min(int(_QUANTILE * len(ordered)), len(ordered) - 1)]
