@@ -203,5 +203,24 @@ class SnapshotsPruned(Event, tag="snapshots.pruned"):
     versions: list[int]
 
 
+class PredictionsLogged(Event, tag="predictions.logged"):
+    """What a version said of rows was logged: `count` of them, in a segment with the hash `sha256`."""
+
+    segment_id: str
+    sha256: str
+    count: int
+    rows: Rows
+
+
+class LabelsLogged(Event, tag="labels.logged"):
+    """What turned out to be true was logged, as `predictions.logged`; `withdrawn` labels were taken back."""
+
+    segment_id: str
+    sha256: str
+    count: int
+    withdrawn: int
+    rows: Rows
+
+
 EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())
 """Every kind of event, for the documentation and the audit."""

@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from nbops.data.rules import ForeignKey
 from nbops.duck import name
 from nbops.errors import NotFound, StoreCorrupt, UsageError
 from nbops.records import Record
+from nbops.store import blobs
 from nbops.store.client import Store
 
 if TYPE_CHECKING:
@@ -77,8 +77,11 @@ class Snapshot:
         self._refuse_removed()
         found = [self._store.blob_path(part.sha256) for part in self.parts]
         for path, part in zip(found, self.parts, strict=True):
-            status = path.stat()
-            _verify(path, part.sha256, status.st_mtime_ns, status.st_size)
+            if not blobs.is_whole(path, part.sha256):
+                raise StoreCorrupt(
+                    f"A file of this version has changed since it was kept: {part.sha256[:12]}….",
+                    hint=f"Put it back from a backup of {path}, or collect the source again.",
+                )
         return found
 
     def sql(self) -> str:
@@ -140,18 +143,6 @@ class Snapshot:
 
     def __repr__(self) -> str:
         return f"<Snapshot {self.reference}: {self.rows:,} rows, {len(self.columns)} columns, {self.bytes:,} bytes>"
-
-
-@lru_cache(maxsize=4096)
-def _verify(path: Path, sha256: str, _mtime: int, _size: int) -> None:
-    import hashlib
-
-    with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-            raise StoreCorrupt(
-                f"A file of this version has changed since it was kept: {sha256[:12]}….",
-                hint=f"Put it back from a backup of {path}, or collect the source again.",
-            )
 
 
 def every(store: Store, source: str) -> list[Snapshot]:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from nbops.errors import NotFound, StoreCorrupt, UsageError
@@ -88,6 +89,18 @@ def find(folders: tuple[Path, ...], sha256: str) -> Path:
         f"The stored file {sha256[:12]}… is missing.",
         hint="`nbops db check` lists what else is missing; a backup may have it.",
     )
+
+
+def is_whole(path: Path, sha256: str) -> bool:
+    """Whether a blob's file has its bytes still; read once per process, and again when it was written to. Raises OSError."""
+    status = path.stat()
+    return _digest(path, status.st_mtime_ns, status.st_size) == sha256
+
+
+@lru_cache(maxsize=1 << 16)
+def _digest(path: Path, _mtime: int, _size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def place(folder: Path, sha256: str) -> Path:

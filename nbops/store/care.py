@@ -58,6 +58,15 @@ _REFERENCES = {
         select count(*) from core.reviews r
         where not exists (select 1 from core.model_versions v where v.model = r.model and v.version = r.version)
     """,
+    "predictions of an unknown version": """
+        select count(*) from core.prediction_segments s
+        where not exists (select 1 from core.model_versions v where v.model = s.model and v.version = s.version)
+    """,
+    "labels of an unknown model": "select count(*) from core.label_segments where model not in (select name from core.models)",
+    "segments whose days are not all there": """
+        select count(*) from core.prediction_segments s
+        where rows <> (select coalesce(sum(d.rows), 0) from core.prediction_days d where d.segment_id = s.segment_id)
+    """,
     "aliases that are not what their moves say": """
         select count(*) from (
             select before, lag(after) over (partition by model, alias order by seq) as last from core.alias_moves
@@ -77,11 +86,14 @@ _NAMED = """
     union select environment from main.version_facts where environment is not null
     union select profile from main.version_facts where profile is not null
     union select example from main.version_facts where example is not null
+    union select sha256 from core.prediction_segments where not replaced union select sha256 from core.label_segments
 """
 _HOLDERS = """
     select model || '/' || version from core.model_versions where sha256 = ?
     union all select path || ' of run ' || right(run_id::varchar, 8) from core.artifacts where sha256 = ?
     union all select 'what shows an act on review ' || right(review_id::varchar, 8) from core.review_acts where evidence = ?
+    union all select 'predictions of ' || model || '/' || version from core.prediction_segments where sha256 = ? and not replaced
+    union all select 'labels of ' || model from core.label_segments where sha256 = ?
 """
 
 
@@ -249,7 +261,7 @@ def _files(store: Store) -> Finding:
         try:
             store.get_blob(sha256)
         except NbopsError as error:
-            holders = [row[0] for row in store.read(_HOLDERS, [sha256] * 3, limit=3).rows]
+            holders = [row[0] for row in store.read(_HOLDERS, [sha256] * _HOLDERS.count("?"), limit=3).rows]
             bad.append(f"{', '.join(holders)}: {error.message}" if holders else error.message)
     return Finding(
         what="files",

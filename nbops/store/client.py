@@ -27,7 +27,7 @@ import msgspec
 
 import nbops
 from nbops.config import Settings
-from nbops.errors import NbopsError, StoreError, StoreFull, StoreUnavailable, StoreVersion, from_wire
+from nbops.errors import NbopsError, StoreCorrupt, StoreError, StoreFull, StoreUnavailable, StoreVersion, from_wire
 from nbops.records import Blob, new_id
 from nbops.store import blobs, marks
 from nbops.store.meeting import BUSY, Meeting
@@ -218,6 +218,16 @@ class Store:
     def blob_path(self, sha256: str) -> Path:
         """The file of a blob, not verified. Raises NotFound."""
         return blobs.find(self._blob_folders(), sha256)
+
+    def whole_blob(self, sha256: str) -> Path:
+        """The file of a blob, whose bytes this process has verified. Raises NotFound or StoreCorrupt."""
+        path = self.blob_path(sha256)
+        if not blobs.is_whole(path, sha256):
+            raise StoreCorrupt(
+                f"The stored file {sha256[:12]}… has changed since it was kept.",
+                hint=f"Put it back from a backup of {path}, or log it again.",
+            )
+        return path
 
     def _blob_folders(self) -> tuple[Path, ...]:
         return (self.places.blobs, *(folder / BLOBS for folder in self.places.spools()))

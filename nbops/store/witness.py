@@ -68,8 +68,22 @@ TABLES = {
         ),
         f"'an act on ' || {_REVIEW}",
     ),
+    "prediction_segments": Witnessed(
+        (
+            "segment_id::varchar", "model", "version", "sha256", "rows", "bytes", "columns", "epoch_us(first)", "epoch_us(last)", "low",
+            "high", "merged", "epoch_us(time)", "place", *_WHO,
+        ),
+        "'segment ' || right(segment_id::varchar, 8) || ' of predictions of ' || model || '/' || version",
+    ),
+    "label_segments": Witnessed(
+        (
+            "segment_id::varchar", "model", "sha256", "rows", "withdrawn", "bytes", "numeric", "dated", "epoch_us(observed)",
+            "epoch_us(first)", "epoch_us(last)", "low", "high", "epoch_us(time)", "place", *_WHO,
+        ),
+        "'segment ' || right(segment_id::varchar, 8) || ' of labels of ' || model",
+    ),
 }  # fmt: skip
-"""Everything in them but what a later verb changes: `model_versions.state`, which its own event tells."""
+"""Everything in them but what a later verb changes: `model_versions.state` and `prediction_segments.replaced`."""
 _SCHEMA = 6
 """The version of the schema with which events began to answer for rows."""
 ALL = 1_000_000_000

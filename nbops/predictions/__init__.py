@@ -1,0 +1,1 @@
+"""What versions of models said of rows, and what turned out to be true: logged in segments, joined when they are asked for."""

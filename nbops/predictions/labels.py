@@ -1,0 +1,94 @@
+"""What turned out to be true, on its way in: a file of Parquet with `_id`, `_label` and, where rows say when it became known, `_observed`.
+
+Rows are sorted, so that the same labels in another order are the same file. A label is a double, or a class as text; null takes it back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nbops import duck
+from nbops.data.relation import Files, Relation, opened
+from nbops.duck import name
+from nbops.errors import SourceError
+from nbops.predictions import canonical, writing
+from nbops.predictions.requests import LogLabels
+from nbops.predictions.segments import Logged
+from nbops.records import new_id, now_us
+from nbops.store.client import Store
+
+_SHOWN = 3
+
+
+def log(  # noqa: PLR0913 - what the columns are
+    store: Store,
+    model: str,
+    data: Any,
+    *,
+    ids: tuple[str, ...],
+    label: str,
+    observed: str | None = None,
+    numeric: bool | None = None,
+) -> Logged:
+    """Keep what turned out to be true of rows, as `nbops.data.relation.opened` takes them; the same again is not kept twice.
+
+    `observed` is the column that says when it became known, now without one. `numeric` says whether labels are numbers; by default
+    the column's type does. Raises NotFound, UsageError, SourceError for rows without an id, labels that are no numbers and ids with
+    two labels of one time, Conflict, StoreFull.
+    """
+    now, segment = now_us(), new_id()
+    with writing.temporary(store) as path:
+        with opened(data, texts=ids) as relation:
+            canonical.known(relation.columns, *ids, label, *([observed] if observed else []))
+            is_number = canonical.is_number(relation.columns[label]) if numeric is None else numeric
+            found = _labels(relation, ids, label, observed, numeric=is_number)
+            needed = ("_id", "_observed") if observed else ("_id",)
+            rows = writing.write(_sorted(found), path, needed, told_of=found)
+        if not rows:
+            return Logged(None, 0, new=False)
+        with opened(Files(paths=(str(path),), format="parquet")) as relation:
+            _refuse_conflicts(relation, dated=observed is not None)
+            time = "epoch_us(_observed)" if observed else str(now)
+            sql = f"select count(*) filter (_label is null), min({time}), max({time}) from {relation.sql}"  # noqa: S608 - our own file
+            ((withdrawn, first, last),) = duck.rows(relation.connection, sql)
+        request = LogLabels(
+            segment_id=segment, model=model, written=writing.written(store, path), withdrawn=withdrawn, numeric=is_number,
+            dated=observed is not None, observed=last, first=first, last=last,
+        )  # fmt: skip
+    answer = store.write(request)[0]
+    return Logged(answer or segment, rows, None if answer is None else answer == segment)
+
+
+def _labels(relation: Relation, ids: tuple[str, ...], label: str, observed: str | None, *, numeric: bool) -> Relation:
+    columns = relation.columns
+    kind = columns[label]
+    if numeric and not canonical.is_number(kind):
+        value = f"try_cast({name(label)} as double)"
+        if (found := writing.faults(relation, f"{name(label)} is not null and {value} is null")).count:
+            raise SourceError(
+                f"Nothing was logged: {found} of {label!r} {'is' if found.count == 1 else 'are'} no number.",
+                hint="The model predicts numbers: give numbers, and nothing where the truth is not known.",
+            )
+    value = canonical.number(label, kind) if numeric else canonical.class_text(name(label), kind)
+    fields = {"_id": canonical.row_id(columns, ids), "_label": value}
+    if observed:
+        fields["_observed"] = canonical.moment(columns, observed)
+    listed = ", ".join(f"{field} as {column}" for column, field in fields.items())
+    return relation._replace(sql=f"(select {listed} from {relation.sql})")  # noqa: S608 - every name in it is quoted
+
+
+def _sorted(relation: Relation) -> Relation:
+    return relation._replace(sql=f"(select distinct * from {relation.sql} order by all)")  # noqa: S608 - of our own making
+
+
+def _refuse_conflicts(relation: Relation, *, dated: bool) -> None:
+    by = "_id, _observed" if dated else "_id"
+    twice = f"select distinct _id from {relation.sql} group by {by} having count(*) > 1"  # noqa: S608 - our own file
+    sql = f"select count(*), list_sort(min(_id, {_SHOWN})) from ({twice})"  # noqa: S608 - our own file
+    ((count, shown),) = duck.rows(relation.connection, sql)
+    if count:
+        told = ", ".join(map(repr, shown)) + (", …" if count > len(shown) else "")
+        raise SourceError(
+            f"Nothing was logged: {count:,} {'id has' if count == 1 else 'ids have'} two labels of one time: {told}.",
+            hint="Say which one is true, or name the column that tells when each became known: observed='…'.",
+        )

@@ -1,0 +1,55 @@
+"""What processes ask the owner to record about predictions and labels."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from nbops.records import Record
+from nbops.store.wire import Request
+
+
+class Written(Record):
+    """A file of Parquet that is kept as a blob; `low` and `high` are the first and the last of its ids, as texts compare."""
+
+    sha256: str
+    bytes: int
+    rows: int
+    low: str
+    high: str
+
+
+class LogPredictions(Request, tag="predictions.log"):
+    """Rows with what a version said of them; times in UTC microseconds, `columns` by name with their DuckDB types, rows by day.
+
+    Answers with the segment's id: that of the one before, when the same file is logged again and nothing came between.
+    """
+
+    spools: ClassVar[bool] = True
+
+    segment_id: str
+    model: str
+    version: int
+    written: Written
+    columns: dict[str, str]
+    first: int
+    last: int
+    days: dict[str, int]
+
+
+class LogLabels(Request, tag="labels.log"):
+    """What turned out to be true; `observed` is when it became known, where the rows do not say it themselves (`dated`).
+
+    Answers as `predictions.log`.
+    """
+
+    spools: ClassVar[bool] = True
+
+    segment_id: str
+    model: str
+    written: Written
+    withdrawn: int
+    numeric: bool
+    dated: bool
+    observed: int
+    first: int
+    last: int
