@@ -20,7 +20,7 @@ import msgspec
 from nbops.config import Settings
 from nbops.errors import NbopsError, StoreError
 from nbops.notify import smtp
-from nbops.notify.outbox import REVIEWERS
+from nbops.notify.outbox import OPERATORS, REVIEWERS
 from nbops.notify.requests import ClaimMessages, Message, Outcome, SettleMessage
 from nbops.records import Record, new_id
 from nbops.render import values
@@ -106,7 +106,7 @@ def _told(settings: Settings, message: Message, secret: Secret) -> Told:
 def _send(settings: Settings, message: Message, secret: Secret) -> None:
     """Raises _Hopeless, an error of ours, or OSError."""
     name = message.recipient
-    channels = {REVIEWERS: LOG, LOG: LOG, **settings.notify.channels}
+    channels = {REVIEWERS: LOG, OPERATORS: LOG, LOG: LOG, **settings.notify.channels}
     channel = channels.get(name, name if smtp.is_address(name) else "")
     if channel == LOG:
         _log(settings, message)

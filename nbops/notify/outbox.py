@@ -9,6 +9,8 @@ from nbops.store.commands import Bulk, Transaction
 
 REVIEWERS = "reviewers"
 """The channel of those who look at proposals."""
+OPERATORS = "operators"
+"""The channel of those who see to it that models and pipelines work."""
 
 _OUTBOX = Bulk.into(
     "core.outbox", message_id="uuid", kind="varchar", subject="varchar", recipient="varchar", title="varchar", text="varchar",
