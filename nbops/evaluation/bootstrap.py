@@ -15,7 +15,9 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from nbops.errors import UsageError
 from nbops.evaluation.answers import Answers
@@ -63,6 +65,24 @@ class Paired(Record):
     rows: int
     blocks: int | None
     undefined: int = 0
+
+
+class Apart(Record):
+    """A metric on later rows beside the same on earlier ones: later minus earlier, and later to earlier.
+
+    There is no interval where either side has none; the ratio needs an earlier value above zero, and its interval that in every draw.
+    """
+
+    metric: str
+    earlier: float | None
+    later: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    ratio: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    level: float
 
 
 def intervals(
@@ -136,11 +156,63 @@ def paired(
     )  # fmt: skip
 
 
+def apart(
+    earlier: Answers, later: Answers, name: str, *, level: float = 0.95, draws: int = 1000, seed: int = 0
+) -> Apart:
+    """How far a metric on `later` rows lies from that on `earlier` ones, both drawn independently, in the blocks of their answers.
+
+    The draws of each side are spread as far as its few units hide, and the interval reaches as far out as Student's t with Welch's and
+    Satterthwaite's degrees of freedom (1946). Raises as `intervals` does.
+    """
+    import numpy as np
+    from scipy import special
+
+    name = metric(earlier.task, name).name
+    first, second = (_side(one, name, level, draws, seed + at) for at, one in enumerate((earlier, later)))
+    difference = second.point - first.point
+    ratio = second.point / first.point if first.point > 0 else math.nan
+    told = Apart(
+        name, _told(first.point), _told(second.point), _told(difference), None, None, _told(ratio), None, None, level
+    )
+    spread = first.variance + second.variance
+    if min(first.freedom, second.freedom) < 1 or not spread > 0:
+        return told
+    together = spread**2 / (first.variance**2 / first.freedom + second.variance**2 / second.freedom)
+    to_either_side = float(special.stdtrit(together, (1 + level) / 2))
+    low, high = _ends(second.drawn - first.drawn, difference, to_either_side)
+    told = msgspec.structs.replace(told, low=low, high=high)
+    if not (first.point > 0 and np.nanmin(first.drawn) > 0):
+        return told
+    low, high = _ends(second.drawn / first.drawn, ratio, to_either_side)
+    return msgspec.structs.replace(told, ratio_low=low, ratio_high=high)
+
+
 def reach(units: float, level: float) -> float:
     """How many deviations of the draws an interval reaches to either side of their middle, Student's for so many units."""
     from scipy import special
 
     return float(special.stdtrit(units - 1, (1 + level) / 2) * (units / (units - 1)) ** 0.5)
+
+
+class _Side(NamedTuple):
+    """A metric on rows of their own: its value, its draws as far apart as they would be of many units, their variance and freedom."""
+
+    point: float
+    drawn: Floats
+    variance: float
+    freedom: float
+
+
+def _side(answers: Answers, name: str, level: float, draws: int, seed: int) -> _Side:
+    import numpy as np
+
+    chosen = _draws(answers, None, level, draws, seed)
+    drawn, units = chosen.of(answers, [name])[name], chosen.effective
+    known = drawn[np.isfinite(drawn)]
+    if units < 2 or not len(known):
+        return _Side(chosen.point(answers, [name])[name], drawn, math.nan, 0.0)
+    wide = known.mean() + (drawn - known.mean()) * (units / (units - 1)) ** 0.5
+    return _Side(chosen.point(answers, [name])[name], wide, float(np.nanvar(wide)), units - 1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -163,25 +235,36 @@ class _Draws:
         found = weighted(answers, names, self.unit, np.ones((1, self.weights.shape[1])))
         return {name: float(one[0]) for name, one in found.items()}
 
+    @property
+    def effective(self) -> float:
+        """How many units of equal size would tell as much."""
+        import numpy as np
+
+        sizes = np.bincount(self.unit, minlength=self.weights.shape[1])
+        return float(sizes.sum() ** 2 / (sizes**2).sum())
+
     def ends(self, drawn: Floats, point: float) -> tuple[float | None, float | None]:
         """The interval's ends, if there is one."""
-        import numpy as np
-        from scipy import special
+        effective = self.effective
+        return (None, None) if effective < 2 else _ends(drawn, point, reach(effective, self.level))
 
-        known = drawn[np.isfinite(drawn)]
-        sizes = np.bincount(self.unit, minlength=self.weights.shape[1])
-        effective = sizes.sum() ** 2 / (sizes**2).sum()
-        if effective < 2 or len(known) < (1 - _MOST_UNDEFINED) * len(drawn) or np.ptp(known) == 0:
-            return None, None
-        below = ((known < point).sum() + (known == point).sum() / 2 + 0.5) / (len(known) + 1)
-        shift = np.clip(special.ndtri(below), -_MOST_SHIFT, _MOST_SHIFT)
-        centred = known - known.mean()
-        skewness = (centred**3).mean() / (centred**2).mean() ** 1.5
-        acceleration = np.clip(skewness / 6, -_MOST_ACCELERATION, _MOST_ACCELERATION)
-        to_either_side = reach(effective, self.level)
-        asked = shift + np.array([-to_either_side, to_either_side])
-        low, high = np.quantile(known, special.ndtr(shift + asked / (1 - acceleration * asked)))
-        return float(low), float(high)
+
+def _ends(drawn: Floats, point: float, to_either_side: float) -> tuple[float | None, float | None]:
+    """The bias-corrected, accelerated ends that lie so many deviations from the middle, if the draws allow it."""
+    import numpy as np
+    from scipy import special
+
+    known = drawn[np.isfinite(drawn)]
+    if len(known) < (1 - _MOST_UNDEFINED) * len(drawn) or np.ptp(known) == 0:
+        return None, None
+    below = ((known < point).sum() + (known == point).sum() / 2 + 0.5) / (len(known) + 1)
+    shift = np.clip(special.ndtri(below), -_MOST_SHIFT, _MOST_SHIFT)
+    centred = known - known.mean()
+    skewness = (centred**3).mean() / (centred**2).mean() ** 1.5
+    acceleration = np.clip(skewness / 6, -_MOST_ACCELERATION, _MOST_ACCELERATION)
+    asked = shift + np.array([-to_either_side, to_either_side])
+    low, high = np.quantile(known, special.ndtr(shift + asked / (1 - acceleration * asked)))
+    return float(low), float(high)
 
 
 def _draws(answers: Answers, blocks: npt.ArrayLike | None, level: float, draws: int, seed: int) -> _Draws:

@@ -1,1 +1,1 @@
-"""Whether models in use still do what they were approved for: what is looked at by which policy, and what comes of it."""
+"""Monitoring: drift, performance from late labels and estimates without them, incidents, and what is asked of retraining."""
