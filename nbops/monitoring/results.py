@@ -1,0 +1,33 @@
+"""What came of looking at a window of a version's predictions: the report that is kept whole, as MessagePack."""
+
+from __future__ import annotations
+
+from nbops.monitoring.backtest import Backtest
+from nbops.monitoring.drift import Drift
+from nbops.monitoring.estimation import Estimation
+from nbops.monitoring.kept import Check
+from nbops.monitoring.performance import Performance
+from nbops.monitoring.signals import Signal
+from nbops.records import Record
+
+class WindowReport(Record):
+    """Everything that was found in a window, from `start` until before `until` (UTC microseconds); `baseline` says what it was held against.
+
+    `drift` is of all rows first, then of each slice. `notes` say what could not be looked at.
+    """
+
+    model: str
+    version: int
+    every: str
+    start: int
+    until: int
+    rows: int
+    labelled: int
+    baseline: str
+    drift: tuple[Drift, ...] = ()
+    performance: Performance | None = None
+    estimation: Estimation | None = None
+    backtest: Backtest | None = None
+    checks: tuple[Check, ...] = ()
+    signals: tuple[Signal, ...] = ()
+    notes: tuple[str, ...] = ()
