@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nbops.data.checking import check
     from nbops.errors import NbopsError
     from nbops.evaluation.decision import Costs, DecisionRule
+    from nbops.monitoring.drifting import drift
     from nbops.records import Input, Output, Secret
     from nbops.registry.formats import ModelVersionWarning
     from nbops.workspace._fluent import (
@@ -74,6 +75,7 @@ __all__ = [
     "compare",
     "dataset",
     "define_metric",
+    "drift",
     "evaluate",
     "load_model",
     "load_sweep",
@@ -101,6 +103,7 @@ __all__ = [
 
 _ELSEWHERE = {
     "check": "nbops.data.checking",
+    "drift": "nbops.monitoring.drifting",
     "ModelVersionWarning": "nbops.registry.formats",
     "NbopsError": "nbops.errors",
     "Run": "nbops.workspace._run",

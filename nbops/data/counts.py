@@ -84,6 +84,11 @@ class Numbers(Record, omit_defaults=True):
         at = self.at or (0,) * len(self.edges)
         return [between[0], *(count for pair in zip(at, between[1:], strict=True) for count in pair)]
 
+    def comparable_cells(self, other: Numbers) -> list[int]:
+        """As `cells`. Raises UsageError when the edges of `other` differ."""
+        self._comparable(other)
+        return self.cells()
+
     def cdf(self, x: float) -> float | None:
         """The share of values up to `x`: exact at an edge, else between two edges linear. None without values."""
         if not self.count:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from nbops.data.counts import Categories, Family, Ks, Numbers
+from nbops.data.counts import Categories, Family, Ks
 from nbops.errors import UsageError
 from nbops.records import Record
 from nbops.render import html, text, values
@@ -48,6 +48,27 @@ class ProfileView(View):
 
     def _lines(self) -> list[list[object]]:
         return [_line(name, column) for name, column in self.profile.columns.items()]
+
+
+def shares(column: ColumnProfile) -> list[float] | None:
+    """What is drawn of a column: the share of numbers in each of equal steps from the first edge to the last, or of each value.
+
+    Of texts those of the commonest. None where there is nothing to draw; profiles made alike are drawn alike.
+    """
+    if column.categories is not None:
+        total = column.categories.count
+        return [count / total for count in column.categories.counts[:_BARS]] if total else None
+    numbers = column.numbers
+    if numbers is None or not numbers.edges or not numbers.count:
+        return None
+    if numbers.atoms:
+        return [count / numbers.count for count in numbers.at]
+    low, high = numbers.edges[0], numbers.edges[-1]
+    if not math.isfinite(high - low):
+        return None
+    steps = [low + (high - low) * step / _BARS for step in range(_BARS + 1)]
+    reached = [numbers.cdf(step) or 0.0 for step in (math.nextafter(low, -math.inf), *steps[1:])]
+    return [later - earlier for earlier, later in pairwise(reached)]
 
 
 class ColumnDifference(Record):
@@ -173,9 +194,9 @@ def _line(name: str, column: ColumnProfile) -> list[object]:
     family, numbers, categories = column.family, column.numbers, column.categories
     if numbers is not None:
         ordered = (numbers.min, numbers.quantile(0.5), numbers.mean, numbers.max)
-        return [*line, *_told(ordered, family), "", _shares(numbers)]
+        return [*line, *_told(ordered, family), "", shares(column)]
     if categories is not None:
-        return [*line, None, None, None, None, _commonest(categories), list(categories.counts[:_BARS])]
+        return [*line, None, None, None, None, _commonest(categories), shares(column)]
     return [*line, None, None, None, None, "", None]
 
 
@@ -188,18 +209,6 @@ def _commonest(categories: Categories) -> str:
     total = categories.count
     pairs = sorted(zip(categories.levels, categories.counts, strict=True), key=lambda pair: -pair[1])[:_COMMONEST]
     return ", ".join(f"{values.shorten(value, 20)} {count / total:.0%}" for value, count in pairs if count)
-
-
-def _shares(numbers: Numbers) -> list[float] | None:
-    """The share of values in each of equal steps from the first edge to the last, or of each value where all are counted."""
-    if numbers.atoms:
-        return [float(count) for count in numbers.at] or None
-    if not numbers.edges or not math.isfinite(numbers.edges[-1] - numbers.edges[0]):
-        return None
-    low, high = numbers.edges[0], numbers.edges[-1]
-    steps = [low + (high - low) * step / _BARS for step in range(_BARS + 1)]
-    reached = [numbers.cdf(step) or 0.0 for step in (math.nextafter(low, -math.inf), *steps[1:])]
-    return [later - earlier for earlier, later in pairwise(reached)]
 
 
 def _percent(share: float | None) -> float | None:

@@ -22,7 +22,7 @@ from nbops.data.profile import ColumnProfile, Profile
 from nbops.data.relation import Relation, opened
 from nbops.data.tallies import SAMPLE, NumberTally, OtherTally, TextTally
 from nbops.duck import name
-from nbops.errors import SourceError
+from nbops.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,6 +39,7 @@ _NUMBERS = (
 _ORDERED = ("number", "date", "timestamp")
 _MICROSECONDS = {"s": 1_000_000, "ms": 1000, "us": 1}
 _BATCH_ROWS = 32_768
+_SLICED_ROWS = 8 * _BATCH_ROWS
 _DRAWN = f" using sample reservoir({SAMPLE} rows) repeatable (0)"
 _OPEN_FILES = 50
 _PRIME = 2_654_435_761
@@ -72,11 +73,112 @@ def profile(data: object, *, like: Profile | None = None, memory_limit: str = "5
                 readers = _Readers([one.name for one in asked if one.type == "VARCHAR"])
                 list(pool.map(partial(_read, groups, readers), asked, tallies))
     except (duck.errors(), pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise SourceError(
-            f"The data cannot be read: {str(error).strip().splitlines()[0]}",
-            hint="It may be damaged, or of another format than its name says.",
-        ) from error
+        raise _unreadable(error) from error
     return Profile(rows, dict(zip(relation.columns, _columns(tallies), strict=True)))
+
+
+Slice = tuple[()] | tuple[str, str]
+"""Which rows: all of them, or those where a column has a value."""
+
+
+def sliced(
+    data: object, by: Sequence[str], *, like: Profile, most: int = 50, memory_limit: str = "50%", threads: int = 2
+) -> dict[Slice, Profile]:
+    """As `profile(data, like=like)`, of all rows under `()` and in the same pass of those with each value of the columns `by`.
+
+    The values are the `most` commonest of `like`, texts or numbers that it counts each; one that no row has is there with no rows. What
+    `like` does not have, or has as another kind, is counted for its missing values only. Raises as `profile`.
+    """
+    import pyarrow as pa
+
+    cuts = [_cut(like, column, most) for column in by]
+    try:
+        with _relation(data, memory_limit, threads) as relation, ThreadPoolExecutor(threads) as pool:
+            asked = [one if one.like is not None else one._replace(family="other") for one in _asked(relation, like)]
+            names = [one.name for one in asked]
+            if absent := [cut.column for cut in cuts if cut.column not in names]:
+                raise UsageError(
+                    f"There is no column {absent[0]!r} to slice by.", hint=f"There are {', '.join(names) or 'none'}."
+                )
+            counts: dict[Slice, _Counted] = {(): _Counted(asked)}
+            counts |= {(cut.column, value): _Counted(asked) for cut in cuts for value in cut.values}
+            for batch in _joined(iter(_batches(relation, asked)), _SLICED_ROWS):
+                counts[()].add(batch, pool)
+                for cut in cuts:
+                    for value, rows in cut.split(batch, names.index(cut.column)):
+                        counts[cut.column, value].add(rows, pool)
+    except (duck.errors(), pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _unreadable(error) from error
+    return {part: one.profile() for part, one in counts.items()}
+
+
+class _Counted:
+    """Rows that are counted into a profile as they come."""
+
+    def __init__(self, asked: Sequence[_Asked]) -> None:
+        self._names, self._rows = [one.name for one in asked], 0
+        self._tallies = [one.tally() for one in asked]
+
+    def add(self, batch: pa.RecordBatch, pool: ThreadPoolExecutor) -> None:
+        """Count these too."""
+        self._rows += len(batch)
+        list(pool.map(_add, self._tallies, batch.columns))
+
+    def profile(self) -> Profile:
+        """What has been counted."""
+        return Profile(self._rows, dict(zip(self._names, _columns(self._tallies), strict=True)))
+
+
+class _Cut(NamedTuple):
+    """A column to slice by, and its values as they are called and as they come."""
+
+    column: str
+    values: Sequence[str]
+    keys: pa.Array
+
+    def split(self, batch: pa.RecordBatch, place: int) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """The rows of each value that there is."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        found = batch.column(place).cast(self.keys.type)
+        codes = np.from_dlpack(pc.index_in(found, self.keys).fill_null(-1))
+        order = codes.argsort(kind="stable")
+        ends = codes[order].searchsorted(range(len(self.values) + 1))
+        # Taken once in their order, the rows of each value are a stretch of the same memory.
+        ordered = batch.take(pa.array(order))
+        for value, start, end in zip(self.values, ends[:-1].tolist(), ends[1:].tolist(), strict=True):
+            if end > start:
+                yield value, ordered.slice(start, end - start)
+
+
+def _cut(like: Profile, column: str, most: int) -> _Cut:
+    import pyarrow as pa
+
+    counted: Iterable[tuple[float | str, int]] = ()
+    told = like[column]
+    if told.categories is not None:
+        counted = zip(told.categories.levels, told.categories.counts, strict=True)
+    elif told.family == "number" and told.numbers is not None and told.numbers.atoms:
+        counted = zip(told.numbers.edges, told.numbers.at, strict=True)
+    keys = [key for key, _ in sorted(counted, key=lambda pair: -pair[1])[:most]]
+    if not keys:
+        raise UsageError(
+            f"Column {column!r} has no values to slice by.",
+            hint="Slice by texts, or by numbers of which few differ; put others into groups first.",
+        )
+    called = [key if isinstance(key, str) else f"{key:.15g}" for key in keys]
+    return _Cut(column, called, pa.array(keys, pa.string() if isinstance(keys[0], str) else pa.float64()))
+
+
+def as_double(column: str, kind: Family) -> str:
+    """A number, or the days or microseconds of a date or timestamp, as SQL; `column` is SQL already."""
+    if kind == "number":
+        return f"{column}::double"
+    counted = f"{column} - date '1970-01-01'" if kind == "date" else f"epoch_us({column})"
+    infinite = f"if({column} > '1970-01-01', 'inf', '-inf')::double"
+    return f"case when isinf({column}) then {infinite} else ({counted})::double end"
 
 
 class _Asked(NamedTuple):
@@ -96,17 +198,9 @@ class _Asked(NamedTuple):
     def sql(self) -> str:
         """What a scratch engine selects for its tally."""
         column = name(self.name)
-        match self.family:
-            case "number":
-                return f"{column}::double"
-            case "date" | "timestamp":
-                counted = f"{column} - date '1970-01-01'" if self.family == "date" else f"epoch_us({column})"
-                infinite = f"if({column} > '1970-01-01', 'inf', '-inf')::double"
-                return f"case when isinf({column}) then {infinite} else ({counted})::double end"
-            case "category":
-                return f"{column}::varchar" if self.type == "UUID" else column
-            case "other":
-                return f"{column} is null"
+        if self.family == "category":
+            return f"{column}::varchar" if self.type == "UUID" else column
+        return as_double(column, self.family) if self.family in _ORDERED else f"{column} is null"
 
     def tally(self) -> Tally:
         """What counts it."""
@@ -130,14 +224,22 @@ def _relation(data: object, memory_limit: str, threads: int) -> Iterator[Relatio
 def _asked(relation: Relation, like: Profile | None) -> list[_Asked]:
     asked = []
     for column, told in relation.columns.items():
-        family, other = _family(told), like.columns.get(column) if like is not None else None
+        kind, other = family(told), like.columns.get(column) if like is not None else None
         # The names of an enumeration may be many.
         short = "ENUM" if told.startswith("ENUM") else told
-        asked.append(_Asked(column, short, family, other if other is not None and other.family == family else None))
+        asked.append(_Asked(column, short, kind, other if other is not None and other.family == kind else None))
     return asked
 
 
-def _family(told: str) -> Family:
+def _unreadable(error: Exception) -> SourceError:
+    return SourceError(
+        f"The data cannot be read: {str(error).strip().splitlines()[0]}",
+        hint="It may be damaged, or of another format than its name says.",
+    )
+
+
+def family(told: str) -> Family:
+    """How a column of this DuckDB type is counted."""
     base = told.partition("(")[0]
     if told.endswith("]"):
         return "other"
@@ -192,14 +294,14 @@ def _batches(relation: Relation, asked: Sequence[_Asked], drawn: str = "") -> pa
     return duck.batches(relation.connection, f"select {selected} from {relation.sql}{drawn}", (), _BATCH_ROWS)
 
 
-def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _joined(batches: Iterable[pa.RecordBatch], rows: int = _BATCH_ROWS // 2) -> Iterator[pa.RecordBatch]:
     """The same rows, small batches put together: each costs the same however few its rows are."""
     import pyarrow as pa
 
     held: list[pa.RecordBatch] = []
     for batch in batches:
         held.append(batch)
-        if sum(map(len, held)) >= _BATCH_ROWS // 2:
+        if sum(map(len, held)) >= rows:
             yield from pa.Table.from_batches(held).combine_chunks().to_batches() if len(held) > 1 else held
             held = []
     if held:

@@ -135,6 +135,8 @@ def _content(column: Column, cell: Shown) -> str:
         inner = svg.sparkline(cell.value)
     elif column.kind == "histogram" and isinstance(cell.value, Sequence):
         inner = svg.histogram(cell.value)
+    elif column.kind == "histograms" and isinstance(cell.value, Sequence):
+        inner = svg.histograms(*cell.value)
     if cell.mark is None:
         return inner
     sign = element("span", SIGNS[cell.mark], role="img", aria_label=cell.mark, title=cell.mark, style="font-size:.85em")

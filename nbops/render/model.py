@@ -13,7 +13,7 @@ from nbops.errors import UsageError
 from nbops.records import Better, Record
 from nbops.render import values
 
-Kind = Literal["text", "prose", "number", "time", "code", "status", "trend", "histogram"]
+Kind = Literal["text", "prose", "number", "time", "code", "status", "trend", "histogram", "histograms"]
 Mark = Literal["best", "changed"]
 Along = Literal["columns", "rows"]
 
@@ -41,7 +41,8 @@ class Html(str):
 class Column(Record):
     """One column. `kind` decides alignment and format.
 
-    Prose is text that is not cut, a time is text already, trend and histogram are sequences of numbers. With `better` its best number
+    Prose is text that is not cut, a time is text already, trend and histogram are sequences of numbers, histograms are two of them, before
+    and after. With `better` its best number
     gets a star.
     """
 

@@ -262,6 +262,38 @@ def histogram(shares: Sequence[object], *, width: int = 120, height: int = 18) -
     )
 
 
+def histograms(then: Sequence[object], now: Sequence[object], *, width: int = 120, height: int = 24) -> Html:
+    """Two histograms of the same steps over each other, the size of a word: bars of what was, a line of what is."""
+    before, after = ([max(values.finite(share) or 0.0, 0.0) for share in shares] for shares in (then, now))
+    highest, step = max([*before, *after], default=0.0) or 1.0, width / max(len(before), len(after), 1)
+    bars = "".join(
+        f"M{coordinate(place * step)} {height}v{coordinate(-share / highest * height)}h{coordinate(step * 0.85)}V{height}z"
+        for place, share in enumerate(before)
+        if share
+    )
+    heights = [height - 1 - share / highest * (height - 2) for share in after]
+    tops = [draw.Spot((place + end) * step, y) for place, y in enumerate(heights) for end in (0, 1)]
+    farthest = max(
+        range(min(len(before), len(after))), key=lambda place: abs(after[place] - before[place]), default=None
+    )
+    said = (
+        "no values"
+        if farthest is None
+        else f"{len(before)} bars; the largest change is at number {farthest + 1}, from {before[farthest]:.1%} to {after[farthest]:.1%}"
+    )
+    return element(
+        "svg",
+        element("path", d=bars, fill=draw.GREY, fill_opacity=0.5),
+        draw.Pen(draw.ORANGE, weight=1.5).draw(draw.path(tops)),
+        viewBox=f"0 0 {width} {height}",
+        width=width,
+        height=height,
+        role="img",
+        aria_label=said,
+        style="vertical-align:middle",
+    )
+
+
 def _courses(lines: Sequence[Line]) -> tuple[list[str], list[list[tuple[float, float | None]]]]:
     """The names of the steps, if they have names, and each line as places along x with finite values or gaps."""
     for source in lines:

@@ -21,7 +21,7 @@ _WIDEST = 8
 
 ICONS: dict[Tone, str] = {"good": "✓", "bad": "✗", "attention": "▲", "busy": "●", "waiting": "○", "neutral": "·"}
 _WORDS: dict[Tone, tuple[str, ...]] = {
-    "good": ("finished", "passed", "ok", "approved", "healed", "closed", "fresh", "taken"),
+    "good": ("finished", "passed", "ok", "approved", "healed", "closed", "fresh", "taken", "same"),
     "bad": ("failed", "lost", "rejected", "refused", "failing", "unreadable"),
     "attention": (
         "warning",
@@ -34,9 +34,10 @@ _WORDS: dict[Tone, tuple[str, ...]] = {
         "late",
         "unchecked",
         "never",
+        "differs",
     ),
     "busy": ("running",),
-    "waiting": ("waiting", "open", "queued", "paused"),
+    "waiting": ("waiting", "open", "queued", "paused", "learning"),
 }
 _TONES: dict[str, Tone] = {word: tone for tone, words in _WORDS.items() for word in words}
 
