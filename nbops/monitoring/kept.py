@@ -88,6 +88,7 @@ class PerformanceRow(Record):
     ratio_high: float | None = None
     standing: str | None = None
     sentence: str | None = None
+    band: float | None = None
 
 
 class KeepWindow(Request, tag="monitoring.window"):

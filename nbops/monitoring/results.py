@@ -10,6 +10,7 @@ from nbops.monitoring.performance import Performance
 from nbops.monitoring.signals import Signal
 from nbops.records import Record
 
+
 class WindowReport(Record):
     """Everything that was found in a window, from `start` until before `until` (UTC microseconds); `baseline` says what it was held against.
 

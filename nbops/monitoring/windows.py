@@ -73,6 +73,15 @@ def days(window: Window, in_zone: ZoneInfo) -> list[Window]:
     return complete(window.start, window.until, "day", in_zone)
 
 
+def months_before(when: datetime, count: int, in_zone: ZoneInfo) -> Window:
+    """The last `count` full months that ended by a moment."""
+    last = containing(when, "month", in_zone)
+    first = last
+    for _ in range(count):
+        first = containing(first.start - timedelta(microseconds=1), "month", in_zone)
+    return Window(first.start, last.start)
+
+
 def of_day(day: date, every: Every, in_zone: ZoneInfo) -> Window:
     """The window that a day of the zone belongs to."""
     return containing(_begin(day, in_zone), every, in_zone)

@@ -41,7 +41,7 @@ create table core.drift (
 create table core.performance (
     window_id uuid not null, slice varchar, metric varchar not null, kind varchar not null check (kind in ('realised', 'estimated')),
     value double, low double, high double, unit varchar not null, rows bigint not null, laboratory double, ratio double, ratio_low double,
-    ratio_high double, standing varchar, sentence varchar
+    ratio_high double, standing varchar, sentence varchar, band double
 );
 
 create table core.checks (
@@ -117,7 +117,7 @@ join core.drift d on d.window_id = w.window_id;
 create view main.performance as
 select
     w.model, w.version, w.start, w.until, p.slice, p.metric, p.kind, p.value, p.low, p.high, p.unit, p.rows, p.laboratory, p.ratio,
-    p.ratio_low, p.ratio_high, p.standing, p.sentence, p.window_id
+    p.ratio_low, p.ratio_high, p.standing, p.sentence, p.band, p.window_id
 from main.monitor_windows w
 join core.performance p on p.window_id = w.window_id;
 
