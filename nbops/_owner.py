@@ -20,6 +20,7 @@ DOMAINS = (
     "nbops.data.commands",
     "nbops.tracking.commands",
     "nbops.registry.commands",
+    "nbops.monitoring.commands",
     "nbops.promotion.commands",
 )
 

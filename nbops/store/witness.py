@@ -68,6 +68,18 @@ TABLES = {
         ),
         f"'an act on ' || {_REVIEW}",
     ),
+    "monitor_policies": Witnessed(("model", "policy", "why", "epoch_us(time)", *_WHO), "'a monitoring policy of ' || model"),
+    "incidents": Witnessed(
+        ("incident_id::varchar", "subject", "cause", "kind", "version", "epoch_us(created)", *_WHO),
+        "'incident ' || right(incident_id::varchar, 8) || ' of ' || subject",
+    ),
+    "incident_acts": Witnessed(
+        (
+            "incident_id::varchar", "act", "severity", "text", "epoch_us(window_start)", "epoch_us(until)", "told", "epoch_us(time)",
+            *_WHO,
+        ),
+        "'an act on incident ' || right(incident_id::varchar, 8)",
+    ),
 }  # fmt: skip
 """Everything in them but what a later verb changes: `model_versions.state`, which its own event tells."""
 _SCHEMA = 6
