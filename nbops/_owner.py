@@ -20,7 +20,11 @@ DOMAINS = (
     "nbops.data.commands",
     "nbops.tracking.commands",
     "nbops.registry.commands",
+<<<<<<< HEAD
     "nbops.predictions.commands",
+=======
+    "nbops.monitoring.commands",
+>>>>>>> incidents
     "nbops.promotion.commands",
 )
 

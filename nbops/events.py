@@ -172,6 +172,27 @@ class ReviewActed(Event, tag="review.acted"):
     rows: Rows
 
 
+class MonitoringChanged(Event, tag="monitoring.changed"):
+    """By which policy a model is monitored was said anew; `policy` is all of it as JSON."""
+
+    policy: str
+    why: str | None
+    rows: Rows
+
+
+class IncidentActed(Event, tag="incident.acted"):
+    """An incident opened, went on, got better or worse or ended, or a person did something about it; `window` is UTC microseconds."""
+
+    incident_id: str
+    cause: str
+    act: str
+    severity: str
+    text: str
+    window: int | None
+    until: int | None
+    rows: Rows
+
+
 class ModelTrusted(Event, tag="model.trusted"):
     """Somebody answered for what a model brings, and loaded it: `types` by name, its `code`, or a `pickle`."""
 

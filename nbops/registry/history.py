@@ -190,6 +190,16 @@ def _(event: events.ReviewActed) -> str:
 
 
 @sentence.register
+def _(event: events.MonitoringChanged) -> str:
+    return f"how it is monitored was said{_because(event.why)}"
+
+
+@sentence.register
+def _(event: events.IncidentActed) -> str:
+    return f"incident {short(event.incident_id)} ({event.cause}) {event.act}{_because(event.text)}"
+
+
+@sentence.register
 def _(event: events.ModelTrusted) -> str:
     brought = [*event.types, *event.code, *(["a pickle"] if event.pickle else [])]
     return f"{event.subject.removeprefix('model:')} loaded with trust in {', '.join(brought) or 'nothing'}"

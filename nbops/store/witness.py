@@ -68,6 +68,7 @@ TABLES = {
         ),
         f"'an act on ' || {_REVIEW}",
     ),
+<<<<<<< HEAD
     "prediction_segments": Witnessed(
         (
             "segment_id::varchar", "model", "version", "sha256", "rows", "bytes", "columns", "epoch_us(first)", "epoch_us(last)", "low",
@@ -81,6 +82,19 @@ TABLES = {
             "epoch_us(first)", "epoch_us(last)", "low", "high", "epoch_us(time)", "place", *_WHO,
         ),
         "'segment ' || right(segment_id::varchar, 8) || ' of labels of ' || model",
+=======
+    "monitor_policies": Witnessed(("model", "policy", "why", "epoch_us(time)", *_WHO), "'a monitoring policy of ' || model"),
+    "incidents": Witnessed(
+        ("incident_id::varchar", "subject", "cause", "kind", "version", "epoch_us(created)", *_WHO),
+        "'incident ' || right(incident_id::varchar, 8) || ' of ' || subject",
+    ),
+    "incident_acts": Witnessed(
+        (
+            "incident_id::varchar", "act", "severity", "text", "epoch_us(window_start)", "epoch_us(until)", "told", "epoch_us(time)",
+            *_WHO,
+        ),
+        "'an act on incident ' || right(incident_id::varchar, 8)",
+>>>>>>> incidents
     ),
 }  # fmt: skip
 """Everything in them but what a later verb changes: `model_versions.state` and `prediction_segments.replaced`."""

@@ -86,10 +86,10 @@ class Near:
         self.settings = inside.settings
         self._inside = inside
 
-    def read(self, sql: str, values: Sequence[object] = ()) -> Table:
+    def read(self, sql: str, values: Sequence[object] = (), limit: int = 1_000_000) -> Table:
         """The rows of one SELECT."""
         guard.check(duck.cursor(self._inside.opened.connection), sql)
-        rows = [list(row) for row in self._inside.rows(sql, *values)]
+        rows = [list(row) for row in self._inside.rows(sql, *values)[:limit]]
         return Table(columns=[], rows=rows, truncated=False)
 
 
