@@ -20,11 +20,9 @@ DOMAINS = (
     "nbops.data.commands",
     "nbops.tracking.commands",
     "nbops.registry.commands",
-<<<<<<< HEAD
     "nbops.predictions.commands",
-=======
     "nbops.monitoring.commands",
->>>>>>> incidents
+    "nbops.monitoring.keeping",
     "nbops.promotion.commands",
 )
 

@@ -243,5 +243,37 @@ class LabelsLogged(Event, tag="labels.logged"):
     rows: Rows
 
 
+class WindowJudged(Event, tag="window.judged"):
+    """A window of predictions was looked at, from `start` until before `until` (UTC microseconds); `report` is a blob's hash."""
+
+    version: int
+    start: int
+    until: int
+    report: str
+    rows: Rows
+
+
+class RetrainAsked(Event, tag="retrain.asked"):
+    """A new version is to be trained, because of an incident, by a schedule, or because a person wants it."""
+
+    request_id: str
+    cause: str
+    incident_id: str | None
+    reason: str
+    rows: Rows
+
+
+class RetrainActed(Event, tag="retrain.acted"):
+    """What became of a wish for a retraining."""
+
+    request_id: str
+    act: str
+    run_id: str | None
+    version: int | None
+    review_id: str | None
+    message: str
+    rows: Rows
+
+
 EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())
 """Every kind of event, for the documentation and the audit."""

@@ -49,7 +49,7 @@ class _Incident(Record):
 
 
 @command(SetMonitorPolicy)
-def set_policy(tx: Transaction, request: SetMonitorPolicy) -> int:
+def setpolicy_of(tx: Transaction, request: SetMonitorPolicy) -> int:
     """Keep a policy, unless it is in force already."""
     tx.personal(f"To change how {request.model} is monitored")
     aliases.known_model(tx, request.model)
@@ -82,7 +82,7 @@ def keep(tx: Transaction, request: KeepSignals) -> list[Change]:
             f"A window from {at(wrong.start)} until {at(wrong.until)} holds nothing." if wrong else "Nothing was seen."
         )
         raise UsageError(told, hint="Say of all that was looked at how it was, in windows that end after they begin.")
-    policy = _policy(tx, subject)
+    policy = policy_of(tx, subject)
     causes = _put(tx, subject, request.signals)
     return [change for cause in sorted(causes) for change in _judge(tx, policy, subject, cause)]
 
@@ -114,11 +114,11 @@ def act_on(tx: Transaction, request: ActOnIncident) -> bool:
     )  # fmt: skip
     if heard:
         title, lines = telling.closing(found.incident_id, found.subject, found.cause, tx.actor.name, text)
-        outbox.put(tx, "incident closed", found.subject, _whom(_policy(tx, found.subject), heard), title, *lines)
+        outbox.put(tx, "incident closed", found.subject, _whom(policy_of(tx, found.subject), heard), title, *lines)
     return True
 
 
-def _policy(tx: Transaction, subject: str) -> MonitorPolicy:
+def policy_of(tx: Transaction, subject: str) -> MonitorPolicy:
     """The policy in force; pipelines have the one that holds when nothing is said."""
     found = tx.rows(
         "select policy from core.monitor_policies where model = ? order by seq desc limit 1",

@@ -39,7 +39,7 @@ def estimated_rows(report: WindowReport) -> Iterator[PerformanceRow]:
 
 
 def _of_column(one: ColumnDrift, part: str | None) -> DriftRow:
-    found, away = one.values, one.distances
+    found, away = one.moved, one.distances
     ks = away.ks
     return DriftRow(
         slice=part,
@@ -117,7 +117,11 @@ def _estimated(report: WindowReport, task: Task, one: Estimated, stands: Standin
     standing = "beyond" if surely else "perhaps" if beyond else "within"
     ratio = one.value / stands.laboratory if stands.laboratory else None
     told = f"{one.metric} seems to be {values.number(one.value)}{f' {row.unit}' if row.unit else ''}"
-    times = f", {values.number(ratio)} times the laboratory's {values.number(stands.laboratory)}" if ratio is not None else ""
+    times = (
+        f", {values.number(ratio)} times the laboratory's {values.number(stands.laboratory)}"
+        if ratio is not None
+        else ""
+    )
     words = {"within": "within", "perhaps": "perhaps beyond", "beyond": "beyond"}[standing]
     return msgspec.structs.replace(
         row, laboratory=stands.laboratory, ratio=ratio, standing=standing,

@@ -75,7 +75,9 @@ class _Judging:
             if one.change == "new":
                 continue
             kind: Kind = "prediction" if is_answer(one.column) else "drift"
-            yield self._signal(kind, "", "learning" if few else _STATES[one.verdict], f"{of}{one.sentence}", f"{of}{one.column}")
+            yield self._signal(
+                kind, "", "learning" if few else _STATES[one.verdict], f"{of}{one.sentence}", f"{of}{one.column}"
+            )
 
     def _estimate(self) -> Iterator[Signal]:
         found, tested = self.report.estimation, self.report.backtest
@@ -86,7 +88,9 @@ class _Judging:
             if tested is not None and not tested.usable:
                 state = "unknown"
             realised = self.report.performance
-            if realised is not None and any(one.metric == row.metric and one.where != "unknown" for one in realised.standings):
+            if realised is not None and any(
+                one.metric == row.metric and one.where != "unknown" for one in realised.standings
+            ):
                 # The truth is known: what seemed to be does not count any more.
                 state = "fine"
             yield self._signal("estimate", row.metric, state, row.sentence or "")

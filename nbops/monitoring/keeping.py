@@ -28,10 +28,13 @@ _TEXTS = ("slice", "column", "verdict", "sentence", "metric", "kind", "unit", "s
 
 
 def _of(table: str, kind: type[DriftRow | PerformanceRow], **renamed: str) -> Bulk:
-    types = {name: "varchar" if name in _TEXTS else "bigint" if name == "rows" else "double" for name in kind.__struct_fields__}
+    types = {
+        name: "varchar" if name in _TEXTS else "bigint" if name == "rows" else "double"
+        for name in kind.__struct_fields__
+    }
     columns = {renamed.get(name, name): told for name, told in types.items()}
     listed = ", ".join(f'"{name}"' for name in ("window_id", *columns))
-    return Bulk(f"insert into {table} ({listed}) select * from {{rows}}", window_id="uuid", **columns)
+    return Bulk(f"insert into {table} ({listed}) select * from {{rows}}", window_id="uuid", **columns)  # noqa: S608 - of our own making
 
 
 _DRIFT = _of("core.drift", DriftRow, column="column_name")
@@ -81,10 +84,15 @@ def keep_window(tx: Transaction, request: KeepWindow) -> list[Change]:
         )  # fmt: skip
     tx.event(
         WindowJudged(
-            subject=f"model:{model}", version=version, start=request.start, until=request.until, report=request.report_sha256, rows=put
+            subject=f"model:{model}",
+            version=version,
+            start=request.start,
+            until=request.until,
+            report=request.report_sha256,
+            rows=put,
         )
     )
-    changes = commands.keep(tx, KeepSignals(subject=f"model:{model}", signals=request.signals))
+    changes: list[Change] = commands.keep(tx, KeepSignals(subject=f"model:{model}", signals=request.signals))
     for change in changes:
         if change.act == "opened" and change.cause.partition(":")[0] in _QUALITY:
             _wish(tx, request, change)
@@ -117,7 +125,9 @@ def act(tx: Transaction, request: ActOnRetrain) -> None:
         )
     model, state = found[0]
     if state != request.expected:
-        raise Conflict(f"The request is {state} by now, not {request.expected}.", hint="Somebody else is at it: look again.")
+        raise Conflict(
+            f"The request is {state} by now, not {request.expected}.", hint="Somebody else is at it: look again."
+        )
     if request.act == "withdrawn":
         tx.personal(f"To withdraw a request for a retraining of {model}")
     tx.run(

@@ -58,6 +58,13 @@ class Performance(Record):
     min_labels: _AtLeastOne = 100
 
 
+class Value(Record):
+    """What an error of one unit of the target costs, in a unit of money or of whatever is lost."""
+
+    per_unit_error: Annotated[float, msgspec.Meta(gt=0, le=_MOST)] | None = None
+    unit: str = ""
+
+
 class OpenAfter(Record):
     """So many odd windows of the last `of` open an incident."""
 
@@ -130,7 +137,9 @@ class MonitorPolicy(Record):
     warmup: Warmup = Warmup()
     drift: Drift = Drift()
     slices: tuple[str, ...] = ()
+    contract: str | None = None
     performance: Performance = Performance()
+    value: Value = Value()
     estimate: bool = True
     open_after: OpenAfter = OpenAfter()
     close_after: _AtLeastOne = 3

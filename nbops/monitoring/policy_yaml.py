@@ -25,6 +25,7 @@ from nbops.monitoring.policy import (
     Retrain,
     Season,
     Severities,
+    Value,
     Warmup,
 )
 from nbops.records import Record
@@ -42,11 +43,15 @@ KEYS: dict[str, str] = {
     "drift.effect": "The least population stability index that counts: 0.1 is little, 0.25 is much.",
     "drift.p": "How unlikely it has to be without any change, over all columns together; from 0 to 1.",
     "slices": "Columns whose values are looked at apart, such as [carrier].",
+    "contract": "The contract that the rows have to keep, as a file of the project such as contracts/flights.yaml; null: none.",
     "performance": "When the realised error, or score, is bad.",
     "performance.metric": "The metric, such as mae; null: the one that the version was evaluated by.",
     "performance.worse_than": "How many times as bad as in the laboratory, above 1: 1.25 is a quarter worse; null: does not matter.",
     "performance.limit": "What it has to keep whatever the laboratory said, in the metric's unit; null: no limit.",
     "performance.min_labels": "With fewer labels in a window it is not known.",
+    "value": "Of a model that predicts numbers, what an error costs. A decision rule brings its own costs.",
+    "value.per_unit_error": "What is lost with each unit of the error, such as 2.5; null: it is not said.",
+    "value.unit": "In which unit, such as EUR.",
     "estimate": "Whether quality is estimated until labels arrive: true or false.",
     "open_after": "An incident opens after so many odd windows of the last few: 2 of 3. What breaks a rule for data opens one at once.",
     "close_after": "It closes by itself after so many good windows in a row.",
@@ -80,7 +85,7 @@ KEYS: dict[str, str] = {
 
 _PARTS: dict[str, type[Record]] = {
     "": MonitorPolicy, "warmup": Warmup, "drift": Drift, "performance": Performance, "open_after": OpenAfter,
-    "severities": Severities, "notify": Notify, "retrain": Retrain, "seasons": Season,
+    "severities": Severities, "notify": Notify, "retrain": Retrain, "seasons": Season, "value": Value,
 }  # fmt: skip
 _SPANS = ("retrain.cooldown", "retrain.every")
 _BASELINES = ("reference", "previous", "year ago")

@@ -12,7 +12,7 @@ from nbops.records import Record
 
 
 class WindowReport(Record):
-    """Everything that was found in a window, from `start` until before `until` (UTC microseconds); `baseline` says what it was held against.
+    """Everything that was found in a window, from `start` until before `until` (UTC microseconds), held against the `baseline`.
 
     `drift` is of all rows first, then of each slice. `notes` say what could not be looked at.
     """

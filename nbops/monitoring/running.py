@@ -15,7 +15,7 @@ import msgspec
 from nbops.data import checking, profiling
 from nbops.data.profile import Profile
 from nbops.errors import NbopsError, NotFound, UsageError
-from nbops.evaluation.answers import Answers, class_name
+from nbops.evaluation.answers import Answers, Task, class_name
 from nbops.evaluation.assumptions import hold
 from nbops.evaluation.metrics import metric
 from nbops.monitoring import baseline, estimation, flat, judging, performance, policies, rows, windows
@@ -127,22 +127,31 @@ class _Look:
         """The complete windows that hold predictions and were not looked at yet, or whose rows or labels changed since."""
         key = [self.model, self.number]
         first, last = self.store.read(
-            "select epoch_us(min(first)), epoch_us(max(last)) from prediction_segments where model = ? and version = ?", key
+            "select epoch_us(min(first)), epoch_us(max(last)) from prediction_segments where model = ? and version = ?",
+            key,
         ).rows[0]
         known = {row[0] for row in self.store.read(
             "select epoch_us(start) from monitor_windows where model = ? and version = ? and every = ?", [*key, self.policy.window]
         ).rows}  # fmt: skip
-        since = self.store.read("select coalesce(max(place), 0) from monitor_runs where model = ? and version = ?", key).rows[0][0]
+        since = self.store.read(
+            "select coalesce(max(place), 0) from monitor_runs where model = ? and version = ?", key
+        ).rows[0][0]
         changed = joining.changed(self.store, self.model, self.number, since)
         self._place = changed.seq
         there = [one for one in windows.complete(at(first), when, self.policy.window, self.zone) if one.span[0] <= last]
-        return [one for one in there if again or one.span[0] not in known or any(_within(day, one) for day in changed.days)]
+        return [
+            one for one in there if again or one.span[0] not in known or any(_within(day, one) for day in changed.days)
+        ]
 
     def end(self, when: datetime) -> None:
         """Remember that everything that was logged is looked at."""
         self.store.write(
             EndMonitoring(
-                model=self.model, version=self.number, place=self._place, until=int(when.timestamp() * 1e6), windows=self._done
+                model=self.model,
+                version=self.number,
+                place=self._place,
+                until=int(when.timestamp() * 1e6),
+                windows=self._done,
             )
         )
 
@@ -167,7 +176,11 @@ class _Look:
 
     def becomes_base(self, table: pa.Table) -> Baseline:
         """What a version without a reference is held against: its first window."""
-        columns = [name for name in table.column_names if not name.startswith("_") or judging.is_answer(name) or name == baseline.TRUTH]
+        columns = [
+            name
+            for name in table.column_names
+            if not name.startswith("_") or judging.is_answer(name) or name == baseline.TRUTH
+        ]
         found = Baseline(profiling.profile(table.select(columns)))
         baseline.keep(self.store, self.model, self.number, found)
         self.__dict__["base"] = found
@@ -178,10 +191,12 @@ class _Look:
         """How its predictions are read."""
         manifest = self.version.manifest
         classes = tuple(class_name(label) for label in manifest.output.classes or ())
-        task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
+        task: Task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
         unit = self.card.unit or (self.held.asked.unit if self.held is not None else "")
+        told = self.policy.value
+        value = None if told.per_unit_error is None else rows.PerUnitError(told.per_unit_error, told.unit)
         return Question(
-            task=task, classes=classes, unit=unit if task == "regression" else "", rule=manifest.rule, value=self.policy.value,
+            task=task, classes=classes, unit=unit if task == "regression" else "", rule=manifest.rule, value=value,
             slices=self.policy.slices, zone=self.policy.timezone,
         )  # fmt: skip
 
@@ -203,7 +218,9 @@ class _Look:
     def bound(self) -> Bound:
         """How bad it may get."""
         told = self.policy.performance
-        usual = performance.default_bound(self.question.task, probabilities=self.promised is None or self.promised.probabilities is not None)
+        usual = performance.default_bound(
+            self.question.task, probabilities=self.promised is None or self.promised.probabilities is not None
+        )
         name = told.metric or (self.held.assessment.metric if self.held is not None else usual.metric)
         if told.limit is not None and told.worse_than is None:
             return Bound(name, limit=told.limit)
@@ -224,15 +241,12 @@ class _Look:
         if self.promised is None or self.laboratory is None:
             return "it was never held against rows with known truth"
         try:
-            return estimation.learn(self.promised, self._features(self.laboratory))
+            return estimation.learn(self.promised, self.features(self.laboratory))
         except NbopsError as error:
             return error.message
 
     def features(self, frame: pd.DataFrame) -> pd.DataFrame | None:
         """The columns that the model takes, if all were logged."""
-        return self._features(frame)
-
-    def _features(self, frame: pd.DataFrame) -> pd.DataFrame | None:
         signature = self.version.manifest.signature
         names = [column.name for column in signature.columns] if signature is not None else []
         return frame[names] if names and {*names} <= {*frame.columns} else None
@@ -243,9 +257,9 @@ class _Look:
         if self.laboratory is None or self.base is None or not self.policy.slices:
             return {}
         columns = [name for name in self.base.profile.columns if name in self.laboratory.columns]
-        return profiling.sliced(self.laboratory[columns], self._slices(columns), like=self.base.profile)
+        return profiling.sliced(self.laboratory[columns], self.slices(columns), like=self.base.profile)
 
-    def _slices(self, columns: Sequence[str]) -> list[str]:
+    def slices(self, columns: Sequence[str]) -> list[str]:
         return [name for name in self.policy.slices if name in columns]
 
     def author(self) -> str | None:
@@ -304,16 +318,20 @@ class _Window:
         if absent:
             self.notes.append(f"Not logged, and not looked at: {', '.join(absent)}.")
         now = self._profile(base, known)
-        then, against = self._against(base, now)
+        then, against = self._against(base)
         natural = base.variation.get(self.policy.window, {}) if against == "reference" else {}
-        slices = self.of._slices(known)
+        slices = self.of.slices(known)
         pairs = [Beside(_only(then, known), now, natural=natural)]
         if slices and self.of.beside:
             parts = profiling.sliced(self.table.select(known), slices, like=base.profile)
             shared = [part for part in parts if part and part in self.of.beside]
             pairs += [Beside(_only(self.of.beside[part], known), parts[part], part) for part in shared]
         told = self.policy.drift
-        chosen = None if told.columns == "all" else [name for name in known if name in told.columns or judging.is_answer(name)]
+        chosen = (
+            None
+            if told.columns == "all"
+            else [name for name in known if name in told.columns or judging.is_answer(name)]
+        )
         policy = DriftPolicy(effect=told.effect, p=told.p)
         return tuple(compare_each(pairs, policy=policy, columns=chosen)), against
 
@@ -340,7 +358,7 @@ class _Window:
             if last > first:
                 yield day, self.table.slice(first, last - first).select(known)
 
-    def _against(self, base: Baseline, now: Profile) -> tuple[Profile, str]:
+    def _against(self, base: Baseline) -> tuple[Profile, str]:
         """The profile that the policy has windows held against, and what it is."""
         told = self.policy.baseline
         if told == "reference":
@@ -392,12 +410,20 @@ class _Window:
             return ()
         own = [name for name in self.table.column_names if not name.startswith("_")]
         found = self._or_note(
-            f"The contract {path}", lambda: checking.check(self.table.select(own), self.of.store.settings.project / path)
+            f"The contract {path}",
+            lambda: checking.check(self.table.select(own), self.of.store.settings.project / path),
         )
         if found is None:
             return ()
         return tuple(
-            Check("contract", one.sentence, one.outcome, one.broken, found.rows, f"{one.sentence}: {one.detail or one.outcome}")
+            Check(
+                "contract",
+                one.sentence,
+                one.outcome,
+                one.broken,
+                found.rows,
+                f"{one.sentence}: {one.detail or one.outcome}",
+            )
             for one in found.judged
         )
 

@@ -88,7 +88,8 @@ def _named(value: str, kind: str, column: str) -> str:
     if base in {*_NUMBERS, "BOOLEAN"}:
         return _plain(value, base, "null")
     raise UsageError(
-        f"The column {column!r} holds values of type {kind}, which name no rows.", hint="Name rows by texts or integers."
+        f"The column {column!r} holds values of type {kind}, which name no rows.",
+        hint="Name rows by texts or integers.",
     )
 
 

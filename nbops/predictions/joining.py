@@ -343,5 +343,3 @@ def _labels(store: Store, model: str) -> list[Labels]:
         select sha256, numeric, dated, epoch_us(observed), low, high, place from label_segments where model = ? order by place
     """
     return [Labels(*row) for row in store.read(sql, [model], limit=_ALL).rows]
-
-

@@ -71,14 +71,20 @@ def log(store: Store, model: str, version: int, data: Any, meaning: Meaning) -> 
             return Logged(None, 0, new=False)
         request = _request(store, path, (segment, model, version))
     answer = store.write(request)[0]
-    return Logged(answer or segment, rows, None if answer is None else answer == segment, None if meaning.ids else segment)
+    return Logged(
+        answer or segment, rows, None if answer is None else answer == segment, None if meaning.ids else segment
+    )
 
 
 def _said(relation: Relation, meaning: Meaning, segment: str) -> Relation:
     columns = relation.columns
     said = [meaning.prediction, *([meaning.decision] if meaning.decision else []), *meaning.probabilities.values()]
     canonical.known(columns, *said)
-    row = canonical.row_id(columns, meaning.ids) if meaning.ids else f"{duck.literal(segment)} || '-' || row_number() over ()"
+    row = (
+        canonical.row_id(columns, meaning.ids)
+        if meaning.ids
+        else f"{duck.literal(segment)} || '-' || row_number() over ()"
+    )
     kept = _features(columns, meaning, said)
     found = {"_id": row, "_time": canonical.moment(columns, meaning.time), "_prediction": _prediction(columns, meaning)}
     if meaning.decision:

@@ -45,7 +45,9 @@ def temporary(store: Store) -> Iterator[Path]:
     """A path to write to; what is there at the end is removed. Raises StoreFull and StoreReadOnly."""
     try:
         make_folder(store.places.blobs)
-        with tempfile.NamedTemporaryFile(dir=store.places.blobs, prefix=".new-", suffix=".parquet", delete=False) as file:
+        with tempfile.NamedTemporaryFile(
+            dir=store.places.blobs, prefix=".new-", suffix=".parquet", delete=False
+        ) as file:
             path = Path(file.name)
     except OSError as error:
         raise duck.full(error) or StoreReadOnly(

@@ -68,7 +68,6 @@ TABLES = {
         ),
         f"'an act on ' || {_REVIEW}",
     ),
-<<<<<<< HEAD
     "prediction_segments": Witnessed(
         (
             "segment_id::varchar", "model", "version", "sha256", "rows", "bytes", "columns", "epoch_us(first)", "epoch_us(last)", "low",
@@ -82,7 +81,7 @@ TABLES = {
             "epoch_us(first)", "epoch_us(last)", "low", "high", "epoch_us(time)", "place", *_WHO,
         ),
         "'segment ' || right(segment_id::varchar, 8) || ' of labels of ' || model",
-=======
+    ),
     "monitor_policies": Witnessed(("model", "policy", "why", "epoch_us(time)", *_WHO), "'a monitoring policy of ' || model"),
     "incidents": Witnessed(
         ("incident_id::varchar", "subject", "cause", "kind", "version", "epoch_us(created)", *_WHO),
@@ -94,7 +93,26 @@ TABLES = {
             *_WHO,
         ),
         "'an act on incident ' || right(incident_id::varchar, 8)",
->>>>>>> incidents
+    ),
+    "monitor_windows": Witnessed(
+        (
+            "window_id::varchar", "model", "version", "every", "epoch_us(start)", "epoch_us(until)", "rows", "labelled", "baseline",
+            "report_sha256", "epoch_us(time)", *_WHO,
+        ),
+        "'a window of ' || model || '/' || version",
+    ),
+    "retrain_requests": Witnessed(
+        (
+            "request_id::varchar", "model", "cause", "incident_id::varchar", "version", "reason", "epoch_us(data_from)",
+            "epoch_us(data_until)", "epoch_us(time)", *_WHO,
+        ),
+        "'a wish to train ' || model || ' again'",
+    ),
+    "retrain_acts": Witnessed(
+        (
+            "request_id::varchar", "act", "run_id::varchar", "version", "review_id::varchar", "message", "verdict", "epoch_us(time)", *_WHO,
+        ),
+        "'what became of a wish to train again, ' || right(request_id::varchar, 8)",
     ),
 }  # fmt: skip
 """Everything in them but what a later verb changes: `model_versions.state` and `prediction_segments.replaced`."""

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 -- What versions said of rows, and what turned out to be true: rows lie in segments of Parquet under their hash, and here is what is in them.
 -- `place` is the order in which segments were written, where the later one wins; one that others were merged into has the last of theirs.
 create table core.prediction_segments (
@@ -66,6 +65,3 @@ create view main.label_segments as
 select
     segment_id, model, sha256, rows, withdrawn, bytes, numeric, dated, observed, first, last, low, high, time, actor, place
 from core.label_segments;
-=======
--- Predictions and labels.
->>>>>>> incidents
