@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 Verdict = Literal["learning", "same", "differs"]
 """`learning` is no verdict: there is too little to tell, nothing to compare with, or the column is not to be judged."""
 _TIMES: tuple[Family, ...] = ("date", "timestamp")
-# Levels are listed because they are the commonest of the reference: where there are others, a rare one is listed by its luck.
+# A level is listed because the reference had it, among the commonest: where there are others, a rare one is listed by its luck.
 _LEAST_LISTED = 30
 _EXAMPLES = 3
 _TESTED = ("moved", "missing", "unseen")
@@ -213,7 +213,8 @@ def cells(reference: ColumnProfile, current: ColumnProfile) -> list[tuple[int, i
     Raises UsageError when edges or levels differ.
     """
     groups = reference.grouped(current)
-    if reference.categories is not None and reference.categories.other:
+    told = (reference.categories, current.categories)
+    if any(one is not None and one.other for one in told):
         kept = [group for group in groups[:-1] if group[0] >= _LEAST_LISTED]
         rest = [group for group in groups[:-1] if group[0] < _LEAST_LISTED] + groups[-1:]
         groups = [*kept, (sum(one for one, _ in rest), sum(two for _, two in rest))]

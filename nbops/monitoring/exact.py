@@ -13,6 +13,7 @@ from nbops import duck
 from nbops.data.profiling import as_double, family
 from nbops.data.relation import Relation
 from nbops.duck import name
+from nbops.errors import SourceError
 from nbops.monitoring.significance import LEAST_EXPECTED, chi_squared_beyond
 
 
@@ -33,15 +34,21 @@ class Exact(NamedTuple):
 def measured(relation: Relation, other: str, columns: Sequence[str]) -> dict[str, Exact]:
     """The columns of a relation beside those of the same name and kind in `other`, SQL that may stand behind FROM in its engine.
 
-    `other` is the reference. Columns that are of no kind that has a distance are left out.
+    `other` is the reference. Columns that are of no kind that has a distance are left out. Raises SourceError.
     """
     found = {}
     for column in columns:
         kind = family(relation.columns[column])
-        if kind == "category":
-            found[column] = _categories(relation, other, column)
-        elif kind != "other":
-            found[column] = _numbers(relation, other, as_double(name(column), kind))
+        try:
+            if kind == "category":
+                found[column] = _categories(relation, other, column)
+            elif kind != "other":
+                found[column] = _numbers(relation, other, as_double(name(column), kind))
+        except duck.errors() as error:
+            raise SourceError(
+                f"The rows of {column!r} cannot be compared: {str(error).strip().splitlines()[0]}",
+                hint="Where memory or disk ended, give a larger memory_limit or leave out `exact`.",
+            ) from error
     return found
 
 
@@ -55,7 +62,8 @@ def _numbers(relation: Relation, other: str, value: str) -> Exact:
         ), points as (
             select x, sum(one)::bigint as one, sum(two)::bigint as two from together where x is not null and not isnan(x) group by x
         ), sums as (
-            select sum(one) as n, sum(two) as m, sum(one) filter (isfinite(x)) as finite_n, sum(two) filter (isfinite(x)) as finite_m
+            select nullif(sum(one), 0) as n, nullif(sum(two), 0) as m, nullif(sum(one) filter (isfinite(x)), 0) as finite_n,
+                nullif(sum(two) filter (isfinite(x)), 0) as finite_m
             from points
         ), passed as (
             select x, sum(one) over w / n - sum(two) over w / m as apart,

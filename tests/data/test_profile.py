@@ -21,7 +21,7 @@ from nbops.data import profiling
 from nbops.data.counts import Categories, Ks, Numbers
 from nbops.data.profile import Profile, beyond_chance
 from nbops.data.profile_views import difference
-from nbops.data.profiling import profile
+from nbops.data.profiling import profile, sliced
 from nbops.data.relation import opened
 from nbops.data.tallies import NumberTally
 from nbops.errors import NotFound, SourceError, UsageError
@@ -474,3 +474,56 @@ def test_what_is_counted_by_cells_is_what_is_counted_by_sorting(
     assert msgspec.structs.replace(one, numbers=msgspec.structs.replace(one.numbers, **alike)) == other
     if called in {"normal", "below zero", "missing", "cents"} and given == "itself":
         assert sum(used) > len(used) // 2
+
+
+def test_slices_are_the_profiles_of_their_rows_in_one_pass(tmp_path: Path) -> None:
+    rows = 20_000
+    frame = pd.DataFrame(
+        {
+            "x": RNG.standard_t(2, rows).round(3) / 64,
+            "carrier": RNG.choice(["UA", "AA", "DL"], rows, p=[0.6, 0.3, 0.1]),
+            "month": RNG.integers(1, 4, rows),
+            "late": RNG.random(rows) < 0.2,
+            "at": pd.Timestamp("2024-01-01") + pd.to_timedelta(RNG.integers(0, 10**6, rows), unit="s"),
+        }
+    )
+    frame.loc[::9, "x"], frame.loc[::11, "carrier"] = np.nan, None
+    like = profile(frame)
+    frame.to_parquet(tmp_path / "rows.parquet", row_group_size=3000)
+    for data in (frame, tmp_path / "rows.parquet", pa.Table.from_pandas(frame).to_reader(700)):
+        found = sliced(data, ["carrier", "month", "late"], like=like)
+        assert [*found] == [
+            (), ("carrier", "UA"), ("carrier", "AA"), ("carrier", "DL"),
+            *sorted(((part for part in found if part[:1] == ("month",))), key=lambda part: -found[part].rows),
+            ("late", "false"), ("late", "true"),
+        ]  # fmt: skip
+        for part, rows_of in (
+            ((), frame), (("carrier", "DL"), frame[frame.carrier == "DL"]), (("month", "2"), frame[frame.month == 2]),
+            (("late", "true"), frame[frame.late]),
+        ):  # fmt: skip
+            alone = profile(rows_of, like=like)
+            assert found[part].rows == alone.rows
+            for column in frame:
+                assert found[part][column].nulls == alone[column].nulls
+                assert found[part][column].categories == alone[column].categories
+            for column in ("x", "month", "at"):
+                one, two = numbers(found[part], column), numbers(alone, column)
+                assert (one.cells(), one.min, one.max) == (two.cells(), two.min, two.max)
+                assert (one.sum, one.low, one.high) == pytest.approx((two.sum, two.low, two.high))
+    assert [*sliced(frame, ["carrier"], like=like, most=1)] == [(), ("carrier", "UA")]
+
+
+def test_slices_of_what_is_not_there_have_no_rows_and_other_columns_their_gaps() -> None:
+    like = profile(pd.DataFrame({"carrier": ["UA", "AA"] * 50, "x": np.arange(100), "was": ["a"] * 100}))
+    found = sliced(
+        pd.DataFrame({"carrier": ["UA", "ZZ"], "x": ["1", None], "new": [None, 2.0]}), ["carrier"], like=like
+    )
+    assert {part: one.rows for part, one in found.items()} == {(): 2, ("carrier", "UA"): 1, ("carrier", "AA"): 0}
+    assert [(found[()][column].family, found[()][column].nulls) for column in ("x", "new")] == [
+        ("other", 1),
+        ("other", 1),
+    ]
+    with pytest.raises(UsageError, match="no values to slice by"):
+        sliced(pd.DataFrame({"x": [1]}), ["x"], like=profile(pd.DataFrame({"x": RNG.normal(size=500)})))
+    with pytest.raises(UsageError, match="no column 'carrier' to slice by"):
+        sliced(pd.DataFrame({"x": [1]}), ["carrier"], like=like)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp, wasserstein_distance
@@ -16,6 +17,7 @@ from scipy.stats import ks_2samp, wasserstein_distance
 from nbops.data.counts import Numbers, psi
 from nbops.data.profile import Profile
 from nbops.data.profiling import profile
+from nbops.data.tallies import NumberTally
 from nbops.errors import UsageError
 from nbops.monitoring.distances import hellinger, jensen_shannon, robust_scale, total_variation, wasserstein
 from nbops.monitoring.drift import compare
@@ -29,9 +31,9 @@ def drawn(rows: int, seed: int) -> dict[str, Any]:
         "normal": rng.normal(size=rows),
         "shifted": rng.normal(0.1 * (seed == 2), 1, rows),
         "wider": rng.normal(0, 1 + 0.2 * (seed == 2), rows),
-        "lognormal": rng.lognormal(0, 1, rows),
+        "lognormal": rng.lognormal(0, 2, rows),
         "exponential": rng.exponential(3, rows),
-        "t3": rng.standard_t(3, rows),
+        "t2": rng.standard_t(2, rows),
         "uniform": rng.random(rows),
         "poisson": rng.poisson(4, rows),
         "large_counts": rng.poisson(4000, rows),
@@ -54,6 +56,14 @@ def numbers(found: Profile, column: str = "x") -> Numbers:
     return told
 
 
+def counted(rows: Sequence[float], like: Profile | None = None) -> Profile:
+    """As `profile`, without the engine that reads frames."""
+    tally = NumberTally("DOUBLE", "number", numbers(like) if like is not None else None)
+    tally.sample(np.array(rows, float))
+    tally.add(np.array(rows, float))
+    return Profile(len(rows), {"x": tally.column()})
+
+
 def both(one: Any, two: Any) -> tuple[Profile, Profile]:
     then = profile(pd.DataFrame({"x": one}))
     return then, profile(pd.DataFrame({"x": two}), like=then)
@@ -71,7 +81,7 @@ def test_distances_of_profiles_are_nearly_those_of_the_rows(column: str) -> None
     assert distances.wasserstein is not None
     spread = float(one.std()) or 1.0
     assert distances.wasserstein / spread == pytest.approx(wasserstein_distance(one, two) / spread, abs=0.01)
-    if distances.wasserstein_scaled is not None:
+    if distances.wasserstein_scaled is not None and column != "two_scales":
         low, high = np.quantile(one, [0.25, 0.75])
         scale = (high - low) / 1.349 or one.std()
         assert distances.wasserstein_scaled == pytest.approx(distances.wasserstein / scale, rel=0.02)
@@ -79,14 +89,11 @@ def test_distances_of_profiles_are_nearly_those_of_the_rows(column: str) -> None
 
 @pytest.mark.parametrize(
     ("one", "two"),
-    [([1.0], [1.0]), ([1.0], [2.0]), ([1, 2, 2, 3], [2, 2, 3]), ([0, 5], [0, 5, 9, -4]), ([1, 1, 4], [1e6, 2.0])],
+    [([1.0], [1.0]), ([1.0], [2.0]), ([1, 2, 2, 3], [2, 2, 3]), ([0, 5], [0, 5, 9, -4]), ([1, 1, 4], [1e6, 4.0])],
 )  # fmt: skip
 def test_the_area_between_few_values_is_exact(one: list[float], two: list[float]) -> None:
     then, now = both(np.array(one, float), np.array(two, float))
-    if set(two) <= set(one) or min(two) > max(one):
-        assert wasserstein(numbers(then), numbers(now)) == pytest.approx(wasserstein_distance(one, two))
-    else:
-        assert (wasserstein(numbers(then), numbers(now)) or 0.0) <= wasserstein_distance(one, two) + 1e-12
+    assert wasserstein(numbers(then), numbers(now)) == pytest.approx(wasserstein_distance(one, two))
 
 
 def test_the_area_is_of_the_finite_values() -> None:
@@ -115,7 +122,7 @@ def test_the_scale_is_not_moved_by_one_value_and_falls_back_where_half_is_one_va
 def test_nothing_has_no_distance() -> None:
     then, now = both([1.0, 2.0], np.array([], float))
     assert wasserstein(numbers(then), numbers(now)) is None
-    assert wasserstein(numbers(now), numbers(now)) == 0.0 if numbers(now).finite else True
+    assert wasserstein(numbers(now), numbers(then)) is None
     for measure in (jensen_shannon, hellinger, total_variation):
         assert measure([]) is None
         assert measure([(3, 0), (4, 0)]) is None
@@ -139,7 +146,9 @@ def test_distances_of_shares_are_those_of_others_symmetric_and_at_most_one(group
     one, two = (np.array(counts) / sum(counts) for counts in zip(*groups, strict=True))
     swapped = [(two, one) for one, two in groups]
     # SciPy's root makes 1e-9 of what is 1e-18 below it.
-    assert (jensen_shannon(groups) or 0) ** 2 == pytest.approx(np.nan_to_num(jensenshannon(one, two, 2)) ** 2, abs=1e-12)
+    assert (jensen_shannon(groups) or 0) ** 2 == pytest.approx(
+        np.nan_to_num(jensenshannon(one, two, 2)) ** 2, abs=1e-12
+    )
     assert (hellinger(groups) or 0) ** 2 == pytest.approx(1 - np.sqrt(one * two).sum(), abs=1e-12)
     assert total_variation(groups) == pytest.approx(abs(one - two).sum() / 2, abs=1e-12)
     for measure in (jensen_shannon, hellinger, total_variation):
@@ -164,9 +173,13 @@ def test_identical_bins_give_the_distances_of_scipy_to_nine_digits() -> None:
 FLOATS = st.floats(-1e6, 1e6, allow_nan=False).map(lambda value: round(value, 3))
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.lists(FLOATS, min_size=1, max_size=200), st.lists(FLOATS, min_size=1, max_size=200))
-def test_ordered_distances_are_zero_of_equals_symmetric_and_within_their_bracket(one: list[float], two: list[float]) -> None:
-    then, now = both(one, two)
+def test_ordered_distances_are_zero_of_equals_symmetric_and_within_their_bracket(
+    one: list[float], two: list[float]
+) -> None:
+    then = counted(one)
+    now = counted(two, then)
     assert wasserstein(numbers(then), numbers(then)) == 0.0
     forth, back = wasserstein(numbers(then), numbers(now)), wasserstein(numbers(now), numbers(then))
     assert forth == pytest.approx(back)
@@ -177,15 +190,16 @@ def test_ordered_distances_are_zero_of_equals_symmetric_and_within_their_bracket
     assert found.low <= found.estimate <= found.high
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(FLOATS, max_size=60), min_size=2, max_size=7))
 def test_days_added_up_are_compared_as_the_whole(days: list[list[float]]) -> None:
     rng = np.random.default_rng(6)
-    reference = profile(pd.DataFrame({"x": rng.normal(0, 1e5, 500)}))
-    parts = [profile(pd.DataFrame({"x": np.array(day, float)}), like=reference) for day in days]
+    reference = counted(rng.normal(0, 1e5, 500).tolist())
+    parts = [counted(day, reference) for day in days]
     merged = parts[0]
     for part in parts[1:]:
         merged = merged.merged(part)
-    whole = profile(pd.DataFrame({"x": np.array([value for day in days for value in day], float)}), like=reference)
+    whole = counted([value for day in days for value in day], reference)
     one, two = compare(reference, merged)["x"], compare(reference, whole)["x"]
     assert (one.verdict, one.sentence, one.moved) == (two.verdict, two.sentence, two.moved)
     assert one.distances.ks == two.distances.ks
