@@ -26,7 +26,7 @@ def known(columns: Mapping[str, str], *asked: str) -> None:
 
 
 def row_id(columns: Mapping[str, str], parts: Sequence[str]) -> str:
-    """What names a row: one column as text, or several with bars between, where a bar inside is `\\|`; null where one is missing.
+    """What names a row: one column as text, or several with bars between, which are escaped inside; null where one is missing.
 
     Raises NotFound, and UsageError for a column of a type that names nothing.
     """
@@ -88,7 +88,8 @@ def _named(value: str, kind: str, column: str) -> str:
     if base in {*_NUMBERS, "BOOLEAN"}:
         return _plain(value, base, "null")
     raise UsageError(
-        f"The column {column!r} holds values of type {kind}, which name no rows.", hint="Name rows by texts or integers."
+        f"The column {column!r} holds values of type {kind}, which name no rows.",
+        hint="Name rows by texts or integers.",
     )
 
 

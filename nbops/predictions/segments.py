@@ -71,14 +71,20 @@ def log(store: Store, model: str, version: int, data: Any, meaning: Meaning) -> 
             return Logged(None, 0, new=False)
         request = _request(store, path, (segment, model, version))
     answer = store.write(request)[0]
-    return Logged(answer or segment, rows, None if answer is None else answer == segment, None if meaning.ids else segment)
+    return Logged(
+        answer or segment, rows, None if answer is None else answer == segment, None if meaning.ids else segment
+    )
 
 
 def _said(relation: Relation, meaning: Meaning, segment: str) -> Relation:
     columns = relation.columns
     said = [meaning.prediction, *([meaning.decision] if meaning.decision else []), *meaning.probabilities.values()]
     canonical.known(columns, *said)
-    row = canonical.row_id(columns, meaning.ids) if meaning.ids else f"{duck.literal(segment)} || '-' || row_number() over ()"
+    row = (
+        canonical.row_id(columns, meaning.ids)
+        if meaning.ids
+        else f"{duck.literal(segment)} || '-' || row_number() over ()"
+    )
     kept = _features(columns, meaning, said)
     found = {"_id": row, "_time": canonical.moment(columns, meaning.time), "_prediction": _prediction(columns, meaning)}
     if meaning.decision:
@@ -92,7 +98,7 @@ def _said(relation: Relation, meaning: Meaning, segment: str) -> Relation:
         found[f"_p_{label}"] = canonical.number(column, columns[column])
     found |= {column: _stored(column, columns[column]) for column in kept}
     listed = ", ".join(f"{value} as {name(column)}" for column, value in found.items())
-    return relation._replace(sql=f"(select {listed} from {relation.sql})")  # noqa: S608 - every name in it is quoted
+    return relation._replace(sql=f"(select {listed} from {relation.sql})")
 
 
 def _features(columns: dict[str, str], meaning: Meaning, said: Sequence[str]) -> list[str]:
@@ -127,9 +133,9 @@ def _request(store: Store, path: Path, whose: tuple[str, str, int]) -> LogPredic
     with opened(Files(paths=(str(path),), format="parquet")) as relation:
         con, source = relation.connection, relation.sql
         _refuse_twice(relation)
-        by_day = f"select _time::date::varchar, count(*) from {source} group by 1 order by 1"  # noqa: S608 - our own file
+        by_day = f"select _time::date::varchar, count(*) from {source} group by 1 order by 1"
         days = dict(duck.rows(con, by_day))
-        ends = f"select epoch_us(min(_time)), epoch_us(max(_time)) from {source}"  # noqa: S608 - our own file
+        ends = f"select epoch_us(min(_time)), epoch_us(max(_time)) from {source}"
         ((first, last),) = duck.rows(con, ends)
     segment, model, version = whose
     return LogPredictions(
@@ -139,8 +145,8 @@ def _request(store: Store, path: Path, whose: tuple[str, str, int]) -> LogPredic
 
 
 def _refuse_twice(relation: Relation) -> None:
-    twice = f"select _id from {relation.sql} group by _id having count(*) > 1"  # noqa: S608 - our own file
-    sql = f"select count(*), list_sort(min(_id, {_TWICE})) from ({twice})"  # noqa: S608 - our own file
+    twice = f"select _id from {relation.sql} group by _id having count(*) > 1"
+    sql = f"select count(*), list_sort(min(_id, {_TWICE})) from ({twice})"
     ((count, shown),) = duck.rows(relation.connection, sql)
     if count:
         told = ", ".join(map(repr, shown)) + (", …" if count > len(shown) else "")
