@@ -184,9 +184,9 @@ def _answers_of_file(loaded: LoadedModel, table: pa.Table, aside: Collection[str
     import numpy as np
 
     frame = table.to_pandas()
-    texts = frame.select_dtypes(include=["object"])
     # Arrow's missing text is None, which encoders that were fitted on a CSV file's NaN take for a category of its own.
-    frame = frame.assign(**{str(column): texts[column].where(texts[column].notna(), np.nan) for column in texts})
+    texts = {str(column): values for column, values in frame.items() if values.dtype == object}
+    frame = frame.assign(**{column: values.where(values.notna(), np.nan) for column, values in texts.items()})
     try:
         return answers(loaded, frame, aside)
     except (NotFound, ParameterError) as error:

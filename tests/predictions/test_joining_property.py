@@ -145,6 +145,6 @@ def test_a_window_is_what_plain_python_makes_of_it_and_no_change_is_missed(store
 
     Here.store = store
     quick = settings(
-        max_examples=12, stateful_step_count=8, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=10, stateful_step_count=7, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     run_state_machine_as_test(Here, settings=quick)
