@@ -28,6 +28,7 @@ _MODULES = (
     "_reviews",
     "_run",
     "_runs",
+    "_scoring",
     "_sweep",
     "_versions",
 )

@@ -13,6 +13,8 @@ from nbops.errors import NotFound, UsageError
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")  # fmt: skip
 _NUMBERS = (*_WHOLE, "FLOAT", "DOUBLE", "DECIMAL")
 _TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
+# A column without any value.
+_NOTHING = '"NULL"'
 _UUID = "'[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}'"
 # Beyond it a double no longer holds every integer.
 _LARGEST = "9007199254740992"
@@ -26,7 +28,7 @@ def known(columns: Mapping[str, str], *asked: str) -> None:
 
 
 def row_id(columns: Mapping[str, str], parts: Sequence[str]) -> str:
-    """What names a row: one column as text, or several with bars between, where a bar inside is `\\|`; null where one is missing.
+    """What names a row: one column as text, or several with bars between, which are escaped inside; null where one is missing.
 
     Raises NotFound, and UsageError for a column of a type that names nothing.
     """
@@ -41,7 +43,7 @@ def moment(columns: Mapping[str, str], column: str) -> str:
     """A time as TIMESTAMP in UTC; one without a zone is UTC. Raises NotFound, and UsageError for a column that holds no times."""
     known(columns, column)
     value, kind = name(column), _base(columns[column])
-    if kind == "VARCHAR":
+    if kind in {"VARCHAR", _NOTHING}:
         value, kind = f"try_cast({value} as timestamptz)", "TIMESTAMP WITH TIME ZONE"
     if kind not in _TIMES:
         raise UsageError(
@@ -55,7 +57,7 @@ def moment(columns: Mapping[str, str], column: str) -> str:
 
 def is_number(kind: str) -> bool:
     """Whether a DuckDB type is of numbers; truth values are none."""
-    return _base(kind) in _NUMBERS
+    return _base(kind) in {*_NUMBERS, _NOTHING}
 
 
 def number(column: str, kind: str) -> str:
@@ -80,7 +82,7 @@ def class_name(label: object) -> str:
 
 def _named(value: str, kind: str, column: str) -> str:
     base = _base(kind)
-    if base in {"VARCHAR", "ENUM", "UUID"}:
+    if base in {"VARCHAR", "ENUM", "UUID", _NOTHING}:
         text = value if base == "VARCHAR" else f"{value}::varchar"
         return f"case when length({text}) = 36 and regexp_full_match({text}, {_UUID}) then lower({text}) else nullif({text}, '') end"
     if base in _TIMES:

@@ -72,7 +72,7 @@ class Changed(Record):
     seq: int
 
 
-def joined(  # noqa: PLR0913 - which rows, and which of their columns
+def joined(
     store: Store,
     model: str,
     version: int,
@@ -90,7 +90,7 @@ def joined(  # noqa: PLR0913 - which rows, and which of their columns
     """
     query = window(store, model, version, start, until, columns=columns)
     with opened(query, memory_limit=memory_limit) as relation:
-        sql = f"select * from {relation.sql} order by _time, _id"  # noqa: S608 - of our own making
+        sql = f"select * from {relation.sql} order by _time, _id"
         return duck.batches(relation.connection, sql, (), 122_880).read_all()
 
 
@@ -115,7 +115,7 @@ def window(
         join keys k on k._id = p._id and k._place = p._place
         left join truth t on t._id = p._id
         where p._time >= make_timestamp({bounds[0]}) and p._time < make_timestamp({bounds[1]})
-    """  # noqa: S608 - every name in it is quoted
+    """
     return Query(sql=sql, paths=tuple(reader.paths))
 
 
@@ -123,7 +123,7 @@ def coverage(store: Store, model: str, version: int, start: datetime, until: dat
     """How many of a window's rows have a label by now, from ids and labels alone. Raises as `joined`."""
     query = window(store, model, version, start, until, columns=())
     with opened(query) as relation:
-        sql = f"select count(*), count(_label) from {relation.sql}"  # noqa: S608 - of our own making
+        sql = f"select count(*), count(_label) from {relation.sql}"
         ((rows, labelled),) = duck.rows(relation.connection, sql)
     return Coverage(rows, labelled)
 
@@ -140,27 +140,27 @@ def changed(store: Store, model: str, version: int, since: int = 0) -> Changed:
     reader = _Reader(store)
     asked: list[str] = []
     if new:
-        asked.append(f"select _time::date as day from ({reader.scan(new, ('_id', '_time'))})")  # noqa: S608 - of our own making
+        asked.append(f"select _time::date as day from ({reader.scan(new, ('_id', '_time'))})")
         before = [one for one in segments if one.place <= since and _meets(one, _hull(new))]
         if before:
             asked.append(f"""
-                select _time::date from ({reader.scan(before, ("_id", "_time"))})
+                select _time::date as day from ({reader.scan(before, ("_id", "_time"))})
                 where _id in (select _id from ({reader.scan(new, ("_id",))}))
-            """)  # noqa: S608 - of our own making
+            """)
     touched = [one for one in segments if told and _meets(one, _hull(told))]
     if touched:
         # Numbers and texts side by side: what is compared is each label as it is written.
         now = _winners(reader, labels, told, "VARCHAR")
         then = _winners(reader, [one for one in labels if one.place <= since], told, "VARCHAR")
         asked.append(f"""
-            select _time::date from ({reader.scan(touched, ("_id", "_time"))}) where _id in (
+            select _time::date as day from ({reader.scan(touched, ("_id", "_time"))}) where _id in (
                 select coalesce(a._id, b._id) from ({now}) a full join ({then}) b on a._id = b._id
                 where a._label is distinct from b._label or a._observed is distinct from b._observed
             )
-        """)  # noqa: S608 - of our own making
+        """)
     if not asked:
         return Changed((), seq)
-    sql = f"select distinct day from ({' union all '.join(asked)}) order by day"  # noqa: S608 - of our own making
+    sql = f"select distinct day from ({' union all '.join(asked)}) order by day"
     with opened(Query(sql=sql, paths=tuple(reader.paths))) as relation:
         return Changed(tuple(row[0] for row in duck.rows(relation.connection, sql)), seq)
 
@@ -204,7 +204,7 @@ class _Reader:
         return f"""
             select {listed}, s._place from {self.files(segments)} p
             join (values {places}) s(_sha256, _place) on s._sha256 = parse_filename(p._file)
-        """  # noqa: S608 - every name in it is quoted
+        """
 
 
 def _keys(reader: _Reader, inside: list[Segment], segments: list[Segment], bounds: tuple[int, int]) -> str:
@@ -214,7 +214,7 @@ def _keys(reader: _Reader, inside: list[Segment], segments: list[Segment], bound
             select _id, _place from ({reader.scan(inside, ("_id", "_time"))})
             where _time >= make_timestamp({bounds[0]}) and _time < make_timestamp({bounds[1]})
         )
-    """  # noqa: S608 - of our own making
+    """
     first, hull = min(one.place for one in inside), _hull(inside)
     rivals = [one for one in segments if one.place > first and _meets(one, hull)]
     if _are_apart(inside) and all(one in inside for one in rivals):
@@ -228,7 +228,7 @@ def _keys(reader: _Reader, inside: list[Segment], segments: list[Segment], bound
         keys as (
             select h._id, h._place from there h left join later l on l._id = h._id where l._place is null or l._place <= h._place
         )
-    """  # noqa: S608 - of our own making
+    """
 
 
 def _truth(reader: _Reader, labels: list[Labels], inside: list[Segment], kind: str) -> str:
@@ -255,7 +255,7 @@ def _winners(reader: _Reader, labels: list[Labels], only: list[Labels] | None, k
             qualify lag(_place) over w is null or _label is distinct from lag(_label) over w
         )
         qualify row_number() over (partition by _id order by _observed desc, _place desc) = 1
-    """  # noqa: S608 - of our own making
+    """
 
 
 def _told(reader: _Reader, labels: list[Labels], kind: str) -> str:
@@ -268,7 +268,7 @@ def _told(reader: _Reader, labels: list[Labels], kind: str) -> str:
             select l._id, {_as_kind(numeric, kind)} as _label, {"l._observed" if dated else "s._observed"} as _observed, s._place
             from {reader.files(alike)} l
             join (values {places}) s(_sha256, _place, _observed) on s._sha256 = parse_filename(l._file)
-        """)  # noqa: S608 - of our own making
+        """)
     return " union all ".join(parts)
 
 

@@ -20,7 +20,7 @@ from nbops.store.client import Store
 _SHOWN = 3
 
 
-def log(  # noqa: PLR0913 - what the columns are
+def log(
     store: Store,
     model: str,
     data: Any,
@@ -49,7 +49,7 @@ def log(  # noqa: PLR0913 - what the columns are
         with opened(Files(paths=(str(path),), format="parquet")) as relation:
             _refuse_conflicts(relation, dated=observed is not None)
             time = "epoch_us(_observed)" if observed else str(now)
-            sql = f"select count(*) filter (_label is null), min({time}), max({time}) from {relation.sql}"  # noqa: S608 - our own file
+            sql = f"select count(*) filter (_label is null), min({time}), max({time}) from {relation.sql}"
             ((withdrawn, first, last),) = duck.rows(relation.connection, sql)
         request = LogLabels(
             segment_id=segment, model=model, written=writing.written(store, path), withdrawn=withdrawn, numeric=is_number,
@@ -64,9 +64,9 @@ def _labels(relation: Relation, ids: tuple[str, ...], label: str, observed: str 
     kind = columns[label]
     if numeric and not canonical.is_number(kind):
         value = f"try_cast({name(label)} as double)"
-        if (found := writing.faults(relation, f"{name(label)} is not null and {value} is null")).count:
+        if (found := writing.faults(relation, f"{name(label)} is not null and {value} is null")).rows:
             raise SourceError(
-                f"Nothing was logged: {found} of {label!r} {'is' if found.count == 1 else 'are'} no number.",
+                f"Nothing was logged: {found} of {label!r} {'is' if found.rows == 1 else 'are'} no number.",
                 hint="The model predicts numbers: give numbers, and nothing where the truth is not known.",
             )
     value = canonical.number(label, kind) if numeric else canonical.class_text(name(label), kind)
@@ -74,17 +74,17 @@ def _labels(relation: Relation, ids: tuple[str, ...], label: str, observed: str 
     if observed:
         fields["_observed"] = canonical.moment(columns, observed)
     listed = ", ".join(f"{field} as {column}" for column, field in fields.items())
-    return relation._replace(sql=f"(select {listed} from {relation.sql})")  # noqa: S608 - every name in it is quoted
+    return relation._replace(sql=f"(select {listed} from {relation.sql})")
 
 
 def _sorted(relation: Relation) -> Relation:
-    return relation._replace(sql=f"(select distinct * from {relation.sql} order by all)")  # noqa: S608 - of our own making
+    return relation._replace(sql=f"(select distinct * from {relation.sql} order by all)")
 
 
 def _refuse_conflicts(relation: Relation, *, dated: bool) -> None:
     by = "_id, _observed" if dated else "_id"
-    twice = f"select distinct _id from {relation.sql} group by {by} having count(*) > 1"  # noqa: S608 - our own file
-    sql = f"select count(*), list_sort(min(_id, {_SHOWN})) from ({twice})"  # noqa: S608 - our own file
+    twice = f"select distinct _id from {relation.sql} group by {by} having count(*) > 1"
+    sql = f"select count(*), list_sort(min(_id, {_SHOWN})) from ({twice})"
     ((count, shown),) = duck.rows(relation.connection, sql)
     if count:
         told = ", ".join(map(repr, shown)) + (", …" if count > len(shown) else "")

@@ -98,7 +98,7 @@ def _said(relation: Relation, meaning: Meaning, segment: str) -> Relation:
         found[f"_p_{label}"] = canonical.number(column, columns[column])
     found |= {column: _stored(column, columns[column]) for column in kept}
     listed = ", ".join(f"{value} as {name(column)}" for column, value in found.items())
-    return relation._replace(sql=f"(select {listed} from {relation.sql})")  # noqa: S608 - every name in it is quoted
+    return relation._replace(sql=f"(select {listed} from {relation.sql})")
 
 
 def _features(columns: dict[str, str], meaning: Meaning, said: Sequence[str]) -> list[str]:
@@ -133,9 +133,9 @@ def _request(store: Store, path: Path, whose: tuple[str, str, int]) -> LogPredic
     with opened(Files(paths=(str(path),), format="parquet")) as relation:
         con, source = relation.connection, relation.sql
         _refuse_twice(relation)
-        by_day = f"select _time::date::varchar, count(*) from {source} group by 1 order by 1"  # noqa: S608 - our own file
+        by_day = f"select _time::date::varchar, count(*) from {source} group by 1 order by 1"
         days = dict(duck.rows(con, by_day))
-        ends = f"select epoch_us(min(_time)), epoch_us(max(_time)) from {source}"  # noqa: S608 - our own file
+        ends = f"select epoch_us(min(_time)), epoch_us(max(_time)) from {source}"
         ((first, last),) = duck.rows(con, ends)
     segment, model, version = whose
     return LogPredictions(
@@ -145,8 +145,8 @@ def _request(store: Store, path: Path, whose: tuple[str, str, int]) -> LogPredic
 
 
 def _refuse_twice(relation: Relation) -> None:
-    twice = f"select _id from {relation.sql} group by _id having count(*) > 1"  # noqa: S608 - our own file
-    sql = f"select count(*), list_sort(min(_id, {_TWICE})) from ({twice})"  # noqa: S608 - our own file
+    twice = f"select _id from {relation.sql} group by _id having count(*) > 1"
+    sql = f"select count(*), list_sort(min(_id, {_TWICE})) from ({twice})"
     ((count, shown),) = duck.rows(relation.connection, sql)
     if count:
         told = ", ".join(map(repr, shown)) + (", …" if count > len(shown) else "")

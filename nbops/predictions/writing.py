@@ -24,20 +24,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _TOLD = 3
+_LINE = 40
 _MISSING = {"_id": "no id", "_time": "no time", "_observed": "no time of observation"}
 
 
 class Faults(NamedTuple):
     """How many rows have a fault, and the first of them, counted from 1."""
 
-    count: int
+    rows: int
     first: list[int]
 
     def __str__(self) -> str:
         rows = ", ".join(map(str, self.first))
-        if self.count == 1:
-            return f"Row {rows}"
-        return f"{self.count:,} rows ({rows}{', …' if self.count > len(self.first) else ''})"
+        if self.rows == 1:
+            return f"row {rows}"
+        return f"{self.rows:,} rows ({rows}{', …' if self.rows > len(self.first) else ''})"
 
 
 @contextlib.contextmanager
@@ -62,20 +63,22 @@ def temporary(store: Store) -> Iterator[Path]:
 def write(relation: Relation, path: Path, needed: Sequence[str], *, told_of: Relation | None = None) -> int:
     """Write the rows of a relation in their order, and give their number.
 
-    Rows in a message are those of `told_of`, where these have another order. Raises SourceError when one of the columns `needed` is null somewhere, or the rows cannot be read; StoreFull.
+    Rows in a message are those of `told_of`, where these have another order. Raises SourceError when one of the columns `needed` is
+    null somewhere, or the rows cannot be read; StoreFull.
     """
     import pyarrow.parquet as pq
 
     rows = 0
     with readable():
-        batches = duck.batches(relation.connection, f"select * from {relation.sql}", (), BATCH)  # noqa: S608 - of our own making
+        batches = duck.batches(relation.connection, f"select * from {relation.sql}", (), BATCH)
         with pq.ParquetWriter(path, batches.schema, compression="zstd") as writer:
-            for table in _regrouped(batches):
+            for table in regrouped(batches):
                 if any(table.column(column).null_count for column in needed):
                     break
                 writer.write_table(table, row_group_size=BATCH)
                 rows += table.num_rows
             else:
+                refuse_unreadable(relation)
                 return rows
     raise SourceError(
         f"Nothing was logged: {missing(told_of or relation, needed)}.",
@@ -83,10 +86,20 @@ def write(relation: Relation, path: Path, needed: Sequence[str], *, told_of: Rel
     )
 
 
+def refuse_unreadable(relation: Relation) -> None:
+    """Raise SourceError when the rows that were scanned come from a file of CSV with lines that are no rows."""
+    if rejected := relation.rejected():
+        count, (line, why) = len(rejected), rejected[0]
+        told = "1 line cannot be read" if count == 1 else f"{count:,} lines cannot be read, the first"
+        raise SourceError(
+            f"Nothing was logged: {told} ({why}).", hint=f"Look at the line that begins with {line[:_LINE]!r}."
+        )
+
+
 def written(store: Store, path: Path) -> Written:
     """Keep a file with the column `_id` that was written, as a blob. Raises StoreFull."""
     with opened(Files(paths=(str(path),), format="parquet")) as relation:
-        ends = f"select count(*), min(_id), max(_id) from {relation.sql}"  # noqa: S608 - our own file
+        ends = f"select count(*), min(_id), max(_id) from {relation.sql}"
         ((rows, low, high),) = duck.rows(relation.connection, ends)
     blob = store.put_blob(path)
     return Written(blob.sha256, blob.size, rows, low, high)
@@ -94,8 +107,8 @@ def written(store: Store, path: Path) -> Written:
 
 def faults(relation: Relation, condition: str) -> Faults:
     """The rows for which an SQL condition holds."""
-    numbered = f"select *, row_number() over () as _row from {relation.sql}"  # noqa: S608 - of our own making
-    sql = f"select count(*), list_sort(min(_row, {_TOLD})) from ({numbered}) where {condition}"  # noqa: S608 - the same
+    numbered = f"select *, row_number() over () as _row from {relation.sql}"
+    sql = f"select count(*), list_sort(min(_row, {_TOLD})) from ({numbered}) where {condition}"
     ((count, first),) = duck.rows(relation.connection, sql)
     return Faults(count, first or [])
 
@@ -104,7 +117,7 @@ def missing(relation: Relation, needed: Sequence[str]) -> str:
     """Which rows lack one of these columns, as a part of a sentence; "" when none does."""
     found = ((column, faults(relation, f"{name(column)} is null")) for column in needed)
     return " and ".join(
-        f"{fault} {'has' if fault.count == 1 else 'have'} {_MISSING[column]}" for column, fault in found if fault.count
+        f"{fault} {'has' if fault.rows == 1 else 'have'} {_MISSING[column]}" for column, fault in found if fault.rows
     )
 
 
@@ -122,18 +135,18 @@ def readable() -> Iterator[None]:
         ) from error
 
 
-def _regrouped(batches: pa.RecordBatchReader) -> Iterator[pa.Table]:
-    """The rows in equal groups, however they came: the bytes of the file must not depend on it."""
+def regrouped(batches: pa.RecordBatchReader, *, empty: bool = False) -> Iterator[pa.Table]:
+    """The rows in equal groups, however they came: the bytes of a file must not depend on it. With `empty` there is always one."""
     import pyarrow as pa
 
     waiting: list[pa.RecordBatch] = []
-    count = 0
+    count, given = 0, not empty
     for batch in batches:
         waiting.append(batch)
         count += batch.num_rows
         while count >= BATCH:
             table = pa.Table.from_batches(waiting)
             yield table.slice(0, BATCH).combine_chunks()
-            waiting, count = table.slice(BATCH).to_batches(), count - BATCH
-    if count:
-        yield pa.Table.from_batches(waiting).combine_chunks()
+            waiting, count, given = table.slice(BATCH).to_batches(), count - BATCH, True
+    if count or not given:
+        yield pa.Table.from_batches(waiting, batches.schema).combine_chunks()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from nbops.evaluation.choice import Choice
     from nbops.evaluation.decision import Costs, Label
+    from nbops.predictions.segments import Logged
     from nbops.registry.models import LoadedModel
     from nbops.tracking.compare import Comparison
     from nbops.tracking.recording import Recording
@@ -200,6 +201,37 @@ def review(review: str) -> Review:
 def rollback(model: str, alias: str = "champion", *, reason: str) -> Version:
     """Let an alias go back to the version before; see Workspace.rollback."""
     return open_project().rollback(model, alias, reason=reason)
+
+
+def log_predictions(  # noqa: PLR0913 - what the columns are
+    version: str | Version,
+    data: Any,
+    *,
+    id: str | Sequence[str] | None,  # noqa: A002 - the name that people know
+    time: str,
+    prediction: str = "prediction",
+    probabilities: Mapping[Any, str] | None = None,
+    decision: str | None = None,
+    features: bool | Sequence[str] = True,
+    trust: Collection[str] | bool = (),
+) -> Logged:
+    """Keep what a version said of rows; see Workspace.log_predictions."""
+    return open_project().log_predictions(
+        version, data, id=id, time=time, prediction=prediction, probabilities=probabilities, decision=decision, features=features,
+        trust=trust,
+    )  # fmt: skip
+
+
+def log_labels(
+    model: str,
+    truth: Any,
+    *,
+    id: str | Sequence[str],  # noqa: A002 - as in log_predictions
+    label: str,
+    observed: str | None = None,
+) -> Logged:
+    """Keep what turned out to be true; see Workspace.log_labels."""
+    return open_project().log_labels(model, truth, id=id, label=label, observed=observed)
 
 
 def load_sweep(sweep: str) -> Sweep:

@@ -352,6 +352,22 @@ class Version:
         )  # fmt: skip
         return Review(self._store, made)
 
+    def predictions(
+        self,
+        start: datetime | str | None = None,
+        until: datetime | str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """What it said of rows from `start` until before `until`, with what turned out to be true, as it is known now.
+
+        One row for each id: `_id`, `_time`, `_prediction`, where there are some `_decision` and `_p_CLASS`, then `_label`, `_observed`
+        and the features, or those in `columns`. Times without a zone are local. Raises NotFound when nothing was logged.
+        """
+        from nbops.workspace import _predictions
+
+        return _predictions.frame(self._store, self.record, start, until, columns)
+
     def lineage(self) -> Graph:
         """What it was made from and what became of it: data, runs, versions, aliases. Shows itself as a picture."""
         from nbops.registry import lineage

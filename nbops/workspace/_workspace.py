@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nbops.evaluation.choice import Choice
     from nbops.evaluation.decision import Costs, Label
+    from nbops.predictions.segments import Logged
     from nbops.registry.models import LoadedModel
     from nbops.tracking.compare import Comparison
     from nbops.workspace._board import RunBoard
@@ -278,6 +279,54 @@ class Workspace:
         from nbops.registry import models
 
         return models.load(self._asked, reference, trust=trust)
+
+    def log_predictions(  # noqa: PLR0913 - what the columns are
+        self,
+        version: str | Version,
+        data: Any,
+        *,
+        id: str | Sequence[str] | None,  # noqa: A002 - the name that people know
+        time: str,
+        prediction: str = "prediction",
+        probabilities: Mapping[Any, str] | None = None,
+        decision: str | None = None,
+        features: bool | Sequence[str] = True,
+        trust: Collection[str] | bool = (),
+    ) -> Logged:
+        """Keep what a version, or what an alias stands for, said of rows, so that it can be held against the truth later.
+
+        `data` is a DataFrame, a Parquet or CSV file, a version of data; without a column `prediction` the version predicts, and what it
+        says of probabilities and decisions is kept too. `id` names the rows, in several columns if need be; with None ids are made, and
+        given back. `time` is the column of the moment that a row is about; a time without a zone is UTC. `probabilities` are columns by
+        class. `features` are kept as well: all columns that are left, none, or these. The same rows again are not kept twice. Raises
+        NotFound, UsageError, SourceError for rows without id or time, Conflict, ModelError and TrustRefused.
+        """
+        from nbops.workspace import _predictions
+
+        told = _predictions.Columns(id, time, prediction, decision, probabilities, features)
+        store = self._asked
+        found = self.version(version) if isinstance(version, str) else version
+        return _predictions.log(store, found.record, data, told, trust=trust)
+
+    def log_labels(
+        self,
+        model: str,
+        truth: Any,
+        *,
+        id: str | Sequence[str],  # noqa: A002 - as in log_predictions
+        label: str,
+        observed: str | None = None,
+    ) -> Logged:
+        """Keep what turned out to be true, whenever it becomes known, in any order.
+
+        `truth` is a DataFrame, a Parquet or CSV file, a version of data, with the same `id` as the predictions and the column `label`.
+        `observed` is the column that says when each label became known (UTC without a zone), now without it; the label observed last
+        counts, of those the one logged last, and an empty one takes the label back. Raises NotFound, UsageError, SourceError for rows
+        without an id or with two labels of one time.
+        """
+        from nbops.workspace import _predictions
+
+        return _predictions.log_labels(self._asked, model, truth, id, label, observed)
 
     def load_sweep(self, sweep: str) -> Sweep:
         """The sweep that a full id, its last digits or a name means. Raises NotFound or Ambiguous."""

@@ -1,0 +1,5 @@
+"""Predictions and labels are tried on a project that the tests of a module share."""
+
+from tests.shared import here, nothing_left, run, shared, typed
+
+__all__ = ["here", "nothing_left", "run", "shared", "typed"]
