@@ -10,7 +10,7 @@ import pytest
 
 from nbops.errors import NbopsError
 from nbops.monitoring.policy import MonitorPolicy, Notify, Season, Warmup
-from nbops.monitoring.requests import KeepSignals, SetMonitorPolicy
+from nbops.monitoring.requests import ActOnIncident, Deed, KeepSignals, SetMonitorPolicy
 from nbops.records import now_us
 from nbops.store import witness
 from tests.monitoring.ward import READY, Ward, seen, weeks
@@ -171,14 +171,12 @@ def test_what_a_person_closed_stays_closed_until_it_breaks_anew(ward: Ward) -> N
 
 def test_only_a_person_changes_the_policy_or_answers_for_an_incident(ward: Ward) -> None:
     key = opened(ward)
-    for request in (SetMonitorPolicy(model=ward.model, policy=MonitorPolicy()),):
+    with pytest.raises(NbopsError, match="is for a person to do: a notebook"):
+        ward.ask("ann", SetMonitorPolicy(model=ward.model, policy=MonitorPolicy()), "a notebook")
+    deeds: tuple[Deed, ...] = ("acknowledge", "mute", "unmute", "close")
+    for deed in deeds:
         with pytest.raises(NbopsError, match="is for a person to do: a notebook"):
-            ward.ask("ann", request, "a notebook")
-    from nbops.monitoring.requests import ActOnIncident
-
-    for deed in ("acknowledge", "mute", "unmute", "close"):
-        with pytest.raises(NbopsError, match="is for a person to do: a notebook"):
-            ward.ask("ann", ActOnIncident(incident_id=key, deed=deed, text="x", until=now_us() + DAY), "a notebook")  # type: ignore[arg-type]  # one of them
+            ward.ask("ann", ActOnIncident(incident_id=key, deed=deed, text="x", until=now_us() + DAY), "a notebook")
     ward.ask("ann", ActOnIncident(incident_id=key, deed="comment", text="what the notebook found"), "a notebook")
     ward.ask("ann", KeepSignals(subject=ward.subject, signals=weeks("...", first=2)), "a notebook")
 

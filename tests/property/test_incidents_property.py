@@ -226,7 +226,7 @@ def test_what_is_kept_is_what_stands_whenever_somebody_looks(
                 assert book.settle(policy, known, closings) == []
     for key in book.stored:
         heard = [(what, level) for one, what, level in book.told if one == key]
-        levels = [SEVERITIES.index(level) for what, level in heard if what == "open"]  # type: ignore[arg-type]  # one of them
+        levels = [SEVERITIES.index(level) for what, level in heard if what == "open"]
         assert levels == sorted({*levels})
         assert Counter(what for what, _ in heard)["closed"] <= bool(levels)
 
