@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from nbops.errors import NbopsError
+from nbops.errors import Ambiguous, NbopsError, NotFound
+from nbops.monitoring import incidents
 from nbops.monitoring.policy import MonitorPolicy, Notify, Season, Warmup
 from nbops.monitoring.requests import ActOnIncident, Deed, KeepSignals, SetMonitorPolicy
 from nbops.records import now_us
@@ -233,3 +234,19 @@ def test_events_answer_for_policies_incidents_and_acts(ward: Ward) -> None:
     (problem,) = witness.problems(near)[1]
     assert problem.startswith(f"an act on incident {key[-8:]} was changed")
     ward.inside.edit("update core.incident_acts set text = 'known' where incident_id = ? and act = 'closed'", key)
+
+
+def test_a_few_digits_that_fit_several_incidents_list_them(inside: Inside) -> None:
+    wards = [Ward(inside), Ward(inside)]
+    for number, ward in enumerate(wards):
+        key = opened(ward)
+        made = f"{key[:-8]}{number}123abcd"
+        for table in ("incidents", "incident_acts"):
+            inside.edit(f"update core.{table} set incident_id = ? where incident_id = ?", made, key)  # noqa: S608 - our own
+    with pytest.raises(Ambiguous, match="'abcd' fits several incidents") as refused:
+        incidents.find(inside.near(), "abcd")
+    for number, ward in enumerate(wards):
+        assert f"{number}123abcd ({ward.subject}, performance: mae, open)" in refused.value.hint
+    assert incidents.find(inside.near(), "1123ABCD ").endswith("1123abcd")
+    with pytest.raises(NotFound, match="There is no incident 'bcd'"):
+        incidents.find(inside.near(), "bcd")
