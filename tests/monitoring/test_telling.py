@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -49,6 +50,8 @@ Take it on:   nbops incidents ack 91c0aa42
 Fall back:    nbops models rollback air-time --reason 'incident 91c0aa42'
 Silence it:   nbops incidents mute 91c0aa42 --until 2013-05-27 --reason '…'"""
     )
+    page = (Path(__file__).parents[2] / "docs" / "incidents.md").read_text(encoding="utf-8")
+    assert "\n".join(["```text", title, "", *lines, "```"]) in page
 
 
 def test_broken_data_of_a_model_that_has_nothing_to_fall_back_to() -> None:
