@@ -18,6 +18,8 @@ from nbops.data import spans
 from nbops.evaluation import policy as gate
 from nbops.jupyter_ext.handlers import ACTIONS
 from nbops.jupyter_ext.routes import ROUTES
+from nbops.monitoring import policy_yaml
+from nbops.monitoring.policy import MonitorPolicy
 from nbops.promotion import policy as policies
 from nbops.records import Record
 from nbops.registry import card
@@ -128,6 +130,23 @@ def test_the_policy_that_is_shown_can_be_read() -> None:
     own, asked = policies.read(yaml.safe_load(example[0]))
     assert (own.approvers, own.author_may_approve, own.open_for) == (2, False, 7 * 86_400)
     assert asked.keys() <= {one.name for one in msgspec.structs.fields(gate.Policy)}
+
+
+def test_every_key_of_a_monitoring_policy_is_told_with_its_default_and_what_it_means() -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+?) \| (.+) \|$", sections("incidents.md")["The policy"], re.MULTILINE)
+    printed = policy_yaml.text(MonitorPolicy())
+    assert [key for key, _, _ in rows] == list(policy_yaml.KEYS)
+    for key, default, meaning in rows:
+        assert meaning.replace("`", "").casefold() == policy_yaml.KEYS[key].replace("`", "").casefold()
+        if default != "–":
+            assert f"{key.rpartition('.')[2]}: {default.strip('`')}\n" in printed
+
+
+def test_the_monitoring_policy_that_is_shown_can_be_read(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", sections("incidents.md")["The policy"], re.DOTALL)
+    (tmp_path / "policy.yaml").write_text(example, encoding="utf-8")
+    found = policy_yaml.read(tmp_path / "policy.yaml")
+    assert (found.performance.limit, found.notify.page) == (12, ("operators", "planning@example.org"))
 
 
 def test_links_between_pages_lead_somewhere() -> None:

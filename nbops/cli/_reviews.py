@@ -99,7 +99,7 @@ def approve(
     """Approve it; with the last approval that the policy asks for, the alias moves. Exit status 30 when gate or policy refuse."""
     found = obj.workspace().review(review)
     told = found.approve(
-        reason=reason, attested_by=attested_by, evidence=evidence, until=None if until is None else _end(until), trust=trusted(trust)
+        reason=reason, attested_by=attested_by, evidence=evidence, until=None if until is None else end_of(until), trust=trusted(trust)
     )  # fmt: skip
     _show(found, told, as_json=as_json)
     return WAITING if detailed and found.status == "open" else 0
@@ -173,7 +173,7 @@ def _show(review: Review, outcome: str, *, as_json: bool) -> None:
     show(document(review) if as_json else None, as_json=as_json, text=lambda: outcome)
 
 
-def _end(text: str) -> datetime:
+def end_of(text: str) -> datetime:
     """When a day, or a time of this place where it names none, is over. Raises UsageError."""
     try:
         if len(text) == len("2026-12-31"):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nbops.workspace._board import RunBoard
     from nbops.workspace._dataset import Dataset
     from nbops.workspace._evaluation import Evaluation
+    from nbops.workspace._incident import Incident
     from nbops.workspace._model import Model, Version
     from nbops.workspace._review import Review
 
@@ -196,6 +197,16 @@ def choose_threshold(  # noqa: PLR0913 - one wish, and what the rows are
 def review(review: str) -> Review:
     """A review of this project; see Workspace.review."""
     return open_project().review(review)
+
+
+def incident(incident: str) -> Incident:
+    """An incident of this project; see Workspace.incident."""
+    return open_project().incident(incident)
+
+
+def incidents(model: str | None = None, *, everything: bool = False) -> pd.DataFrame:
+    """The open incidents of this project, or every one; see Workspace.incidents."""
+    return open_project().incidents(model, everything=everything)
 
 
 def rollback(model: str, alias: str = "champion", *, reason: str) -> Version:

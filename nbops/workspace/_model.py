@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from nbops.evaluation.decision import DecisionRule
     from nbops.evaluation.sizing import Sizing
+    from nbops.monitoring.policy import MonitorPolicy
     from nbops.records import RunStatus
     from nbops.registry.card import Card
     from nbops.registry.facts import Facts
@@ -132,6 +133,28 @@ class Model:
         """Its reviews, newest first."""
         sql = "select * exclude (model) from reviews where model = ? order by created desc"
         return aware(self._store.frame(sql, [self.name]))
+
+    @property
+    def monitor_policy(self) -> MonitorPolicy:
+        """How it is monitored: the policy in force, or what holds when nothing is said."""
+        from nbops.monitoring import incidents
+
+        return incidents.policies(self._store, self.name)[0].policy
+
+    def set_monitor_policy(
+        self, policy: str | os.PathLike[str] | Mapping[str, Any] | MonitorPolicy, *, why: str | None = None
+    ) -> list[str]:
+        """Monitor it by a YAML file or a dict from now on; what is left out is the default. Gives what has changed, in words.
+
+        `nbops monitor policy MODEL` prints one with all its keys. Raises ConfigError with the line of what is not understood, NotFound,
+        and UsageError inside of runs.
+        """
+        from nbops.monitoring import incidents, policy_yaml
+
+        made = policy_yaml.read(Path(policy) if isinstance(policy, (str, os.PathLike)) else policy)
+        before = self.monitor_policy
+        incidents.set_policy(self._store, self.name, made, why)
+        return policy_yaml.changes(before, made)
 
     @property
     def frozen(self) -> str | None:

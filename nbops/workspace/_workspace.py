@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nbops.workspace._board import RunBoard
     from nbops.workspace._dataset import Dataset
     from nbops.workspace._evaluation import Evaluation
+    from nbops.workspace._incident import Incident
     from nbops.workspace._model import Model, Version
     from nbops.workspace._review import Review
     from nbops.workspace._sweep import Sweep
@@ -262,6 +263,25 @@ class Workspace:
             "select * from reviews where (? is null or model = ?) order by created desc"
             if everything
             else "select * from reviews where (? is null or model = ?) and status in ('open', 'sent back') order by created"
+        )
+        from nbops.workspace._model import aware
+
+        return aware(self._asked.frame(sql, [model, model]))
+
+    def incident(self, incident: str) -> Incident:
+        """The incident that a full id or its last digits mean. Raises NotFound or Ambiguous."""
+        from nbops.monitoring import incidents
+        from nbops.workspace._incident import Incident
+
+        return Incident(self.store, incidents.find(self._asked, incident))
+
+    def incidents(self, model: str | None = None, *, everything: bool = False) -> pd.DataFrame:
+        """The open incidents, of a model or of all, the most severe first; or `everything`, the newest first."""
+        sql = (
+            "select * from incidents where (? is null or model = ?) order by opened desc"
+            if everything
+            else "select * from incidents where (? is null or model = ?) and status = 'open'"
+            " order by list_position(['page', 'warn', 'watch', 'info'], severity), since"
         )
         from nbops.workspace._model import aware
 

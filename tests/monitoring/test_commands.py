@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from nbops.errors import NbopsError
+from nbops.errors import Ambiguous, NbopsError, NotFound
+from nbops.monitoring import incidents
 from nbops.monitoring.policy import MonitorPolicy, Notify, Season, Warmup
-from nbops.monitoring.requests import KeepSignals, SetMonitorPolicy
+from nbops.monitoring.requests import ActOnIncident, Deed, KeepSignals, SetMonitorPolicy
 from nbops.records import now_us
 from nbops.store import witness
 from tests.monitoring.ward import READY, Ward, seen, weeks
@@ -171,14 +172,12 @@ def test_what_a_person_closed_stays_closed_until_it_breaks_anew(ward: Ward) -> N
 
 def test_only_a_person_changes_the_policy_or_answers_for_an_incident(ward: Ward) -> None:
     key = opened(ward)
-    for request in (SetMonitorPolicy(model=ward.model, policy=MonitorPolicy()),):
+    with pytest.raises(NbopsError, match="is for a person to do: a notebook"):
+        ward.ask("ann", SetMonitorPolicy(model=ward.model, policy=MonitorPolicy()), "a notebook")
+    deeds: tuple[Deed, ...] = ("acknowledge", "mute", "unmute", "close")
+    for deed in deeds:
         with pytest.raises(NbopsError, match="is for a person to do: a notebook"):
-            ward.ask("ann", request, "a notebook")
-    from nbops.monitoring.requests import ActOnIncident
-
-    for deed in ("acknowledge", "mute", "unmute", "close"):
-        with pytest.raises(NbopsError, match="is for a person to do: a notebook"):
-            ward.ask("ann", ActOnIncident(incident_id=key, deed=deed, text="x", until=now_us() + DAY), "a notebook")  # type: ignore[arg-type]  # one of them
+            ward.ask("ann", ActOnIncident(incident_id=key, deed=deed, text="x", until=now_us() + DAY), "a notebook")
     ward.ask("ann", ActOnIncident(incident_id=key, deed="comment", text="what the notebook found"), "a notebook")
     ward.ask("ann", KeepSignals(subject=ward.subject, signals=weeks("...", first=2)), "a notebook")
 
@@ -235,3 +234,19 @@ def test_events_answer_for_policies_incidents_and_acts(ward: Ward) -> None:
     (problem,) = witness.problems(near)[1]
     assert problem.startswith(f"an act on incident {key[-8:]} was changed")
     ward.inside.edit("update core.incident_acts set text = 'known' where incident_id = ? and act = 'closed'", key)
+
+
+def test_a_few_digits_that_fit_several_incidents_list_them(inside: Inside) -> None:
+    wards = [Ward(inside), Ward(inside)]
+    for number, ward in enumerate(wards):
+        key = opened(ward)
+        made = f"{key[:-8]}{number}123abcd"
+        for table in ("incidents", "incident_acts"):
+            inside.edit(f"update core.{table} set incident_id = ? where incident_id = ?", made, key)  # noqa: S608 - our own
+    with pytest.raises(Ambiguous, match="'abcd' fits several incidents") as refused:
+        incidents.find(inside.near(), "abcd")
+    for number, ward in enumerate(wards):
+        assert f"{number}123abcd ({ward.subject}, performance: mae, open)" in refused.value.hint
+    assert incidents.find(inside.near(), "1123ABCD ").endswith("1123abcd")
+    with pytest.raises(NotFound, match="There is no incident 'bcd'"):
+        incidents.find(inside.near(), "bcd")

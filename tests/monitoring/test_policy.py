@@ -52,7 +52,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(policy=POLICIES)
 @example(policy=MonitorPolicy(baseline="2026-03-02"))
 @example(policy=MonitorPolicy(slices=("no", "12-20", "1e3", "a: b # c", "'", "\u2028")))

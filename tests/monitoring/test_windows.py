@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nbops.errors import UsageError
@@ -29,6 +29,7 @@ MOMENTS = st.datetimes(datetime(1986, 1, 1), datetime(2037, 12, 31)).map(lambda 
 EVERY: st.SearchStrategy[Every] = st.sampled_from(["day", "week", "month"])
 
 
+@settings(deadline=None)
 @given(when=MOMENTS, every=EVERY, name=st.sampled_from(ZONES))
 @example(when=datetime(2011, 12, 30, 10, tzinfo=UTC), every="day", name="Pacific/Apia")
 @example(when=datetime(2011, 12, 30, 9, 59, tzinfo=UTC), every="week", name="Pacific/Apia")
@@ -48,6 +49,7 @@ def test_each_moment_lies_in_one_window_and_the_next_begins_where_it_ends(
     assert Window.between(*window.span) == window
 
 
+@settings(deadline=None)
 @given(when=MOMENTS, every=EVERY, name=st.sampled_from(ZONES))
 def test_the_days_of_a_window_are_all_of_it(when: datetime, every: Every, name: str) -> None:
     zone = ZoneInfo(name)
@@ -57,6 +59,7 @@ def test_the_days_of_a_window_are_all_of_it(when: datetime, every: Every, name: 
     assert len(found) in {"day": {1}, "week": {6, 7}, "month": {28, 29, 30, 31}}[every]
 
 
+@settings(deadline=None)
 @given(when=MOMENTS, every=EVERY)
 def test_windows_begin_at_local_midnight_on_their_day(when: datetime, every: Every) -> None:
     window = windows.containing(when, every, BERLIN)

@@ -39,6 +39,7 @@ def of_all(courses: list[str]) -> list[Signal]:
     ]
 
 
+@settings(deadline=None)
 @given(policy=POLICIES, course=STATES, quiet=st.integers(2, 5))
 def test_a_single_odd_window_opens_nothing(policy: MonitorPolicy, course: str, quiet: int) -> None:
     assume(policy.open_after.odd > 1)
@@ -49,6 +50,7 @@ def test_a_single_odd_window_opens_nothing(policy: MonitorPolicy, course: str, q
     assert found.word != "trouble"
 
 
+@settings(deadline=None)
 @given(policy=POLICIES, courses=CARRIERS, data=st.data())
 def test_the_order_in_which_results_arrive_does_not_matter(
     policy: MonitorPolicy, courses: list[str], data: st.DataObject
@@ -58,6 +60,7 @@ def test_the_order_in_which_results_arrive_does_not_matter(
     assert standing(policy, shuffled) == standing(policy, signals)
 
 
+@settings(deadline=None)
 @given(policy=POLICIES, courses=CARRIERS, data=st.data())
 def test_windows_that_are_not_judged_change_nothing(
     policy: MonitorPolicy, courses: list[str], data: st.DataObject
@@ -71,6 +74,7 @@ def test_windows_that_are_not_judged_change_nothing(
         assert (judged.word, found.word).count("trouble") in {0, 2}
 
 
+@settings(deadline=None)
 @given(policy=POLICIES, course=COURSES)
 def test_the_episodes_of_one_item_are_what_the_rule_says(policy: MonitorPolicy, course: str) -> None:
     """The rule once more, said plainly: count the bad among the last judged windows, count the fine ones in a row."""
@@ -99,6 +103,7 @@ def test_the_episodes_of_one_item_are_what_the_rule_says(policy: MonitorPolicy, 
     assert (found.word == "trouble") == bool(ends and ends[-1][1] is None)
 
 
+@settings(deadline=None)
 @given(policy=POLICIES, courses=CARRIERS, closings=st.lists(st.integers(0, 23), max_size=3))
 def test_episodes_follow_each_other_and_their_windows_were_bad(
     policy: MonitorPolicy, courses: list[str], closings: list[int]
@@ -118,6 +123,7 @@ def test_episodes_follow_each_other_and_their_windows_were_bad(
         assert one.closed < other.bad[0]
 
 
+@settings(deadline=None)
 @given(policy=POLICIES, courses=CARRIERS, number=st.integers(0, 23))
 def test_after_a_person_closed_it_nothing_of_before_counts(
     policy: MonitorPolicy, courses: list[str], number: int
@@ -132,6 +138,7 @@ def test_after_a_person_closed_it_nothing_of_before_counts(
     assert all(one.closed is not None for one in closed.episodes if one not in anew)
 
 
+@settings(deadline=None)
 @given(course=COURSES)
 def test_two_columns_that_are_odd_once_each_make_no_incident(course: str) -> None:
     both = [seen(3, item="wind"), seen(4, item="visib")]
@@ -196,7 +203,7 @@ class Book:
         return [one for one in self.stored.values() if one.closed is None]
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(policy=POLICIES, courses=CARRIERS, data=st.data())
 def test_what_is_kept_is_what_stands_whenever_somebody_looks(
     policy: MonitorPolicy, courses: list[str], data: st.DataObject
@@ -226,11 +233,12 @@ def test_what_is_kept_is_what_stands_whenever_somebody_looks(
                 assert book.settle(policy, known, closings) == []
     for key in book.stored:
         heard = [(what, level) for one, what, level in book.told if one == key]
-        levels = [SEVERITIES.index(level) for what, level in heard if what == "open"]  # type: ignore[arg-type]  # one of them
+        levels = [SEVERITIES.index(level) for what, level in heard if what == "open"]
         assert levels == sorted({*levels})
         assert Counter(what for what, _ in heard)["closed"] <= bool(levels)
 
 
+@settings(deadline=None)
 @given(policy=POLICIES, course=COURSES)
 def test_looking_each_week_keeps_the_incidents_that_looking_once_keeps(policy: MonitorPolicy, course: str) -> None:
     signals = weeks(course)
