@@ -2,19 +2,82 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from nbops.cli._base import Here, cli, here, json_option, show, table
 from nbops.errors import UsageError
-from nbops.records import at
+from nbops.records import at, short
+from nbops.render import values
+
+if TYPE_CHECKING:
+    from nbops.monitoring.results import WindowReport
 
 
 @cli.group("monitor")
 def monitor_group() -> None:
     """Watch models in use."""
+
+
+@monitor_group.command("run")
+@click.argument("model", required=False)
+@click.option("--until", metavar="TIME", help="Look at what was complete by then; now by default.")
+@click.option("--version", type=int, metavar="N", help="Only the predictions of this version.")
+@click.option("--again", is_flag=True, help="Look at every window anew, as after a change of the policy.")
+@json_option
+@here
+def run(obj: Here, model: str | None, until: str | None, version: int | None, again: bool, as_json: bool) -> None:
+    """Look at each window of MODEL's predictions, or of every model's, that is complete and new, or whose labels changed."""
+    from nbops import times
+    from nbops.monitoring import running
+    from nbops.render.progress import told
+
+    store = obj.store()
+    when = times.moment(until) if until is not None else datetime.now(UTC)
+    names = [model] if model is not None else running.monitored(store)
+    with told("looking at") as tell:
+        found = [
+            running.monitor(
+                store, name, until=when, version=version, again=again, progress=lambda window: tell(window, 0)
+            )
+            for name in names
+        ]
+    document = [msgspec.to_builtins(one) for one in found]
+    rows = [_line(report) for one in found for report in one.reports]
+    columns = ["model", "from", "until", "rows", "labelled", "metric", "value", "laboratory", "standing", "drifted"]
+    said = [
+        f"Incident {short(change.incident_id)} {change.act}: {change.cause} ({change.severity})"
+        for one in found
+        for change in one.changes
+        if change.act != "seen"
+    ]
+    nothing = "Nothing is new: every complete window was looked at." if names else "No model has logged predictions."
+    show(document, as_json=as_json, text=lambda: "\n".join([table(columns, rows) if rows else nothing, *said]))
+
+
+@monitor_group.command("status")
+@click.argument("model", required=False)
+@json_option
+@here
+def status(obj: Here, model: str | None, as_json: bool) -> None:
+    """Say how MODEL is, or every model: in a word, in numbers and in a sentence."""
+    from nbops.monitoring import status as standing
+
+    store = obj.store()
+    found = standing.overall(store) if model is None else [standing.health(store, model)]
+    rows = [
+        [one.model, one.word, one.version, at(one.until).date().isoformat() if one.until else None,
+         None if one.value is None else f"{one.metric} {values.number(one.value)} {one.unit}".rstrip(), one.laboratory,
+         len(one.incidents) or None, one.sentence]
+        for one in found
+    ]  # fmt: skip
+    columns = ["model", "is", "version", "looked at until", "last realised", "laboratory", "incidents", "why"]
+    nothing = "There are no models yet."
+    show(msgspec.to_builtins(found), as_json=as_json, text=lambda: table(columns, rows) if rows else nothing)
 
 
 @monitor_group.command("policy")
@@ -60,3 +123,14 @@ def policy(obj: Here, model: str, path: str | None, why: str | None, history: bo
     )
     head = f"How {model} is monitored: {by}.{f' {now.why}' if now.why else ''}"
     show(msgspec.to_builtins(now.policy), as_json=as_json, text=lambda: policy_yaml.text(now.policy, head))
+
+
+def _line(report: WindowReport) -> list[object]:
+    found = report.performance
+    stands = found.standings[0] if found is not None and found.standings else None
+    drifted = [one.column for one in report.drift[0].columns if one.verdict == "differs"] if report.drift else []
+    return [
+        f"{report.model}/{report.version}", at(report.start).date().isoformat(), at(report.until).date().isoformat(), report.rows,
+        report.labelled, stands.metric if stands else None, stands.value if stands else None, stands.laboratory if stands else None,
+        stands.where if stands else None, ", ".join(drifted),
+    ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nbops.monitoring.backtest import Backtest
+from nbops.monitoring.causes import Causes
 from nbops.monitoring.drift import Drift
 from nbops.monitoring.estimation import Estimation
 from nbops.monitoring.kept import Check
@@ -14,7 +15,8 @@ from nbops.records import Record
 class WindowReport(Record):
     """Everything that was found in a window, from `start` until before `until` (UTC microseconds), held against the `baseline`.
 
-    `drift` is of all rows first, then of each slice. `notes` say what could not be looked at.
+    `drift` is of all rows first, then of each slice. `causes` are told where the realised metric is beyond its bound. `notes` say what
+    could not be looked at.
     """
 
     model: str
@@ -31,4 +33,5 @@ class WindowReport(Record):
     backtest: Backtest | None = None
     checks: tuple[Check, ...] = ()
     signals: tuple[Signal, ...] = ()
+    causes: Causes | None = None
     notes: tuple[str, ...] = ()

@@ -15,12 +15,13 @@ import msgspec
 from nbops.data import checking, profiling
 from nbops.data.profile import Profile
 from nbops.errors import NbopsError, NotFound, UsageError
-from nbops.evaluation.answers import Answers, Task, class_name
+from nbops.evaluation.answers import Answers, Task, class_name, losses
 from nbops.evaluation.assumptions import hold
 from nbops.evaluation.metrics import metric
-from nbops.monitoring import baseline, estimation, flat, judging, performance, policies, rows, windows
+from nbops.monitoring import baseline, estimation, flat, incidents, judging, performance, rows, windows
 from nbops.monitoring.backtest import Backtest, Pair, backtest
 from nbops.monitoring.baseline import Baseline
+from nbops.monitoring.causes import Causes, Slice, added_losses, causes
 from nbops.monitoring.drift import Drift, DriftPolicy, compare_each
 from nbops.monitoring.drift import Pair as Beside
 from nbops.monitoring.estimation import Estimation, Estimator
@@ -40,8 +41,6 @@ from nbops.store.client import Store
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-_LEAST_NATURAL = 1
 
 
 class Monitored(Record):
@@ -65,7 +64,7 @@ def monitor(
 
     All versions with predictions, or one; with `again` every window anew. Raises NotFound for a model without predictions, StoreCorrupt.
     """
-    policy = policies.in_force(store, model)
+    policy = incidents.policies(store, model)[0].policy
     when = until or datetime.now(UTC)
     versions = _versions(store, model, version)
     if not versions:
@@ -89,6 +88,11 @@ def monitor(
     for look in looks:
         look.end(when)
     return Monitored(model, tuple(reports), tuple(changes))
+
+
+def monitored(store: Store) -> list[str]:
+    """The models whose versions have logged predictions."""
+    return [row[0] for row in store.read("select distinct model from prediction_segments order by 1").rows]
 
 
 def report(store: Store, sha256: str) -> WindowReport:
@@ -292,7 +296,8 @@ class _Window:
     def report(self) -> WindowReport:
         """All that there is to say."""
         base = self.of.base or self.of.becomes_base(self.table)
-        drift, against = self._drift(base)
+        now, then, against = self._profiles(base)
+        drift = self._drift(base, then, now, against)
         frame = joining.aware(self.table).to_pandas()
         realised = self._or_note("Performance", lambda: self._performance(frame))
         estimated = self._estimated(frame)
@@ -300,7 +305,7 @@ class _Window:
             model=self.of.model, version=self.of.number, every=self.policy.window, start=self.window.span[0], until=self.window.span[1],
             rows=len(frame), labelled=int(frame[baseline.TRUTH].notna().sum()), baseline=against, drift=drift, performance=realised,
             estimation=estimated, backtest=self._backtest(estimated), checks=(*self._contract(), *self._assumptions(frame)),
-            notes=tuple(self.notes),
+            causes=self._causes(frame, realised, drift[0], then, now), notes=tuple(self.notes),
         )  # fmt: skip
         return msgspec.structs.replace(found, signals=judging.signals(found, self.policy))
 
@@ -311,17 +316,22 @@ class _Window:
             self.notes.append(f"{what}: {error.message}")
             return None
 
-    def _drift(self, base: Baseline) -> tuple[tuple[Drift, ...], str]:
-        """Each column beside the baseline, of all rows and of each slice, and what that baseline is."""
+    def _profiles(self, base: Baseline) -> tuple[Profile, Profile, str]:
+        """The window's profile, the one that it is held against, of the same columns, and what that is."""
         known = [name for name in base.profile.columns if name in self.table.column_names]
         absent = [name for name in base.profile.columns if name not in known and name != baseline.TRUTH]
         if absent:
             self.notes.append(f"Not logged, and not looked at: {', '.join(absent)}.")
         now = self._profile(base, known)
         then, against = self._against(base)
+        return now, _only(then, known), against
+
+    def _drift(self, base: Baseline, then: Profile, now: Profile, against: str) -> tuple[Drift, ...]:
+        """Each column beside the baseline, of all rows and of each slice."""
+        known = [*then.columns]
         natural = base.variation.get(self.policy.window, {}) if against == "reference" else {}
+        pairs = [Beside(then, now, natural=natural)]
         slices = self.of.slices(known)
-        pairs = [Beside(_only(then, known), now, natural=natural)]
         if slices and self.of.beside:
             parts = profiling.sliced(self.table.select(known), slices, like=base.profile)
             shared = [part for part in parts if part and part in self.of.beside]
@@ -332,8 +342,7 @@ class _Window:
             if told.columns == "all"
             else [name for name in known if name in told.columns or judging.is_answer(name)]
         )
-        policy = DriftPolicy(effect=told.effect, p=told.p)
-        return tuple(compare_each(pairs, policy=policy, columns=chosen)), against
+        return tuple(compare_each(pairs, policy=DriftPolicy(effect=told.effect, p=told.p), columns=chosen))
 
     def _profile(self, base: Baseline, known: Sequence[str]) -> Profile:
         """The profile of the window, as the sum of its days, each of which is kept."""
@@ -404,6 +413,29 @@ class _Window:
         unit = self.of.question.unit if metric(found.task, self.of.bound.metric).unit == "target" else ""
         return backtest(self.of.before(self.window), name=self.of.bound.metric, unit=unit)
 
+    def _causes(
+        self, frame: pd.DataFrame, found: Performance | None, drift: Drift, then: Profile, now: Profile
+    ) -> Causes | None:
+        if found is None or self.of.laboratory is None or not any(one.where == "beyond" for one in found.standings):
+            return None
+        question, laboratory = msgspec.structs.replace(self.of.question, slices=()), self.of.laboratory
+        told = rows.told(frame, question)
+        known = frame.loc[told.rows].reset_index(drop=True)
+        signature = self.of.version.manifest.signature
+        names = [column.name for column in signature.columns] if signature is not None else []
+        columns = [name for name in names if name in known.columns and name in laboratory.columns]
+        promised = self.of.promised
+        slices: list[Slice] = []
+        if promised is not None and promised.rows == len(laboratory):
+            lost = (_series(losses(promised)), _series(losses(told.answers)))
+            slices = added_losses(laboratory, known, lost, columns)
+        importance = {
+            one.columns[0]: one.drop
+            for one in (self.of.held.assessment.importance if self.of.held else ())
+            if len(one.columns) == 1
+        }
+        return causes(drift, then, now, importance, slices, self.of.question.unit)
+
     def _contract(self) -> tuple[Check, ...]:
         path = self.policy.contract
         if path is None:
@@ -441,6 +473,12 @@ class _Window:
             )
             for one in found
         )  # fmt: skip
+
+
+def _series(found: Any) -> pd.Series:
+    import pandas as pd
+
+    return pd.Series(found)
 
 
 def _within(day: date, window: Window) -> bool:
