@@ -137,6 +137,12 @@ def set_policy(store: Store, model: str, policy: MonitorPolicy, why: str | None 
     return int(store.write(SetMonitorPolicy(model=model, policy=policy, why=why))[0])
 
 
+def breaks(store: Store, model: str) -> list[str]:
+    """What is broken now in the data of a model, or of what it takes for granted, in words; the oldest first."""
+    sql = "select text from incidents where subject = ? and status = 'open' and kind in ('data', 'assumption') order by opened"
+    return [row[0] for row in store.read(sql, [f"model:{model}"]).rows]
+
+
 def standings(store: Store, subject: str) -> dict[str, Standing]:
     """How each cause of a subject such as "model:air-time" stands, by the policy in force."""
     policy = policies(store, subject.removeprefix("model:"))[0].policy

@@ -116,12 +116,14 @@ class Season(Record):
 class Retrain(Record):
     """When and how a new version is trained; none is without a notebook.
 
-    `start` and `until` are the notebook's parameters that get the ends of `months` of data; `cooldown` and `every` are seconds.
+    `start` and `until` are the notebook's parameters that get the ends of `months` of data, `last` the one that gets the last day in
+    place of the one after it; `cooldown` and `every` are seconds.
     """
 
     notebook: str | None = None
     start: str = "start"
     until: str = "until"
+    last: str | None = None
     months: _AtLeastOne = 2
     cooldown: _Seconds = 28 * DAY
     budget: _AtLeastOne = 6

@@ -76,6 +76,7 @@ KEYS: dict[str, str] = {
     "retrain.notebook": "The notebook that trains the model; null: none is trained.",
     "retrain.start": "The notebook's parameter that gets the first day of the data.",
     "retrain.until": "The parameter that gets the day after the last one.",
+    "retrain.last": "In its place the parameter that gets the last day itself; null: there is none.",
     "retrain.months": "So many full months of data.",
     "retrain.cooldown": "The least time between two trainings, such as 28d.",
     "retrain.budget": "At most so many trainings in 365 days.",

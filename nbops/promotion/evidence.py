@@ -25,6 +25,7 @@ from nbops.evaluation.metrics import METRICS, measure
 from nbops.evaluation.policy import Policy
 from nbops.evaluation.slices import Slice, by_slices
 from nbops.evaluation.telling import Scale
+from nbops.monitoring import incidents
 from nbops.records import Record
 from nbops.registry import evaluations, models
 from nbops.registry.card import Card
@@ -77,9 +78,10 @@ def inquire(
     *,
     waiver: str = "",
     evaluation_id: str | None = None,
+    against: int | None = None,
     trust: Collection[str] | bool = (),
 ) -> Inquiry:
-    """Hold a version against its alias' holder on the rows of its last evaluation, or of the one that is named.
+    """Hold a version against its alias' holder, or the version `against`, on the rows of its last evaluation, or of the one that is named.
 
     Raises NotFound when it was never evaluated, and ModelError when a model's answers cannot be judged.
     """
@@ -89,7 +91,7 @@ def inquire(
     else:
         evaluation = evaluations.get(store, evaluation_id)
     card = evaluations.card_of(store, model)
-    holder = _holder(store, model, alias)
+    holder = against if against is not None else _holder(store, model, alias)
     case = _Case(store, candidate, evaluation, card, trust)
     policy, evidence = case.evidence(holder if holder != version else None, waiver)
     return Inquiry(
@@ -146,6 +148,7 @@ class _Case:
             signature=None if champion is None else differences(self.own.version, champion),
             latency_ms=self._latency() if policy.latency_ms is not None else None,
             assumptions=self._assumptions() if policy.assumptions else (),
+            incidents=self._broken() if policy.incidents else (),
             failed_run=bool(self.own.version.doubt),
             waiver=waiver,
         )
@@ -223,6 +226,10 @@ class _Case:
     def _assumptions(self) -> tuple[Told, ...]:
         asked = self.card.assumptions or self.asked.assumptions
         return tuple(Told(one.sentence, one.holds, one.told) for one in hold(self.rows, asked)) if asked else ()
+
+    def _broken(self) -> tuple[str, ...]:
+        """What is broken in the model's data now: no version is judged on it. That the champion is bad keeps nobody from its place."""
+        return tuple(incidents.breaks(self.store, self.own.version.model))
 
     def _latency(self) -> float:
         """Milliseconds that the answer for one row takes: the fastest of some calls, for a busy machine makes it longer only."""
