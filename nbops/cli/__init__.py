@@ -30,6 +30,7 @@ _MODULES = (
     "_reviews",
     "_run",
     "_runs",
+    "_schedule",
     "_scoring",
     "_sweep",
     "_versions",

@@ -80,6 +80,36 @@ def status(obj: Here, model: str | None, as_json: bool) -> None:
     show(msgspec.to_builtins(found), as_json=as_json, text=lambda: table(columns, rows) if rows else nothing)
 
 
+@monitor_group.command("retrain")
+@click.argument("model", required=False)
+@click.option("--reason", metavar="TEXT", help="Ask for a new version of MODEL, and say why.")
+@click.option("--until", metavar="TIME", help="Train on the last full months before then; now by default.")
+@json_option
+@here
+def retrain(obj: Here, model: str | None, reason: str | None, until: str | None, as_json: bool) -> None:
+    """List what was asked of retraining, or ask for it; `nbops schedule tick` trains, and proposes what is better."""
+    from nbops import times
+    from nbops.promotion import retrain as retraining
+
+    store = obj.store()
+    if reason is not None:
+        if model is None:
+            raise UsageError("Which model is to be trained?", hint="nbops monitor retrain MODEL --reason TEXT")
+        retraining.ask(store, model, reason=reason, until=times.moment(until) if until is not None else None)
+    found = retraining.wishes(store, model, everything=reason is None)
+    rows = [
+        [short(one.request_id), one.model, one.cause, one.state, f"{at(one.data_from):%Y-%m-%d}", f"{at(one.data_until):%Y-%m-%d}",
+         one.challenger, one.review_id and short(one.review_id), one.message or one.reason]
+        for one in found
+    ]  # fmt: skip
+    columns = ["request", "model", "because of", "is", "data from", "until", "challenger", "review", "what"]
+    show(
+        msgspec.to_builtins(found),
+        as_json=as_json,
+        text=lambda: table(columns, rows) if rows else "Nobody has asked for a retraining.",
+    )
+
+
 @monitor_group.command("policy")
 @click.argument("model")
 @click.option(
