@@ -94,8 +94,8 @@ class PerformanceRow(Record):
 class KeepWindow(Request, tag="monitoring.window"):
     """What was found in a window, from `start` until before `until` (UTC microseconds), as rows; all of it is a blob.
 
-    Its signals are judged in the same transaction; an incident that opens by it asks for a retraining where the policy says so. Answers with
-    the `Change`s of incidents.
+    Its signals are judged in the same transaction; an incident that opens by it asks for a retraining where the policy says so. Answers
+    with the `Change`s of incidents.
     """
 
     window_id: str
