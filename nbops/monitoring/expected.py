@@ -93,7 +93,11 @@ class Expected:
         return told
 
     def _maps(self, weights: Floats) -> list[_Map]:
-        return [one.map(weights) for one in self._by_class]
+        import sklearn
+
+        # Hundreds of small fits would take longer to check than to do.
+        with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+            return [one.map(weights) for one in self._by_class]
 
     def _off(self, laboratory: Answers, folds: int) -> dict[str, Off]:
         """How far each metric of each block is from what maps of the other folds' blocks expect."""

@@ -77,7 +77,8 @@ def logged(model: Any, target: str) -> pd.DataFrame:
 def between(frame: pd.DataFrame, first: str, last: str) -> pd.DataFrame:
     """The rows of these days, both included."""
     day = frame["_time"].dt.tz_convert(ZONE).dt.strftime("%Y-%m-%d")
-    return frame[(day >= first) & (day <= last)].reset_index(drop=True)
+    found: pd.DataFrame = frame[(day >= first) & (day <= last)].reset_index(drop=True)
+    return found
 
 
 def weeks(frame: pd.DataFrame, first: str, last: str) -> list[tuple[str, pd.DataFrame]]:

