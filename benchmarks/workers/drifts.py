@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - SQL of our own
 """Drift of 20 columns by nbops, Evidently and NannyML: a process for each job from start to end, under its party's interpreter.
 
 Takes a job and its arguments as JSON and prints figures; imports are done before the clock of a job starts, and are told beside it.
@@ -11,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +84,7 @@ def floor(path: str) -> Job:
         con.execute("set threads = 2")
         told = con.execute(f"describe select * from '{path}'").fetchall()
         sums = (f'sum(length("{name}"))' if kind == "VARCHAR" else f'sum("{name}")' for name, kind, *_ in told)
-        con.execute(f"select {', '.join(sums)} from '{path}'").fetchall()  # noqa: S608 - SQL of our own
+        con.execute(f"select {', '.join(sums)} from '{path}'").fetchall()
         return {}
 
     return job
@@ -90,15 +92,11 @@ def floor(path: str) -> Job:
 
 def nbops(path: str, reference: str, memory_limit: str = "50%") -> Job:
     """Every distance and verdict of ours, beside a stored profile."""
-    import duckdb
-    import numpy
-    import pyarrow.compute
-    import pyarrow.parquet
-
     from nbops.data.profile import Profile
     from nbops.monitoring.drifting import drift
 
-    del duckdb, numpy, pyarrow
+    for library in ("duckdb", "numpy", "pyarrow.compute", "pyarrow.parquet"):
+        import_module(library)
 
     def job() -> Figures:
         stored = Profile.from_json(Path(reference).read_bytes())

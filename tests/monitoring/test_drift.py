@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -349,7 +350,9 @@ def test_a_comparison_shows_itself_worst_first() -> None:
 def test_a_stored_comparison_is_shown_as_the_first_one() -> None:
     then, now = frames(500)
     found = nbops.drift(then, now)
-    again = DriftView(found.drift, Profile.from_json(found.reference.to_json()), found.current)
+    kept = msgspec.json.decode(msgspec.json.encode(found.drift), type=Drift)
+    assert kept == found.drift
+    again = DriftView(kept, Profile.from_json(found.reference.to_json()), found.current)
     assert again.to_html() == found.to_html()
 
 
