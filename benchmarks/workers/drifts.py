@@ -238,13 +238,15 @@ def _scores(told: Any) -> dict[str, float]:
 
 
 def _by_evidently(told: Any) -> list[str]:
-    """The columns that Evidently's tests of the report call drifted, by its own thresholds."""
+    """The columns that are drifted by the thresholds that Evidently ships."""
     found = []
     for metric in told.dict()["metrics"]:
         if "ValueDrift" in metric["metric_name"]:
-            config = metric["config"]
-            beyond = metric["value"] >= config.get("threshold", 0.1)
-            found += [config["column"]] if beyond else []
+            config, value = metric["config"], metric["value"]
+            tests = "p_value" in config["method"]
+            found += (
+                [config["column"]] if (value < config["threshold"] if tests else value >= config["threshold"]) else []
+            )
     return found
 
 

@@ -46,6 +46,7 @@ _TIMES: tuple[Family, ...] = ("date", "timestamp")
 # A level is listed because the reference had it, among the commonest: where there are others, a rare one is listed by its luck.
 _LEAST_LISTED = 30
 _EXAMPLES = 3
+_SMALLEST_P = 1e-6
 _TESTED = ("moved", "missing", "unseen")
 
 
@@ -104,6 +105,8 @@ class ColumnDrift(Record, omit_defaults=True):
     change: str = ""
     values_then: int = 0
     values_now: int = 0
+    median_then: float | None = None
+    median_now: float | None = None
     moved: Evidence | None = None
     nulls_then: float | None = None
     nulls_now: float | None = None
@@ -227,6 +230,11 @@ def effect(reference: ColumnProfile, current: ColumnProfile) -> float | None:
     return psi(groups) if len(groups) > 1 else None
 
 
+def shown_p(p: float) -> str:
+    """A p value as people read it: beyond a millionth there is nothing to tell apart."""
+    return f"{p:.1g}" if p >= _SMALLEST_P else f"< {_SMALLEST_P:.0e}".replace("e-0", "e-")
+
+
 def _looks(pair: Pair, policy: DriftPolicy, columns: Sequence[str] | None) -> Iterator[ColumnDrift]:
     """Each column with its evidence, before it is adjusted and judged."""
     there = dict.fromkeys(chain(pair.reference.columns, pair.current.columns))
@@ -277,6 +285,8 @@ def _look(
         "" if then.type == now.type else f"{then.type}, now {now.type}",
         n,
         m,
+        values.finite(then.numbers.quantile(0.5)) if then.numbers else None,
+        values.finite(now.numbers.quantile(0.5)) if now.numbers else None,
         _moved(then, now, groups, distances, (floor, natural)) if judged else None,
         then.null_share if then.rows else None,
         now.null_share if now.rows else None,
@@ -391,11 +401,18 @@ def _sentence(one: ColumnDrift, differs: Sequence[str], policy: DriftPolicy) -> 
         )
     if "moved" in differs and one.moved is not None:
         told.append(
-            f"has moved: PSI {one.moved.effect:.2f}, chance alone reaches {one.moved.no_drift_99:.2f}{_keys(one.moved)}"
+            f"has moved{_middle(one)}: PSI {one.moved.effect:.2f}, chance alone reaches {one.moved.no_drift_99:.2f}{_keys(one.moved)}"
         )
     if told:
         return f"{one.column} {'; it '.join(told)}."
     return f"{one.column} {_unjudged(one, policy) if one.moved is None else _same(one.moved)}."
+
+
+def _middle(one: ColumnDrift) -> str:
+    if one.family != "number" or one.median_then is None or one.median_now is None or one.median_then == one.median_now:
+        return ""
+    then, now = values.numbers([one.median_then, one.median_now])
+    return f", its median from {then} to {now}"
 
 
 def _unjudged(one: ColumnDrift, policy: DriftPolicy) -> str:
@@ -421,7 +438,7 @@ def _same(found: Evidence) -> str:
 
 
 def _keys(found: Evidence) -> str:
-    return f" (adjusted p {found.adjusted_p:.1g})"
+    return f" (adjusted p {shown_p(found.adjusted_p)})"
 
 
 def _percent(share: float | None) -> str:

@@ -102,6 +102,8 @@ def test_one_bad_value_in_the_reference_hides_nothing() -> None:
     assert found.distances.ks.estimate == pytest.approx(clean.distances.ks.estimate, abs=0.002)
     assert found.moved is not None
     assert found.moved.effect == pytest.approx(0.92, abs=0.1)
+    assert found.sentence.startswith("x has moved, its median from ")
+    assert found.sentence.endswith("(adjusted p < 1e-6).")
     # The bad value itself is 50 of the distance, and told.
     assert (found.distances.wasserstein_scaled or 0) > 0.9
 
