@@ -242,6 +242,8 @@ def _looks(pair: Pair, policy: DriftPolicy, columns: Sequence[str] | None) -> It
         if column not in there:
             raise UsageError(f"There is no column {column!r}.", hint=f"There are {', '.join(there) or 'none'}.")
         then, now = pair.reference.columns.get(column), pair.current.columns.get(column)
+        if then is not None and now is not None and now.rows == now.nulls:
+            now = _emptied(then, now.rows)
         if then is None or now is None or then.family != now.family:
             # It is told once, of all rows.
             if pair.slice is None:
@@ -251,6 +253,14 @@ def _looks(pair: Pair, policy: DriftPolicy, columns: Sequence[str] | None) -> It
             yield _look(column, then, now, policy, pair.natural.get(column), asked=bool(columns))
         except UsageError as error:
             raise UsageError(f"Column {column!r} cannot be compared: {error.message}", hint=error.hint) from error
+
+
+def _emptied(then: ColumnProfile, rows: int) -> ColumnProfile:
+    """A column like this one without any value: what has none has no type either, and is read as any."""
+    numbers = Numbers(then.numbers.edges) if then.numbers is not None else None
+    listed = then.categories
+    categories = Categories(listed.levels, (0,) * len(listed.levels)) if listed is not None else None
+    return ColumnProfile(then.type, then.family, rows, rows, 0, "exact", numbers, categories)
 
 
 def _changed(column: str, then: ColumnProfile | None, now: ColumnProfile | None) -> ColumnDrift:
@@ -282,19 +292,19 @@ def _look(
         "same" if constant else "learning",
         "",
         then.family,
-        "" if then.type == now.type else f"{then.type}, now {now.type}",
-        n,
-        m,
-        values.finite(then.numbers.quantile(0.5)) if then.numbers else None,
-        values.finite(now.numbers.quantile(0.5)) if now.numbers else None,
-        _moved(then, now, groups, distances, (floor, natural)) if judged else None,
-        then.null_share if then.rows else None,
-        now.null_share if now.rows else None,
-        _shares(then.nulls, then.rows, now.nulls, now.rows, policy.share) if enough else None,
-        share,
-        now.categories.examples if share and now.categories else (),
-        unseen,
-        distances,
+        change="" if then.type == now.type else f"{then.type}, now {now.type}",
+        values_then=n,
+        values_now=m,
+        median_then=values.finite(then.numbers.quantile(0.5)) if then.numbers else None,
+        median_now=values.finite(now.numbers.quantile(0.5)) if now.numbers else None,
+        moved=_moved(then, now, groups, distances, (floor, natural)) if judged else None,
+        nulls_then=then.null_share if then.rows else None,
+        nulls_now=now.null_share if now.rows else None,
+        missing=_shares(then.nulls, then.rows, now.nulls, now.rows, policy.share) if enough else None,
+        unseen_share=share,
+        examples=now.categories.examples if share and now.categories else (),
+        unseen=unseen,
+        distances=distances,
     )
 
 

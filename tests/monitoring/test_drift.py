@@ -146,6 +146,13 @@ def test_a_column_that_empties_differs_whatever_its_values_were() -> None:
     )
 
 
+def test_a_column_without_any_value_has_lost_its_values_and_not_its_type() -> None:
+    then = {"text": ["a", "b"] * 200, "number": np.arange(400.0), "day": pd.date_range("2024-01-01", periods=400)}
+    found = against(then, dict.fromkeys(then, [None] * 400))
+    assert [(one.change, one.nulls_now, one.verdict) for one in found.columns] == [("", 1.0, "differs")] * 3
+    assert found["text"].sentence == "text is missing in 100 % of the rows, 0 % before (adjusted p < 1e-6)."
+
+
 def test_values_never_seen_are_told_with_examples() -> None:
     rng = np.random.default_rng(6)
     then, now = rng.choice(["UA", "AA"], 5000), rng.choice(["UA", "AA"], 1000).astype("U8")
@@ -204,6 +211,8 @@ EMPTY = np.array([], float)
 def test_hostile_columns_get_a_sentence_and_finite_numbers(one: Any, two: Any) -> None:
     then, now = (pa.table({"x": values, "y": np.ones(len(values))}) for values in (one, two))
     found = nbops.drift(then, now)
+    assert Profile.from_json(found.current.to_json()) == found.current
+    assert Profile.from_json(found.reference.to_json()) == found.reference
     assert found["x"].sentence.startswith("x ")
     assert "nan" not in repr(found).lower()
     assert "x" in found.to_html()
