@@ -25,6 +25,7 @@ from nbops.monitoring.distances import (
     total_variation,
     wasserstein,
 )
+from nbops.monitoring.drift_words import sentence
 from nbops.monitoring.significance import (
     adjusted,
     chi_square,
@@ -45,8 +46,6 @@ Verdict = Literal["learning", "same", "differs"]
 _TIMES: tuple[Family, ...] = ("date", "timestamp")
 # A level is listed because the reference had it, among the commonest: where there are others, a rare one is listed by its luck.
 _LEAST_LISTED = 30
-_EXAMPLES = 3
-_SMALLEST_P = 1e-6
 _TESTED = ("moved", "missing", "unseen")
 
 
@@ -122,7 +121,7 @@ class ColumnDrift(Record, omit_defaults=True):
         return tuple(one for one in (self.moved, self.missing, self.unseen) if one is not None)
 
     @property
-    def severity(self) -> float:
+    def times_its_limit(self) -> float:
         """How many times its limit the largest difference is; infinite where the column is gone. For an order, worst first."""
         if self.verdict == "differs" and not any(one.differs for one in self.evidence):
             return math.inf
@@ -157,7 +156,7 @@ class Drift(Record, omit_defaults=True):
     def worst_first(self) -> list[ColumnDrift]:
         """The columns by their verdict, then by how far they lie beyond their limit."""
         order = ("differs", "same", "learning")
-        return sorted(self.columns, key=lambda one: (order.index(one.verdict), -one.severity))
+        return sorted(self.columns, key=lambda one: (order.index(one.verdict), -one.times_its_limit))
 
     def frame(self) -> pd.DataFrame:
         """A row for each column, in the order of the data."""
@@ -228,11 +227,6 @@ def effect(reference: ColumnProfile, current: ColumnProfile) -> float | None:
     """The population stability index over `cells`; None where there are not two of them. Raises UsageError as `cells`."""
     groups = cells(reference, current)
     return psi(groups) if len(groups) > 1 else None
-
-
-def shown_p(p: float) -> str:
-    """A p value as people read it: beyond a millionth there is nothing to tell apart."""
-    return f"{p:.1g}" if p >= _SMALLEST_P else f"< {_SMALLEST_P:.0e}".replace("e-0", "e-")
 
 
 def _looks(pair: Pair, policy: DriftPolicy, columns: Sequence[str] | None) -> Iterator[ColumnDrift]:
@@ -394,65 +388,7 @@ def _judged(look: ColumnDrift, told: Iterator[float], policy: DriftPolicy) -> Co
     found = msgspec.structs.replace(look, **evidence)
     differs = [name for name, one in evidence.items() if one.differs]
     verdict: Verdict = "differs" if differs else "same" if found.moved or found.verdict == "same" else "learning"
-    return msgspec.structs.replace(found, verdict=verdict, sentence=_sentence(found, differs, policy))
-
-
-def _sentence(one: ColumnDrift, differs: Sequence[str], policy: DriftPolicy) -> str:
-    told = []
-    if "missing" in differs and one.missing is not None:
-        told.append(
-            f"is missing in {_percent(one.nulls_now)} of the rows, {_percent(one.nulls_then)} before{_keys(one.missing)}"
-        )
-    if "unseen" in differs and one.unseen is not None:
-        some = ", ".join(repr(text) for text in one.examples[:_EXAMPLES])
-        such = f", such as {some}" if some else ""
-        told.append(
-            f"has values never seen before in {_percent(one.unseen_share)} of the rows{such}{_keys(one.unseen)}"
-        )
-    if "moved" in differs and one.moved is not None:
-        told.append(
-            f"has moved{_middle(one)}: PSI {one.moved.effect:.2f}, chance alone reaches {one.moved.no_drift_99:.2f}{_keys(one.moved)}"
-        )
-    if told:
-        return f"{one.column} {'; it '.join(told)}."
-    return f"{one.column} {_unjudged(one, policy) if one.moved is None else _same(one.moved)}."
-
-
-def _middle(one: ColumnDrift) -> str:
-    if one.family != "number" or one.median_then is None or one.median_now is None or one.median_then == one.median_now:
-        return ""
-    then, now = values.numbers([one.median_then, one.median_now])
-    return f", its median from {then} to {now}"
-
-
-def _unjudged(one: ColumnDrift, policy: DriftPolicy) -> str:
-    if one.verdict == "same":
-        return "has one value, as before"
-    if one.family == "other":
-        return "has no values that can be compared"
-    there = min(one.values_then, one.values_now)
-    if there < policy.min_rows:
-        return f"has too few values to judge: {values.counted(there, 'value')} of {policy.min_rows:,}"
-    if one.family in _TIMES:
-        return f"is a {'date' if one.family == 'date' else 'time'}, which moves on: name the column to have it judged"
-    return "has too many different values for so few rows"
-
-
-def _same(found: Evidence) -> str:
-    if found.effect > found.limit:
-        return f"may have moved, but chance explains it: PSI {found.effect:.2f}{_keys(found)}"
-    if found.beyond_chance:
-        natural = found.natural is not None and found.limit == found.natural
-        return f"has moved by less than {'is natural for it' if natural else 'matters'}: PSI {found.effect:.2f}, limit {found.limit:.2f}"
-    return f"is as it was: PSI {found.effect:.2f}, chance alone reaches {found.no_drift_99:.2f}"
-
-
-def _keys(found: Evidence) -> str:
-    return f" (adjusted p {shown_p(found.adjusted_p)})"
-
-
-def _percent(share: float | None) -> str:
-    return f"{100 * (share or 0.0):.3g} %"
+    return msgspec.structs.replace(found, verdict=verdict, sentence=sentence(found, differs, policy))
 
 
 def _flat(one: ColumnDrift) -> dict[str, object]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from nbops.data.profile import Profile
 from nbops.data.profile_views import shares
-from nbops.monitoring.drift import ColumnDrift, Drift, shown_p
+from nbops.monitoring.drift import ColumnDrift, Drift
+from nbops.monitoring.drift_words import shown_p
 from nbops.render import html, text, values
 from nbops.render.model import Column, Html
 from nbops.render.view import View
