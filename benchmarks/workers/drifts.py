@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - SQL of our own
 """Drift of 20 columns by nbops, Evidently and NannyML: a process for each job from start to end, under its party's interpreter.
 
 Takes a job and its arguments as JSON and prints figures; imports are done before the clock of a job starts, and are told beside it.
@@ -11,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +84,7 @@ def floor(path: str) -> Job:
         con.execute("set threads = 2")
         told = con.execute(f"describe select * from '{path}'").fetchall()
         sums = (f'sum(length("{name}"))' if kind == "VARCHAR" else f'sum("{name}")' for name, kind, *_ in told)
-        con.execute(f"select {', '.join(sums)} from '{path}'").fetchall()  # noqa: S608 - SQL of our own
+        con.execute(f"select {', '.join(sums)} from '{path}'").fetchall()
         return {}
 
     return job
@@ -90,15 +92,11 @@ def floor(path: str) -> Job:
 
 def nbops(path: str, reference: str, memory_limit: str = "50%") -> Job:
     """Every distance and verdict of ours, beside a stored profile."""
-    import duckdb
-    import numpy
-    import pyarrow.compute
-    import pyarrow.parquet
-
     from nbops.data.profile import Profile
     from nbops.monitoring.drifting import drift
 
-    del duckdb, numpy, pyarrow
+    for library in ("duckdb", "numpy", "pyarrow.compute", "pyarrow.parquet"):
+        import_module(library)
 
     def job() -> Figures:
         stored = Profile.from_json(Path(reference).read_bytes())
@@ -240,13 +238,15 @@ def _scores(told: Any) -> dict[str, float]:
 
 
 def _by_evidently(told: Any) -> list[str]:
-    """The columns that Evidently's tests of the report call drifted, by its own thresholds."""
+    """The columns that are drifted by the thresholds that Evidently ships."""
     found = []
     for metric in told.dict()["metrics"]:
         if "ValueDrift" in metric["metric_name"]:
-            config = metric["config"]
-            beyond = metric["value"] >= config.get("threshold", 0.1)
-            found += [config["column"]] if beyond else []
+            config, value = metric["config"], metric["value"]
+            tests = "p_value" in config["method"]
+            found += (
+                [config["column"]] if (value < config["threshold"] if tests else value >= config["threshold"]) else []
+            )
     return found
 
 

@@ -277,8 +277,8 @@ def psi(groups: Sequence[tuple[int, int]]) -> float | None:
 
 
 def clamped(total: float) -> float:
-    """A sum as a finite double: JSON knows no infinities."""
-    return max(min(total, _LARGEST), -_LARGEST)
+    """A sum as a finite double: JSON knows neither infinities nor what two of them are together, of which nothing is known."""
+    return 0.0 if math.isnan(total) else max(min(total, _LARGEST), -_LARGEST)
 
 
 class _Bridge(NamedTuple):

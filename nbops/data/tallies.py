@@ -140,7 +140,7 @@ class NumberTally:
         self._upto += upto
         self._finite += len(ordered)
         self._min, self._max = min(self._min, float(ordered[0])), max(self._max, float(ordered[-1]))
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             self._sum += float(ordered.sum())
             self._squares += float(np.dot(ordered, ordered))
             if len(below):
@@ -174,7 +174,7 @@ class NumberTally:
         self._nulls += unusual
         self._finite += len(values)
         self._min, self._max = min(self._min, float(values.min())), max(self._max, float(values.max()))
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             self._sum += float(values.sum())
             self._squares += float(np.dot(values, values))
         self._low += float(values[values < self._edges[0]].sum())

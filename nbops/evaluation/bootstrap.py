@@ -33,6 +33,7 @@ _MOST_UNITS = 1000
 _MOST_UNDEFINED = 0.05
 # Beyond these the correction says that there are too few units, not where the ends are.
 _MOST_SHIFT, _MOST_ACCELERATION = 0.5, 0.2
+_ROUNDING = 1e-12
 
 
 class Interval(Record):
@@ -257,7 +258,9 @@ def _ends(drawn: Floats, point: float, to_either_side: float) -> tuple[float | N
     known = drawn[np.isfinite(drawn)]
     if len(known) < (1 - _MOST_UNDEFINED) * len(drawn) or np.ptp(known) == 0:
         return None, None
-    below = ((known < point).sum() + (known == point).sum() / 2 + 0.5) / (len(known) + 1)
+    # Sums of the same rows in another order differ in their last digits.
+    tied = np.abs(known - point) <= _ROUNDING * abs(point)
+    below = (((known < point) & ~tied).sum() + tied.sum() / 2 + 0.5) / (len(known) + 1)
     shift = np.clip(special.ndtri(below), -_MOST_SHIFT, _MOST_SHIFT)
     centred = known - known.mean()
     skewness = (centred**3).mean() / (centred**2).mean() ** 1.5

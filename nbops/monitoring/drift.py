@@ -25,6 +25,7 @@ from nbops.monitoring.distances import (
     total_variation,
     wasserstein,
 )
+from nbops.monitoring.drift_words import sentence
 from nbops.monitoring.significance import (
     adjusted,
     chi_square,
@@ -45,7 +46,6 @@ Verdict = Literal["learning", "same", "differs"]
 _TIMES: tuple[Family, ...] = ("date", "timestamp")
 # A level is listed because the reference had it, among the commonest: where there are others, a rare one is listed by its luck.
 _LEAST_LISTED = 30
-_EXAMPLES = 3
 _TESTED = ("moved", "missing", "unseen")
 
 
@@ -104,6 +104,8 @@ class ColumnDrift(Record, omit_defaults=True):
     change: str = ""
     values_then: int = 0
     values_now: int = 0
+    median_then: float | None = None
+    median_now: float | None = None
     moved: Evidence | None = None
     nulls_then: float | None = None
     nulls_now: float | None = None
@@ -119,7 +121,7 @@ class ColumnDrift(Record, omit_defaults=True):
         return tuple(one for one in (self.moved, self.missing, self.unseen) if one is not None)
 
     @property
-    def severity(self) -> float:
+    def times_its_limit(self) -> float:
         """How many times its limit the largest difference is; infinite where the column is gone. For an order, worst first."""
         if self.verdict == "differs" and not any(one.differs for one in self.evidence):
             return math.inf
@@ -154,7 +156,7 @@ class Drift(Record, omit_defaults=True):
     def worst_first(self) -> list[ColumnDrift]:
         """The columns by their verdict, then by how far they lie beyond their limit."""
         order = ("differs", "same", "learning")
-        return sorted(self.columns, key=lambda one: (order.index(one.verdict), -one.severity))
+        return sorted(self.columns, key=lambda one: (order.index(one.verdict), -one.times_its_limit))
 
     def frame(self) -> pd.DataFrame:
         """A row for each column, in the order of the data."""
@@ -234,6 +236,8 @@ def _looks(pair: Pair, policy: DriftPolicy, columns: Sequence[str] | None) -> It
         if column not in there:
             raise UsageError(f"There is no column {column!r}.", hint=f"There are {', '.join(there) or 'none'}.")
         then, now = pair.reference.columns.get(column), pair.current.columns.get(column)
+        if then is not None and now is not None and now.rows == now.nulls:
+            now = _emptied(then, now.rows)
         if then is None or now is None or then.family != now.family:
             # It is told once, of all rows.
             if pair.slice is None:
@@ -243,6 +247,14 @@ def _looks(pair: Pair, policy: DriftPolicy, columns: Sequence[str] | None) -> It
             yield _look(column, then, now, policy, pair.natural.get(column), asked=bool(columns))
         except UsageError as error:
             raise UsageError(f"Column {column!r} cannot be compared: {error.message}", hint=error.hint) from error
+
+
+def _emptied(then: ColumnProfile, rows: int) -> ColumnProfile:
+    """A column like this one without any value: what has none has no type either, and is read as any."""
+    numbers = Numbers(then.numbers.edges) if then.numbers is not None else None
+    listed = then.categories
+    categories = Categories(listed.levels, (0,) * len(listed.levels)) if listed is not None else None
+    return ColumnProfile(then.type, then.family, rows, rows, 0, "exact", numbers, categories)
 
 
 def _changed(column: str, then: ColumnProfile | None, now: ColumnProfile | None) -> ColumnDrift:
@@ -274,17 +286,19 @@ def _look(
         "same" if constant else "learning",
         "",
         then.family,
-        "" if then.type == now.type else f"{then.type}, now {now.type}",
-        n,
-        m,
-        _moved(then, now, groups, distances, (floor, natural)) if judged else None,
-        then.null_share if then.rows else None,
-        now.null_share if now.rows else None,
-        _shares(then.nulls, then.rows, now.nulls, now.rows, policy.share) if enough else None,
-        share,
-        now.categories.examples if share and now.categories else (),
-        unseen,
-        distances,
+        change="" if then.type == now.type else f"{then.type}, now {now.type}",
+        values_then=n,
+        values_now=m,
+        median_then=values.finite(then.numbers.quantile(0.5)) if then.numbers else None,
+        median_now=values.finite(now.numbers.quantile(0.5)) if now.numbers else None,
+        moved=_moved(then, now, groups, distances, (floor, natural)) if judged else None,
+        nulls_then=then.null_share if then.rows else None,
+        nulls_now=now.null_share if now.rows else None,
+        missing=_shares(then.nulls, then.rows, now.nulls, now.rows, policy.share) if enough else None,
+        unseen_share=share,
+        examples=now.categories.examples if share and now.categories else (),
+        unseen=unseen,
+        distances=distances,
     )
 
 
@@ -374,58 +388,7 @@ def _judged(look: ColumnDrift, told: Iterator[float], policy: DriftPolicy) -> Co
     found = msgspec.structs.replace(look, **evidence)
     differs = [name for name, one in evidence.items() if one.differs]
     verdict: Verdict = "differs" if differs else "same" if found.moved or found.verdict == "same" else "learning"
-    return msgspec.structs.replace(found, verdict=verdict, sentence=_sentence(found, differs, policy))
-
-
-def _sentence(one: ColumnDrift, differs: Sequence[str], policy: DriftPolicy) -> str:
-    told = []
-    if "missing" in differs and one.missing is not None:
-        told.append(
-            f"is missing in {_percent(one.nulls_now)} of the rows, {_percent(one.nulls_then)} before{_keys(one.missing)}"
-        )
-    if "unseen" in differs and one.unseen is not None:
-        some = ", ".join(repr(text) for text in one.examples[:_EXAMPLES])
-        such = f", such as {some}" if some else ""
-        told.append(
-            f"has values never seen before in {_percent(one.unseen_share)} of the rows{such}{_keys(one.unseen)}"
-        )
-    if "moved" in differs and one.moved is not None:
-        told.append(
-            f"has moved: PSI {one.moved.effect:.2f}, chance alone reaches {one.moved.no_drift_99:.2f}{_keys(one.moved)}"
-        )
-    if told:
-        return f"{one.column} {'; it '.join(told)}."
-    return f"{one.column} {_unjudged(one, policy) if one.moved is None else _same(one.moved)}."
-
-
-def _unjudged(one: ColumnDrift, policy: DriftPolicy) -> str:
-    if one.verdict == "same":
-        return "has one value, as before"
-    if one.family == "other":
-        return "has no values that can be compared"
-    there = min(one.values_then, one.values_now)
-    if there < policy.min_rows:
-        return f"has too few values to judge: {values.counted(there, 'value')} of {policy.min_rows:,}"
-    if one.family in _TIMES:
-        return f"is a {'date' if one.family == 'date' else 'time'}, which moves on: name the column to have it judged"
-    return "has too many different values for so few rows"
-
-
-def _same(found: Evidence) -> str:
-    if found.effect > found.limit:
-        return f"may have moved, but chance explains it: PSI {found.effect:.2f}{_keys(found)}"
-    if found.beyond_chance:
-        natural = found.natural is not None and found.limit == found.natural
-        return f"has moved by less than {'is natural for it' if natural else 'matters'}: PSI {found.effect:.2f}, limit {found.limit:.2f}"
-    return f"is as it was: PSI {found.effect:.2f}, chance alone reaches {found.no_drift_99:.2f}"
-
-
-def _keys(found: Evidence) -> str:
-    return f" (adjusted p {found.adjusted_p:.1g})"
-
-
-def _percent(share: float | None) -> str:
-    return f"{100 * (share or 0.0):.3g} %"
+    return msgspec.structs.replace(found, verdict=verdict, sentence=sentence(found, differs, policy))
 
 
 def _flat(one: ColumnDrift) -> dict[str, object]:

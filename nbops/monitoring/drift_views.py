@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nbops.data.profile import Profile
 from nbops.data.profile_views import shares
 from nbops.monitoring.drift import ColumnDrift, Drift
+from nbops.monitoring.drift_words import shown_p
 from nbops.render import html, text, values
 from nbops.render.model import Column, Html
 from nbops.render.view import View
@@ -99,7 +100,7 @@ class DriftView(View):
         ]
         return [
             one.verdict, one.column, distances.psi, found.no_drift_99 if found else None,
-            None if least is None else f"{least:.1g}", *percents,
+            None if least is None else shown_p(least), *percents,
             distances.ks.estimate if distances.ks else None, distances.wasserstein_scaled, self._drawn(one.column), one.sentence,
         ]  # fmt: skip
 

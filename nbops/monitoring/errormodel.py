@@ -14,7 +14,7 @@ from nbops.errors import NotFound
 from nbops.evaluation.answers import Answers
 from nbops.evaluation.means import means
 from nbops.monitoring import spread
-from nbops.monitoring.spread import Found, Off, Variance
+from nbops.monitoring.spread import Found, Off, Sides, Variance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Predict = Callable[[Floats], Floats]
 
-_TREES, _LEAVES, _RATE, _LEAST = 100, 15, 0.05, 50
+_TREES, _LEAVES, _RATE, _LEAST = 60, 15, 0.1, 50
 _MOST_CATEGORIES = 250
 
 
@@ -48,15 +48,15 @@ class Errors:
     def estimate(self, answers: Answers, features: pd.DataFrame | None, level: float) -> dict[str, Found]:
         """MAE and RMSE as they are to be expected of answers without truth. Raises NotFound for features that are missing."""
         rows, unit = self.columns.of(features, answers), spread.units(answers, self.seed)
-        mean, parts = self._learnt["mae"].mean(rows, unit)
-        square, of_square = self._learnt["rmse"].mean(rows, unit)
-        root = math.sqrt(square)
+        absolute, squared = self._learnt["mae"], self._learnt["rmse"]
+        mean, sides = absolute.mean(rows, unit)
+        square, of_square = squared.mean(rows, unit)
         # A root's variance is its square's by the slope there.
-        of_root = [Variance(one.value / (4 * square), one.freedom) if square else one for one in of_square]
-        told = {"mae": (mean, parts, self._learnt["mae"].off()), "rmse": (root, of_root, self._learnt["rmse"].off(0.5))}
+        of_root = Sides(*(one._replace(value=one.value / (4 * square)) if square else one for one in of_square))
+        many = answers.rows
         return {
-            name: spread.found(value, variances, off, answers.rows, level=level, most=math.inf)
-            for name, (value, variances, off) in told.items()
+            "mae": spread.found(mean, sides, absolute.off(), many, level=level, most=math.inf),
+            "rmse": spread.found(math.sqrt(square), of_root, squared.off(0.5), many, level=level, most=math.inf),
         }
 
 
@@ -74,14 +74,14 @@ class _Learnt:
             self._trees.append(_grown(rows[outside], error[outside], columns.categories, seed))
             self._thought[~outside] = self._trees[-1](rows[~outside])
 
-    def mean(self, rows: Floats, unit: Codes) -> tuple[float, list[Variance]]:
+    def mean(self, rows: Floats, unit: Codes) -> tuple[float, Sides]:
         """The error of these rows on average, and its variances: of their days, and of the laboratory's."""
         import numpy as np
 
         each = np.mean([trees(rows) for trees in self._trees], axis=0)
         middle, of_window = _of_days(each, unit)
         less, of_laboratory = _of_days(self._error - self._thought, self._unit)
-        return max(middle + less, 0.0), [of_window, of_laboratory]
+        return max(middle + less, 0.0), Sides(of_window, of_laboratory)
 
     def off(self, power: float = 1.0) -> Off:
         """By how much the mean error of each day, to this power, was above what the other days' trees said."""

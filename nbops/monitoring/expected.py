@@ -7,14 +7,15 @@ curve. The map from probability to share is isotonic, one for each class, learnt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbops.errors import UsageError
 from nbops.evaluation.answers import Answers
 from nbops.evaluation.metrics import weighted
 from nbops.monitoring import spread
-from nbops.monitoring.spread import Found, Off
+from nbops.monitoring.spread import Found, Off, Sides
 
 if TYPE_CHECKING:
     from nbops.evaluation.arrays import Floats
@@ -78,20 +79,25 @@ class Expected:
         unit = spread.units(answers, self.seed)
         given = _mapped(self.maps, answers)
         blocks = spread.resampled(int(unit.max()) + 1, self.draws, self.seed + 1)
-        point = self._expected(answers, given[None])
-        window = self._expected(answers, (given * counts[unit][:, None] for counts in blocks))
-        learnt = self._expected(answers, (_mapped(maps, answers) for maps in self.drawn))
+        point = expected(answers, self.names, [given])
+        window = expected(answers, self.names, (given * counts[unit][:, None] for counts in blocks))
+        learnt = expected(answers, self.names, (_mapped(maps, answers) for maps in self.drawn))
         told = {}
         for name in self.names:
-            parts = [spread.of_draws(window[name], unit), spread.of_draws(learnt[name], self.unit)]
+            sides = Sides(spread.of_draws(window[name], unit), spread.of_draws(learnt[name], self.unit))
             most = np.inf if name == "log_loss" else 1.0
-            told[name] = spread.found(
-                float(point[name][0]), parts, self.off[name], answers.rows, level=level, most=most
-            )
+            # A map fits its own rows a little too well; those of draws do so twice, which tells by how much (Efron and Tibshirani 1993).
+            value = float(point[name][0])
+            value = min(max(2 * value - float(learnt[name].mean()), 0.0), most) if len(learnt[name]) else value
+            told[name] = spread.found(value, sides, self.off[name], answers.rows, level=level, most=most)
         return told
 
     def _maps(self, weights: Floats) -> list[_Map]:
-        return [one.map(weights) for one in self._by_class]
+        import sklearn
+
+        # Hundreds of small fits would take longer to check than to do.
+        with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+            return [one.map(weights) for one in self._by_class]
 
     def _off(self, laboratory: Answers, folds: int) -> dict[str, Off]:
         """How far each metric of each block is from what maps of the other folds' blocks expect."""
@@ -107,39 +113,32 @@ class Expected:
             inside = fold[self.unit] == one
             given[inside] = _mapped(self._maps((~inside).astype(np.float64)), laboratory.take(inside))
         each = (given * (self.unit == block)[:, None] for block in range(blocks))
-        thought = self._expected(laboratory, each)
+        thought = expected(laboratory, self.names, each)
         came = weighted(laboratory, self.names, self.unit, np.eye(blocks))
         return {name: Off(came[name] - thought[name], rows) for name in self.names}
 
-    def _expected(self, answers: Answers, shares: Any) -> dict[str, Floats]:
-        """Each metric under each of several shares (n, k) of the classes."""
-        import numpy as np
 
-        rows, many = answers.rows, len(self.classes)
-        # All rows as the first class, then all as the second: a share's columns, one below the other.
-        every = Answers(
-            answers.task,
-            np.repeat(np.arange(many), rows),
-            np.tile(answers.predicted.astype(np.int64), many),
-            np.tile(answers.probabilities, (many, 1)),  # type: ignore[arg-type]  # `estimate` asks for them
-            self.classes,
-        )
-        unit, most = np.arange(rows * many), max(1, _CELLS // (rows * many))
-        found: dict[str, list[Floats]] = {name: [] for name in self.names}
-        waiting: list[Floats] = []
+def expected(answers: Answers, names: Sequence[str], shares: Iterable[Floats]) -> dict[str, Floats]:
+    """Each metric (draws,) under each of several `shares` (n, k) of the classes among n rows; a row may count more or less than once."""
+    import numpy as np
 
-        def tell() -> None:
-            for name, told in weighted(every, self.names, unit, np.array(waiting)).items():
-                found[name].append(told)
-            waiting.clear()
-
-        for share in shares:
-            waiting.append(share.T.ravel())
-            if len(waiting) == most:
-                tell()
-        if waiting:
-            tell()
-        return {name: np.concatenate(told) if told else np.zeros(0) for name, told in found.items()}
+    rows, many = answers.rows, len(answers.classes)
+    known: Any = answers.probabilities
+    # All rows as the first class, then all as the second: a share's columns, one below the other.
+    every = Answers(
+        answers.task,
+        np.repeat(np.arange(many), rows),
+        np.tile(answers.predicted.astype(np.int64), many),
+        np.tile(known, (many, 1)),
+        answers.classes,
+    )
+    unit, at_once = np.arange(rows * many), max(1, _CELLS // (rows * many))
+    given = iter(shares)
+    found = [
+        weighted(every, names, unit, np.array(some))
+        for some in iter(lambda: [share.T.ravel() for share in itertools.islice(given, at_once)], [])
+    ]
+    return {name: np.concatenate([told[name] for told in found]) if found else np.zeros(0) for name in names}
 
 
 def _targets(answers: Answers) -> list[tuple[Floats, Floats]]:

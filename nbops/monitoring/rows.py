@@ -154,11 +154,15 @@ def _decided(answers: Answers, rule: DecisionRule | None) -> Answers:
 
 
 def _blocks(frame: pd.DataFrame, question: Question) -> Codes | None:
-    """Days, or of less than five of them hours or minutes: what makes rows depend on each other."""
+    """Days, or of less than five of them hours or minutes, in their order: what makes rows depend on each other."""
+    import numpy as np
+
     if not len(frame):
         return None
     times = local(frame, question.zone).to_frame("_time")
-    return assessing.blocks_of(times, Asked(target="", time="_time"))
+    order = times["_time"].argsort(kind="stable").to_numpy()
+    found = assessing.blocks_of(times.iloc[order], Asked(target="", time="_time"))
+    return None if found is None else found[np.argsort(order)]
 
 
 def _probabilities(frame: pd.DataFrame, classes: tuple[str, ...]) -> Floats | None:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from nbops.evaluation.arrays import Codes, Floats
 
 _BAGS = 50
+_LEAST_PARTS = 3
+_MANY = 1e6
 
 
 class Found(NamedTuple):
@@ -26,6 +28,13 @@ class Variance(NamedTuple):
 
     value: float
     freedom: float
+
+
+class Sides(NamedTuple):
+    """How much an estimate varies with the days of the window, and with those of the laboratory."""
+
+    window: Variance
+    laboratory: Variance
 
 
 class Off(NamedTuple):
@@ -46,12 +55,12 @@ def units(answers: Answers, seed: int) -> Codes:
 
 
 def resampled(blocks: int, draws: int, seed: int) -> Floats:
-    """How often each block counts in each draw (draws, blocks)."""
+    """How often each block counts in each draw (draws, blocks); over all draws each counts equally (Davison, Hinkley, Schechtman 1986)."""
     import numpy as np
 
-    drawn = np.random.default_rng(seed).multinomial(blocks, np.full(blocks, 1 / blocks), draws)
-    found: Floats = drawn.astype(np.float64)
-    return found
+    every = np.random.default_rng(seed).permutation(np.tile(np.arange(blocks), draws)).reshape(draws, blocks)
+    place = every + np.arange(draws)[:, None] * blocks
+    return np.bincount(place.ravel(), minlength=draws * blocks).reshape(draws, blocks).astype(np.float64)
 
 
 def of_draws(drawn: Floats, unit: Codes) -> Variance:
@@ -66,26 +75,27 @@ def of_draws(drawn: Floats, unit: Codes) -> Variance:
     return Variance(float(known.var()) * effective / (effective - 1), effective - 1)
 
 
-def found(value: float, parts: list[Variance], off: Off, rows: int, *, level: float, most: float) -> Found:
+def found(value: float, sides: Sides, off: Off, rows: int, *, level: float, most: float) -> Found:
     """A value from 0 to `most` with Student's interval (freedom as Welch and Satterthwaite have it, 1946) and its band on `rows` rows."""
     import numpy as np
     from scipy.special import stdtrit
 
     if math.isnan(value):
         return Found(None, None, None, None)
-    low = high = None
-    together = sum(part.value for part in parts)
-    if all(part.freedom >= 1 for part in parts):
-        inverse = sum(part.value**2 / part.freedom for part in parts)
+    low = high = band = None
+    if sides.window.freedom >= 1 and sides.laboratory.freedom >= 1:
+        together = sides.window.value + sides.laboratory.value
+        inverse = sum(side.value**2 / side.freedom for side in sides)
         freedom = together**2 / inverse if inverse > 0 else math.inf
-        half = float(stdtrit(min(freedom, 1e6), (1 + level) / 2)) * math.sqrt(together)
+        half = float(stdtrit(min(freedom, _MANY), (1 + level) / 2)) * math.sqrt(together)
         low, high = max(value - half, 0.0), min(value + half, most)
     known = np.isfinite(off.errors)
-    band = None
-    if known.sum() >= 3:
-        errors, sizes = off.errors[known], off.rows[known]
-        # A part's error shrinks with its rows; that of what was learnt, with all of them.
-        each = float((sizes * errors**2).sum() / known.sum())
-        wide = each * (1 / rows + 1 / float(sizes.sum()))
-        band = float(stdtrit(float(known.sum()), (1 + level) / 2)) * math.sqrt(wide)
+    parts = int(known.sum())
+    if parts >= _LEAST_PARTS:
+        # A part's error is smaller on more rows; that of what was learnt is not.
+        each = float(off.rows[known] @ off.errors[known] ** 2) / parts
+        learnt = each / float(off.rows[known].sum())
+        if sides.laboratory.freedom >= 1:
+            learnt = max(learnt, sides.laboratory.value)
+        band = float(stdtrit(float(parts), (1 + level) / 2)) * math.sqrt(each / rows + learnt)
     return Found(value, low, high, band)

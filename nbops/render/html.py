@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nbops.render import drawing, svg, values
-from nbops.render.model import SIGNS, Along, Column, Html, Shown, as_columns, element, show
+from nbops.render.model import SIGNS, Along, Column, Html, Shown, as_columns, element, pair, show
 
 _LONGEST = 60
 _LONGEST_HOVER = 1000
@@ -135,8 +135,8 @@ def _content(column: Column, cell: Shown) -> str:
         inner = svg.sparkline(cell.value)
     elif column.kind == "histogram" and isinstance(cell.value, Sequence):
         inner = svg.histogram(cell.value)
-    elif column.kind == "histograms" and isinstance(cell.value, Sequence):
-        inner = svg.histograms(*cell.value)
+    elif column.kind == "histograms" and (both := pair(cell.value)) is not None:
+        inner = svg.histograms(*both)
     if cell.mark is None:
         return inner
     sign = element("span", SIGNS[cell.mark], role="img", aria_label=cell.mark, title=cell.mark, style="font-size:.85em")

@@ -113,6 +113,15 @@ def best(candidates: Sequence[object], better: Better) -> list[int]:
     return [index for index, value in enumerate(known) if value == winner]
 
 
+def pair(value: object) -> tuple[Sequence[object], Sequence[object]] | None:
+    """Two sequences that stand in one cell, if that is what the value is."""
+    if isinstance(value, Sequence) and len(value) == 2:
+        then, now = value
+        if all(isinstance(one, Sequence) and not isinstance(one, str) for one in (then, now)):
+            return then, now
+    return None
+
+
 def element(name: str, *children: str, **attributes: str | float | None) -> Html:
     """One element: strings are escaped, Html is kept, an attribute of None is left out, `_` in a name becomes `-`."""
     parts = "".join(
@@ -145,6 +154,8 @@ def _text(kind: Kind, value: object) -> str:
         return values.status(str(value))
     if kind in {"trend", "histogram"} and isinstance(value, Sequence) and not isinstance(value, str):
         return values.blocks(value)
+    if kind == "histograms" and (both := pair(value)) is not None:
+        return " → ".join(map(values.blocks, both))
     return values.text(value)
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -101,6 +102,8 @@ def test_one_bad_value_in_the_reference_hides_nothing() -> None:
     assert found.distances.ks.estimate == pytest.approx(clean.distances.ks.estimate, abs=0.002)
     assert found.moved is not None
     assert found.moved.effect == pytest.approx(0.92, abs=0.1)
+    assert found.sentence.startswith("x has moved, its median from ")
+    assert found.sentence.endswith("(adjusted p < 1e-6).")
     # The bad value itself is 50 of the distance, and told.
     assert (found.distances.wasserstein_scaled or 0) > 0.9
 
@@ -141,6 +144,13 @@ def test_a_column_that_empties_differs_whatever_its_values_were() -> None:
             "x"
         ].sentence
     )
+
+
+def test_a_column_without_any_value_has_lost_its_values_and_not_its_type() -> None:
+    then = {"text": ["a", "b"] * 200, "number": np.arange(400.0), "day": pd.date_range("2024-01-01", periods=400)}
+    found = against(then, dict.fromkeys(then, [None] * 400))
+    assert [(one.change, one.nulls_now, one.verdict) for one in found.columns] == [("", 1.0, "differs")] * 3
+    assert found["text"].sentence == "text is missing in 100 % of the rows, 0 % before (adjusted p < 1e-6)."
 
 
 def test_values_never_seen_are_told_with_examples() -> None:
@@ -201,6 +211,8 @@ EMPTY = np.array([], float)
 def test_hostile_columns_get_a_sentence_and_finite_numbers(one: Any, two: Any) -> None:
     then, now = (pa.table({"x": values, "y": np.ones(len(values))}) for values in (one, two))
     found = nbops.drift(then, now)
+    assert Profile.from_json(found.current.to_json()) == found.current
+    assert Profile.from_json(found.reference.to_json()) == found.reference
     assert found["x"].sentence.startswith("x ")
     assert "nan" not in repr(found).lower()
     assert "x" in found.to_html()
@@ -349,7 +361,9 @@ def test_a_comparison_shows_itself_worst_first() -> None:
 def test_a_stored_comparison_is_shown_as_the_first_one() -> None:
     then, now = frames(500)
     found = nbops.drift(then, now)
-    again = DriftView(found.drift, Profile.from_json(found.reference.to_json()), found.current)
+    kept = msgspec.json.decode(msgspec.json.encode(found.drift), type=Drift)
+    assert kept == found.drift
+    again = DriftView(kept, Profile.from_json(found.reference.to_json()), found.current)
     assert again.to_html() == found.to_html()
 
 

@@ -101,6 +101,20 @@ def test_a_histogram_has_a_bar_from_the_ground_for_everything_above_zero() -> No
     assert path.split("M")[1:] == ["10 10v-5h8.5v5z", "20 10v-1h8.5v1z", "30 10v-10h8.5v10z"]
 
 
+@given(st.lists(_VALUE, max_size=30), st.lists(_VALUE, max_size=30))
+def test_two_histograms_draw_whatever_they_are_given(parsed: Parsed, then: list[object], now: list[object]) -> None:
+    _sound(svg.histograms(then, now), parsed)
+
+
+def test_two_histograms_share_their_height_and_tell_where_they_differ_most() -> None:
+    drawn = svg.histograms([0.5, 0.5], [0.1, 0.9], width=40, height=20)
+    bars, line = re.findall(r' d="([^"]*)"', drawn)
+    assert bars == "M0 20v-11.11h17V20zM20 20v-11.11h17V20z"
+    assert line == "M0 17L20 17L20 1L40 1"
+    assert "2 bars; the largest change is at number 1, from 50.0% to 10.0%" in drawn
+    assert svg.histograms([], []).count("no values") == 1
+
+
 def test_a_gap_interrupts_the_line_and_a_value_between_two_gaps_is_a_dot() -> None:
     [path] = re.findall(r' d="([^"]*)"', svg.line([svg.Line("a", [1, 2, None, 3, math.nan, 4, 5])]))
     assert [len(stroke.split("L")) for stroke in path.split("M")[1:]] == [2, 1, 2]

@@ -31,9 +31,17 @@ _ROWS: list[list[object]] = [
     ["88b1e0d4", "failed", "<b>ridge</b> & co", "2026-11-03 11:40", 8.6, 51234, [9, None, 8.6]],
     ["0c77aa19", "running", None, "2026-11-02 09:12", None, Cell(1200, mark="changed", note="was 51,234"), []],
 ]
-_VALUE = st.one_of(st.none(), st.floats(), st.integers(), st.booleans(), st.text(), st.lists(st.floats(), max_size=3))
+_VALUE = st.one_of(
+    st.none(),
+    st.floats(),
+    st.integers(),
+    st.booleans(),
+    st.text(),
+    st.lists(st.floats(), max_size=3),
+    st.lists(st.lists(st.floats(), max_size=3), min_size=2, max_size=2),
+)
 _ALONG: tuple[Along, ...] = ("columns", "rows")
-_KINDS: tuple[Kind, ...] = ("text", "number", "time", "code", "status", "trend", "histogram")
+_KINDS: tuple[Kind, ...] = ("text", "number", "time", "code", "status", "trend", "histogram", "histograms")
 _HOSTILE = st.text(st.sampled_from("<>&\"'/=` \0\n\x1b\u202eab"), max_size=70)
 
 

@@ -13,6 +13,7 @@ from sklearn.linear_model import Ridge
 import nbops
 from nbops.evaluation.choice import Choice
 from nbops.evaluation.sizing import Sizing
+from nbops.monitoring.drift_views import DriftView
 from nbops.registry.card import Card
 from nbops.registry.models import LoadedModel, LoggedModel
 from nbops.tracking.compare import Comparison
@@ -126,6 +127,14 @@ def a_promotion(run: nbops.Run, frame: pd.DataFrame) -> None:
     workspace = nbops.open("project")
     assert_type(workspace.version("churn@champion"), Version)
     assert_type(workspace.reviews("churn", everything=True), pd.DataFrame)
+
+
+def a_comparison(frame: pd.DataFrame) -> None:
+    found = nbops.drift("january.parquet", frame, columns=["temp"], slices=["carrier"], exact=True)
+    assert_type(found, DriftView)
+    assert_type(found.drifted, list[str])
+    assert_type(found["temp"].sentence, str)
+    assert_type(found.frame(), pd.DataFrame)
 
 
 def an_error() -> None:
