@@ -95,7 +95,7 @@ def test_a_version_predicts_what_the_frame_does_not_say(here: Workspace, minutes
     assert rows["_prediction"].tolist() == [str(one) for one in model.predict(given(0, 1, 2)).tolist()]
     np.testing.assert_array_equal(rows[["_p_False", "_p_True"]], shares)
     decided = [None if one is None else str(one) for one in model.decide(given(0, 1, 2))]
-    assert [None if pd.isna(one) else one for one in rows["_decision"]] == decided
+    assert rows["_decision"].astype(object).where(rows["_decision"].notna(), None).tolist() == decided
 
 
 def test_what_a_frame_says_is_taken_from_it(here: Workspace, late: Version) -> None:

@@ -1,0 +1,176 @@
+"""The demo's months: the champion predicts week after week, the truth comes in, and what the monitoring makes of it.
+
+The wind turns in May: an incident opens, the same notebook trains a new version on the two full months before, and a review waits for a
+person. `whole` goes on to December, when winter comes back and new versions are worse than what they would replace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbops.promotion import retrain, ticking
+from nbops.records import Record, at, short
+from nbops.workspace._model import CHAMPION, Version
+from nbops.workspace._review import Review
+from nbops.workspace._workspace import Workspace
+from nbops.workspace.demo_review import JUDGED, Step
+from nbops.workspace.demo_review import step as step_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbops.promotion.ticking import Ticked
+
+SHORT, WHOLE = "2013-06-03", "2013-12-30"
+"""The Mondays up to which the demo watches."""
+_WEEK = timedelta(days=7)
+_AGAIN = ("2013-11-01", "2013-12-01")
+_FEATURES = (
+    "carrier", "origin", "dest", "engine", "distance", "hour", "seats", "age", "temp", "wind_dir", "wind_speed", "pressure",
+    "air_time_yesterday",
+)  # fmt: skip
+_POLICY = {
+    "retrain": {"notebook": "notebooks/train.ipynb", "start": "train_from", "last": "train_to"},
+    "notify": {"warn": ["log"], "page": ["log"]},
+}
+
+
+class Months(Record):
+    """What came of the months: how many weeks were looked at, the incident's id and when it opened, and each challenger with its outcome.
+
+    `reviews` are those that were opened, `champion` the version that is in use at the end, `page` the file of the monitoring page.
+    """
+
+    weeks: int
+    until: str
+    incident: str
+    opened: str
+    challengers: dict[str, str]
+    reviews: tuple[str, ...]
+    champion: str
+    page: Path
+
+
+def watch(
+    workspace: Workspace, version: Version, data: Path, tell: Callable[[Step], None], *, whole: bool = False
+) -> Months:
+    """Let the champion predict, week by week, until June or to the end of the year, and do what the monitoring asks for.
+
+    Reviews are approved in the name of who runs the demo when `whole`, else they wait.
+    """
+    model = workspace.model(version.model)
+    model.set_monitor_policy(_POLICY, why="the demo")
+    flights = _flights(data, WHOLE if whole else SHORT)
+    first, last = _monday(flights["time_hour"].min()), datetime.fromisoformat(WHOLE if whole else SHORT).replace(tzinfo=UTC)
+    weeks = _Weeks(workspace, version.model, flights, tell, whole=whole)
+    when = first + _WEEK
+    while when <= last:
+        weeks.go(when)
+        when += _WEEK
+    return weeks.told(last)
+
+
+class _Weeks:
+    """Weeks that go by."""
+
+    def __init__(
+        self, workspace: Workspace, model: str, flights: pd.DataFrame, tell: Callable[[Step], None], *, whole: bool
+    ) -> None:
+        self.workspace, self.model, self.flights, self.tell, self.whole = workspace, model, flights, tell, whole
+        self.count = 0
+        self.asked: set[str] = set()
+
+    def go(self, until: datetime) -> None:
+        """A week: the versions in use predict it, its flights land, and what is due is done."""
+        start = until - _WEEK
+        week = self.flights[(self.flights["time_hour"] >= start) & (self.flights["time_hour"] < until)]
+        with step_of(self.tell, f"the week of {start:%d %B}") as said:
+            for version in self._in_use():
+                self.workspace.log_predictions(f"{self.model}/{version}", week[["flight_id", "time_hour", *_FEATURES]], id="flight_id", time="time_hour")
+            landed = week.dropna(subset="air_time")[["flight_id", "air_time"]]
+            self.workspace.log_labels(self.model, landed, id="flight_id", label="air_time")
+            self._ask(until)
+            done = ticking.tick(self.workspace.store, self.model, until=until, progress=lambda what: self.tell(Step(text=what)))
+            self.count += 1
+            said(self._sentence(start, len(week), done))
+        for wish in done.wishes:
+            if wish.state == "proposed" and wish.review_id is not None and self.whole:
+                self._approve(wish.review_id)
+
+    def told(self, until: datetime) -> Months:
+        """What came of it all."""
+        store = self.workspace.store
+        opened = store.read(
+            "select incident_id::varchar, epoch_us(window_end) from incidents i join ("
+            " select subject, cause, window_start, any_value(window_end) as window_end from signals group by all"
+            ") s on s.subject = i.subject and s.cause = i.cause and s.window_start = i.opened_by"
+            " where i.model = ? and i.kind = 'performance' order by opened limit 1",
+            [self.model],
+        ).rows
+        return Months(
+            weeks=self.count,
+            until=until.date().isoformat(),
+            incident=short(opened[0][0]) if opened else "",
+            opened=at(opened[0][1]).date().isoformat() if opened else "",
+            challengers={
+                f"{self.model}/{one.challenger}": f"{one.state}: {one.message}"
+                for one in retrain.wishes(store, self.model, everything=True)
+                if one.challenger is not None
+            },
+            reviews=tuple(
+                short(one.review_id) for one in retrain.wishes(store, self.model, everything=True) if one.review_id is not None
+            ),
+            champion=f"{self.model}/{self.workspace.model(self.model).aliases[CHAMPION]}",
+            page=Path(),
+        )
+
+    def _in_use(self) -> list[int]:
+        """The champion, and the one that it took over from."""
+        history = self.workspace.model(self.model).alias_history
+        now = self.workspace.model(self.model).aliases[CHAMPION]
+        before = history[(history["alias"] == CHAMPION) & (history["version"] == now)]["version_before"].dropna()
+        return [*dict.fromkeys([now, *(int(one) for one in before.head(1))])]
+
+    def _ask(self, until: datetime) -> None:
+        for day in _AGAIN:
+            when = datetime.fromisoformat(day).replace(tzinfo=UTC)
+            if when <= until and day not in self.asked:
+                self.asked.add(day)
+                retrain.ask(self.workspace.store, self.model, reason="Winter comes back.", until=when, cause="schedule")
+
+    def _approve(self, review_id: str) -> None:
+        review = Review(self.workspace.store, review_id)
+        with step_of(self.tell, f"approving review {review.id}") as said:
+            review.approve(reason="The demo's user lets the better version take over.")
+            said(f"approved review {review.id}: {self.model}/{review.case.version} is the champion")
+
+    def _sentence(self, start: datetime, flights: int, done: Ticked) -> str:
+        found = [one for looked in done.monitored for one in looked.reports][-1:]
+        told = f"the week of {start:%d %B}: {flights:,} flights"
+        for report in found:
+            if report.performance is not None and report.performance.standings[0].value is not None:
+                stands = report.performance.standings[0]
+                told += f", air-time/{report.version} off by {stands.value:.2f} min"
+        for change in (change for looked in done.monitored for change in looked.changes):
+            if change.act in {"opened", "healed"} and change.severity == "page":
+                told += f"; incident {short(change.incident_id)} {change.act}"
+        for wish in done.wishes:
+            told += f"; retraining {wish.state}"
+        return told
+
+
+def _flights(data: Path, until: str) -> pd.DataFrame:
+    """The flights after those by which the champion was judged, with times that say that they are UTC."""
+    import pandas as pd
+
+    after = pd.Timestamp(JUDGED[1]) + pd.Timedelta(days=1)
+    found = pd.read_parquet(data, filters=[("date", ">=", after), ("date", "<=", pd.Timestamp(until))])
+    return found.assign(time_hour=found["time_hour"].dt.tz_localize("UTC"))
+
+
+def _monday(when: pd.Timestamp) -> datetime:
+    day = when.to_pydatetime().replace(hour=0, minute=0, second=0, microsecond=0)
+    return day - timedelta(days=day.weekday()) + (_WEEK if day.weekday() else timedelta())
