@@ -64,7 +64,10 @@ def watch(
     model = workspace.model(version.model)
     model.set_monitor_policy(_POLICY, why="the demo")
     flights = _flights(data, WHOLE if whole else SHORT)
-    first, last = _monday(flights["time_hour"].min()), datetime.fromisoformat(WHOLE if whole else SHORT).replace(tzinfo=UTC)
+    first, last = (
+        _monday(flights["time_hour"].min()),
+        datetime.fromisoformat(WHOLE if whole else SHORT).replace(tzinfo=UTC),
+    )
     weeks = _Weeks(workspace, version.model, flights, tell, whole=whole)
     when = first + _WEEK
     while when <= last:
@@ -89,11 +92,18 @@ class _Weeks:
         week = self.flights[(self.flights["time_hour"] >= start) & (self.flights["time_hour"] < until)]
         with step_of(self.tell, f"the week of {start:%d %B}") as said:
             for version in self._in_use():
-                self.workspace.log_predictions(f"{self.model}/{version}", week[["flight_id", "time_hour", *_FEATURES]], id="flight_id", time="time_hour")
+                self.workspace.log_predictions(
+                    f"{self.model}/{version}",
+                    week[["flight_id", "time_hour", *_FEATURES]],
+                    id="flight_id",
+                    time="time_hour",
+                )
             landed = week.dropna(subset="air_time")[["flight_id", "air_time"]]
             self.workspace.log_labels(self.model, landed, id="flight_id", label="air_time")
             self._ask(until)
-            done = ticking.tick(self.workspace.store, self.model, until=until, progress=lambda what: self.tell(Step(text=what)))
+            done = ticking.tick(
+                self.workspace.store, self.model, until=until, progress=lambda what: self.tell(Step(text=what))
+            )
             self.count += 1
             said(self._sentence(start, len(week), done))
         for wish in done.wishes:
@@ -121,7 +131,9 @@ class _Weeks:
                 if one.challenger is not None
             },
             reviews=tuple(
-                short(one.review_id) for one in retrain.wishes(store, self.model, everything=True) if one.review_id is not None
+                short(one.review_id)
+                for one in retrain.wishes(store, self.model, everything=True)
+                if one.review_id is not None
             ),
             champion=f"{self.model}/{self.workspace.model(self.model).aliases[CHAMPION]}",
             page=Path(),

@@ -117,6 +117,13 @@ def test_what_began_and_ended_before_anybody_looked_is_kept_and_not_told(ward: W
     assert len(ward.messages()) == 1
 
 
+def test_what_has_healed_stays_so_and_what_late_results_make_of_it_is_another_incident(ward: Ward) -> None:
+    ward.keep(*weeks("oo..."))
+    assert [one.act for one in ward.keep(*weeks("oo", first=3))] == ["opened", "seen", "seen", "seen"]
+    assert ward.keep(*weeks("oo", first=3)) == []
+    assert ward.incidents("status") == [("healed",), ("open",)]
+
+
 def test_a_season_is_counted_and_told_when_it_is_over(inside: Inside) -> None:
     season = Season("2026-01-01", "2026-01-18", reason="storm week")
     ward = Ward(inside, msgspec.structs.replace(READY, seasons=(season,)))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from nbops.monitoring.policy import SEVERITIES, MonitorPolicy, OpenAfter, Warmup
 from nbops.monitoring.reconciling import Act, Stored, reconcile
 from nbops.monitoring.requests import KeepSignals
-from nbops.monitoring.signals import BAD, DECIDED, Closing, Signal, standing
+from nbops.monitoring.signals import BAD, DECIDED, Closing, Signal, State, standing
 from tests.monitoring.ward import READY, Ward, seen, week, weeks
 from tests.store.inside import Inside, envelope
 
@@ -239,16 +239,27 @@ def test_what_is_kept_is_what_stands_whenever_somebody_looks(
 
 
 @settings(deadline=None)
-@given(policy=POLICIES, course=COURSES)
-def test_looking_each_week_keeps_the_incidents_that_looking_once_keeps(policy: MonitorPolicy, course: str) -> None:
+@given(policy=POLICIES, course=COURSES, data=st.data())
+@example(policy=READY, course="oo....oo", data=None)
+def test_however_many_weeks_are_looked_at_together_the_same_incidents_are_kept(
+    policy: MonitorPolicy, course: str, data: st.DataObject | None
+) -> None:
     signals = weeks(course)
-    once, weekly = Book(), Book()
+    once, often, known = Book(), Book(), 0
     once.settle(policy, signals, [])
-    for count in range(len(signals)):
-        weekly.settle(policy, signals[: count + 1], [])
-    assert [(one.opened, {*one.seen}, one.closed) for one in weekly.stored.values()] == [
+    while known < len(signals):
+        known += data.draw(st.integers(1, 8)) if data else len(signals) - 2
+        often.settle(policy, signals[:known], [])
+    assert [(one.opened, {*one.seen}, one.closed) for one in often.stored.values()] == [
         (one.opened, {*one.seen}, one.closed) for one in once.stored.values()
     ]
+
+
+@settings(deadline=None)
+@given(order=st.permutations(["fine", "odd", "unknown"]))
+def test_of_one_item_in_one_window_the_worst_counts(order: list[State]) -> None:
+    found = standing(READY, [seen(number, state) for number in (0, 1) for state in order])
+    assert found.open is not None
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,13 @@ import nbops
 from nbops.evaluation.choice import Choice
 from nbops.evaluation.sizing import Sizing
 from nbops.monitoring.drift_views import DriftView
+from nbops.monitoring.policy import MonitorPolicy
 from nbops.registry.card import Card
 from nbops.registry.models import LoadedModel, LoggedModel
 from nbops.tracking.compare import Comparison
 from nbops.workspace._board import RunBoard
 from nbops.workspace._evaluation import Evaluation
+from nbops.workspace._incident import Incident
 from nbops.workspace._model import Model, Version
 from nbops.workspace._review import Review
 
@@ -135,6 +137,17 @@ def a_comparison(frame: pd.DataFrame) -> None:
     assert_type(found.drifted, list[str])
     assert_type(found["temp"].sentence, str)
     assert_type(found.frame(), pd.DataFrame)
+
+
+def trouble() -> None:
+    assert_type(nbops.incidents(), pd.DataFrame)
+    found = nbops.incident("91c0aa42")
+    assert_type(found, Incident)
+    assert_type(found.status, str)
+    found.mute(until=datetime(2026, 12, 31), reason="strike")  # noqa: DTZ001 - as people type it
+    found.close(reason="repaired")
+    assert_type(nbops.model("air-time").monitor_policy, MonitorPolicy)
+    assert_type(nbops.model("air-time").set_monitor_policy({"close_after": 4}, why="it came back"), list[str])
 
 
 def an_error() -> None:
