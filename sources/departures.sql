@@ -8,7 +8,7 @@ with departures as (
     select
         strftime(make_date(year, month, day), '%Y-%m-%d ') || carrier || flight || ' ' || origin as flight_id,
         make_date(year, month, day)::timestamp as date,
-        time_hour, hour, carrier, flight, tailnum, origin, dest, distance, air_time
+        time_hour, isodow(make_date(year, month, day)) as weekday, hour, carrier, flight, tailnum, origin, dest, distance, air_time
     from flights
 ),
 

