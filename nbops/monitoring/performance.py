@@ -163,17 +163,29 @@ def standing(
         )
     scale = Scale(telling.label(bound.metric), question.unit if known.unit == "target" else "", known.better)
     own, beside = _own(answers, bound.metric, question), _beside(answers, laboratory, bound.metric, question)
-    where = _where(bound, own, beside, scale) if covered.trust == "whole" else "unknown"
+    ratio = Estimate(beside.ratio, beside.ratio_low, beside.ratio_high)
+    where: Where = "unknown"
+    if covered.trust == "whole":
+        where = _where(bound, Estimate(own.value, own.low, own.high), ratio, known.better)
     return Standing(
         metric=bound.metric,
         bound=bound,
         value=own.value,
         laboratory=beside.earlier,
         difference=Estimate(beside.difference, beside.low, beside.high),
-        ratio=Estimate(beside.ratio, beside.ratio_low, beside.ratio_high),
+        ratio=ratio,
         where=where,
         sentence=_sentence(bound, own, beside, scale, where, covered),
     )
+
+
+def seems(estimated: Estimate, laboratory: float | None, bound: Bound, task: Task) -> Where:
+    """Where an estimate without labels lies beside the laboratory's value, whose uncertainty is in the estimate's interval already."""
+    ratio = Estimate(None, None, None)
+    if laboratory is not None and laboratory > 0:
+        ends = (estimated.value, estimated.low, estimated.high)
+        ratio = Estimate(*(None if end is None else end / laboratory for end in ends))
+    return _where(bound, estimated, ratio, metric(task, bound.metric).better)
 
 
 def _judged(told: Performance, frame: pd.DataFrame, found: Answers, question: Question, name: str) -> Performance:
@@ -234,22 +246,19 @@ def _beside(answers: Answers, laboratory: Answers | None, name: str, question: Q
     return Apart(name, known, None, None, None, None, None, None, None, question.level)
 
 
-def _where(bound: Bound, own: Interval, beside: Apart, scale: Scale) -> Where:
+def _where(bound: Bound, own: Estimate, ratio: Estimate, better: telling.Direction) -> Where:
     """Whether the value lies beyond the bound, and whether its whole interval does."""
-    if bound.limit is None:
-        value, low, high, most = beside.ratio, beside.ratio_low, beside.ratio_high, bound.worse_than
-        if scale.better == "higher" and most is not None:
-            most = 1 / most
-    else:
-        value, low, high, most = own.value, own.low, own.high, bound.limit
-        if scale.better == "none" and value is not None and value < 0:
-            value, low, high = -value, *(None if end is None else -end for end in (high, low))
+    one, most = (own, bound.limit) if bound.limit is not None else (ratio, bound.worse_than)
+    value, low, high = one.value, one.low, one.high
     if value is None or most is None:
         return "unknown"
-    sign = -1 if scale.better == "higher" else 1
+    if bound.limit is None and better == "higher":
+        most = 1 / most
+    if better == "none" and value < 0:
+        value, low, high = -value, *(None if end is None else -end for end in (high, low))
+    sign, nearest = (-1, high) if better == "higher" else (1, low)
     if sign * (value - most) <= 0:
         return "within"
-    nearest = high if scale.better == "higher" else low
     return "beyond" if nearest is not None and sign * (nearest - most) > 0 else "perhaps"
 
 

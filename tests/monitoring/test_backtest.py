@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbops.monitoring.backtest import Pair, backtest
@@ -31,6 +31,7 @@ def test_two_misses_of_three_switch_off_and_three_hits_in_a_row_on_again(history
     assert trust(history) == expected
 
 
+@settings(deadline=None)
 @given(st.text(".x", max_size=20))
 def test_it_is_off_exactly_from_a_second_miss_of_three_until_three_hits(history: str) -> None:
     off = False
@@ -40,6 +41,7 @@ def test_it_is_off_exactly_from_a_second_miss_of_three_until_three_hits(history:
         assert (trust(seen) == "off") == off
 
 
+@settings(deadline=None)
 @given(st.text(".x", min_size=3, max_size=20))
 def test_nothing_is_trusted_right_after_a_miss(history: str) -> None:
     assert (trust(history) == "trusted") <= history.endswith("...")

@@ -12,8 +12,9 @@ from nbops.errors import NotFound, UsageError
 from nbops.evaluation.answers import Answers
 from nbops.evaluation.bootstrap import apart
 from nbops.evaluation.decision import Costs, DecisionRule
+from nbops.evaluation.telling import Estimate
 from nbops.monitoring import rows
-from nbops.monitoring.performance import Bound, Performance, default_bound, performance
+from nbops.monitoring.performance import Bound, Performance, default_bound, performance, seems
 from nbops.monitoring.rows import PerUnitError, Question
 from tests.monitoring import windows
 
@@ -341,3 +342,17 @@ def test_differences_of_two_windows_hold_the_truth_about_as_often_as_they_say() 
         held[1] += (found.ratio_low or 0) <= 1.5 <= (found.ratio_high or 0)
     # 200 samples know a share of 0.95 to 0.015.
     assert all(0.9 <= one / 200 <= 0.99 for one in held), held
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "expected"),
+    [(12.6, 13, 13.4, "beyond"), (12, 13, 14, "perhaps"), (11, 12, 13, "within"), (None, 13, None, "perhaps")],
+)
+def test_an_estimate_is_held_against_the_same_bound(
+    low: float | None, value: float, high: float | None, expected: str
+) -> None:
+    assert seems(Estimate(value, low, high), 10.0, default_bound("regression"), "regression") == expected
+    assert seems(Estimate(value, low, high), None, default_bound("regression"), "regression") == "unknown"
+    bound = Bound("accuracy", worse_than=1.25)
+    ends = [None if one is None else 1 / one for one in (value, high, low)]
+    assert seems(Estimate(*ends), 0.1, bound, "binary") == expected
