@@ -24,16 +24,16 @@ def log_predictions(tx: Transaction, request: LogPredictions) -> str:
     _same_kind(tx, request)
     written = request.written
     again = """
-        select segment_id::varchar from core.prediction_segments s
-        where model = ? and version = ? and sha256 = ? and not merged and not exists (
-            select 1 from core.prediction_segments o
-            where o.model = s.model and o.version = s.version and not o.merged and o.place > s.place and o.sha256 <> s.sha256
-            and o.low <= s.high and o.high >= s.low
-        )
-        order by place desc limit 1
+        select segment_id::varchar, place, low, high from core.prediction_segments
+        where model = ? and version = ? and sha256 = ? and not merged order by place desc limit 1
     """
-    if found := tx.rows(again, request.model, request.version, written.sha256):
-        return str(found[0][0])
+    for segment, *place in tx.rows(again, request.model, request.version, written.sha256):
+        later = """
+            select 1 from core.prediction_segments
+            where model = ? and version = ? and sha256 <> ? and not merged and place > ? and high >= ? and low <= ? limit 1
+        """
+        if not tx.rows(later, request.model, request.version, written.sha256, *place):
+            return str(segment)
     seq = tx.next_seq()
     tx.run(
         """
@@ -61,15 +61,16 @@ def log_labels(tx: Transaction, request: LogLabels) -> str:
         raise NotFound(f"There is no model {request.model!r}.", hint="`nbops models list` shows what there is.")
     written = request.written
     again = """
-        select segment_id::varchar from core.label_segments s
-        where model = ? and sha256 = ? and dated = ? and numeric = ? and not exists (
-            select 1 from core.label_segments o
-            where o.model = s.model and o.place > s.place and o.sha256 <> s.sha256 and o.low <= s.high and o.high >= s.low
-        )
-        order by place desc limit 1
+        select segment_id::varchar, place, low, high from core.label_segments
+        where model = ? and sha256 = ? and dated = ? and numeric = ? order by place desc limit 1
     """
-    if found := tx.rows(again, request.model, written.sha256, request.dated, request.numeric):
-        return str(found[0][0])
+    for segment, *place in tx.rows(again, request.model, written.sha256, request.dated, request.numeric):
+        later = """
+            select 1 from core.label_segments
+            where model = ? and sha256 <> ? and place > ? and high >= ? and low <= ? limit 1
+        """
+        if not tx.rows(later, request.model, written.sha256, *place):
+            return str(segment)
     seq = tx.next_seq()
     tx.run(
         """

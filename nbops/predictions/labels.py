@@ -5,10 +5,10 @@ Rows are sorted, so that the same labels in another order are the same file. A l
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from nbops import duck
-from nbops.data.relation import Files, Relation, opened
+from nbops.data.relation import Relation, opened
 from nbops.duck import name
 from nbops.errors import SourceError
 from nbops.predictions import canonical, writing
@@ -16,8 +16,6 @@ from nbops.predictions.requests import LogLabels
 from nbops.predictions.segments import Logged
 from nbops.records import new_id, now_us
 from nbops.store.client import Store
-
-_SHOWN = 3
 
 
 def log(
@@ -38,22 +36,22 @@ def log(
     """
     now, segment = now_us(), new_id()
     with writing.temporary(store) as path:
-        with opened(data, texts=ids) as relation:
+        with opened(data, texts=ids, reads=[path]) as relation:
             canonical.known(relation.columns, *ids, label, *([observed] if observed else []))
             is_number = canonical.is_number(relation.columns[label]) if numeric is None else numeric
             found = _labels(relation, ids, label, observed, numeric=is_number)
-            needed = ("_id", "_observed") if observed else ("_id",)
-            rows = writing.write(_sorted(found), path, needed, told_of=found)
-        if not rows:
-            return Logged(None, 0, new=False)
-        with opened(Files(paths=(str(path),), format="parquet")) as relation:
-            _refuse_conflicts(relation, dated=observed is not None)
-            time = "epoch_us(_observed)" if observed else str(now)
-            sql = f"select count(*) filter (_label is null), min({time}), max({time}) from {relation.sql}"
-            ((withdrawn, first, last),) = duck.rows(relation.connection, sql)
+            rows = writing.write(_sorted(found), path, ("_id", "_observed") if observed else ("_id",), told_of=found)
+            if not rows:
+                return Logged(None, 0, new=False)
+            _refuse_conflicts(relation, path, dated=observed is not None)
+            times = ("epoch_us(min(_observed))", "epoch_us(max(_observed))") if observed else (str(now), str(now))
+            taken_back = "count(*) filter (_label is null)"
+            low, high, withdrawn, first, last = writing.said_of(
+                relation, path, "min(_id)", "max(_id)", taken_back, *times
+            )
         request = LogLabels(
-            segment_id=segment, model=model, written=writing.written(store, path), withdrawn=withdrawn, numeric=is_number,
-            dated=observed is not None, observed=last, first=first, last=last,
+            segment_id=segment, model=model, written=writing.kept(store, path, rows, (low, high)), withdrawn=withdrawn,
+            numeric=is_number, dated=observed is not None, observed=last, first=first, last=last,
         )  # fmt: skip
     answer = store.write(request)[0]
     return Logged(answer or segment, rows, None if answer is None else answer == segment)
@@ -81,13 +79,9 @@ def _sorted(relation: Relation) -> Relation:
     return relation._replace(sql=f"(select distinct * from {relation.sql} order by all)")
 
 
-def _refuse_conflicts(relation: Relation, *, dated: bool) -> None:
-    by = "_id, _observed" if dated else "_id"
-    twice = f"select distinct _id from {relation.sql} group by {by} having count(*) > 1"
-    sql = f"select count(*), list_sort(min(_id, {_SHOWN})) from ({twice})"
-    ((count, shown),) = duck.rows(relation.connection, sql)
+def _refuse_conflicts(relation: Relation, path: Path, *, dated: bool) -> None:
+    count, told = writing.twice(relation, path, "_id, _observed" if dated else "_id")
     if count:
-        told = ", ".join(map(repr, shown)) + (", …" if count > len(shown) else "")
         raise SourceError(
             f"Nothing was logged: {count:,} {'id has' if count == 1 else 'ids have'} two labels of one time: {told}.",
             hint="Say which one is true, or name the column that tells when each became known: observed='…'.",

@@ -12,15 +12,14 @@ from typing import Any
 
 from nbops import duck
 from nbops.data.canonical import stored_as
-from nbops.data.relation import Files, Relation, opened
+from nbops.data.relation import Relation, opened, parquet
+from nbops.data.taking import described
 from nbops.duck import name
 from nbops.errors import SourceError, UsageError
 from nbops.predictions import canonical, writing
 from nbops.predictions.requests import LogPredictions
 from nbops.records import Record, new_id
 from nbops.store.client import Store
-
-_TWICE = 3
 
 
 class Meaning(Record):
@@ -65,11 +64,21 @@ def log(store: Store, model: str, version: int, data: Any, meaning: Meaning) -> 
     """
     segment = new_id()
     with writing.temporary(store) as path:
-        with opened(data, texts=meaning.ids) as relation:
+        with opened(data, texts=meaning.ids, reads=[path]) as relation:
             rows = writing.write(_said(relation, meaning, segment), path, ("_id", "_time"))
-        if not rows:
-            return Logged(None, 0, new=False)
-        request = _request(store, path, (segment, model, version))
+            if not rows:
+                return Logged(None, 0, new=False)
+            _refuse_twice(relation, path)
+            low, high, first, last = writing.said_of(
+                relation, path, "min(_id)", "max(_id)", "epoch_us(min(_time))", "epoch_us(max(_time))"
+            )
+            by_day = f"select _time::date::varchar, count(*) from {parquet([path])} group by 1 order by 1"
+            days = dict(duck.rows(relation.connection, by_day))
+            columns = described(relation.connection, path)
+        request = LogPredictions(
+            segment_id=segment, model=model, version=version, written=writing.kept(store, path, rows, (low, high)), columns=columns,
+            first=first, last=last, days=days,
+        )  # fmt: skip
     answer = store.write(request)[0]
     return Logged(
         answer or segment, rows, None if answer is None else answer == segment, None if meaning.ids else segment
@@ -129,27 +138,9 @@ def _stored(column: str, kind: str) -> str:
     return name(column) if stored == kind else f"{name(column)}::{stored}"
 
 
-def _request(store: Store, path: Path, whose: tuple[str, str, int]) -> LogPredictions:
-    with opened(Files(paths=(str(path),), format="parquet")) as relation:
-        con, source = relation.connection, relation.sql
-        _refuse_twice(relation)
-        by_day = f"select _time::date::varchar, count(*) from {source} group by 1 order by 1"
-        days = dict(duck.rows(con, by_day))
-        ends = f"select epoch_us(min(_time)), epoch_us(max(_time)) from {source}"
-        ((first, last),) = duck.rows(con, ends)
-    segment, model, version = whose
-    return LogPredictions(
-        segment_id=segment, model=model, version=version, written=writing.written(store, path), columns=relation.columns,
-        first=first, last=last, days=days,
-    )  # fmt: skip
-
-
-def _refuse_twice(relation: Relation) -> None:
-    twice = f"select _id from {relation.sql} group by _id having count(*) > 1"
-    sql = f"select count(*), list_sort(min(_id, {_TWICE})) from ({twice})"
-    ((count, shown),) = duck.rows(relation.connection, sql)
+def _refuse_twice(relation: Relation, path: Path) -> None:
+    count, told = writing.twice(relation, path, "_id")
     if count:
-        told = ", ".join(map(repr, shown)) + (", …" if count > len(shown) else "")
         raise SourceError(
             f"Nothing was logged: {count:,} {'id names' if count == 1 else 'ids name'} more than one row: {told}.",
             hint="Name columns that tell rows apart: id=['flight', 'date'].",

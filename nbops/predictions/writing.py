@@ -9,10 +9,10 @@ import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbops import duck
-from nbops.data.relation import Files, Relation, opened
+from nbops.data.relation import Relation, parquet
 from nbops.data.taking import BATCH
 from nbops.duck import name
 from nbops.errors import SourceError, StoreReadOnly
@@ -96,13 +96,16 @@ def refuse_unreadable(relation: Relation) -> None:
         )
 
 
-def written(store: Store, path: Path) -> Written:
-    """Keep a file with the column `_id` that was written, as a blob. Raises StoreFull."""
-    with opened(Files(paths=(str(path),), format="parquet")) as relation:
-        ends = f"select count(*), min(_id), max(_id) from {relation.sql}"
-        ((rows, low, high),) = duck.rows(relation.connection, ends)
+def said_of(relation: Relation, path: Path, *values: str) -> tuple[Any, ...]:
+    """SQL aggregates over a file that was written, which the relation's engine may read."""
+    (found,) = duck.rows(relation.connection, f"select {', '.join(values)} from {parquet([path])}")
+    return found
+
+
+def kept(store: Store, path: Path, rows: int, ends: tuple[str, str]) -> Written:
+    """Keep a file that was written, whose first and last id is known, as a blob. Raises StoreFull."""
     blob = store.put_blob(path)
-    return Written(blob.sha256, blob.size, rows, low, high)
+    return Written(blob.sha256, blob.size, rows, *ends)
 
 
 def faults(relation: Relation, condition: str) -> Faults:
@@ -111,6 +114,14 @@ def faults(relation: Relation, condition: str) -> Faults:
     sql = f"select count(*), list_sort(min(_row, {_TOLD})) from ({numbered}) where {condition}"
     ((count, first),) = duck.rows(relation.connection, sql)
     return Faults(count, first or [])
+
+
+def twice(relation: Relation, path: Path, by: str) -> tuple[int, str]:
+    """How many ids of a file that was written stand in several rows with the same columns `by`, and the first of them for a message."""
+    found = f"select distinct _id from {parquet([path])} group by {by} having count(*) > 1"
+    sql = f"select count(*), list_sort(min(_id, {_TOLD})) from ({found})"
+    ((count, shown),) = duck.rows(relation.connection, sql)
+    return count, ", ".join(map(repr, shown or ())) + (", …" if count > _TOLD else "")
 
 
 def missing(relation: Relation, needed: Sequence[str]) -> str:

@@ -158,6 +158,8 @@ def _rows(data: Any) -> Any:
 
 
 def _there(rows: Any) -> Collection[str]:
+    if hasattr(rows, "iloc"):
+        return {str(column) for column in rows.columns}
     with opened(rows) as relation:
         return relation.columns
 

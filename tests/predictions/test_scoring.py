@@ -94,12 +94,12 @@ def test_a_version_predicts_what_the_frame_does_not_say(here: Workspace, minutes
     shares = model.predict_proba(given(0, 1, 2))
     assert rows["_prediction"].tolist() == [str(one) for one in model.predict(given(0, 1, 2)).tolist()]
     np.testing.assert_array_equal(rows[["_p_False", "_p_True"]], shares)
-    decided = [None if one is None else str(one) for one in model.decide(given(0, 1, 2))]
-    assert rows["_decision"].astype(object).where(rows["_decision"].notna(), None).tolist() == decided
+    decided = ["" if one is None else str(one) for one in model.decide(given(0, 1, 2))]
+    assert rows["_decision"].fillna("").tolist() == decided
 
 
 def test_what_a_frame_says_is_taken_from_it(here: Workspace, late: Version) -> None:
-    said = given(10, 11).assign(said=[True, False], p=[0.9, 0.2], act=["True", None])
+    said = given(10, 11).assign(said=[True, False], p=[0.9, 0.2], act=["True", ""])
     columns: dict[str, Any] = {"prediction": "said", "probabilities": {True: "p"}, "decision": "act"}
     here.log_predictions("late/1", said, **ROW, **columns, features=["carrier"])
     rows = late.predictions("2013-01-01 10:00+00:00", "2013-01-01 12:00+00:00", columns=["carrier"])
