@@ -38,6 +38,7 @@ check: .venv/.dev ## lint, format, types and layers
 faults: .venv/.test .venv/.oldest ## kill -9, full disks, corrupt files, a new environment as Binder makes it: with the long ones
 	@OLDEST_DUCKDB_PYTHON=$(OLDEST) $(BIN)/pytest -q -n 2 tests/faults -m "long or not long"
 	@OLDEST_DUCKDB_PYTHON=$(OLDEST) $(BIN)/pytest -q -n 2 --dist loadfile tests --ignore tests/faults -m long
+	@EXAMPLES=all $(BIN)/pytest -q -n 2 --dist loadfile tests/property
 
 bench: .venv/.test ## measure nbops beside its peers
 	@$(BIN)/python -m benchmarks

@@ -19,11 +19,14 @@ from nbops import config
 from nbops.store.client import Store
 from nbops.store.places import Places
 from nbops.workspace._workspace import Workspace
+from tests import warm
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+owners, proofs = warm.owners, warm.proofs
 
 # A job that a shell put into the background ignores SIGINT, and so would every process that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

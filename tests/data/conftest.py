@@ -1,5 +1,5 @@
 """Data is tested on projects of the tests' own, whose owners start quickly."""
 
-from tests.warm import forge, warm
+from tests.warm import warm
 
-__all__ = ["forge", "warm"]
+__all__ = ["warm"]

@@ -223,7 +223,7 @@ def fill(path: Path, free: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "free", [0, *(pytest.param(size, marks=pytest.mark.long) for size in (100_000, 2_000_000)), 5_000_000]
+    "free", [0, *(pytest.param(size, marks=pytest.mark.long) for size in (100_000, 2_000_000, 5_000_000))]
 )
 def test_a_full_disk_is_told_and_collecting_goes_on_when_there_is_room(
     disk: Path, monkeypatch: pytest.MonkeyPatch, free: int

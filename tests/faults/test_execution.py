@@ -153,7 +153,7 @@ def _wrong_cells(cells: list[Any], at: int, way: Way) -> list[str]:
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("at", [0, 3])
+@pytest.mark.parametrize("at", [3, pytest.param(0, marks=pytest.mark.long)])
 def test_however_an_execution_dies_store_and_notebook_say_so(there: Project, way: Way, at: int) -> None:
     assert judge(there, way, at) == []
 

@@ -26,7 +26,7 @@ from tests.store.inside import start
 
 @pytest.mark.skipif(not OLDEST, reason="OLDEST_DUCKDB_PYTHON names no interpreter with the oldest DuckDB")
 @pytest.mark.parametrize("turns", [2, pytest.param(10, marks=pytest.mark.long)])
-@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("killed", [pytest.param(False, marks=pytest.mark.long), True])
 def test_a_store_written_in_turn_by_the_oldest_and_the_newest_duckdb_stays_whole(
     project: Project, turns: int, *, killed: bool
 ) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nbops import duck
 from nbops.data.canonical import Sum, content_hash, content_sum, families, row_halves
 from nbops.data.relation import opened
+from tests.examples import some
 
 # What the canonical text is made of comes often, so that one row could look like another.
 TEXTS = st.none() | st.text(alphabet="01:;[-é\x1f\0", max_size=4)
@@ -34,7 +35,7 @@ def content(row: tuple[Any, ...]) -> str:
     return repr([0.0 if isinstance(cell, float) and cell == 0 else cell for cell in row])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=some(40))
 @given(st.lists(ROWS, max_size=12), st.integers(0, 12), st.randoms(use_true_random=False))
 def test_parts_add_up_to_the_whole_in_any_order(rows: list[Any], cut: int, chance: Any) -> None:
     shuffled = table(chance.sample(rows, len(rows))).select(chance.sample(sorted(SCHEMA), len(SCHEMA)))
@@ -49,7 +50,7 @@ def test_parts_add_up_to_the_whole_in_any_order(rows: list[Any], cut: int, chanc
     assert Sum() + whole == whole
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=some())
 @given(st.lists(ROWS, max_size=30))
 def test_rows_have_the_same_halves_just_when_they_are_equal(rows: list[Any]) -> None:
     with opened(table(rows), threads=1) as relation:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nbops.errors import UsageError
 from nbops.evaluation.choosing import choose_threshold
 from nbops.evaluation.decision import Costs, DecisionRule, decide
+from tests.examples import some
 
 SCORES = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), st.floats(0, 1))
 ROWS = st.lists(st.tuples(st.booleans(), SCORES), min_size=2, max_size=12)
@@ -43,7 +44,7 @@ def cuts(scores: list[float]) -> list[float]:
     return [*sorted({*scores}), 2.0]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=some(50))
 @given(ROWS, COSTS)
 def test_no_threshold_costs_less(rows: Rows, costs: Costs) -> None:
     truth, scores = parted(rows)
@@ -54,7 +55,7 @@ def test_no_threshold_costs_less(rows: Rows, costs: Costs) -> None:
     assert found.cost.value == pytest.approx(best / len(truth))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=some(50))
 @given(ROWS, COSTS, st.floats(-2, 6))
 def test_no_reject_band_costs_less(rows: Rows, costs: Costs, look: float) -> None:
     truth, scores = parted(rows)
@@ -69,7 +70,7 @@ def test_no_reject_band_costs_less(rows: Rows, costs: Costs, look: float) -> Non
     assert found.cost.value == pytest.approx(best / len(truth))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=some(50))
 @given(ROWS, st.floats(0.01, 1), st.sampled_from(["precision", "recall", "capacity"]))
 def test_no_threshold_serves_a_wanted_share_better(rows: Rows, wanted: float, wish: str) -> None:
     truth, scores = parted(rows)

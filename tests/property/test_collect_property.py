@@ -27,6 +27,7 @@ from nbops.data.sources import declaration
 from nbops.errors import NbopsError
 from nbops.store.client import Store
 from tests.conftest import Project
+from tests.examples import some
 
 
 class Place(NamedTuple):
@@ -120,7 +121,9 @@ def collected(place: Place, data: object, called: str, **told: Any) -> Collectio
     return collecting.collect(place.store, declaration.read({"from": data, **told}, called))
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    deadline=None, max_examples=some(30), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(files(), CONTRACTS)
 @example(("csv", b"'1\""), {"columns": {}})
 def test_each_row_is_accounted_for_or_nothing_is_taken(
@@ -178,7 +181,7 @@ ACTS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=some(10), suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ACTS, min_size=2, max_size=7))
 def test_what_was_dealt_with_stays_so_and_happens_once(place: Place, acts: list[tuple[str, Any]]) -> None:
     """The rows 0 to 2 are broken; a repaired row n becomes n + 100."""

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbops.data.checking import aside, check, taken
+from tests.examples import some
 
 DIRT = st.one_of(
     st.none(), st.integers().map(str), st.floats().map(str), st.text(max_size=5), st.dates().map(str), st.datetimes().map(str),
@@ -23,7 +24,7 @@ CONTRACTS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=some(40))
 @given(st.lists(st.tuples(DIRT, DIRT), max_size=12), CONTRACTS)
 def test_counts_add_up_and_a_second_time_changes_nothing(rows: list[tuple[Any, Any]], columns: dict[str, Any]) -> None:
     frame = pd.DataFrame(rows, columns=["a", "b"], dtype="string")

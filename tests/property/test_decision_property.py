@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nbops import duck
 from nbops.evaluation.decision import DecisionRule, Label, decide, sql
+from tests.examples import some
 
 CON = duck.scratch(threads=1)
 NUMBERS = st.one_of(st.floats(-2, 2), st.floats(allow_nan=False, allow_infinity=False))
@@ -34,7 +35,7 @@ def near(*bounds: float) -> list[float]:
     return [found for at in bounds for found in (at, float(np.nextafter(at, -np.inf)), float(np.nextafter(at, np.inf)))]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=some(60))
 @given(
     SCORES, st.lists(NUMBERS, min_size=3, max_size=3).map(sorted), LABELS, st.booleans(), st.booleans(), st.booleans()
 )
@@ -59,7 +60,7 @@ def test_sql_decides_on_two_classes_to_the_last_bit(
     assert decided[len(scores)] in ({*classes, None} if banded else {*classes})
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=some(40))
 @given(st.data(), LABELS, st.one_of(st.none(), st.floats(0, 1)))
 def test_sql_decides_on_many_classes_to_the_last_bit(
     data: st.DataObject, labels: list[Label], least: float | None

@@ -19,6 +19,7 @@ from nbops.evaluation.fairness import fairness, protected
 from nbops.evaluation.grouping import groupings
 from nbops.evaluation.means import means
 from nbops.evaluation.worst import worst_rows, worst_slices
+from tests.examples import some
 
 NUMBERS = st.lists(st.one_of(st.none(), st.floats(), st.integers(-3, 3).map(float)), max_size=60)
 TEXTS = st.lists(
@@ -36,7 +37,7 @@ OBJECTS = st.lists(
 COLUMNS = st.one_of(NUMBERS, TEXTS, TIMES, OBJECTS.map(lambda each: pd.Series(each, dtype=object)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=some(60), deadline=None)
 @given(COLUMNS)
 def test_every_row_has_one_group_and_every_group_a_row_and_a_name_of_its_own(values: Any) -> None:
     frame = pd.DataFrame({"x": values})
@@ -48,7 +49,7 @@ def test_every_row_has_one_group_and_every_group_a_row_and_a_name_of_its_own(val
         assert [found.names[code] == "missing" for code in found.codes] == told.tolist()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=some(50), deadline=None)
 @given(st.lists(st.floats(allow_nan=False, width=32), min_size=1, max_size=80))
 def test_groups_of_numbers_lie_in_order(numbers: list[float]) -> None:
     (found,) = groupings(pd.DataFrame({"x": numbers}), "x")
@@ -59,7 +60,7 @@ def test_groups_of_numbers_lie_in_order(numbers: list[float]) -> None:
 LOSSES = st.lists(st.tuples(st.integers(0, 3), st.floats(-1e6, 1e6), st.integers(0, 5)), min_size=1, max_size=80)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=some(50), deadline=None)
 @given(LOSSES, st.booleans())
 def test_means_of_groups_add_up_to_the_mean_of_all(rows: list[tuple[int, float, int]], blocked: Any) -> None:
     codes, losses, blocks = (np.array(each) for each in zip(*rows, strict=True))
@@ -72,7 +73,7 @@ def test_means_of_groups_add_up_to_the_mean_of_all(rows: list[tuple[int, float, 
             assert found.rest[code] == pytest.approx(losses[codes != code].mean(), abs=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=some(50), deadline=None)
 @given(LOSSES)
 def test_counts_of_rates_add_up(rows: list[tuple[int, float, int]]) -> None:
     codes, losses, blocks = (np.array(each) for each in zip(*rows, strict=True))
@@ -86,7 +87,7 @@ def test_counts_of_rates_add_up(rows: list[tuple[int, float, int]]) -> None:
     assert all(0 <= gap.difference <= 1 and (math.isnan(gap.ratio) or 0 <= gap.ratio <= 1) for gap in found.gaps)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=some(25), deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 400), COLUMNS)
 def test_finds_have_the_rows_that_they_say(seed: int, count: int, values: Any) -> None:
     rng = np.random.default_rng(seed)
@@ -116,7 +117,7 @@ CASES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=some(60), deadline=None)
 @given(CASES, st.sampled_from(",;\t"), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]), st.booleans())
 def test_cases_come_back_as_they_were_written(
     cases: list[tuple[str, int, float]], sign: str, encoding: str, comma: Any

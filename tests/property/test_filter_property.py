@@ -19,6 +19,7 @@ from nbops.errors import FilterError
 from nbops.records import at
 from nbops.tracking.filter import FIELDS
 from nbops.tracking.search_sql import Query, keys_query, runs_query, these_query, wide_query
+from tests.examples import some
 
 NAN = math.nan
 PLACES = {
@@ -249,7 +250,11 @@ def check(query: Query) -> None:
     assert query.sql.count("?") == len(query.values)
 
 
-quick = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+quick = settings(
+    deadline=None,
+    max_examples=some(),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 PIECES = st.sampled_from(
     [
         "metrics.", "params.", "tags.", "run.", "metrcs.", *FIELDS, "metrics.mae", "params.`f 1`", 'tags."t"', "and", "or", "not", "(",

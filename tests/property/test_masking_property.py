@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nbops.security.masking import MASKED, Filter, Mask, maskable
+from tests.examples import some
 
 SECRETS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="•\x1b"), min_size=4, max_size=40),
@@ -90,7 +91,7 @@ def published(mask: Mask, text: str, cuts: list[int], noise: bool) -> str:
     return "".join([one["content"]["text"] for one in told if one["content"].get("name") == "stdout"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=some(150), deadline=None)
 @given(secret=SECRETS, before=AROUND, after=AROUND)
 @example(secret="\\\\n\\", before="", after="")
 @example(secret="'\\'\"", before="", after="")
@@ -106,7 +107,7 @@ def test_no_form_of_a_secret_is_left_in_a_text(secret: str, before: str, after: 
         assert mask.text(masked) == masked, name
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=some(150), deadline=None)
 @given(secret=SECRETS, before=AROUND, after=AROUND, seed=st.integers(0, 1 << 30), noise=st.booleans())
 @example(secret="\\\\n\\", before="", after="", seed=1, noise=False)
 def test_no_form_is_left_wherever_it_is_cut_into_messages(
@@ -123,7 +124,7 @@ def test_no_form_is_left_wherever_it_is_cut_into_messages(
         assert after in told, (name, cuts)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=some(100), deadline=None)
 @given(secret=SECRETS, text=st.text("ab<> &;%x0\\\"'\x1b[1m\n"), cuts=st.lists(st.integers(0, 100), max_size=5))
 def test_what_holds_no_secret_comes_out_as_it_was(secret: str, text: str, cuts: list[int]) -> None:
     mask = Mask([f"§{secret}"])
@@ -131,7 +132,7 @@ def test_what_holds_no_secret_comes_out_as_it_was(secret: str, text: str, cuts: 
     assert published(mask, text, sorted(min(cut, len(text)) for cut in cuts), noise=False) == text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=some(60), deadline=None)
 @given(secret=SECRETS, data=st.data())
 def test_colours_anywhere_in_a_secret_do_not_hide_it(secret: str, data: st.DataObject) -> None:
     mask, secret = Mask([secret]), secret.strip()

@@ -14,6 +14,7 @@ from sklearn import metrics as sk
 
 from nbops.evaluation.answers import Answers, Task
 from nbops.evaluation.metrics import METRICS, measure, weighted
+from tests.examples import some
 
 COINS = st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0])
 PROBABILITIES = st.one_of(COINS, st.floats(0, 1))
@@ -83,7 +84,7 @@ def theirs(told: Answers) -> dict[str, float]:
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=some(40), deadline=None)
 @given(told=st.one_of(regressions(), binaries(), multiclasses()), seed=st.integers(0, 2**32))
 def test_metrics_equal_scikit_learns_however_often_rows_count(told: Answers, seed: int) -> None:
     with warnings.catch_warnings():

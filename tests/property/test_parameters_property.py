@@ -21,6 +21,7 @@ from nbformat import v4
 from nbops.errors import ParameterError
 from nbops.execution import parameters
 from nbops.execution.parameters import Interface, Word
+from tests.examples import some
 
 Values = st.SearchStrategy[Any]
 IMPORTS = (
@@ -136,8 +137,8 @@ TYPES: dict[str, Values] = {
         st.dictionaries(st.sampled_from("abc"), st.tuples(st.booleans(), DURATIONS)), max_size=3
     ),
 }
-EVERY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-SOME = settings(EVERY, max_examples=40)
+EVERY = settings(max_examples=some(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = settings(EVERY, max_examples=some(40))
 
 
 def interface_of(annotation: str) -> Interface:

@@ -17,6 +17,7 @@ from nbops.data.counts import Numbers, psi
 from nbops.data.profile import ColumnProfile, Profile
 from nbops.data.profile_views import difference
 from nbops.data.profiling import profile
+from tests.examples import some
 
 NUMBERS = st.one_of(
     st.none(), st.floats(), st.floats(-5, 5), st.integers(-3, 3).map(float), st.sampled_from([0.0, -0.0, 5e-324, 1.7e308, -1.7e308])
@@ -61,7 +62,7 @@ def countable(one: ColumnProfile) -> object:
     return one.rows, one.nulls, numbers.edges, numbers.cells(), numbers.min, numbers.max, numbers.negative_infinities
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=some(20))
 @given(ROWS, ROWS, st.lists(st.integers(0, 30), max_size=3), st.randoms())
 def test_any_split_merged_in_any_order_is_the_whole(
     rows: list[Row], others: list[Row], cuts: list[int], random: Random
@@ -88,7 +89,7 @@ def test_any_split_merged_in_any_order_is_the_whole(
     assert one.sum == pytest.approx(two.sum, rel=1e-9, abs=max(1e-9 * largest, 1e-300))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=some(20))
 @given(SAMPLES, SAMPLES)
 def test_counts_are_exact_for_whatever_edges(values: list[float | None], others: list[float | None]) -> None:
     like, _ = column(others)
@@ -107,7 +108,7 @@ def test_counts_are_exact_for_whatever_edges(values: list[float | None], others:
         assert Profile.from_json(found.to_json()) == found
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=some(20))
 @given(SAMPLES, SAMPLES)
 def test_the_distance_is_within_its_bracket(values: list[float | None], others: list[float | None]) -> None:
     like, then = column(others)
@@ -129,7 +130,7 @@ def test_the_distance_is_within_its_bracket(values: list[float | None], others: 
     assert psi(then.grouped(then)) == 0
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=some(20))
 @given(SAMPLES, st.lists(st.floats(0, 1), min_size=2, max_size=9).map(sorted))
 def test_quantiles_rise_and_are_undone_by_the_distribution_function(
     values: list[float | None], shares: list[float]
@@ -145,7 +146,7 @@ def test_quantiles_rise_and_are_undone_by_the_distribution_function(
     assert all(end >= share - 1e-9 for end, share in zip(reached, shares, strict=True))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=some(20))
 @given(ROWS, ROWS)
 def test_everything_can_be_shown(rows: list[Row], others: list[Row]) -> None:
     like = profile(frame(others))

@@ -19,6 +19,7 @@ from nbops.promotion.requests import Verb
 from nbops.registry.card import Card, Policy
 from nbops.registry.requests import DescribeModel, Freeze, MoveAlias, Retire, Rollback
 from nbops.store import chain
+from tests.examples import some
 from tests.promotion.court import Court
 from tests.store.inside import Inside
 
@@ -116,7 +117,9 @@ class Play:
 
 
 @settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None,
+    max_examples=some(25),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=st.lists(STEPS, min_size=5, max_size=25))
 @example(steps=[("move", "ann", 1, "candidate"), ("describe", "ann", Policy(protected=("candidate",)))])
@@ -153,7 +156,9 @@ ALONE = st.one_of(
 
 
 @settings(
-    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None,
+    max_examples=some(20),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=st.lists(ALONE, min_size=8, max_size=25))
 @example(

@@ -20,12 +20,15 @@ from nbops.store.sidecar import Promise, Sidecar, read_promise
 from nbops.store.spool import Spool
 from nbops.store.wire import Envelope
 from nbops.tracking.requests import DefineMetric, LogRun
+from tests.examples import some
 from tests.store.inside import Inside, envelope, start
 
 SLOW = settings(
-    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=some(15),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-QUICK = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(deadline=None, max_examples=some(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Tracking is tested on a project that the tests of a module share."""
 
 from tests.shared import here, nothing_left, run, shared
+from tests.warm import proven, warm
 
-__all__ = ["here", "nothing_left", "run", "shared"]
+__all__ = ["here", "nothing_left", "proven", "run", "shared", "warm"]

@@ -197,7 +197,7 @@ def test_order_and_limit_may_stand_in_the_filter_or_beside_it_but_not_differ(con
         runs_query(limit=-1)
 
 
-@pytest.mark.parametrize("limit", [None, 200_000])
+@pytest.mark.parametrize("limit", [200_000, pytest.param(None, marks=pytest.mark.long)])
 def test_many_runs_keep_their_order_in_the_wide_table(con: Any, limit: int | None) -> None:
     con.execute("set threads = 4")
     con.execute("begin")
