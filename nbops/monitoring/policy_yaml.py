@@ -171,10 +171,17 @@ def _value(policy: MonitorPolicy, key: str) -> str | None:
 
 
 def _scalar(value: object) -> str:
+    """A value on one line; signs that are no letters, and line breaks of any kind, are escaped."""
     import yaml
 
-    told: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=math.inf)
-    return told.removesuffix("...\n").strip()
+    def dumped(*, unicode: bool) -> str:
+        told: str = yaml.safe_dump(
+            value, default_flow_style=True, allow_unicode=unicode, sort_keys=False, width=math.inf
+        )
+        return told.removesuffix("...\n").strip("\n ")
+
+    found = dumped(unicode=True)
+    return found if found.isprintable() else dumped(unicode=False)
 
 
 def _span(seconds: int) -> str:

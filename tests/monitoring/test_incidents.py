@@ -163,7 +163,7 @@ def test_two_that_look_at_once_make_one_incident(project: Project, workspace: Wo
     both = [project.start(LOOK) for _ in range(2)]
     for process in both:
         assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+        assert process.stdout.readline() == "ready\n", finish(process)
     for process in both:
         hang_up(process)
     for process in both:

@@ -55,7 +55,11 @@ def written(folder: Path, text: str) -> Path:
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(policy=POLICIES)
 @example(policy=MonitorPolicy(baseline="2026-03-02"))
-@example(policy=MonitorPolicy(slices=("no", "12-20", "1e3", "a: b # c", "'", "\u2028")))
+@example(
+    policy=MonitorPolicy(
+        slices=("no", "12-20", "1e3", "a: b # c", "'", "\u2028", "À;\x85", "\x85", "a\x85b", "\x9f$\x95", "日本")
+    )
+)
 def test_what_is_printed_is_read_back(tmp_path: Path, policy: MonitorPolicy) -> None:
     assert policy_yaml.read(written(tmp_path, policy_yaml.text(policy, "as ann said"))) == policy
     assert policy_yaml.read(msgspec.to_builtins(policy)) == policy
