@@ -58,13 +58,13 @@ def test_both_runs_finished_and_became_versions_and_the_better_one_is_marked(
 ) -> None:
     assert Path(made["folder"]) == start / "nbops-demo"
     runs = [workspace.run(run) for run in made["runs"]]
-    assert [(run.status, run.experiment, run.params["wind"]) for run in runs] == [
-        ("finished", "air-time", "weather"),
-        ("finished", "air-time", "yesterday"),
+    assert [(run.status, run.experiment, run.params["max_iter"]) for run in runs] == [
+        ("finished", "air-time", 25),
+        ("finished", "air-time", 100),
     ]
     versions = workspace.model_versions("air-time").sort_values("version")
-    assert versions["version"].tolist() == [1, 2]
-    assert versions["run_id"].astype(str).tolist() == made["runs"]
+    assert versions["version"].tolist() == [1, 2, 3]
+    assert versions["run_id"].astype(str).tolist()[:2] == made["runs"]
     errors = [run.metrics["mae"] for run in runs]
     assert made["best"] == made["versions"][errors.index(min(errors))] == "air-time/2"
     assert re.search(r"^ *mae \(min\) +\d+\.\d+ +★ \d+\.\d+$", made["comparison"], re.MULTILINE)
@@ -74,8 +74,8 @@ def test_the_better_model_beats_the_baseline_in_the_test_week_and_keeps_its_word
     made: dict[str, Any], workspace: nbops.Workspace
 ) -> None:
     better = workspace.run(made["runs"][1]).metrics
-    assert better["mae"] < better["baseline_mae"] - 0.5
-    assert made["error"] == pytest.approx(better["mae"], abs=0.5)
+    assert better["mae"] < better["baseline_mae"]
+    assert made["error"] == pytest.approx(better["mae"], abs=1.5)
 
 
 def test_every_flight_of_the_unseen_weeks_is_scored_once_and_the_error_is_against_what_was_flown(
@@ -175,10 +175,10 @@ def test_the_better_version_is_judged_on_unseen_weeks_and_becomes_champion(
     assert made["promotion"] == {"review": made["promotion"]["review"], "status": "approved", "champion": "air-time/2"}
     version = workspace.model("air-time").version("champion")
     found = version.evaluation.result
-    assert (found.blocks, found.by, found.unit) == (28, "date", "min")
-    assert found.rows > 20_000
+    assert (found.blocks, found.by, found.unit) == (14, "date", "min")
+    assert found.rows > 10_000
     data = pd.read_parquet(made["data"])
-    flown = data[data["date"].between("2013-02-15", "2013-03-14")].dropna(subset="air_time")
+    flown = data[data["date"].between("2013-02-15", "2013-02-28")].dropna(subset="air_time")
     error = (version.load().predict(flown) - flown["air_time"]).abs().mean()
     told = found.of("mae")
     assert told is not None
@@ -188,6 +188,47 @@ def test_the_better_version_is_judged_on_unseen_weeks_and_becomes_champion(
     case = workspace.review(made["promotion"]["review"]).case
     assert {check.name: check.outcome for check in case.inquiry.verdict.checks}["cases"] == "passed"
     assert [deed.act for deed in case.deeds] == ["propose", "approve"]
+
+
+def test_the_champion_is_watched_until_june_and_an_incident_opens_in_may(
+    made: dict[str, Any], workspace: nbops.Workspace
+) -> None:
+    months = made["months"]
+    assert months["weeks"] == 13
+    assert "2013-05-05" <= months["opened"] <= "2013-05-26"
+    found = workspace.incident(months["incident"]).case
+    assert (found.cause, found.severity, found.status) == ("performance: mae", "page", "open")
+    errors = workspace.sql(
+        "select start, value, laboratory from performance where metric = 'mae' and kind = 'realised' and slice is null order by start"
+    )
+    assert len(errors) == 13
+    data = pd.read_parquet(made["data"])
+    week = data[data["time_hour"].between("2013-05-06", "2013-05-13", inclusive="left")].dropna(subset="air_time")
+    predicted = workspace.load_model("air-time/2").predict(week)
+    told = errors.loc[errors["start"] == pd.Timestamp("2013-05-06"), "value"].item()
+    assert told == pytest.approx((predicted - week["air_time"]).abs().mean())
+
+
+def test_a_new_version_is_trained_on_the_two_full_months_before_and_waits_for_a_person(
+    made: dict[str, Any], workspace: nbops.Workspace
+) -> None:
+    (wish,) = workspace.sql("select * from retrain_requests").to_dict("records")
+    assert (wish["cause"], wish["state"], wish["challenger"]) == ("incident", "proposed", 3)
+    assert (wish["data_from"], wish["data_until"]) == (pd.Timestamp("2013-03-01"), pd.Timestamp("2013-05-01"))
+    run = workspace.run(str(wish["run_id"]))
+    assert (run.params["train_from"], run.params["train_to"]) == ("2013-03-01", "2013-04-30")
+    assert run.params["max_iter"] == 100, "the champion's own parameter"
+    review = workspace.review(str(wish["review_id"]))
+    assert review.status == "open"
+    assert review.verdict.passed
+    assert made["months"]["champion"] == "air-time/2"
+    data = pd.read_parquet(made["data"]).dropna(subset="air_time")
+    june = data[data["date"].between("2013-06-01", "2013-06-30")]
+    before, after = (
+        (workspace.load_model(f"air-time/{version}").predict(june) - june["air_time"]).abs().mean()
+        for version in (2, 3)
+    )
+    assert after <= 0.65 * before
 
 
 def test_the_card_tells_what_the_champion_is_for_and_how_good_it_is(made: dict[str, Any]) -> None:
