@@ -257,7 +257,7 @@ def test_once_more_adds_two_runs_and_versions_to_the_same_data_and_prints_comman
     before = len(workspace.search_runs("air-time"))
     told = call("demo", cwd=start)
     assert Path(made["data"]).stat().st_mtime_ns == joined
-    assert workspace.model_versions("air-time")["version"].tolist() == [4, 3, 2, 1]
+    assert workspace.model_versions("air-time")["version"].tolist() == [5, 4, 3, 2, 1]
     assert workspace.search_runs("air-time")["status"].tolist() == ["finished"] * (before + 2)
     assert "nothing is new in planes/1, flights/1 and weather/1: 365,452 rows, all fresh" in told
     assert "761 rows are in quarantine: 717 against “what arrived has a time in the air”" in told
@@ -270,7 +270,7 @@ def test_once_more_adds_two_runs_and_versions_to_the_same_data_and_prints_comman
         assert (start / look[file]).is_file()
     assert call(*shlex.split(look["all runs"])[1:], cwd=start).count("finished") == before + 2
     assert "★" in call(*shlex.split(look["side by side"])[1:], cwd=start)
-    assert call(*shlex.split(look["SQL on it all"])[1:], cwd=start).count("air-time") == 4
+    assert call(*shlex.split(look["SQL on it all"])[1:], cwd=start).count("air-time") == 5
     assert "722 rows in quarantine" in call(*shlex.split(look["rows set aside"])[1:], cwd=start)
     assert call(*shlex.split(look["how fresh"])[1:], cwd=start).count("fresh") >= 4
     for tool in ("one more run", "in JupyterLab"):
