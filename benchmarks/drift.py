@@ -148,9 +148,9 @@ def _do(job: str, python: Path | None = None, **arguments: object) -> Figures:
         python or Path(sys.executable), "-P", "-m", "benchmarks.workers.drifts", job, json.dumps(arguments),
     ]  # fmt: skip
     began = time.perf_counter()
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment() | {"PYTHONPATH": str(_ROOT)}
-    )
+    # NannyML sends a message for each call unless it is told so in words of its own; Evidently knows DO_NOT_TRACK.
+    quiet = {"PYTHONPATH": str(_ROOT), "NML_DISABLE_USAGE_LOGGING": "true"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment() | quiet)
     if done.returncode:
         raise RuntimeError(f"{job}: {done.stderr[-2000:]}")
     figures: Figures = json.loads(done.stdout.splitlines()[-1])
