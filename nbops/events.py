@@ -233,6 +233,16 @@ class PredictionsLogged(Event, tag="predictions.logged"):
     rows: Rows
 
 
+class SegmentsMerged(Event, tag="segments.merged"):
+    """A segment of predictions took the place of `parts`, which hold the same `count` rows."""
+
+    segment_id: str
+    sha256: str
+    count: int
+    parts: list[str]
+    rows: Rows
+
+
 class LabelsLogged(Event, tag="labels.logged"):
     """What turned out to be true was logged, as `predictions.logged`; `withdrawn` labels were taken back."""
 

@@ -107,12 +107,17 @@ def migrate(obj: Here, as_json: bool) -> None:
 @json_option
 @here
 def collect(obj: Here, as_json: bool) -> None:
-    """Remove stored files that nothing has named for a day."""
+    """Put small segments of predictions together, and remove stored files that nothing has named for a day."""
+    from nbops.predictions import merging
     from nbops.render import values
     from nbops.store import care
 
-    count, size = care.collect(obj.store())
-    show({"removed": count, "bytes": size}, as_json=as_json, text=lambda: f"removed {count} files, {values.size(size)}")
+    store = obj.store()
+    before, after = merging.merge(store)
+    count, size = care.collect(store)
+    merged = f"merged {before} segments into {after}, " if before else ""
+    document = {"removed": count, "bytes": size, "merged": before}
+    show(document, as_json=as_json, text=lambda: f"{merged}removed {count} files, {values.size(size)}")
 
 
 @db_group.command("stop")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from nbops.errors import Conflict, NotFound
-from nbops.events import LabelsLogged, PredictionsLogged
-from nbops.predictions.requests import LogLabels, LogPredictions
+from nbops.events import LabelsLogged, PredictionsLogged, SegmentsMerged
+from nbops.predictions.requests import LogLabels, LogPredictions, MergeSegments
 from nbops.store import witness
 from nbops.store.commands import Bulk, Transaction, command
 
@@ -35,23 +35,41 @@ def log_predictions(tx: Transaction, request: LogPredictions) -> str:
         if not tx.rows(later, request.model, request.version, written.sha256, *place):
             return str(segment)
     seq = tx.next_seq()
-    tx.run(
-        """
-        insert into core.prediction_segments
-        values (?, ?, ?, ?, ?, ?, ?, make_timestamp(?), make_timestamp(?), ?, ?, false, false, make_timestamp(?), ?, ?, ?)
-        """,
-        request.segment_id, request.model, request.version, written.sha256, written.rows, written.bytes,
-        msgspec.json.encode(request.columns).decode(), request.first, request.last, written.low, written.high, tx.time, tx.actor.name,
-        seq, seq,
-    )  # fmt: skip
-    for day, rows in request.days.items():
-        tx.add(_DAYS, request.segment_id, day, rows)
+    _put(tx, request, seq=seq, place=seq)
     event = PredictionsLogged(
         subject=f"predictions:{request.model}/{request.version}", segment_id=request.segment_id, sha256=written.sha256,
         count=written.rows, rows=witness.rows(tx, prediction_segments=seq),
     )  # fmt: skip
     tx.event(event)
     return request.segment_id
+
+
+@command(MergeSegments)
+def merge(tx: Transaction, request: MergeSegments) -> None:
+    """Let one segment take the place of several that were written one after the other, and hold the same number of rows."""
+    sql = """
+        select count(*), coalesce(sum(rows), 0)::bigint, min(place), max(place) from core.prediction_segments
+        where model = ? and version = ? and segment_id::varchar in ? and not replaced
+    """
+    ((count, rows, first, last),) = tx.rows(sql, request.model, request.version, request.parts)
+    between = """
+        select count(*) from core.prediction_segments
+        where model = ? and version = ? and not replaced and place between ? and ?
+    """
+    there = tx.rows(between, request.model, request.version, first, last)[0][0]
+    if (count, rows, there) != (len(request.parts), request.written.rows, count):
+        raise Conflict(
+            f"Some of the segments of {request.model}/{request.version} are others by now.",
+            hint="Merge them again: nothing was changed.",
+        )
+    tx.run("update core.prediction_segments set replaced = true where segment_id::varchar in ?", request.parts)
+    seq = tx.next_seq()
+    _put(tx, request, seq=seq, place=last)
+    event = SegmentsMerged(
+        subject=f"predictions:{request.model}/{request.version}", segment_id=request.segment_id, sha256=request.written.sha256,
+        count=rows, parts=request.parts, rows=witness.rows(tx, prediction_segments=seq),
+    )  # fmt: skip
+    tx.event(event)
 
 
 @command(LogLabels)
@@ -86,6 +104,21 @@ def log_labels(tx: Transaction, request: LogLabels) -> str:
     )  # fmt: skip
     tx.event(event)
     return request.segment_id
+
+
+def _put(tx: Transaction, request: LogPredictions | MergeSegments, *, seq: int, place: int) -> None:
+    written = request.written
+    tx.run(
+        """
+        insert into core.prediction_segments
+        values (?, ?, ?, ?, ?, ?, ?, make_timestamp(?), make_timestamp(?), ?, ?, ?, false, make_timestamp(?), ?, ?, ?)
+        """,
+        request.segment_id, request.model, request.version, written.sha256, written.rows, written.bytes,
+        msgspec.json.encode(request.columns).decode(), request.first, request.last, written.low, written.high,
+        isinstance(request, MergeSegments), tx.time, tx.actor.name, place, seq,
+    )  # fmt: skip
+    for day, rows in request.days.items():
+        tx.add(_DAYS, request.segment_id, day, rows)
 
 
 def _same_kind(tx: Transaction, request: LogPredictions) -> None:

@@ -53,3 +53,17 @@ class LogLabels(Request, tag="labels.log"):
     observed: int
     first: int
     last: int
+
+
+class MergeSegments(Request, tag="predictions.merge"):
+    """A segment with the rows of others, which it takes the place of. Raises Conflict when something was written between them."""
+
+    segment_id: str
+    model: str
+    version: int
+    written: Written
+    columns: dict[str, str]
+    first: int
+    last: int
+    days: dict[str, int]
+    parts: list[str]

@@ -25,7 +25,7 @@ from nbops.workspace._workspace import Workspace
 from tests.conftest import Project, finish, wait_until
 from tests.predictions.versions import version
 
-ROWS = 300_000
+ROWS = 150_000
 FRAME = pd.DataFrame(
     {
         "id": np.arange(ROWS),
@@ -82,7 +82,7 @@ def assert_whole(store: Store) -> None:
     assert [one for one in care.check(store) if one.problem] == []
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [3, pytest.param(60, marks=pytest.mark.long)])
 def test_a_scorer_that_is_killed_anywhere_leaves_nothing_by_halves_and_nothing_twice(line: Project, kills: int) -> None:
     store, chance, out = line.store(), random.Random(7), line.folder / "out.parquet"
     store.hello()

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from nbops.predictions import joining, labels, segments
+from nbops.predictions import joining, labels, merging, segments
 from nbops.predictions.segments import Meaning
 from nbops.store.client import Store
 from tests.conftest import Project
@@ -88,6 +88,17 @@ class Windows(RuleBasedStateMachine):
         )
         labels.log(self.store, self.model, frame, ids=("id",), label="label", observed="seen")
         self._keep(rows)
+
+    @rule()
+    def merge(self) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(merging, "FEW", 2)
+            before = self.store.read("select count(*) from prediction_segments where model = ?", [self.model]).rows[0][
+                0
+            ]
+            parts, made = merging.merge(self.store, self.model)
+        after = self.store.read("select count(*) from prediction_segments where model = ?", [self.model]).rows[0][0]
+        assert before - parts + made == after
 
     @invariant()
     def windows_are_what_python_says(self) -> None:
