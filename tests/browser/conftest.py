@@ -17,9 +17,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from nbformat import v4, write
+from sklearn.dummy import DummyRegressor
+
+from nbops import config
+from nbops.execution.kernels import servers
+from nbops.store.places import Places
+from nbops.workspace._workspace import Workspace
+from tests.warm import Forge, proven, quickly_proven, warm
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+__all__ = ["BROKEN", "TOKEN", "TRAIN", "Desk", "Server", "notebook", "page_of", "proven", "warm"]
 
 TOKEN = "only-for-tests"  # noqa: S105 - of a server that lives for a minute
 TRAIN = [
@@ -39,9 +48,6 @@ for step in range(5):
     time.sleep(seconds)""",
     """from IPython.display import HTML, display
 display(HTML(f"<b>depth {depth}</b><img src=x onerror='window.pwned = 1'><script>window.pwned = 1</script>"))""",
-    """from sklearn.dummy import DummyRegressor
-run.log_model(DummyRegressor().fit([[0.0], [1.0]], [0.0, depth]), input_example=[[0.0]])
-nbops.register_model(run, "air-time")""",
 ]
 BROKEN = ["limit: int = 3", "rows = list(range(limit))", "print('about to fail')\nrows[limit + 4]", "'never'"]
 
@@ -93,6 +99,7 @@ class Server:
         """Have it gone, and its kernels with it."""
         self.process.terminate()
         self.process.wait(20)
+        servers.stop(Places(self.flights / config.FOLDER).kernels)
 
     def lab(self, notebook: str = "flights/train.ipynb") -> str:
         """The address of a notebook in JupyterLab, with nothing else open."""
@@ -123,13 +130,18 @@ def notebook(path: Path, sources: list[str], tags: Sequence[str] = ("parameters"
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, proofs: Forge) -> Iterator[Server]:
     root = tmp_path_factory.mktemp("root")
     made = Server(root, tmp_path_factory.mktemp("home"))
     made.flights.mkdir()
     notebook(made.flights / "train.ipynb", TRAIN)
     notebook(made.flights / "broken.ipynb", BROKEN)
-    (made.flights / "nbops.toml").touch()
+    (made.flights / "nbops.toml").write_text("[execution]\nfork_server = true\n", encoding="utf-8")
+    with quickly_proven(proofs):
+        here = Workspace(config.settings(made.flights, environ=made.environ))
+        with here.start_run("model") as run:
+            run.log_model(DummyRegressor().fit([[0.0], [1.0]], [0.0, 4.0]), input_example=[[0.0]])
+        here.register_model(run, "air-time")
     made.nbops("run", "train.ipynb")
     made.nbops("run", "train.ipynb", "-p", "depth", "6", "-p", "kind", "forest")
     made.start()
@@ -180,6 +192,15 @@ class Desk:
         found: list[dict[str, Any]] = self.ask("nbops/api/board?folder=flights")["runs"]
         return found
 
+    def leave(self) -> None:
+        """Have nothing of ours open but the panel, and nothing held against the page, for the test that comes next."""
+        self.page.unroute_all()
+        self.page.keyboard.press("Escape")
+        self.page.evaluate(LEAVE)
+        self.page.wait_for_selector(".nbops-Page", state="detached")
+        self.errors.clear()
+        self.do("nbops:refresh")
+
     def violations(self, selector: str) -> list[str]:
         """What axe finds in our nodes that is serious or critical."""
         found = Axe().run(self.page, context={"include": [[selector]]}).response
@@ -207,14 +228,14 @@ NOT_OURS = (
 @pytest.fixture
 def desk(server: Server, browser: Browser) -> Iterator[Desk]:
     """A page of its own, with nothing opened."""
-    with _page(browser) as page:
+    with page_of(browser) as page:
         yield Desk(page, server)
 
 
 @pytest.fixture(scope="module")
 def shared(server: Server, browser: Browser) -> Iterator[Desk]:
     """JupyterLab with the panel open, for all tests of a module that do not need a page of their own."""
-    with _page(browser) as page:
+    with page_of(browser) as page:
         made = Desk(page, server)
         made.open(server.lab())
         made.do("nbops:open-panel")
@@ -226,12 +247,7 @@ def shared(server: Server, browser: Browser) -> Iterator[Desk]:
 def lab(shared: Desk) -> Iterator[Desk]:
     """The shared page, with nothing left of the test before."""
     yield shared
-    shared.page.unroute_all()
-    shared.page.keyboard.press("Escape")
-    shared.page.evaluate(LEAVE)
-    shared.page.wait_for_selector(".nbops-Page", state="detached")
-    shared.errors.clear()
-    shared.do("nbops:refresh")
+    shared.leave()
 
 
 LEAVE = """
@@ -242,7 +258,8 @@ LEAVE = """
 
 
 @contextlib.contextmanager
-def _page(browser: Browser) -> Iterator[Page]:
+def page_of(browser: Browser) -> Iterator[Page]:
+    """A page that knows of no other."""
     context = browser.new_context(viewport={"width": 1300, "height": 850})
     context.set_default_timeout(15_000)
     yield context.new_page()

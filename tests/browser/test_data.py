@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,7 +12,10 @@ from nbops.errors import SourceError
 from tests.conftest import Project
 from tests.past import let_pass
 
-from .conftest import Desk, Server, notebook
+from .conftest import Desk, Server, notebook, page_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 CONTRACT = """
 contract: flights
@@ -70,6 +74,23 @@ def reach(desk: Desk, host: str = "lab") -> None:
     desk.page.wait_for_selector("[data-nbops-data]")
 
 
+@pytest.fixture(scope="module")
+def opened(server: Server, supplies: Project, browser: Browser) -> Iterator[Desk]:
+    """JupyterLab in that project, for all tests that do not need a page of their own."""
+    with page_of(browser) as page:
+        made = Desk(page, server)
+        reach(made)
+        yield made
+
+
+@pytest.fixture
+def panel(opened: Desk) -> Iterator[Desk]:
+    """The same page, with nothing left of the test before."""
+    yield opened
+    opened.page.get_by_placeholder("Filter runs").fill("")
+    opened.leave()
+
+
 @pytest.mark.parametrize("host", ["lab", pytest.param("notebook7", marks=pytest.mark.long)])
 def test_late_data_needs_somebody_who_sees_why_and_which_rows(desk: Desk, supplies: Project, host: str) -> None:
     reach(desk, host)
@@ -100,9 +121,8 @@ def test_late_data_needs_somebody_who_sees_why_and_which_rows(desk: Desk, suppli
     assert desk.foreign == []
 
 
-def test_data_is_filtered_like_runs_and_models(desk: Desk, supplies: Project) -> None:
-    reach(desk)
-    page = desk.page
+def test_data_is_filtered_like_runs_and_models(panel: Desk) -> None:
+    page = panel.page
     page.get_by_placeholder("Filter runs").fill("air")
     page.wait_for_selector("[data-nbops-data=flights]", state="detached")
     assert page.locator("[data-nbops-data]").count() == 1
@@ -112,12 +132,45 @@ def test_data_is_filtered_like_runs_and_models(desk: Desk, supplies: Project) ->
     assert page.locator("[data-nbops-needs]").count() == 3
 
 
-def test_what_was_never_collected_has_a_page_that_says_so(desk: Desk, supplies: Project) -> None:
-    reach(desk)
-    desk.page.click("[data-nbops-data=stations]")
-    desk.page.wait_for_selector(f"{PAGE} .nbops-Notice:has-text('stations was never collected.')")
-    assert "every hour" in desk.page.locator(PAGE).inner_text()
-    assert desk.violations(".nbops-Page") == []
+def test_what_was_never_collected_has_a_page_that_says_so(panel: Desk) -> None:
+    panel.page.click("[data-nbops-data=stations]")
+    panel.page.wait_for_selector(f"{PAGE} .nbops-Notice:has-text('stations was never collected.')")
+    assert "every hour" in panel.page.locator(PAGE).inner_text()
+    assert panel.violations(".nbops-Page") == []
+
+
+def test_it_reads_in_the_dark_and_in_a_narrow_sidebar(panel: Desk) -> None:
+    page = panel.page
+    usual = page.viewport_size
+    panel.do("apputils:change-theme", theme="JupyterLab Dark")
+    page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
+    page.click("[data-nbops-data=flights]")
+    page.wait_for_selector(f"{PAGE} h2:has-text('Quarantine')")
+    page.set_viewport_size({"width": 800, "height": 900})
+    sidebar = page.locator(".nbops-Panel")
+    assert sidebar.evaluate("node => node.scrollWidth <= node.clientWidth")
+    assert sidebar.evaluate("node => node.clientWidth") <= 260
+    assert panel.violations(".nbops-Page") == []
+    assert panel.violations(".nbops-Panel") == []
+    panel.do("apputils:change-theme", theme="JupyterLab Light")
+    page.wait_for_selector("body[data-jp-theme-light=true]", state="attached")
+    assert usual is not None
+    page.set_viewport_size(usual)
+
+
+def test_a_page_that_is_refreshed_has_what_was_collected_meanwhile(panel: Desk, supplies: Project) -> None:
+    rows = supplies.folder / "carriers.csv"
+    rows.write_text("code\nAA\n", encoding="utf-8")
+    (supplies.folder / "sources" / "carriers.yaml").write_text("from: carriers.csv\n", encoding="utf-8")
+    collect(supplies.store(), "carriers")
+    panel.do("nbops:refresh")
+    panel.page.click("[data-nbops-data=carriers]")
+    panel.page.wait_for_selector(f"{PAGE} .nbops-Facts:has-text('version 1')")
+    rows.write_text("code\nAA\nUA\n", encoding="utf-8")
+    collect(supplies.store(), "carriers")
+    panel.page.locator(PAGE).get_by_role("button", name="Refresh").click()
+    panel.page.wait_for_selector(f"{PAGE} .nbops-Facts:has-text('version 2')")
+    assert "+1" in panel.page.locator(PAGE).inner_text()
 
 
 def test_the_page_is_there_again_after_a_reload(desk: Desk, supplies: Project) -> None:
@@ -130,35 +183,3 @@ def test_the_page_is_there_again_after_a_reload(desk: Desk, supplies: Project) -
     desk.page.wait_for_selector(".lm-TabBar-tab:has-text('airports')")
     desk.page.click(".lm-TabBar-tab:has-text('airports')")
     desk.page.wait_for_selector(f"{PAGE} h1:has-text('airports')")
-
-
-def test_it_reads_in_the_dark_and_in_a_narrow_sidebar(desk: Desk, supplies: Project) -> None:
-    reach(desk)
-    page = desk.page
-    desk.do("apputils:change-theme", theme="JupyterLab Dark")
-    page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
-    page.click("[data-nbops-data=flights]")
-    page.wait_for_selector(f"{PAGE} h2:has-text('Quarantine')")
-    page.set_viewport_size({"width": 800, "height": 900})
-    panel = page.locator(".nbops-Panel")
-    assert panel.evaluate("node => node.scrollWidth <= node.clientWidth")
-    assert panel.evaluate("node => node.clientWidth") <= 260
-    assert desk.violations(".nbops-Page") == []
-    assert desk.violations(".nbops-Panel") == []
-    desk.do("apputils:change-theme", theme="JupyterLab Light")
-    page.wait_for_selector("body[data-jp-theme-light=true]", state="attached")
-
-
-def test_a_page_that_is_refreshed_has_what_was_collected_meanwhile(desk: Desk, supplies: Project) -> None:
-    rows = supplies.folder / "carriers.csv"
-    rows.write_text("code\nAA\n", encoding="utf-8")
-    (supplies.folder / "sources" / "carriers.yaml").write_text("from: carriers.csv\n", encoding="utf-8")
-    collect(supplies.store(), "carriers")
-    reach(desk)
-    desk.page.click("[data-nbops-data=carriers]")
-    desk.page.wait_for_selector(f"{PAGE} .nbops-Facts:has-text('version 1')")
-    rows.write_text("code\nAA\nUA\n", encoding="utf-8")
-    collect(supplies.store(), "carriers")
-    desk.page.locator(PAGE).get_by_role("button", name="Refresh").click()
-    desk.page.wait_for_selector(f"{PAGE} .nbops-Facts:has-text('version 2')")
-    assert "+1" in desk.page.locator(PAGE).inner_text()

@@ -151,13 +151,14 @@ def test_what_is_typed_is_data(lab: Desk, server: Server) -> None:
     assert not (server.flights / "evaluated").exists()
 
 
-def test_a_cell_is_tagged_from_the_dialog(desk: Desk, server: Server) -> None:
+def test_a_cell_is_tagged_from_the_dialog(lab: Desk, server: Server) -> None:
     from .conftest import notebook
 
     notebook(server.flights / "untagged.ipynb", ["rate = 0.1\nword = 'x'", "rate * 2"], tags=[])
-    reach(desk, server, "lab", "flights/untagged.ipynb")
-    desk.do("nbops:run-notebook")
-    desk.page.get_by_role("button", name="Tag that cell").click()
-    desk.page.wait_for_selector(".nbops-Field:has-text('rate')")
+    lab.do("docmanager:open", path="flights/untagged.ipynb")
+    lab.page.wait_for_selector(".jp-NotebookPanel:visible .jp-CodeCell:has-text('rate * 2')")
+    lab.do("nbops:run-notebook")
+    lab.page.get_by_role("button", name="Tag that cell").click()
+    lab.page.wait_for_selector(".nbops-Field:has-text('rate')")
     assert '"parameters"' in (server.flights / "untagged.ipynb").read_text(encoding="utf-8")
-    assert desk.errors == []
+    assert lab.errors == []

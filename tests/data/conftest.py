@@ -1,5 +1,5 @@
 """Data is tested on projects of the tests' own, whose owners start quickly."""
 
-from tests.warm import warm
+from tests.warm import proven, warm
 
-__all__ = ["warm"]
+__all__ = ["proven", "warm"]

@@ -16,6 +16,9 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.conftest import Project, wait_until
+from tests.warm import proven, warm
+
+__all__ = ["TOKEN", "Answer", "Server", "project", "proven", "server", "warm"]
 
 TOKEN = "of-a-server-for-tests"  # noqa: S105 - of a server that lives for a test
 

@@ -47,6 +47,11 @@ CAT: dict[str, Any] = {"iterations": 4, "verbose": 0, "allow_writing_files": Fal
 LIGHT: dict[str, Any] = {"n_estimators": 4, "verbose": -1, "min_data_per_group": 5, "max_cat_to_onehot": 1, "n_jobs": 1}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def proven() -> None:
+    """What a model is proven in is an interpreter of its own here, as it is for users: what libraries hold is not forked."""
+
+
 def xgb(**params: Any) -> Any:
     return xgboost.XGBClassifier(n_estimators=4, n_jobs=1, **params)
 

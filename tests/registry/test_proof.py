@@ -23,6 +23,11 @@ from nbops.registry.proof import _difference, prove
 X, Y = load_iris(return_X_y=True, as_frame=True)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def proven() -> None:
+    """What a model is proven in is an interpreter of its own here, as it is for users."""
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(tmp_path)
