@@ -122,7 +122,7 @@ def costs(known: Known, reports: Sequence[WindowReport]) -> Picture | None:
         labelled(known, [one.start for one, _ in found]), [own, without], y_label=f"per row{f', {unit}' if unit else ''}", width=960
     )  # fmt: skip
     says = tuple(
-        f"{one.label}: {amount(float(one.values[0]), unit)} to {amount(float(one.values[-1]), unit)}"  # type: ignore[arg-type]
+        f"{one.label}: {amount(float(one.values[0]), unit)} to {amount(float(one.values[-1]), unit)}"  # type: ignore[arg-type]  # of every report the value is known
         for one in (own, without)
     )
     return Picture(drawn, says)
@@ -164,13 +164,15 @@ def _course(known: Known, version: int, kind: str, starts: Sequence[int], *, sev
     name = f"version {version}" if several else "measured"
     if kind == "estimated":
         name = f"{name}, estimated" if several else "estimated"
-    ends = ([None if one is None else end(one) for one in there] for end in _ENDS)
-    # Of an estimate the interval would hide what was measured; its trust is told in words.
-    told, lows, highs = ends
-    return change.Course(name, told, *(() if kind == "estimated" else (lows, highs)), estimated=kind == "estimated")
-
-
-_ENDS = (lambda one: one.value, lambda one: one.low, lambda one: one.high)
+    told = [None if one is None else one.value for one in there]
+    if kind == "estimated":
+        # Its interval would hide what was measured; what it is worth is told in words.
+        return change.Course(name, told, estimated=True)
+    lows, highs = (
+        [None if one is None else one.low for one in there],
+        [None if one is None else one.high for one in there],
+    )
+    return change.Course(name, told, lows, highs)
 
 
 def _times(known: Known, starts: Sequence[int]) -> list[change.Time]:
@@ -192,9 +194,9 @@ def _marks(known: Known, starts: Sequence[int]) -> list[change.Mark]:
     found = []
     for case in known.cases:
         if matters(case.severity) and starts[0] <= case.since <= starts[-1]:
-            place = next(place for place, start in enumerate(starts) if start >= case.since)
+            first = next(place for place, start in enumerate(starts) if start >= case.since)
             day = at(case.since).astimezone(known.zone)
-            found.append(change.Mark(max(place - 0.5, 0), f"incident since {day.day} {day:%b}"))
+            found.append(change.Mark(max(first - 0.5, 0), f"incident since {day.day} {day:%b}"))
     for move in known.moves:
         if move.alias == CHAMPION and move.before is not None and move.version is not None:
             place = _taken_over(known, starts, times.microseconds(move.since), move.version)
