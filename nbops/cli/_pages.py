@@ -1,4 +1,4 @@
-"""`nbops models card` and `nbops reviews page`: pages for people who do not use nbops."""
+"""`nbops models card`, `nbops reviews page` and `nbops monitor page`: pages for people who do not use nbops."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from nbops.cli._base import Here, here, json_option, show
 from nbops.cli._models import models_group
+from nbops.cli._monitor import monitor_group
 from nbops.cli._reviews import reviews_group
 
 if TYPE_CHECKING:
@@ -50,6 +51,25 @@ def review_page(obj: Here, review: str, out: Path | None, as_json: bool) -> None
     store = obj.store()
     review_id = reviews.find(store, review)
     _write(pages.page(store, review_id), [out or Path(pages.default_name(review_id))], None, as_json=as_json)
+
+
+@monitor_group.command("page")
+@click.argument("model")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write it into this file (default: monitoring-MODEL.html); NAME.md is Markdown.",
+)
+@click.option("--until", metavar="TIME", help="As it was known by then, of the windows that had ended.")
+@json_option
+@here
+def monitoring_page(obj: Here, model: str, out: Path | None, until: str | None, as_json: bool) -> None:
+    """Write one page about how MODEL does in use: what is wrong, since when, how bad, why, and what was done."""
+    from nbops import times
+    from nbops.reports import monitoring_page as pages
+
+    made = pages.page(obj.store(), model, until=times.moment(until) if until is not None else None)
+    _write(made, [out or Path(pages.default_name(model))], None, as_json=as_json)
 
 
 def _write(made: Document, paths: list[Path], markdown: Path | None, *, as_json: bool) -> None:

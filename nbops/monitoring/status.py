@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -73,12 +74,27 @@ def health(store: Store, model: str) -> Health:
     share = labelled / rows if rows else None
     told = Health(model, "healthy", "", version, until, share, report_sha256=report, incidents=wrong)
     told = msgspec.structs.replace(told, **_value(store, model, version))
-    if wrong:
-        worst = max((one.severity for one in wrong), key=SEVERITIES.index)
-        word = _WORDS[worst]
-    else:
-        word = "learning" if _learns(store, model, version) else "healthy"
+    word = word_for([one.severity for one in wrong], learns=not wrong and learns(store, model, version))
     return msgspec.structs.replace(told, word=word, sentence=_sentence(told, word))
+
+
+def word_for(severities: Sequence[Severity], *, learns: bool = False) -> Word:
+    """The word for a model with open incidents so severe; `learns` where nothing could be judged yet."""
+    if severities:
+        return _WORDS[max(severities, key=SEVERITIES.index)]
+    return "learning" if learns else "healthy"
+
+
+def learns(store: Store, model: str, version: int, until: int | None = None) -> bool:
+    """Whether nothing of the last window could be judged yet, or of the last one that ended by a time (UTC microseconds)."""
+    sql = """
+        with own as (
+            select state, window_start from signals
+            where subject = ? and version = ? and (? is null or window_end <= make_timestamp(?))
+        )
+        select bool_and(state in ('learning', 'unknown')) from own where window_start = (select max(window_start) from own)
+    """
+    return bool(store.read(sql, [f"model:{model}", version, until, until]).rows[0][0])
 
 
 def overall(store: Store) -> list[Health]:
@@ -105,16 +121,6 @@ def _value(store: Store, model: str, version: int) -> dict[str, Any]:
     """
     found = store.read(sql, [model, version]).rows
     return dict(zip(("metric", "unit", "value", "laboratory", "value_until"), found[0], strict=True)) if found else {}
-
-
-def _learns(store: Store, model: str, version: int) -> bool:
-    """Whether nothing of the last window could be judged yet."""
-    sql = """
-        select bool_and(state in ('learning', 'unknown')) from signals
-        where subject = ? and version = ? and window_start = (select max(window_start) from signals where subject = ? and version = ?)
-    """
-    subject = f"model:{model}"
-    return bool(store.read(sql, [subject, version, subject, version]).rows[0][0])
 
 
 def _sentence(told: Health, word: Word) -> str:

@@ -184,16 +184,17 @@ def heat(
     if len(names) != len(cells) or any(len(row) != len(windows) for row in cells):
         raise UsageError("There is not one cell for every name and window.", hint="Give a row a name, a cell a window.")
     shown = [draw.brief(name, width) for name in names]
-    left = max(map(draw.extent, shown), default=0) + 12
-    step = min((width - left) / max(len(windows), 1), 2 * _CELL_WIDTH)
+    left = round(max(map(draw.extent, shown), default=0)) + 12
+    # Whole pixels: a square is crisp, and its place is short.
+    step = max(min((width - left) // max(len(windows), 1), 2 * _CELL_WIDTH), 3)
     top = 28 if title else 4
     bottom = top + max(len(names), 1) * _CELL_HEIGHT
     parts = draw.heading(title, width)
     for row, (name, short, line) in enumerate(zip(names, shown, cells, strict=True)):
         y = top + row * _CELL_HEIGHT
         parts.append(draw.words(0, y + _CELL_HEIGHT - 6, short, whole=name))
-        for place, cell in enumerate(line):
-            parts += _square(cell, left + place * step, y, step)
+        squares = [part for place, cell in enumerate(line) for part in _square(cell, left + place * step, y, step)]
+        parts.append(element("g", *squares, fill=draw.ORANGE))
     every = max(1, -int(-_STAND // step)) if windows else 1
     for place, window in enumerate(windows):
         if place % every == 0 and left + place * step + draw.extent(window, draw.SMALL) <= width:
@@ -318,7 +319,7 @@ def _square(cell: Cell, x: float, y: float, step: float) -> list[Html]:
     strength = 0.06 + 0.84 * max(0.0, min(1.0, cell.strength))
     parts = [
         element(
-            "rect", *said, x=x + 1, y=y + 1, width=step - 2, height=_CELL_HEIGHT - 2, fill=draw.ORANGE, fill_opacity=strength,
+            "rect", *said, x=x + 1, y=y + 1, width=step - 2, height=_CELL_HEIGHT - 2, fill_opacity=round(strength, 2),
         )
     ]  # fmt: skip
     if cell.marked:

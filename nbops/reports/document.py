@@ -67,7 +67,15 @@ class Commands(Record):
     lines: tuple[str, ...]
 
 
-Block = Words | Points | Facts | Table | Picture | Commands
+class Banner(Record):
+    """How something is: a word, which its tone colours and signs, and a sentence."""
+
+    word: str
+    sentence: str
+    tone: Tone = "plain"
+
+
+Block = Words | Points | Facts | Table | Picture | Commands | Banner
 
 
 class Part(Record):
@@ -79,7 +87,10 @@ class Part(Record):
 
 
 class Document(Record):
-    """A page. `lead` is what a reader in a hurry reads, as (question, answer, tone); `status` is one word for an index of pages."""
+    """A page. `lead` is what a reader in a hurry reads, as (question, answer, tone); `status` is one word for an index of pages.
+
+    A `banner` stands above the lead, and a `glance` beside it where there is room: such a page is wider than others.
+    """
 
     kind: str
     title: str
@@ -88,6 +99,8 @@ class Document(Record):
     lead: tuple[tuple[str, str, Tone], ...]
     parts: tuple[Part, ...]
     note: str = ""
+    banner: Banner | None = None
+    glance: tuple[Block, ...] = ()
 
     def to_html(self) -> str:
         """The whole page, complete in itself: no script, nothing from the network."""
@@ -96,13 +109,15 @@ class Document(Record):
         environment = Environment(loader=PackageLoader("nbops.reports"), autoescape=True)
         environment.filters["moment"] = moment
         parts = [(f"part-{number}", part.title, _column(part.blocks)) for number, part in enumerate(self.parts, 1)]
-        page = environment.get_template("document.html.j2").render(page=self, lead=_lead(self.lead), parts=parts)
+        page = environment.get_template("document.html.j2").render(page=self, lead=self._in_short(), parts=parts)
         return page.encode(errors="replace").decode()
 
     def to_markdown(self) -> str:
         """The same in Markdown; pictures are told in sentences."""
         told = [f"# {_marked(self.title)}", f"{_marked(self.kind)}, made {moment(self.made)}."]
+        told += [_markdown(self.banner)] if self.banner else []
         told.append("\n".join(f"- **{_marked(asked)}** {_marked(answer)}" for asked, answer, _ in self.lead))
+        told += [_markdown(block) for block in self.glance]
         for part in self.parts:
             told += [f"## {_marked(part.title)}", *(_markdown(block) for block in part.blocks)]
         return "\n\n".join(filter(None, [*told, _marked(self.note)])) + "\n"
@@ -110,7 +125,9 @@ class Document(Record):
     def to_text(self) -> str:
         """The same as lines for a terminal."""
         told = [f"{values.clean(self.title)}\n{values.clean(self.kind)}, made {moment(self.made)}"]
+        told += [_text(self.banner)] if self.banner else []
         told.append(_pairs([(asked, answer) for asked, answer, _ in self.lead]))
+        told += [_text(block) for block in self.glance]
         told += ["\n".join([part.title, "-" * len(part.title), *map(_text, part.blocks)]) for part in self.parts]
         return "\n\n".join(filter(None, told)) + "\n"
 
@@ -133,7 +150,16 @@ class Document(Record):
     def to_fragment(self) -> Html:
         """What a notebook shows of it: the answers, and the parts that are short."""
         parts = [html.section(part.title, _column(part.blocks)) for part in self.parts if part.brief]
-        return html.section(self.title, _lead(self.lead), *parts, level=2)
+        return html.section(self.title, self._in_short(), *parts, level=2)
+
+    def _in_short(self) -> Html:
+        """The banner, and below it the lead beside the glance."""
+        if self.banner is None and not self.glance:
+            return _lead(self.lead)
+        above = [element("div", _banner(self.banner), style="margin:0 0 16px")] if self.banner else []
+        left = element("div", _lead(self.lead), style="flex:2 1 22em;min-width:0")
+        right = [element("div", _column(self.glance), style="flex:3 1 34em;min-width:0")] if self.glance else []
+        return element("div", *above, element("div", left, *right, style="display:flex;flex-wrap:wrap;gap:12px 28px"))
 
     def _repr_html_(self) -> str:
         return self.to_fragment()
@@ -157,7 +183,7 @@ def _column(blocks: Sequence[Block]) -> Html:
     return element("div", *(element("div", _html(block), style="margin:0 0 14px") for block in blocks))
 
 
-def _html(block: Block) -> Html:
+def _html(block: Block) -> Html:  # noqa: PLR0911 - one kind of block each
     if isinstance(block, Words):
         return _paragraph(block)
     if isinstance(block, Points):
@@ -166,6 +192,8 @@ def _html(block: Block) -> Html:
         return _terms(block.pairs)
     if isinstance(block, Table):
         return html.table(block.columns, block.rows, caption=block.caption, note=block.note)
+    if isinstance(block, Banner):
+        return _banner(block)
     if isinstance(block, Commands):
         code = element("code", Html("\n".join(element("span", line) for line in block.lines)))
         return element("pre", code, style="margin:0;padding:10px 14px;overflow-x:auto")
@@ -180,6 +208,28 @@ def _paragraph(block: Words) -> Html:
         style += ";opacity:.75"
     inner: str = element("strong", block.words) if block.tone == "strong" else block.words
     return element("p", inner, style=style)
+
+
+_SIGNS: dict[Tone, str] = {"bad": "✗", "attention": "!", "good": "✓"}
+_TINTS: dict[Tone, str] = {
+    "bad": "rgba(217,72,74,.16)", "attention": "rgba(213,115,26,.16)", "good": "rgba(46,148,99,.16)",
+}  # fmt: skip
+
+
+def _banner(block: Banner) -> Html:
+    sign, edge = _SIGNS.get(block.tone, "–"), _EDGES.get(block.tone, drawing.GREY)
+    word = element(
+        "strong",
+        element("span", sign, aria_hidden="true"),
+        f" {block.word}",
+        style="font-size:1.45em;white-space:nowrap",
+    )
+    sentence = element("span", block.sentence, style="flex:1 1 20em;max-width:92ch;overflow-wrap:anywhere")
+    style = (
+        f"display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 18px;margin:0;padding:9px 16px;border-left:8px solid {edge};"
+        f"background:{_TINTS.get(block.tone, 'rgba(128,128,128,.12)')}"
+    )
+    return element("p", word, sentence, style=style)
 
 
 def _points(block: Points) -> Html:
@@ -219,10 +269,16 @@ def _lead(pairs: Sequence[tuple[str, str, Tone]]) -> Html:
     return element("dl", *rows, style="margin:0")
 
 
-def _markdown(block: Block) -> str:
+def _signed(block: Banner) -> str:
+    return f"{_SIGNS.get(block.tone, '')} {values.clean(block.word)}".strip()
+
+
+def _markdown(block: Block) -> str:  # noqa: PLR0911 - one kind of block each
     if isinstance(block, Words):
         words = _marked(block.words)
         return f"**{words}**" if block.tone == "strong" else f"> {words}" if block.tone in _EDGES else words
+    if isinstance(block, Banner):
+        return f"> **{_marked(_signed(block))}** {_marked(block.sentence)}"
     if isinstance(block, Points):
         signs = block.signs or ("",) * len(block.lines)
         return "\n".join(
@@ -255,9 +311,11 @@ def _marked(words: str) -> str:
     return _BEGINNINGS.sub(r"\1\\\2", told)
 
 
-def _text(block: Block) -> str:
+def _text(block: Block) -> str:  # noqa: PLR0911 - one kind of block each
     if isinstance(block, Words):
         return values.clean(block.words)
+    if isinstance(block, Banner):
+        return f"{_signed(block)}: {values.clean(block.sentence)}"
     if isinstance(block, Points):
         signs = block.signs or ("-",) * len(block.lines)
         return "\n".join(f"{sign} {values.clean(line)}" for sign, line in zip(signs, block.lines, strict=True))

@@ -34,6 +34,13 @@ _AMOUNTS: dict[str, str] = {
     "mcc": "Decision and truth correlate by {}; 0 is guessing and 1 is perfect.",
     "positive_rate": "It calls {} of the rows {positive}.",
 }
+_MEASURED: dict[str, str] = {
+    "mae": "average error", "rmse": "typical error", "median_ae": "median error", "p90_ae": "error that one prediction in ten exceeds",
+    "bias": "average distance from the truth", "r2": "share that it explains", "roc_auc": "ROC AUC (1 is perfect)",
+    "log_loss": "log loss (0 is perfect)", "brier": "Brier score (0 is perfect)", "accuracy": "share of right answers",
+    "balanced_accuracy": "share found, averaged over the classes", "precision": "share of alarms that are right",
+    "recall": "share of cases that are found",
+}  # fmt: skip
 _SHARES = {
     "r2",
     "roc_auc",
@@ -75,6 +82,11 @@ def how_good(found: Assessment, one: Interval) -> str:
     positive = f"{found.target} = {found.classes[-1]}" if found.classes else found.target
     told = _AMOUNTS.get(one.metric, f"{_begun(label(one.metric))} is {{}}.")
     return told.format(shown, positive=positive)
+
+
+def measured(metric: str) -> str:
+    """What a metric measures, as a name that needs no knowledge: "average error"."""
+    return _MEASURED.get(metric, label(metric))
 
 
 def how_certain(found: Assessment, one: Interval) -> str:

@@ -93,6 +93,17 @@ class Model:
         self._store.write(DescribeModel(model=self.name, card=card, why=why))
         return card
 
+    def monitoring(self, until: datetime | str | None = None) -> Document:
+        """One page about how it does in use, from what the store holds; it shows itself, and `save(path)` writes it.
+
+        What is wrong, since when, how bad, why, and what was done; `until` a time, as it was known of windows that had ended by then. See
+        docs/reports.md. Raises UsageError for what is no time.
+        """
+        from nbops import times
+        from nbops.reports import monitoring_page
+
+        return monitoring_page.page(self._store, self.name, until=None if until is None else times.moment(until))
+
     @property
     def versions(self) -> pd.DataFrame:
         """Its versions, newest first."""
