@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import reduce
 from itertools import groupby
-from typing import Literal
+from typing import Any, Literal
 
 from nbops.data.counts import psi
 from nbops.data.profile import ColumnProfile, Profile
@@ -18,7 +18,7 @@ Length = Literal["day", "week", "month"]
 Variation = dict[Length, dict[str, float]]
 """Of each length of time of which there are blocks to compare, by column: the 99 % quantile of how far a block is from all others."""
 
-_BLOCKS: dict[Length, Callable[[date], object]] = {
+_BLOCKS: dict[Length, Callable[[date], Any]] = {
     "day": lambda day: day,
     "week": lambda day: day.isocalendar()[:2],
     "month": lambda day: (day.year, day.month),
@@ -27,29 +27,33 @@ _LEAST = 3
 _QUANTILE = 0.99
 
 
-def variation(days: Mapping[date, Profile]) -> Variation:
-    """The variation of profiles that were made with the same edges, each of a day; lengths with less than three blocks are left out.
+def variation(parts: Mapping[date, Profile], length: Length = "day") -> Variation:
+    """The variation of profiles that were made with the same edges, each of a day or another `length` of time, under its first day.
 
-    How far a block is from the others is the population stability index over at most ten groups, less its expectation where nothing
-    changed. The first and the last week and month may be parts. Of less than a hundred blocks the quantile is the largest.
+    Lengths with less than three blocks are left out, as are those that are shorter than the parts. How far a block is from the others is
+    the population stability index over at most ten groups, less its expectation where nothing changed. The first and the last week and
+    month may be parts. Of less than a hundred blocks the quantile is the largest.
     """
     found: Variation = {}
-    for length, block_of in _BLOCKS.items():
-        blocks = [
-            reduce(Profile.merged, (days[day] for day in some)) for _, some in groupby(sorted(days), key=block_of)
-        ]
-        if len(blocks) >= _LEAST:
-            found[length] = _of_blocks(blocks)
+    whole = None
+    for longer, first_of in [*_BLOCKS.items()][[*_BLOCKS].index(length) :]:
+        # Weeks are no parts of months: both are made of what there is.
+        grouped = groupby(sorted(parts), key=first_of)
+        blocks = [reduce(Profile.merged, (parts[day] for day in some)) for _, some in grouped]
+        if len(blocks) < _LEAST:
+            continue
+        if whole is None:
+            whole = reduce(Profile.merged, blocks)
+        found[longer] = _of_blocks(whole, blocks)
     return found
 
 
-def _of_blocks(blocks: Sequence[Profile]) -> dict[str, float]:
-    whole = reduce(Profile.merged, blocks)
+def _of_blocks(whole: Profile, blocks: Sequence[Profile]) -> dict[str, float]:
     found = {}
     for name, column in whole.columns.items():
         apart = [one for block in blocks if (one := _apart(column, block[name])) is not None]
         if apart:
-            found[name] = _quantile(sorted(apart))
+            found[name] = float(f"{_quantile(sorted(apart)):.6g}")
     return found
 
 

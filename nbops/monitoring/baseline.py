@@ -12,15 +12,13 @@ from nbops.errors import NotFound
 from nbops.monitoring.kept import KeepBaseline
 from nbops.records import Record
 from nbops.registry import evaluations, facts
+from nbops.registry.baselines import TRUTH, with_answers
 from nbops.registry.evaluations import Evaluation, Subject
 from nbops.registry.models import ModelVersion, load_blob
 from nbops.store.client import Store
 
 if TYPE_CHECKING:
     import pandas as pd
-
-TRUTH = "_label"
-"""The column of what turned out to be true, beside `_prediction`."""
 
 
 class Baseline(Record):
@@ -60,12 +58,13 @@ def of_version(store: Store, version: ModelVersion, laboratory: pd.DataFrame | N
     """
     known = stored(store, version.model, version.version)
     if known is None:
-        profile = facts.read(store, version).profile
-        known = Baseline(profile) if profile is not None else None
+        told = facts.read(store, version)
+        known = Baseline(told.profile, told.variation) if told.profile is not None else None
     if known is None:
         return None
     if laboratory is not None and "_prediction" not in known.profile.columns:
-        known = msgspec.structs.replace(known, profile=_with_answers(known.profile, version, laboratory))
+        profile = with_answers(known.profile, version.manifest, laboratory)
+        known = msgspec.structs.replace(known, profile=profile)
         keep(store, version.model, version.version, known)
     return known
 
@@ -121,14 +120,3 @@ def _asked_again(store: Store, version: ModelVersion, held: Evaluation, rows: pd
     if found.without_truth:
         raise NotFound(f"Some rows of an evaluation of {shown} have no truth.", hint="Evaluate it again.")
     return found.frame()
-
-
-def _with_answers(profile: Profile, version: ModelVersion, laboratory: pd.DataFrame) -> Profile:
-    from nbops.data.profiling import profile as profiled
-
-    own = [name for name in laboratory.columns if name == "_prediction" or name.startswith("_p_")]
-    truth = profile.columns.get(version.manifest.output.name or "")
-    columns = {name: one for name, one in profile.columns.items() if name != version.manifest.output.name}
-    if truth is not None:
-        columns[TRUTH] = truth
-    return Profile(profile.rows, columns | profiled(laboratory[own]).columns)

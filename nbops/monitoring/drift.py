@@ -266,7 +266,10 @@ def _changed(column: str, then: ColumnProfile | None, now: ColumnProfile | None)
             column, "learning", f"{column} is new: there is nothing to hold it against.", now.family, "new"
         )
     change = f"{then.type}, now {now.type}"
-    return ColumnDrift(column, "differs", f"{column} was {then.type} and is {now.type} now.", now.family, change)
+    return ColumnDrift(
+        column, "differs", f"{column} was {then.type} and is {now.type} now.", now.family, change,
+        nulls_then=then.null_share if then.rows else None, nulls_now=now.null_share if now.rows else None,
+    )  # fmt: skip
 
 
 def _look(

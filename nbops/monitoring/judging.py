@@ -53,11 +53,13 @@ class _Judging:
         if not self.report.drift or not self.report.rows:
             return
         for one in self.report.drift[0].columns:
-            if is_answer(one.column) or one.change == "new":
+            if one.column.startswith("_") or one.change == "new":
                 continue
             lost = one.nulls_now == 1 and (one.nulls_then or 0) < 1
             yield self._signal("data", EMPTY, "broken" if lost else "fine", _lost(one, lost=lost), one.column)
-            other = bool(one.change) and one.change != "gone" and one.verdict == "differs"
+            # Whole numbers that became decimals are still numbers, and are tested; a column without any value has no kind of its own.
+            other = bool(one.change) and one.change != "gone" and not one.evidence and not lost
+            other = other and one.verdict == "differs"
             yield self._signal("data", KIND, "broken" if other else "fine", one.sentence, one.column)
             if one.unseen_share is not None:
                 strange = one.unseen_share > _MOST_UNSEEN and one.unseen is not None and one.unseen.differs

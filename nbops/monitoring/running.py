@@ -5,8 +5,9 @@ Each window is kept at once, with what it does to incidents; whoever dies betwee
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ from nbops.monitoring.windows import Window
 from nbops.predictions import joining
 from nbops.records import Record, at, new_id
 from nbops.registry import evaluations, models
+from nbops.registry.baselines import TRUTH
 from nbops.registry.models import ModelVersion
 from nbops.store.client import Store
 
@@ -124,11 +126,15 @@ class _Look:
         self.zone = windows.zone(policy.timezone)
         self.held = baseline.evaluation(store, version)
         self.card = evaluations.card_of(store, version.model)
+        self.when = datetime.now(UTC)
         self._place = 0
         self._done = 0
 
     def due(self, when: datetime, *, again: bool) -> list[Window]:
-        """The complete windows that hold predictions and were not looked at yet, or whose rows or labels changed since."""
+        """The complete windows that hold predictions and were not looked at yet, or whose rows or labels changed since; and what leans
+        on them.
+        """
+        self.when = when
         key = [self.model, self.number]
         first, last = self.store.read(
             "select epoch_us(min(first)), epoch_us(max(last)) from prediction_segments where model = ? and version = ?",
@@ -143,9 +149,40 @@ class _Look:
         changed = joining.changed(self.store, self.model, self.number, since)
         self._place = changed.seq
         there = [one for one in windows.complete(at(first), when, self.policy.window, self.zone) if one.span[0] <= last]
-        return [
-            one for one in there if again or one.span[0] not in known or any(_within(day, one) for day in changed.days)
-        ]
+        fresh = {
+            one
+            for one in there
+            if again or one.span[0] not in known or any(_within(day, one) for day in changed.days)
+        }
+        return [one for one in there if one in fresh or (fresh and self._leans(one, fresh))]
+
+    def _leans(self, window: Window, fresh: Collection[Window]) -> bool:
+        """Whether what was found in a window goes by what is looked at anew: by its baseline, or by how far earlier estimates were off."""
+        if self.policy.baseline != "reference" and self.other(window) in fresh:
+            return True
+        return min(fresh) < window and not isinstance(self.estimator, str)
+
+    def other(self, window: Window) -> Window | None:
+        """The window that the policy has a window held against; None where that is the reference."""
+        told = self.policy.baseline
+        if told == "reference":
+            return None
+        if told in {"previous", "year ago"}:
+            before = timedelta(microseconds=1) if told == "previous" else timedelta(days=364)
+            return windows.containing(window.start - before, self.policy.window, self.zone)
+        return windows.of_day(date.fromisoformat(told), self.policy.window, self.zone)
+
+    def kept(self, window: Window, base: Baseline, columns: Sequence[str], before: Window) -> Profile | None:
+        """The profile of a window that has ended: the sum of its days, or of its rows where it is not looked at `before` this one."""
+        if window.until > self.when:
+            return None
+        if window < before:
+            # Days do not add up when a column changed its kind within the window.
+            with contextlib.suppress(UsageError):
+                return _stored_window(self.store, self.model, self.number, window)
+        rows = joining.joined(self.store, self.model, self.number, window.start, window.until)
+        there = [name for name in columns if name in rows.column_names]
+        return profiling.profile(rows.select(there), like=base.profile) if len(rows) else None
 
     def end(self, when: datetime) -> None:
         """Remember that everything that was logged is looked at."""
@@ -183,7 +220,7 @@ class _Look:
         columns = [
             name
             for name in table.column_names
-            if not name.startswith("_") or judging.is_answer(name) or name == baseline.TRUTH
+            if not name.startswith("_") or judging.is_answer(name) or name == TRUTH
         ]
         found = Baseline(profiling.profile(table.select(columns)))
         baseline.keep(self.store, self.model, self.number, found)
@@ -303,7 +340,7 @@ class _Window:
         estimated = self._estimated(frame)
         found = WindowReport(
             model=self.of.model, version=self.of.number, every=self.policy.window, start=self.window.span[0], until=self.window.span[1],
-            rows=len(frame), labelled=int(frame[baseline.TRUTH].notna().sum()), baseline=against, drift=drift, performance=realised,
+            rows=len(frame), labelled=int(frame[TRUTH].notna().sum()), baseline=against, drift=drift, performance=realised,
             estimation=estimated, backtest=self._backtest(estimated), checks=(*self._contract(), *self._assumptions(frame)),
             causes=self._causes(frame, realised, drift[0], then, now), notes=tuple(self.notes),
         )  # fmt: skip
@@ -319,7 +356,7 @@ class _Window:
     def _profiles(self, base: Baseline) -> tuple[Profile, Profile, str]:
         """The window's profile, the one that it is held against, of the same columns, and what that is."""
         known = [name for name in base.profile.columns if name in self.table.column_names]
-        absent = [name for name in base.profile.columns if name not in known and name != baseline.TRUTH]
+        absent = [name for name in base.profile.columns if name not in known and name != TRUTH]
         if absent:
             self.notes.append(f"Not logged, and not looked at: {', '.join(absent)}.")
         now = self._profile(base, known)
@@ -329,13 +366,15 @@ class _Window:
     def _drift(self, base: Baseline, then: Profile, now: Profile, against: str) -> tuple[Drift, ...]:
         """Each column beside the baseline, of all rows and of each slice."""
         known = [*then.columns]
-        natural = base.variation.get(self.policy.window, {}) if against == "reference" else {}
-        pairs = [Beside(then, now, natural=natural)]
+        natural = dict(base.variation.get(self.policy.window, {})) if against == "reference" else {}
+        if (target := self.of.version.manifest.output.name) in natural:
+            natural[TRUTH] = natural.pop(str(target))
+        pairs = [Beside(_compared(then, known), _compared(now, known), natural=natural)]
         slices = self.of.slices(known)
         if slices and self.of.beside:
             parts = profiling.sliced(self.table.select(known), slices, like=base.profile)
             shared = [part for part in parts if part and part in self.of.beside]
-            pairs += [Beside(_only(self.of.beside[part], known), parts[part], part) for part in shared]
+            pairs += [Beside(_compared(self.of.beside[part], known), _compared(parts[part], known), part) for part in shared]
         told = self.policy.drift
         chosen = (
             None
@@ -369,24 +408,15 @@ class _Window:
 
     def _against(self, base: Baseline) -> tuple[Profile, str]:
         """The profile that the policy has windows held against, and what it is."""
-        told = self.policy.baseline
-        if told == "reference":
-            return base.profile, told
-        other = self._window_before(told)
-        found = None if other is None else _stored_window(self.of.store, self.of.model, self.of.number, other)
-        if found is None:
-            self.notes.append(f"There is no window {told!r} to hold this one against: the reference is.")
+        other = self.of.other(self.window)
+        if other is None:
             return base.profile, "reference"
-        return found, told
-
-    def _window_before(self, told: str) -> Window | None:
-        if told == "previous":
-            when = self.window.start - timedelta(microseconds=1)
-        elif told == "year ago":
-            when = self.window.start - timedelta(days=364)
-        else:
-            return windows.of_day(date.fromisoformat(told), self.policy.window, self.of.zone)
-        return windows.containing(when, self.policy.window, self.of.zone)
+        known = [name for name in base.profile.columns if name in self.table.column_names]
+        found = self.of.kept(other, base, known, self.window)
+        if found is None:
+            self.notes.append(f"There is no window {self.policy.baseline!r} to hold this one against: the reference is.")
+            return base.profile, "reference"
+        return found, self.policy.baseline
 
     def _performance(self, frame: pd.DataFrame) -> Performance:
         question = self.of.question
@@ -489,6 +519,15 @@ def _within(day: date, window: Window) -> bool:
 
 def _only(profile: Profile, columns: Sequence[str]) -> Profile:
     return Profile(profile.rows, {name: profile.columns[name] for name in columns if name in profile.columns})
+
+
+def _compared(profile: Profile, columns: Sequence[str]) -> Profile:
+    """These columns as they are compared: that the truth of some rows is not known yet is no news."""
+    found = _only(profile, columns)
+    if TRUTH not in found.columns:
+        return found
+    truth = found.columns[TRUTH]
+    return Profile(found.rows, found.columns | {TRUTH: msgspec.structs.replace(truth, rows=truth.rows - truth.nulls, nulls=0)})
 
 
 def _stored_window(store: Store, model: str, version: int, window: Window) -> Profile | None:

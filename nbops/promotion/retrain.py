@@ -23,6 +23,7 @@ from nbops.promotion import reviews
 from nbops.promotion.evidence import Inquiry, inquire
 from nbops.records import Record, at, new_id, short
 from nbops.registry import evaluations, models
+from nbops.registry.baselines import TRUTH
 from nbops.store.client import Store
 from nbops.tracking import runs
 
@@ -280,10 +281,10 @@ class _Wish:
             )
         table = joining.joined(self.store, self.wish.model, asked, at(self.wish.data_until), self.until)
         frame = joining.aware(table).to_pandas()
-        frame = frame[frame[baseline.TRUTH].notna()].reset_index(drop=True)
+        frame = frame[frame[TRUTH].notna()].reset_index(drop=True)
         target = models.version(self.store, self.wish.model, version).manifest.output.name or "target"
         own = [name for name in frame.columns if not name.startswith("_")]
-        rows = frame[own].assign(**{target: frame[baseline.TRUTH], _TIME: frame["_time"]})
+        rows = frame[own].assign(**{target: frame[TRUTH], _TIME: frame["_time"]})
         return rows, frame["_time"].max().to_pydatetime() if len(frame) else self.until
 
     def _evaluated(self, version: int, rows: pd.DataFrame) -> str:

@@ -64,6 +64,11 @@ def register(tx: Transaction, request: RegisterVersion) -> int:
         request.description, tx.next_seq(),
     )  # fmt: skip
     put = witness.rows(tx, model_versions=tx.seq)
+    if request.profile is not None:
+        tx.run(
+            "insert into core.profiles values (?, ?, 'reference', null, null, ?, ?, ?, make_timestamp(?), ?, ?)",
+            request.model, version, request.rows, request.profile, request.variation, tx.time, tx.actor.name, tx.next_seq(),
+        )  # fmt: skip
     inputs = _keep_inputs(tx, request, version)
     tx.event(
         VersionRegistered(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nbops.data.profile import Profile
+from nbops.data.variation import Variation
 from nbops.errors import NbopsError, StoreCorrupt
 from nbops.records import Record
 from nbops.registry.formats import CodeFile
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 EXAMPLE_ROWS = 50
 _PROFILES = 8
-_profiles: dict[str, bytes] = {}
+_profiles: dict[tuple[str, str | None, bool], tuple[bytes, bytes | None]] = {}
 
 
 class Lock(Record):
@@ -62,6 +63,7 @@ class Facts(Record):
     inputs: tuple[Input, ...]
     environment: Lock | None
     profile: Profile | None
+    variation: Variation = {}
 
 
 class Gathered(Record):
@@ -70,13 +72,19 @@ class Gathered(Record):
     origin: Origin
     example: bytes | None
     profile: bytes | None
+    variation: bytes | None
     environment: bytes
 
 
-def gather(recording: Recording, model: object, *, example: object, reference: object) -> Gathered:
-    """What this process knows of a fitted model; what it looks up once is kept for the next one. Stores nothing."""
+def gather(
+    recording: Recording, model: object, *, example: object, reference: object, time: str | None = None
+) -> Gathered:
+    """What this process knows of a fitted model; what it looks up once is kept for the next one. Stores nothing.
+
+    `time` is the column that says when each row of the reference was, which has to be there.
+    """
     rows = _example(example)
-    digest, profile = _profile(reference, model, recording.store.settings.project)
+    digest, profile, variation = _profile(reference, model, recording.store.settings.project, time)
     found = provenance.latest_facts(recording.store, recording.folder)
     source, source_sha256 = _source(recording)
     environment = provenance.environment()
@@ -91,8 +99,9 @@ def gather(recording: Recording, model: object, *, example: object, reference: o
         reference=digest,
         profile=_digest(profile),
         example=_digest(rows),
+        variation=_digest(variation),
     )
-    return Gathered(origin=origin, example=rows, profile=profile, environment=environment)
+    return Gathered(origin=origin, example=rows, profile=profile, variation=variation, environment=environment)
 
 
 def keep(recording: Recording, path: str, gathered: Gathered) -> None:
@@ -102,6 +111,8 @@ def keep(recording: Recording, path: str, gathered: Gathered) -> None:
     artifacts.add(recording, place, gathered.environment, "dict", "application/json")
     if gathered.profile is not None:
         artifacts.add(recording, f"{path}.profile.json", gathered.profile, "dict", "application/json")
+    if gathered.variation is not None:
+        artifacts.add(recording, f"{path}.variation.json", gathered.variation, "dict", "application/json")
     if gathered.example is not None:
         parquet = "application/vnd.apache.parquet"
         artifacts.add(recording, f"{path}.example.parquet", gathered.example, "table", parquet)
@@ -112,6 +123,7 @@ def read(store: Store, version: ModelVersion) -> Facts:
     manifest = version.manifest
     origin = manifest.origin
     environment, profile = (origin.environment, origin.profile) if origin else (None, None)
+    variation = origin.variation if origin else None
     sql = "select name, digest, source, rows from version_inputs where model = ? and version = ? order by name"
     return Facts(
         origin=origin,
@@ -120,6 +132,7 @@ def read(store: Store, version: ModelVersion) -> Facts:
         inputs=tuple(Input(*row) for row in store.read(sql, [version.model, version.version]).rows),
         environment=_lock(store.get_blob(environment)) if environment else None,
         profile=Profile.from_json(store.get_blob(profile)) if profile else None,
+        variation=msgspec.json.decode(store.get_blob(variation), type=Variation) if variation else {},
     )
 
 
@@ -149,25 +162,38 @@ def _example(rows: object) -> bytes | None:
         return None
 
 
-def _profile(reference: object, model: object, project: Path) -> tuple[str | None, bytes | None]:
-    """The digest of the reference data and its profile as JSON; equal data is profiled once."""
-    frame = as_frame(reference, getattr(model, "feature_names_in_", None))
+def _profile(
+    reference: object, model: object, project: Path, time: str | None
+) -> tuple[str | None, bytes | None, bytes | None]:
+    """The digest of the reference data, its profile and how much its days differ, both as JSON; equal data is profiled once."""
+    fitted = getattr(model, "feature_names_in_", None)
+    frame = as_frame(reference, fitted)
     if frame is None:
-        return None, None
+        return None, None, None
+    taken = fitted is not None and time in fitted
     with contextlib.suppress(NbopsError, TypeError, ValueError):
         digest = artifacts.describe(frame, "reference", project).digest
-        if digest not in _profiles:
+        if (digest, time, taken) not in _profiles:
             while len(_profiles) >= _PROFILES:
                 _profiles.pop(next(iter(_profiles)))
-            _profiles[digest] = _profiled(frame)
-        return digest, _profiles[digest]
-    return None, None
+            _profiles[digest, time, taken] = _profiled(frame, time, taken=taken)
+        return digest, *_profiles[digest, time, taken]
+    return None, None, None
 
 
-def _profiled(frame: pd.DataFrame) -> bytes:
+def _profiled(frame: pd.DataFrame, time: str | None, *, taken: bool) -> tuple[bytes, bytes | None]:
+    """The model may have `taken` the time as one of its own columns."""
+    from nbops.data.blocks import blocks
     from nbops.data.profiling import profile
+    from nbops.data.variation import variation
 
-    return profile(frame.set_axis([str(name) for name in frame.columns], axis="columns")).to_json()
+    named = frame.set_axis([str(name) for name in frame.columns], axis="columns")
+    if time is None:
+        return profile(named).to_json(), None
+    told, named = named[time], named if taken else named.drop(columns=time)
+    found = profile(named)
+    length, parts = blocks(named, told, like=found)
+    return found.to_json(), msgspec.json.encode(variation(parts, length))
 
 
 def _source(recording: Recording) -> tuple[str | None, str | None]:

@@ -20,6 +20,7 @@ from nbops.errors import (
     StoreCorrupt,
     StoreReadOnly,
     TrustRefused,
+    UsageError,
     nearest,
 )
 from nbops.evaluation.decision import DecisionRule, decide
@@ -99,10 +100,14 @@ class Reference(NamedTuple):
 
 
 class Given(Record):
-    """What is said about a model when it is logged, see `formats.pack`; `sign` takes this user's only key, or the one it names."""
+    """What is said about a model when it is logged, see `formats.pack`; `sign` takes this user's only key, or the one it names.
+
+    `time` is the column of the reference that says when each row was.
+    """
 
     example: Any = None
     reference: Any = None
+    time: str | None = None
     target: str | None = None
     code: Sequence[str | os.PathLike[str]] = ()
     trust: Collection[str] = ()
@@ -173,13 +178,14 @@ def log(recording: Recording, model: object, name: str, given: Given) -> LoggedM
     """Keep a fitted model with a run. Raises ModelError when it could not be loaded elsewhere, NotFound for a key to sign with."""
     path = _path(name)
     signer = keys(recording.store).signer(None if given.sign is True else given.sign) if given.sign else None
-    gathered = facts.gather(recording, model, example=given.example, reference=given.reference)
+    reference = _without_time(given.reference, given.time, model)
+    gathered = facts.gather(recording, model, example=given.example, reference=given.reference, time=given.time)
     packed = formats.pack(
         model,
         code=given.code,
         trust=given.trust,
         example=given.example,
-        reference=given.reference,
+        reference=reference,
         target=given.target,
         rule=given.rule,
         signer=signer,
@@ -188,6 +194,18 @@ def log(recording: Recording, model: object, name: str, given: Given) -> LoggedM
     artifacts.add(recording, path, packed.data, "model", "application/vnd.nbops.model+zip")
     facts.keep(recording, path.removesuffix(_SUFFIX), gathered)
     return LoggedModel(run_id=recording.run_id, name=name, manifest=packed.manifest)
+
+
+def _without_time(reference: Any, time: str | None, model: object) -> Any:
+    """The reference without the column of times, unless the model takes it. Raises NotFound, UsageError."""
+    if time is None:
+        return reference
+    if not hasattr(reference, "columns"):
+        raise UsageError("Only a DataFrame has a column of times.", hint="Give the reference as one, or leave time= out.")
+    names = [str(name) for name in reference.columns]
+    if time not in names:
+        raise NotFound.of("column", time, names, otherwise=f"The reference has {', '.join(names) or 'none'}.")
+    return reference if time in getattr(model, "feature_names_in_", ()) else reference.drop(columns=time)
 
 
 def log_onnx(recording: Recording, model: object, rows: Any, name: str) -> Verdict:
@@ -216,6 +234,7 @@ def register(
     Raises ParameterError for an unfit name, NotFound when the run has no such model, ModelError when it does not load, and
     TrustRefused when somebody else logged it and it brings what nobody vouched for.
     """
+    from nbops.registry import baselines
     from nbops.registry.proof import prove
 
     if not _NAME.fullmatch(model):
@@ -230,6 +249,7 @@ def register(
         vouched = msgspec.structs.replace(vouched, types=manifest.unreviewed)
     _record(store, f"run {short(run_id)}", manifest, vouched)
     prove(data, vouched, example=example(store, run_id, path, manifest))
+    reference = baselines.reference(store, run_id, sha256, manifest)
     request = RegisterVersion(
         model=model,
         run_id=run_id,
@@ -237,6 +257,7 @@ def register(
         sha256=sha256,
         manifest=msgspec.json.encode(manifest).decode(),
         description=description,
+        **({} if reference is None else msgspec.structs.asdict(reference)),
     )
     return version(store, model, store.write(request)[0])
 

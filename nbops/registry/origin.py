@@ -18,7 +18,8 @@ class Library(Record):
 class Origin(Record):
     """Of the process that logged the model: its environment, code and data. None and () where it could not tell.
 
-    `environment` (see `provenance.environment`), `profile` (of the reference data) and `example` are the SHA-256 of blobs;
+    `environment` (see `provenance.environment`), `profile` (of the reference data), `variation` (how much its days differ) and `example`
+    are the SHA-256 of blobs;
     `reference` is the digest of the reference data, as a run's inputs have it. `source` is the notebook or script, relative to the
     project, and `source_sha256` that of its file as it lay on disk.
     """
@@ -33,9 +34,13 @@ class Origin(Record):
     reference: str | None = None
     profile: str | None = None
     example: str | None = None
+    variation: str | None = None
 
     @property
     def blobs(self) -> dict[str, str]:
         """What the store keeps of it, by what it is."""
-        named = {"environment": self.environment, "reference profile": self.profile, "input example": self.example}
+        named = {
+            "environment": self.environment, "reference profile": self.profile, "variation of the reference": self.variation,
+            "input example": self.example,
+        }  # fmt: skip
         return {what: sha256 for what, sha256 in named.items() if sha256 is not None}

@@ -18,7 +18,10 @@ class TrustModel(Request, tag="model.trust"):
 
 
 class RegisterVersion(Request, tag="version.register"):
-    """A run's logged model becomes the next version of `model`, which is made if it is new. Answers with the number."""
+    """A run's logged model becomes the next version of `model`, which is made if it is new. Answers with the number.
+
+    `profile` is that of its reference with `rows`, and `variation` how much its days differ, both as JSON.
+    """
 
     model: str
     run_id: str
@@ -26,6 +29,9 @@ class RegisterVersion(Request, tag="version.register"):
     sha256: str
     manifest: str
     description: str | None = None
+    rows: int = 0
+    profile: str | None = None
+    variation: str | None = None
 
 
 class DescribeModel(Request, tag="model.describe"):

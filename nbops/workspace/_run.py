@@ -182,6 +182,7 @@ class Run:
         *,
         input_example: object = None,
         reference: object = None,
+        time: str | None = None,
         target: str | None = None,
         code: Sequence[str | os.PathLike[str]] = (),
         trust: Collection[str] = (),
@@ -190,7 +191,8 @@ class Run:
     ) -> LoggedModel:
         """Keep a fitted model, or a function that predicts, with the run, in a format that loads without running anything.
 
-        `input_example` gives it its input columns, `reference` also their ranges; `target` is left out of both.
+        `input_example` gives it its input columns, `reference` also their ranges; `target` is left out of both, as is `time`, the column
+        that says when each row of the reference was: how much its days differ is what drift has to exceed.
         `code` names Python files that its own classes and functions come from, `trust` types of other libraries that you vouch for.
         `rule` says how its answers become decisions, as `nbops.choose_threshold` gives it.
         `sign` signs it with your key, or with the one of that name; what no other format can hold is then kept as a pickle.
@@ -199,7 +201,7 @@ class Run:
         from nbops.registry import models
 
         given = models.Given(
-            example=input_example, reference=reference, target=target, code=code, trust=trust, rule=rule, sign=sign
+            example=input_example, reference=reference, time=time, target=target, code=code, trust=trust, rule=rule, sign=sign
         )
         logged = models.log(self._recording, model, name, given)
         self._settle()
