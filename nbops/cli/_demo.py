@@ -71,7 +71,7 @@ def _told(made: Demo) -> str:
         "SQL on it all": f'{nbops}{inside} sql "select model, version, created, actor from model_versions"',  # noqa: S608 - shown, not run
         "the model card": _path(made.card),
         "the review": f"{nbops}{inside} reviews show {made.promotion.review}",
-        "how it is now": f"{nbops}{inside} monitor status",
+        "how it is now": _path(made.monitoring),
         "the incident": f"{nbops}{inside} incidents show {made.months.incident}",
         "trained anew": f"{nbops}{inside} monitor retrain",
         "the champion": f"{nbops}{inside} models show air-time",

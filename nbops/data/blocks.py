@@ -45,7 +45,9 @@ def blocks(frame: pd.DataFrame, times: pd.Series, *, like: Profile) -> tuple[Len
         frame.assign(**{name: keys.astype("object")}), [name], like=Profile(like.rows, like.columns | {name: column}), most=MOST
     )  # fmt: skip
     return length, {
-        date.fromisoformat(part[1]): Profile(one.rows, {key: known for key, known in one.columns.items() if key != name})
+        date.fromisoformat(part[1]): Profile(
+            one.rows, {key: known for key, known in one.columns.items() if key != name}
+        )
         for part, one in parts.items()
         if part
     }

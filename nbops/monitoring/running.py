@@ -150,9 +150,7 @@ class _Look:
         self._place = changed.seq
         there = [one for one in windows.complete(at(first), when, self.policy.window, self.zone) if one.span[0] <= last]
         fresh = {
-            one
-            for one in there
-            if again or one.span[0] not in known or any(_within(day, one) for day in changed.days)
+            one for one in there if again or one.span[0] not in known or any(_within(day, one) for day in changed.days)
         }
         return [one for one in there if one in fresh or (fresh and self._leans(one, fresh))]
 
@@ -218,9 +216,7 @@ class _Look:
     def becomes_base(self, table: pa.Table) -> Baseline:
         """What a version without a reference is held against: its first window."""
         columns = [
-            name
-            for name in table.column_names
-            if not name.startswith("_") or judging.is_answer(name) or name == TRUTH
+            name for name in table.column_names if not name.startswith("_") or judging.is_answer(name) or name == TRUTH
         ]
         found = Baseline(profiling.profile(table.select(columns)))
         baseline.keep(self.store, self.model, self.number, found)
@@ -374,7 +370,9 @@ class _Window:
         if slices and self.of.beside:
             parts = profiling.sliced(self.table.select(known), slices, like=base.profile)
             shared = [part for part in parts if part and part in self.of.beside]
-            pairs += [Beside(_compared(self.of.beside[part], known), _compared(parts[part], known), part) for part in shared]
+            pairs += [
+                Beside(_compared(self.of.beside[part], known), _compared(parts[part], known), part) for part in shared
+            ]
         told = self.policy.drift
         chosen = (
             None
@@ -414,7 +412,9 @@ class _Window:
         known = [name for name in base.profile.columns if name in self.table.column_names]
         found = self.of.kept(other, base, known, self.window)
         if found is None:
-            self.notes.append(f"There is no window {self.policy.baseline!r} to hold this one against: the reference is.")
+            self.notes.append(
+                f"There is no window {self.policy.baseline!r} to hold this one against: the reference is."
+            )
             return base.profile, "reference"
         return found, self.policy.baseline
 
@@ -527,7 +527,9 @@ def _compared(profile: Profile, columns: Sequence[str]) -> Profile:
     if TRUTH not in found.columns:
         return found
     truth = found.columns[TRUTH]
-    return Profile(found.rows, found.columns | {TRUTH: msgspec.structs.replace(truth, rows=truth.rows - truth.nulls, nulls=0)})
+    return Profile(
+        found.rows, found.columns | {TRUTH: msgspec.structs.replace(truth, rows=truth.rows - truth.nulls, nulls=0)}
+    )
 
 
 def _stored_window(store: Store, model: str, version: int, window: Window) -> Profile | None:

@@ -77,6 +77,7 @@ class Demo(Record):
     months: Months
     page: Path
     card: Path
+    monitoring: Path
     repeated: bool
 
 
@@ -114,7 +115,8 @@ def run(place: Path, tell: Callable[[Step], None], *, whole: bool = False) -> De
         folder=place, notebook=notebook, data=data, snapshot=snapshot.reference, quarantine=quarantine, runs=(made[0], made[1]),
         versions=(_label(first), _label(second)), best=_label(best), comparison=found.to_text(), predictions=predictions, scored=scored,
         error=error, promotion=promotion, months=months, page=_page(workspace, best, place / "out" / "report.html", tell),
-        card=_card(workspace, place / "out" / "card.html", tell), repeated=first.version > 1,
+        card=_card(workspace, place / "out" / "card.html", tell), monitoring=_monitoring(workspace, place / "out" / "monitoring.html", tell),
+        repeated=first.version > 1,
     )  # fmt: skip
 
 
@@ -305,6 +307,14 @@ def _card(workspace: Workspace, path: Path, tell: Callable[[Step], None]) -> Pat
         document = version.card()
         _write(path, document.save)
         step(f"wrote the card of {version.reference}, the champion, as one page: {path.name}")
+    return path
+
+
+def _monitoring(workspace: Workspace, path: Path, tell: Callable[[Step], None]) -> Path:
+    with step_of(tell, f"writing how {MODEL} is now") as step:
+        document = workspace.model(MODEL).monitoring()
+        _write(path, document.save)
+        step(f"wrote how {MODEL} has done since it is in use, as one page: {path.name}")
     return path
 
 
