@@ -14,7 +14,6 @@ from nbops.monitoring import windows
 from nbops.monitoring.incidents import Case
 from nbops.monitoring.performance import Performance
 from nbops.monitoring.status import Word
-from nbops.monitoring.windows import Window
 from nbops.records import at
 from nbops.render import values
 from nbops.render.model import Column
@@ -34,8 +33,8 @@ _DEEDS = 6
 _WINDOWS, _COLUMNS, _INCIDENTS, _VALUED = 12, 40, 8, 40
 _SIGNS = {"passed": "✓", "broken": "✗", "failed": "✗", "warning": "!", "quarantined": "!", "skipped": "–"}
 _STANDS = {
-    "within": "within what is allowed", "perhaps": "perhaps beyond it", "beyond": "beyond what is allowed",
-    "unknown": "not judged: too few labels, or not of all kinds of rows",
+    "within": "as allowed", "perhaps": "perhaps worse", "beyond": "worse than allowed",
+    "unknown": "not judged",
 }  # fmt: skip
 _PROMISED = (
     "What was promised is what it reached before it went into use, on rows with known truth that it had not seen. In brackets and shaded: "
@@ -87,7 +86,7 @@ def _nothing(known: Known, kind: str) -> Document:
     if known.data_until is not None:
         sentence += f" Predictions are logged up to {_day(known, known.data_until)}."
     typed = _typed(known.model)
-    lines = (f"nbops monitor run {typed}",)
+    lines: tuple[str, ...] = (f"nbops monitor run {typed}",)
     if known.data_until is None:
         lines = (f"nbops score {typed} FILE --out PREDICTIONS", *lines)
     return Document(
@@ -152,7 +151,8 @@ def _was_wrong(known: Known, case: Case) -> str:
     worst = _worst(known, case)
     version = f"Version {case.version}" if case.version is not None else "It"
     far = (
-        f": its {wording.measured(known.metric)} came to {rounded(known, worst.value, worst.unit)} {during(known, worst.start, worst.until)}"
+        f": its {wording.measured(known.metric)} came to {rounded(known, worst.value, worst.unit)} "
+        f"{during(known, worst.start, worst.until)}"
         if worst is not None and worst.value is not None
         else ""
     )
@@ -223,7 +223,7 @@ def _because(known: Known) -> str:
     moved = [one for one in report.causes.columns if one.importance is None or one.importance > 0]
     if moved:
         listed = [f"{plain(one.column)}{f' ({one.how})' if one.how else ''}" for one in moved]
-        told.append(f"What it goes by most has moved since it was made: {wording.listed(listed)}.")
+        told.append(f"Of what it goes by, this moved most since it was made: {wording.listed(listed)}.")
     else:
         told.append("Nothing that it goes by has moved: the same rows lead to something else now.")
     for one in report.causes.slices[:1]:
@@ -252,13 +252,13 @@ def _cause(case: Case) -> str:
 
 def _if_nothing(known: Known) -> list[str]:
     told = []
-    for case in known.pending:
+    for review in known.pending:
         stays = f"version {known.holder} stays in use" if known.holder is not None else "no version is in use"
-        ends = day(at(case.expires))
+        ends = day(at(review.expires))
         told.append(
-            f"Version {case.version} waits for somebody's approval until {ends}; without one {stays}."
-            if case.expires > times.microseconds(known.as_of)
-            else f"Nobody approved version {case.version} by {ends}: {stays}."
+            f"Version {review.version} waits for somebody's approval until {ends}; without one {stays}."
+            if review.expires > times.microseconds(known.as_of)
+            else f"Nobody approved version {review.version} by {ends}: {stays}."
         )
     wish = next(
         (
@@ -383,8 +383,8 @@ def _table(known: Known) -> Table:
         )  # fmt: skip
     columns = (
         Column(known.policy.window, "time"), Column("rows", "number"), Column("with truth", "time"),
-        Column(wording.measured(known.metric) if known.metric else "measure", "time"), Column("times what was promised", "number"),
-        Column("that is", "prose"), Column("estimated", "time"),
+        Column(wording.measured(known.metric) if known.metric else "measure", "time"), Column("times promised", "number"),
+        Column("that is", "time"), Column("estimated", "time"),
     )  # fmt: skip
     left = len(known.own) - len(rows)
     return Table(
@@ -424,17 +424,19 @@ def _why(store: Store, known: Known) -> list[Part]:
     both = watched.profiles(store, known, report)
     if both is not None:
         pictures = watched_pictures.overlays(
-            *both, [(one.column, _importance(one.column, one.importance)) for one in found.columns]
+            *both, [(one.column, _importance(one.column, one.importance, unit)) for one in found.columns]
         )
         if pictures:
             blocks += [Words(f"How their values lie {during(known, report.start, report.until)}:", "strong"), *pictures]
     return [Part("Why it was worse", tuple(blocks))]
 
 
-def _importance(column: str, drop: float | None) -> str:
+def _importance(column: str, drop: float | None, unit: str) -> str:
     if drop is None:
         return column
-    return f"{column}: {'the error grows by ' + amount(float(f'{drop:.2g}')) + ' without it' if drop > 0 else 'it hardly goes by it'}"
+    if drop <= 0:
+        return f"{column}: it hardly goes by it"
+    return f"{column}: without it, it is worse by {amount(float(f'{drop:.2g}'), unit)}"
 
 
 def _columns(known: Known) -> list[Part]:
@@ -559,8 +561,8 @@ def _incidents(known: Known) -> Part:
     blocks += [Words(f"{counted(left, 'more incident')}: nbops incidents list --all", "muted")] if left > 0 else []
     blocks.append(
         Words(
-            "A cause has one incident, however many columns it concerns. Its severity: info is only told, watch is to be watched, warn is to "
-            "be looked at soon, page now.",
+            "A cause has one incident, however many columns it concerns. Its severity: info is only told, watch is to be watched, warn "
+            "is to be looked at soon, page now.",
             "muted",
         )
     )

@@ -127,7 +127,7 @@ def _beside(asked: Asked) -> str:
         return ""
     unit = found.evidence.units.get(found.policy.metric, "")
     own, other = (_told(paired, value, unit) for value in (paired.challenger, paired.champion))
-    told = f"on the same {paired.rows:,} rows its {wording.measured(found.policy.metric)} is {own}, that of version {found.holder} {other}"
+    told = f"on the same {paired.rows:,} rows its {wording.measured(found.policy.metric)} is {own}, version {found.holder}'s is {other}"
     if paired.low is not None and paired.high is not None and paired.low <= 0 <= paired.high:
         return f"{told}, which may be chance."
     return f"{told}."
