@@ -102,6 +102,20 @@ def report(store: Store, sha256: str) -> WindowReport:
     return msgspec.msgpack.decode(store.get_blob(sha256), type=WindowReport)
 
 
+def profiles(store: Store, version: ModelVersion, found: WindowReport) -> tuple[Profile, Profile]:
+    """What a report held beside each other: the profile of its baseline, and that of its window. Raises NotFound."""
+    policy = incidents.policies(store, version.model)[0].policy
+    look, window = _Look(store, policy, version), Window.between(found.start, found.until)
+    base, now = baseline.stored(store, version.model, version.version), look.kept_days(window)
+    if base is None or now is None:
+        raise NotFound(
+            f"The profiles of {version.model}/{version.version} are gone.", hint="`nbops monitor run --again` makes them anew."
+        )
+    other = look.other(window) if found.baseline == policy.baseline else None
+    then = base.profile if other is None else look.kept(other, base, [*now.columns], window)
+    return _only(then or base.profile, [*now.columns]), now
+
+
 def _versions(store: Store, model: str, version: int | None) -> list[int]:
     sql = "select distinct version from prediction_segments where model = ? and (? is null or version = ?) order by 1"
     return [row[0] for row in store.read(sql, [model, version, version]).rows]
@@ -176,13 +190,17 @@ class _Look:
         """The profile of a window that has ended: the sum of its days, or of its rows where it is not looked at `before` this one."""
         if window.until > self.when:
             return None
-        if window < before:
-            # Days do not add up when a column changed its kind within the window.
-            with contextlib.suppress(UsageError):
-                return _stored_window(self.store, self.model, self.number, window)
+        if window < before and (found := self.kept_days(window)) is not None:
+            return found
         rows = joining.joined(self.store, self.model, self.number, window.start, window.until)
         there = [name for name in columns if name in rows.column_names]
         return profiling.profile(rows.select(there), like=base.profile) if len(rows) else None
+
+    def kept_days(self, window: Window) -> Profile | None:
+        """The sum of a window's days; None where none was kept, or where a column changed its kind within the window."""
+        with contextlib.suppress(UsageError):
+            return _stored_window(self.store, self.model, self.number, window)
+        return None
 
     def end(self, when: datetime) -> None:
         """Remember that everything that was logged is looked at."""

@@ -1,5 +1,5 @@
-"""Reviews are tried on a project that the tests of a module share."""
+"""Reviews and retrainings are tried on a project that the tests of a module share."""
 
-from tests.shared import here, nothing_left, shared
+from tests.shared import here, nothing_left, quick, shared, typed
 
-__all__ = ["here", "nothing_left", "shared"]
+__all__ = ["here", "nothing_left", "quick", "shared", "typed"]
