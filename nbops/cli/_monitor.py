@@ -14,6 +14,7 @@ from nbops.errors import UsageError
 from nbops.records import at, short
 from nbops.render import values
 
+
 @cli.group("monitor")
 def monitor_group() -> None:
     """Watch models in use."""
@@ -119,8 +120,14 @@ def investigate(obj: Here, incident: str, execute: bool, out: str | None, as_jso
 
     workspace = obj.workspace()
     found = workspace.incident(incident)
-    path = investigating.investigate(workspace, found.incident_id, execute=execute, path=Path(out) if out is not None else None)
-    show({"incident_id": found.incident_id, "notebook": str(path), "executed": execute}, as_json=as_json, text=lambda: str(path))
+    path = investigating.investigate(
+        workspace, found.incident_id, execute=execute, path=Path(out) if out is not None else None
+    )
+    show(
+        {"incident_id": found.incident_id, "notebook": str(path), "executed": execute},
+        as_json=as_json,
+        text=lambda: str(path),
+    )
 
 
 @monitor_group.command("policy")

@@ -86,7 +86,7 @@ def monitor(
         report, days = looks[place].look(window)
         if report is not None:
             reports.append(report)
-            changes += _keep(store, report, days)
+            changes += _keep(store, report, days, looks[place].place)
     for look in looks:
         look.end(when)
     return Monitored(model, tuple(reports), tuple(changes))
@@ -109,7 +109,8 @@ def profiles(store: Store, version: ModelVersion, found: WindowReport) -> tuple[
     base, now = baseline.stored(store, version.model, version.version), look.kept_days(window)
     if base is None or now is None:
         raise NotFound(
-            f"The profiles of {version.model}/{version.version} are gone.", hint="`nbops monitor run --again` makes them anew."
+            f"The profiles of {version.model}/{version.version} are gone.",
+            hint="`nbops monitor run --again` makes them anew.",
         )
     other = look.other(window) if found.baseline == policy.baseline else None
     then = base.profile if other is None else look.kept(other, base, [*now.columns], window)
@@ -121,11 +122,11 @@ def _versions(store: Store, model: str, version: int | None) -> list[int]:
     return [row[0] for row in store.read(sql, [model, version, version]).rows]
 
 
-def _keep(store: Store, found: WindowReport, days: list[DayProfile]) -> list[Change]:
+def _keep(store: Store, found: WindowReport, days: list[DayProfile], place: int) -> list[Change]:
     kept = store.put_blob(msgspec.msgpack.encode(found))
     request = KeepWindow(
         window_id=new_id(), model=found.model, version=found.version, every=found.every, start=found.start, until=found.until,
-        rows=found.rows, labelled=found.labelled, baseline=found.baseline, report_sha256=kept.sha256, days=days,
+        rows=found.rows, labelled=found.labelled, baseline=found.baseline, report_sha256=kept.sha256, place=place, days=days,
         drift=flat.drift_rows(found), performance=flat.performance_rows(found), checks=list(found.checks), signals=list(found.signals),
     )  # fmt: skip
     return msgspec.convert(store.write(request)[0], list[Change])
@@ -141,33 +142,34 @@ class _Look:
         self.held = baseline.evaluation(store, version)
         self.card = evaluations.card_of(store, version.model)
         self.when = datetime.now(UTC)
-        self._place = 0
+        self.place = 0
         self._done = 0
 
     def due(self, when: datetime, *, again: bool) -> list[Window]:
-        """The complete windows that hold predictions and were not looked at yet, or whose rows or labels changed since; and what leans
-        on them.
-        """
+        """The complete windows with predictions that were not looked at yet, or whose rows or labels changed; and what leans on them."""
         self.when = when
         key = [self.model, self.number]
         first, last = self.store.read(
             "select epoch_us(min(first)), epoch_us(max(last)) from prediction_segments where model = ? and version = ?",
             key,
         ).rows[0]
-        known = {row[0] for row in self.store.read(
-            "select epoch_us(start) from monitor_windows where model = ? and version = ? and every = ?", [*key, self.policy.window]
-        ).rows}  # fmt: skip
+        known = dict(self.store.read(
+            "select epoch_us(start), place from monitor_windows where model = ? and version = ? and every = ?",
+            [*key, self.policy.window],
+        ).rows)  # fmt: skip
         since = self.store.read(
             "select coalesce(max(place), 0) from monitor_runs where model = ? and version = ?", key
         ).rows[0][0]
         changed = joining.changed(self.store, self.model, self.number, since)
-        self._place = changed.seq
+        self.place = changed.seq
         there = [one for one in windows.complete(at(first), when, self.policy.window, self.zone) if one.span[0] <= last]
-        fresh = {
-            one
-            for one in there
-            if again or one.span[0] not in known or any(_within(day, one) for day in changed.days)
-        }
+        # Who looked at it last may have been stopped before the end: what is newer than its place counts.
+        behind = [one for one in there if known.get(one.span[0], -1) < self.place]
+        fresh = (
+            {one for one in behind if one.span[0] not in known or any(_within(day, one) for day in changed.days)}
+            if not again
+            else {*there}
+        )
         return [one for one in there if one in fresh or (fresh and self._leans(one, fresh))]
 
     def _leans(self, window: Window, fresh: Collection[Window]) -> bool:
@@ -208,7 +210,7 @@ class _Look:
             EndMonitoring(
                 model=self.model,
                 version=self.number,
-                place=self._place,
+                place=self.place,
                 until=int(when.timestamp() * 1e6),
                 windows=self._done,
             )
@@ -236,9 +238,7 @@ class _Look:
     def becomes_base(self, table: pa.Table) -> Baseline:
         """What a version without a reference is held against: its first window."""
         columns = [
-            name
-            for name in table.column_names
-            if not name.startswith("_") or judging.is_answer(name) or name == TRUTH
+            name for name in table.column_names if not name.startswith("_") or judging.is_answer(name) or name == TRUTH
         ]
         found = Baseline(profiling.profile(table.select(columns)))
         baseline.keep(self.store, self.model, self.number, found)
@@ -392,7 +392,9 @@ class _Window:
         if slices and self.of.beside:
             parts = profiling.sliced(self.table.select(known), slices, like=base.profile)
             shared = [part for part in parts if part and part in self.of.beside]
-            pairs += [Beside(_compared(self.of.beside[part], known), _compared(parts[part], known), part) for part in shared]
+            pairs += [
+                Beside(_compared(self.of.beside[part], known), _compared(parts[part], known), part) for part in shared
+            ]
         told = self.policy.drift
         chosen = (
             None
@@ -432,7 +434,9 @@ class _Window:
         known = [name for name in base.profile.columns if name in self.table.column_names]
         found = self.of.kept(other, base, known, self.window)
         if found is None:
-            self.notes.append(f"There is no window {self.policy.baseline!r} to hold this one against: the reference is.")
+            self.notes.append(
+                f"There is no window {self.policy.baseline!r} to hold this one against: the reference is."
+            )
             return base.profile, "reference"
         return found, self.policy.baseline
 
@@ -545,7 +549,9 @@ def _compared(profile: Profile, columns: Sequence[str]) -> Profile:
     if TRUTH not in found.columns:
         return found
     truth = found.columns[TRUTH]
-    return Profile(found.rows, found.columns | {TRUTH: msgspec.structs.replace(truth, rows=truth.rows - truth.nulls, nulls=0)})
+    return Profile(
+        found.rows, found.columns | {TRUTH: msgspec.structs.replace(truth, rows=truth.rows - truth.nulls, nulls=0)}
+    )
 
 
 def _stored_window(store: Store, model: str, version: int, window: Window) -> Profile | None:

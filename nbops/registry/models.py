@@ -201,7 +201,9 @@ def _without_time(reference: Any, time: str | None, model: object) -> Any:
     if time is None:
         return reference
     if not hasattr(reference, "columns"):
-        raise UsageError("Only a DataFrame has a column of times.", hint="Give the reference as one, or leave time= out.")
+        raise UsageError(
+            "Only a DataFrame has a column of times.", hint="Give the reference as one, or leave time= out."
+        )
     names = [str(name) for name in reference.columns]
     if time not in names:
         raise NotFound.of("column", time, names, otherwise=f"The reference has {', '.join(names) or 'none'}.")

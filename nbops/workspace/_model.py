@@ -444,7 +444,9 @@ class Version:
         from nbops.monitoring import baseline
         from nbops.registry import evaluations
 
-        held = baseline.evaluation(self._store, self.record) or evaluations.latest(self._store, self.run_id, self.sha256)
+        held = baseline.evaluation(self._store, self.record) or evaluations.latest(
+            self._store, self.run_id, self.sha256
+        )
         return baseline.laboratory(self._store, self.record, held)
 
     def lineage(self) -> Graph:

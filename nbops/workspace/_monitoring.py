@@ -75,8 +75,12 @@ class Health(View):
         found, told = self.found, [self.sentence]
         if found.value is not None and found.value_until is not None:
             unit = f" {found.unit}" if found.unit else ""
-            promised = "" if found.laboratory is None else f"; in the laboratory {values.number(found.laboratory)}{unit}"
-            told.append(f"{found.metric} {values.number(found.value)}{unit} up to {at(found.value_until):%d %B %Y}{promised}.")
+            promised = (
+                "" if found.laboratory is None else f"; in the laboratory {values.number(found.laboratory)}{unit}"
+            )
+            told.append(
+                f"{found.metric} {values.number(found.value)}{unit} up to {at(found.value_until):%d %B %Y}{promised}."
+            )
         return [*told, *(f"{one.severity}, {short(one.incident_id)}: {one.text}" for one in found.incidents)]
 
 

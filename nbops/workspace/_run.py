@@ -201,7 +201,14 @@ class Run:
         from nbops.registry import models
 
         given = models.Given(
-            example=input_example, reference=reference, time=time, target=target, code=code, trust=trust, rule=rule, sign=sign
+            example=input_example,
+            reference=reference,
+            time=time,
+            target=target,
+            code=code,
+            trust=trust,
+            rule=rule,
+            sign=sign,
         )
         logged = models.log(self._recording, model, name, given)
         self._settle()

@@ -31,7 +31,8 @@ def investigate(workspace: Workspace, incident_id: str, *, execute: bool = True,
     case = incidents.get(workspace.store, incident_id)
     if not case.subject.startswith("model:"):
         raise UsageError(
-            f"Incident {short(incident_id)} is of {case.subject}.", hint="What can be investigated are incidents of models."
+            f"Incident {short(incident_id)} is of {case.subject}.",
+            hint="What can be investigated are incidents of models.",
         )
     day = f"{at(case.last_window):%Y-%m-%d}"
     path = path or workspace.project / FOLDER / f"{case.name}-{short(incident_id)}-{day}.ipynb"

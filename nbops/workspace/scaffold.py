@@ -159,7 +159,9 @@ def _template(name: str) -> Template:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.filters.update(code=_code, arguments=_arguments, span=_span, spans=_spans, shell=shlex.quote, plain=_plain)
+    environment.filters.update(
+        code=_code, arguments=_arguments, span=_span, spans=_spans, shell=shlex.quote, plain=_plain
+    )
     return environment.get_template(name)
 
 

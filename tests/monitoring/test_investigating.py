@@ -26,9 +26,15 @@ def worse(quick: None, here: Workspace) -> Watched:
     version = register(here, "minutes")
     made = Watched(here, version, "worse")
     here.store.write(DescribeModel(model="worse", card=Card(policy=Policy(protected=()), unit="min")))
-    again = here.store.read("select run_id::varchar, artifact, manifest from model_versions where model = 'worse'").rows[0]
-    here.store.write(RegisterVersion(model="worse", run_id=again[0], artifact=again[1], sha256="0" * 64, manifest=again[2]))
-    here.store.write(RegisterVersion(model="worse", run_id=again[0], artifact="copy", sha256=version.sha256, manifest=again[2]))
+    again = here.store.read(
+        "select run_id::varchar, artifact, manifest from model_versions where model = 'worse'"
+    ).rows[0]
+    here.store.write(
+        RegisterVersion(model="worse", run_id=again[0], artifact=again[1], sha256="0" * 64, manifest=again[2])
+    )
+    here.store.write(
+        RegisterVersion(model="worse", run_id=again[0], artifact="copy", sha256=version.sha256, manifest=again[2])
+    )
     here.store.write(MoveAlias(model="worse", alias="champion", version=3))
     made.use(week(0), later(week(1), 1.0), later(week(2), 1.0))
     made.look(3)
@@ -41,7 +47,9 @@ def bad(here: Workspace, model: str = "worse") -> str:
     return str(found.loc[found["cause"] == "performance: mae", "incident_id"].item())
 
 
-def test_a_notebook_of_an_incident_is_executed_as_a_run(here: Workspace, worse: Watched, typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notebook_of_an_incident_is_executed_as_a_run(
+    here: Workspace, worse: Watched, typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(here.project)
     key = bad(here)
     told = typed("monitor", "investigate", key[-8:], "--json").told
@@ -61,7 +69,9 @@ def test_a_notebook_of_an_incident_is_executed_as_a_run(here: Workspace, worse: 
         nbops.incident(key).investigate()
 
 
-def test_a_notebook_may_only_be_written(here: Workspace, worse: Watched, typed: Type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notebook_may_only_be_written(
+    here: Workspace, worse: Watched, typed: Type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(here.project)
     key = bad(here)
     answer = typed("monitor", "investigate", key[-8:], "--no-execute", "--out", tmp_path / "new" / "one.ipynb")
@@ -127,4 +137,5 @@ def test_a_window_has_everything_that_was_found_in_it(here: Workspace, worse: Wa
 
 
 def test_nothing_in_a_sentence_becomes_markup() -> None:
-    assert scaffold._plain("a *b* [c](d) <e>\n# f_g") == r"a \*b\* \[c\]\(d\) \<e\> \# f\_g"
+    shown = scaffold._plain("a *b* [c](d) <e>\n# f_g")  # noqa: SLF001 - no sentence of ours has all of these
+    assert shown == r"a \*b\* \[c\]\(d\) \<e\> \# f\_g"

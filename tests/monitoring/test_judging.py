@@ -14,8 +14,8 @@ from nbops.monitoring import flat, judging
 from nbops.monitoring.backtest import Pair as Outcome
 from nbops.monitoring.backtest import backtest
 from nbops.monitoring.coverage import Coverage
-from nbops.monitoring.drift import compare_each
 from nbops.monitoring.drift import Pair as Beside
+from nbops.monitoring.drift import compare_each
 from nbops.monitoring.estimation import Estimated, Estimation
 from nbops.monitoring.kept import Check
 from nbops.monitoring.performance import Bound, Performance, Standing, Where
@@ -62,7 +62,9 @@ def states(found: WindowReport, policy: MonitorPolicy = POLICY) -> dict[tuple[st
 def standing(where: Where, value: float | None = 15.0) -> Standing:
     """How the error stands to a laboratory's of 10."""
     ratio = Estimate(None if value is None else value / 10, 1.3, 1.7)
-    return Standing("mae", Bound("mae", worse_than=1.25), value, 10.0, Estimate(5.0, 3.0, 7.0), ratio, where, f"It is {where}.")
+    return Standing(
+        "mae", Bound("mae", worse_than=1.25), value, 10.0, Estimate(5.0, 3.0, 7.0), ratio, where, f"It is {where}."
+    )
 
 
 def performance(where: Where, labelled: int = ROWS) -> Performance:
@@ -78,7 +80,12 @@ def estimation(value: float, low: float, high: float, band: float | None = 1.0) 
 def test_a_window_as_ever_is_fine_in_all_that_was_looked_at() -> None:
     found = states(report())
     assert {key for key, state in found.items() if state != "fine"} == set()
-    assert {("drift", "a"), ("drift", "carrier"), (f"data: {judging.EMPTY}", "a"), (f"data: {judging.UNSEEN}", "carrier")} <= {*found}
+    assert {
+        ("drift", "a"),
+        ("drift", "carrier"),
+        (f"data: {judging.EMPTY}", "a"),
+        (f"data: {judging.UNSEEN}", "carrier"),
+    } <= {*found}
 
 
 @pytest.mark.parametrize("empty", [[float("nan")] * ROWS, [None] * ROWS], ids=["not a number", "nothing"])
@@ -87,7 +94,10 @@ def test_a_column_that_lost_all_values_is_a_break_of_data_and_of_nothing_else(co
     found = judged(report(columns(**{column: empty})))
     broken = {key for key, one in found.items() if one.state == "broken"}
     assert broken == {(f"data: {judging.EMPTY}", column)}
-    assert found[f"data: {judging.EMPTY}", column].sentence == f"{column} has no value in any row; before 0 % of the rows had none."
+    assert (
+        found[f"data: {judging.EMPTY}", column].sentence
+        == f"{column} has no value in any row; before 0 % of the rows had none."
+    )
     assert found[f"data: {judging.EMPTY}", column].severity == "page"
 
 
@@ -116,12 +126,17 @@ def test_values_that_nobody_knew_are_a_break_from_a_fifth_on() -> None:
 
 
 def test_the_models_own_columns_are_answers_and_never_data() -> None:
-    then, now = columns(_prediction=[float(n) for n in range(ROWS)]), columns(_prediction=[9.0 * n for n in range(ROWS)])
+    then, now = (
+        columns(_prediction=[float(n) for n in range(ROWS)]),
+        columns(_prediction=[9.0 * n for n in range(ROWS)]),
+    )
     found = judged(report(now, then))
     assert (found["prediction", "_prediction"].state, found["prediction", "_prediction"].severity) == ("odd", "watch")
     assert not [item for cause, item in found if cause.startswith("data") and item.startswith("_")]
     nothing = columns(_prediction=[None] * ROWS)
-    assert not [item for cause, item in judged(report(nothing, then)) if cause.startswith("data") and item.startswith("_")]
+    assert not [
+        item for cause, item in judged(report(nothing, then)) if cause.startswith("data") and item.startswith("_")
+    ]
 
 
 def test_few_rows_teach_and_do_not_judge() -> None:
@@ -151,7 +166,10 @@ def test_severities_are_the_policys() -> None:
     [("passed", "fine"), ("warning", "odd"), ("failed", "broken"), ("broken", "broken"), ("skipped", "unknown")],
 )
 def test_rules_and_assumptions_say_how_they_fared(outcome: str, state: str) -> None:
-    checks = (Check("contract", "a in 0 to 1", outcome, 1, ROWS, "So it is."), Check("assumption", "a is small", outcome, 1, ROWS, "Said by ann.", "ann"))
+    checks = (
+        Check("contract", "a in 0 to 1", outcome, 1, ROWS, "So it is."),
+        Check("assumption", "a is small", outcome, 1, ROWS, "Said by ann.", "ann"),
+    )
     found = judged(report(checks=checks))
     assert {found["data: a in 0 to 1", ""].state, found["assumption: a is small", ""].state} == {state}
     assert found["assumption: a is small", ""].sentence == "Said by ann."
@@ -169,7 +187,9 @@ def test_an_estimate_counts_until_the_truth_is_known() -> None:
 def test_an_estimate_that_was_off_too_often_counts_no_more() -> None:
     off = backtest([Outcome(15.0, 10.0, 1.0)] * 2)
     assert not off.usable
-    found = report(performance=performance("unknown", labelled=0), estimation=estimation(15.0, 14.5, 15.5), backtest=off)
+    found = report(
+        performance=performance("unknown", labelled=0), estimation=estimation(15.0, 14.5, 15.5), backtest=off
+    )
     assert states(found)["estimate: mae", ""] == "unknown"
 
 
@@ -180,7 +200,9 @@ def test_an_estimate_that_was_off_too_often_counts_no_more() -> None:
         (15.0, 14.0, 16.0, 9.0, "perhaps"), (15.0, 14.0, 16.0, None, "beyond"),
     ],
 )  # fmt: skip
-def test_an_estimate_is_beyond_only_with_its_whole_band(value: float, low: float, high: float, band: float | None, said: str) -> None:
+def test_an_estimate_is_beyond_only_with_its_whole_band(
+    value: float, low: float, high: float, band: float | None, said: str
+) -> None:
     found = report(performance=performance("unknown", labelled=0), estimation=estimation(value, low, high, band))
     (row,) = flat.estimated_rows(found)
     assert (row.standing, row.laboratory, row.ratio) == (said, 10.0, value / 10)
@@ -189,11 +211,15 @@ def test_an_estimate_is_beyond_only_with_its_whole_band(value: float, low: float
 
 
 def test_better_when_higher_is_judged_the_other_way_round() -> None:
-    stands = msgspec.structs.replace(standing("unknown"), metric="roc_auc", bound=Bound("roc_auc", worse_than=1.25), laboratory=0.9)
+    stands = msgspec.structs.replace(
+        standing("unknown"), metric="roc_auc", bound=Bound("roc_auc", worse_than=1.25), laboratory=0.9
+    )
     known = msgspec.structs.replace(performance("unknown", labelled=0), task="binary", standings=(stands,))
 
     def said(value: float) -> str | None:
-        told = Estimation("binary", "calibrated probabilities", ROWS, 5000, 0.95, (Estimated("roc_auc", value, value, value, 0.01),))
+        told = Estimation(
+            "binary", "calibrated probabilities", ROWS, 5000, 0.95, (Estimated("roc_auc", value, value, value, 0.01),)
+        )
         (row,) = flat.estimated_rows(report(performance=known, estimation=told))
         return row.standing
 
@@ -206,7 +232,12 @@ def test_rows_for_queries_say_what_the_report_says() -> None:
     rows = {row.column: row for row in flat.drift_rows(found)}
     moved = found.drift[0]["a"].moved
     assert moved is not None
-    assert (rows["a"].verdict, rows["a"].effect, rows["a"].threshold, rows["a"].slice) == ("differs", moved.effect, moved.limit, None)
+    assert (rows["a"].verdict, rows["a"].effect, rows["a"].threshold, rows["a"].slice) == (
+        "differs",
+        moved.effect,
+        moved.limit,
+        None,
+    )
     assert rows["a"].ks_low is not None
     assert rows["a"].ks is not None
     assert rows["a"].ks_low <= rows["a"].ks <= (rows["a"].ks_high or 0)

@@ -53,7 +53,10 @@ def week(number: int, rows: int = ROWS) -> pd.DataFrame:
     })  # fmt: skip
     minutes = 2 * frame["a"] + (frame["carrier"] == "UA") + random.normal(scale=0.5, size=rows).round(4)
     return frame.assign(
-        minutes=minutes, late=minutes > 0.5, number=(minutes > 0.5).astype(int), arrives=np.select([minutes < -1, minutes > 1], ["early", "late"], "in time")
+        minutes=minutes,
+        late=minutes > 0.5,
+        number=(minutes > 0.5).astype(int),
+        arrives=np.select([minutes < -1, minutes > 1], ["early", "late"], "in time"),
     )
 
 

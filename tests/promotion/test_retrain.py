@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import nbformat
@@ -76,15 +75,23 @@ def test_nothing_is_trained_while_data_are_broken_and_what_is_better_waits_for_a
     arrives = in_use(here, minutes, "arrives", minimum={"rows": 500, "blocks": 36})
     arrives.use(*(later(week(number), 2.0) for number in (0, 1)))
     # The second week's carriers are lost on their way.
-    here.log_predictions("arrives/1", arrives.says(week(1)).assign(carrier=None), id="id", time="time", features=FEATURES)
+    here.log_predictions(
+        "arrives/1", arrives.says(week(1)).assign(carrier=None), id="id", time="time", features=FEATURES
+    )
     blocked = ticking.tick(here.store, "arrives", until=begin(2))
-    assert [change.act for one in blocked.monitored for change in one.changes if change.cause == "performance: mae"] == ["opened"]
+    assert [
+        change.act for one in blocked.monitored for change in one.changes if change.cause == "performance: mae"
+    ] == ["opened"]
     (wish,) = blocked.wishes
     assert (wish.state, wish.run_id) == ("blocked", None)
     assert wish.message == "Data are broken: carrier has no value in any row; before 0 % of the rows had none."
     acts = arrives.here.store.read("select act from retrain_acts where request_id = ?::uuid", [wish.request_id]).rows
     ticking.tick(here.store, "arrives", until=begin(2))
-    assert acts == [["blocked"]] == arrives.here.store.read("select act from retrain_acts where request_id = ?::uuid", [wish.request_id]).rows
+    assert (
+        acts
+        == [["blocked"]]
+        == arrives.here.store.read("select act from retrain_acts where request_id = ?::uuid", [wish.request_id]).rows
+    )
 
     # They are found again, and there is a training at once; 35 days are too few for this gate.
     arrives.predict(later(week(1), 2.0))
@@ -173,7 +180,9 @@ def test_nobody_trains_what_nobody_said_how_to_train(here: Workspace, minutes: V
         retrain.ask(here.store, "untold", reason=" ")
 
 
-def test_a_policy_may_want_a_training_from_time_to_time(here: Workspace, minutes: Version, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_policy_may_want_a_training_from_time_to_time(
+    here: Workspace, minutes: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monthly = in_use(here, minutes, "monthly")
     monthly.policy(retrain={"notebook": "notebooks/gone.ipynb", "months": 1, "every": "28d"})
     monthly.use(week(0))
@@ -181,5 +190,8 @@ def test_a_policy_may_want_a_training_from_time_to_time(here: Workspace, minutes
     # February ends more than four weeks after it came into use.
     (wish,) = ticking.tick(here.store, "monthly", until=begin(9)).wishes
     assert (wish.cause, wish.reason, wish.state) == ("schedule", "It is time by the policy.", "refused")
-    assert [str(one) for one in monthly.rows("retrain_requests", "data_from::date, data_until::date")[0]] == ["2026-02-01", "2026-03-01"]
+    assert [str(one) for one in monthly.rows("retrain_requests", "data_from::date, data_until::date")[0]] == [
+        "2026-02-01",
+        "2026-03-01",
+    ]
     assert ticking.tick(here.store, "monthly", until=begin(9)).wishes == ()
