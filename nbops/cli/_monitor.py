@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 import msgspec
@@ -13,9 +13,6 @@ from nbops.cli._base import Here, cli, here, json_option, show, table
 from nbops.errors import UsageError
 from nbops.records import at, short
 from nbops.render import values
-
-if TYPE_CHECKING:
-    from nbops.monitoring.results import WindowReport
 
 
 @cli.group("monitor")
@@ -35,6 +32,7 @@ def run(obj: Here, model: str | None, until: str | None, version: int | None, ag
     from nbops import times
     from nbops.monitoring import running
     from nbops.render.progress import told
+    from nbops.workspace._monitoring import line
 
     store = obj.store()
     when = times.moment(until) if until is not None else datetime.now(UTC)
@@ -47,7 +45,7 @@ def run(obj: Here, model: str | None, until: str | None, version: int | None, ag
             for name in names
         ]
     document = [msgspec.to_builtins(one) for one in found]
-    rows = [_line(report) for one in found for report in one.reports]
+    rows = [line(report) for one in found for report in one.reports]
     columns = ["model", "from", "until", "rows", "labelled", "metric", "value", "laboratory", "standing", "drifted"]
     said = [
         f"Incident {short(change.incident_id)} {change.act}: {change.cause} ({change.severity})"
@@ -110,6 +108,28 @@ def retrain(obj: Here, model: str | None, reason: str | None, until: str | None,
     )
 
 
+@monitor_group.command("investigate")
+@click.argument("incident", metavar="INCIDENT")
+@click.option("--execute/--no-execute", default=True, help="Execute it as a run, or only write it.")
+@click.option("--out", metavar="FILE", help="The notebook; investigations/MODEL-ID-DAY.ipynb by default.")
+@json_option
+@here
+def investigate(obj: Here, incident: str, execute: bool, out: str | None, as_json: bool) -> None:
+    """Write a notebook about INCIDENT and execute it: the window's rows, drift, who loses most, the model and the champion."""
+    from nbops.workspace import investigating
+
+    workspace = obj.workspace()
+    found = workspace.incident(incident)
+    path = investigating.investigate(
+        workspace, found.incident_id, execute=execute, path=Path(out) if out is not None else None
+    )
+    show(
+        {"incident_id": found.incident_id, "notebook": str(path), "executed": execute},
+        as_json=as_json,
+        text=lambda: str(path),
+    )
+
+
 @monitor_group.command("policy")
 @click.argument("model")
 @click.option(
@@ -153,14 +173,3 @@ def policy(obj: Here, model: str, path: str | None, why: str | None, history: bo
     )
     head = f"How {model} is monitored: {by}.{f' {now.why}' if now.why else ''}"
     show(msgspec.to_builtins(now.policy), as_json=as_json, text=lambda: policy_yaml.text(now.policy, head))
-
-
-def _line(report: WindowReport) -> list[object]:
-    found = report.performance
-    stands = found.standings[0] if found is not None and found.standings else None
-    drifted = [one.column for one in report.drift[0].columns if one.verdict == "differs"] if report.drift else []
-    return [
-        f"{report.model}/{report.version}", at(report.start).date().isoformat(), at(report.until).date().isoformat(), report.rows,
-        report.labelled, stands.metric if stands else None, stands.value if stands else None, stands.laboratory if stands else None,
-        stands.where if stands else None, ", ".join(drifted),
-    ]  # fmt: skip

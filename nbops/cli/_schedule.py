@@ -9,6 +9,7 @@ import msgspec
 
 from nbops.cli._base import Here, cli, here, json_option, show, table
 from nbops.records import short
+from nbops.render import values
 
 
 @cli.group("schedule")
@@ -54,7 +55,7 @@ def tick(obj: Here, model: str | None, until: str | None, as_json: bool) -> None
         for one in done.wishes
     ]
     columns = ["request", "model", "is", "challenger", "review", "what"]
-    words = f"Looked at {looked} {'window' if looked == 1 else 'windows'} of {len(done.monitored)} models."
+    words = f"Looked at {values.counted(looked, 'window')} of {values.counted(len(done.monitored), 'model')}."
     show(
         msgspec.to_builtins(done),
         as_json=as_json,

@@ -28,13 +28,11 @@ def blocks(frame: pd.DataFrame, times: pd.Series, *, like: Profile) -> tuple[Len
     import pandas as pd
 
     days = pd.to_datetime(times, utc=True).dt.date
-    found: dict[date, str] = {}
-    length: Length = "day"
-    for length, first in _LENGTHS.items():
-        found = {day: first(day).isoformat() for day in days.dropna().unique()}
-        if len({*found.values()}) <= MOST:
-            break
-    else:
+    made = (
+        (length, {day: first(day).isoformat() for day in days.dropna().unique()}) for length, first in _LENGTHS.items()
+    )
+    length, found = next(((length, found) for length, found in made if len({*found.values()}) <= MOST), ("month", None))
+    if found is None:
         return length, {}
     keys = days.map(found)
     counts = keys.value_counts()

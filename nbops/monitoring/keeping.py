@@ -62,16 +62,34 @@ def keep_baseline(tx: Transaction, request: KeepBaseline) -> None:
 
 @command(KeepWindow)
 def keep_window(tx: Transaction, request: KeepWindow) -> list[Change]:
-    """Keep what was found, judge what it does to incidents, and ask for a retraining where one opened."""
+    """Keep what was found, judge what it does to incidents, and ask for a retraining where one opened; unless more is known already."""
     model, version = request.model, request.version
+    newer = tx.rows(
+        "select 1 from main.monitor_windows where model = ? and version = ? and every = ? and start = make_timestamp(?) and place > ?",
+        model, version, request.every, request.start, request.place,
+    )  # fmt: skip
+    if newer:
+        # Somebody who knew more looked at it meanwhile.
+        return []
+    # Days of a window that is looked at again are others now, or have no rows any more.
+    tx.run(
+        """
+        delete from core.profiles
+        where model = ? and version = ? and kind = 'day' and start >= make_timestamp(?) and until <= make_timestamp(?)
+        """,
+        model, version, request.start, request.until,
+    )  # fmt: skip
     for day in request.days:
         tx.add(
             _PROFILES, model, version, "day", day.start, day.until, day.rows, day.profile, None, tx.time, tx.actor.name, tx.next_seq()
         )  # fmt: skip
     tx.run(
-        "insert into core.monitor_windows values (?, ?, ?, ?, make_timestamp(?), make_timestamp(?), ?, ?, ?, ?, make_timestamp(?), ?, ?)",
+        """
+        insert into core.monitor_windows
+        values (?, ?, ?, ?, make_timestamp(?), make_timestamp(?), ?, ?, ?, ?, ?, make_timestamp(?), ?, ?)
+        """,
         request.window_id, model, version, request.every, request.start, request.until, request.rows, request.labelled, request.baseline,
-        request.report_sha256, tx.time, tx.actor.name, tx.next_seq(),
+        request.report_sha256, request.place, tx.time, tx.actor.name, tx.next_seq(),
     )  # fmt: skip
     put = witness.rows(tx, monitor_windows=tx.seq)
     for drift in request.drift:

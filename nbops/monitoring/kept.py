@@ -94,6 +94,7 @@ class PerformanceRow(Record):
 class KeepWindow(Request, tag="monitoring.window"):
     """What was found in a window, from `start` until before `until` (UTC microseconds), as rows; all of it is a blob.
 
+    `place` is that of the last segment of predictions or labels that was known.
     Its signals are judged in the same transaction; an incident that opens by it asks for a retraining where the policy says so. Answers
     with the `Change`s of incidents.
     """
@@ -108,6 +109,7 @@ class KeepWindow(Request, tag="monitoring.window"):
     labelled: int
     baseline: str
     report_sha256: str
+    place: int
     days: list[DayProfile]
     drift: list[DriftRow]
     performance: list[PerformanceRow]

@@ -86,7 +86,7 @@ def monitor(
         report, days = looks[place].look(window)
         if report is not None:
             reports.append(report)
-            changes += _keep(store, report, days)
+            changes += _keep(store, report, days, looks[place].place)
     for look in looks:
         look.end(when)
     return Monitored(model, tuple(reports), tuple(changes))
@@ -102,16 +102,31 @@ def report(store: Store, sha256: str) -> WindowReport:
     return msgspec.msgpack.decode(store.get_blob(sha256), type=WindowReport)
 
 
+def profiles(store: Store, version: ModelVersion, found: WindowReport) -> tuple[Profile, Profile]:
+    """What a report held beside each other: the profile of its baseline, and that of its window. Raises NotFound."""
+    policy = incidents.policies(store, version.model)[0].policy
+    look, window = _Look(store, policy, version), Window.between(found.start, found.until)
+    base, now = baseline.stored(store, version.model, version.version), look.kept_days(window)
+    if base is None or now is None:
+        raise NotFound(
+            f"The profiles of {version.model}/{version.version} are gone.",
+            hint="`nbops monitor run --again` makes them anew.",
+        )
+    other = look.other(window) if found.baseline == policy.baseline else None
+    then = base.profile if other is None else look.kept(other, base, [*now.columns], window)
+    return _only(then or base.profile, [*now.columns]), now
+
+
 def _versions(store: Store, model: str, version: int | None) -> list[int]:
     sql = "select distinct version from prediction_segments where model = ? and (? is null or version = ?) order by 1"
     return [row[0] for row in store.read(sql, [model, version, version]).rows]
 
 
-def _keep(store: Store, found: WindowReport, days: list[DayProfile]) -> list[Change]:
+def _keep(store: Store, found: WindowReport, days: list[DayProfile], place: int) -> list[Change]:
     kept = store.put_blob(msgspec.msgpack.encode(found))
     request = KeepWindow(
         window_id=new_id(), model=found.model, version=found.version, every=found.every, start=found.start, until=found.until,
-        rows=found.rows, labelled=found.labelled, baseline=found.baseline, report_sha256=kept.sha256, days=days,
+        rows=found.rows, labelled=found.labelled, baseline=found.baseline, report_sha256=kept.sha256, place=place, days=days,
         drift=flat.drift_rows(found), performance=flat.performance_rows(found), checks=list(found.checks), signals=list(found.signals),
     )  # fmt: skip
     return msgspec.convert(store.write(request)[0], list[Change])
@@ -127,31 +142,34 @@ class _Look:
         self.held = baseline.evaluation(store, version)
         self.card = evaluations.card_of(store, version.model)
         self.when = datetime.now(UTC)
-        self._place = 0
+        self.place = 0
         self._done = 0
 
     def due(self, when: datetime, *, again: bool) -> list[Window]:
-        """The complete windows that hold predictions and were not looked at yet, or whose rows or labels changed since; and what leans
-        on them.
-        """
+        """The complete windows with predictions that were not looked at yet, or whose rows or labels changed; and what leans on them."""
         self.when = when
         key = [self.model, self.number]
         first, last = self.store.read(
             "select epoch_us(min(first)), epoch_us(max(last)) from prediction_segments where model = ? and version = ?",
             key,
         ).rows[0]
-        known = {row[0] for row in self.store.read(
-            "select epoch_us(start) from monitor_windows where model = ? and version = ? and every = ?", [*key, self.policy.window]
-        ).rows}  # fmt: skip
+        known = dict(self.store.read(
+            "select epoch_us(start), place from monitor_windows where model = ? and version = ? and every = ?",
+            [*key, self.policy.window],
+        ).rows)  # fmt: skip
         since = self.store.read(
             "select coalesce(max(place), 0) from monitor_runs where model = ? and version = ?", key
         ).rows[0][0]
         changed = joining.changed(self.store, self.model, self.number, since)
-        self._place = changed.seq
+        self.place = changed.seq
         there = [one for one in windows.complete(at(first), when, self.policy.window, self.zone) if one.span[0] <= last]
-        fresh = {
-            one for one in there if again or one.span[0] not in known or any(_within(day, one) for day in changed.days)
-        }
+        # Who looked at it last may have been stopped before the end: what is newer than its place counts.
+        behind = [one for one in there if known.get(one.span[0], -1) < self.place]
+        fresh = (
+            {one for one in behind if one.span[0] not in known or any(_within(day, one) for day in changed.days)}
+            if not again
+            else {*there}
+        )
         return [one for one in there if one in fresh or (fresh and self._leans(one, fresh))]
 
     def _leans(self, window: Window, fresh: Collection[Window]) -> bool:
@@ -174,13 +192,17 @@ class _Look:
         """The profile of a window that has ended: the sum of its days, or of its rows where it is not looked at `before` this one."""
         if window.until > self.when:
             return None
-        if window < before:
-            # Days do not add up when a column changed its kind within the window.
-            with contextlib.suppress(UsageError):
-                return _stored_window(self.store, self.model, self.number, window)
+        if window < before and (found := self.kept_days(window)) is not None:
+            return found
         rows = joining.joined(self.store, self.model, self.number, window.start, window.until)
         there = [name for name in columns if name in rows.column_names]
         return profiling.profile(rows.select(there), like=base.profile) if len(rows) else None
+
+    def kept_days(self, window: Window) -> Profile | None:
+        """The sum of a window's days; None where none was kept, or where a column changed its kind within the window."""
+        with contextlib.suppress(UsageError):
+            return _stored_window(self.store, self.model, self.number, window)
+        return None
 
     def end(self, when: datetime) -> None:
         """Remember that everything that was logged is looked at."""
@@ -188,7 +210,7 @@ class _Look:
             EndMonitoring(
                 model=self.model,
                 version=self.number,
-                place=self._place,
+                place=self.place,
                 until=int(when.timestamp() * 1e6),
                 windows=self._done,
             )

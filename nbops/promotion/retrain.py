@@ -6,7 +6,9 @@ what comes out best is a review that waits for a person.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import fcntl
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -105,15 +107,31 @@ def tick(
     What another process is at is left to it. Failures are kept with the wish, and tell no one here.
     """
     touched = []
-    for wish in wishes(store, model):
-        progress(f"{wish.model}: {wish.state}")
-        try:
-            _Wish(store, wish, until or datetime.now(UTC), progress).go_on()
-        except Conflict:
-            # Somebody else took the next step meanwhile.
-            continue
-        touched.append(_again(store, wish.request_id))
+    for found in wishes(store, model):
+        with _alone(store, found.request_id) as alone:
+            wish = _again(store, found.request_id)
+            if not alone or wish.state not in _GOES_ON:
+                continue
+            progress(f"{wish.model}: {wish.state}")
+            # Somebody may withdraw it meanwhile.
+            with contextlib.suppress(Conflict):
+                _Wish(store, wish, until or datetime.now(UTC), progress).go_on()
+            touched.append(_again(store, wish.request_id))
     return touched
+
+
+@contextlib.contextmanager
+def _alone(store: Store, request_id: str) -> Iterator[bool]:
+    """Whether no other process is at a wish; the lock is gone when its process is, however that ended."""
+    path = store.places.run / f"retrain-{request_id}.lock"
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+        path.unlink(missing_ok=True)
 
 
 def _again(store: Store, request_id: str) -> Wish:
@@ -168,13 +186,14 @@ class _Wish:
             return "The policy names no notebook to train with."
         if not (self.store.settings.project / self.retrain.notebook).is_file():
             return f"There is no notebook {self.retrain.notebook} in the project."
-        # By the data's own time: what is caught up with on one evening is as far apart as it would have been.
+        # By the data's own time: what is caught up with on one evening is as far apart as it would have been. What failed gave no version.
         mine = at(self.wish.data_until)
         earlier = [
             at(one.data_until)
             for one in wishes(self.store, self.wish.model, everything=True)
             if one.request_id != self.wish.request_id
             and one.run_id is not None
+            and one.state != "failed"
             and one.data_until <= self.wish.data_until
         ]
         if earlier and mine - max(earlier) < timedelta(seconds=self.retrain.cooldown):

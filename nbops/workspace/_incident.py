@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbops import times
@@ -67,6 +69,18 @@ class Incident(View):
 
         incidents.act(self._store, self.incident_id, "close", _reason(reason))
         reviews.tell(self._store)
+
+    def investigate(self, *, execute: bool = True, path: str | os.PathLike[str] | None = None) -> Path:
+        """Write a notebook about it, below the project's `investigations` or to `path`, and execute it as a run; gives its path.
+
+        It has the rows of its last window, drift, who loses most, the model and the champion. Raises Conflict for a file that exists,
+        NotFound when nobody looked at its windows, and ExecutionError when it fails.
+        """
+        from nbops.workspace import investigating
+        from nbops.workspace._workspace import Workspace
+
+        where = Path(path) if path is not None else None
+        return investigating.investigate(Workspace(self._store.settings), self.incident_id, execute=execute, path=where)
 
     def to_text(self) -> str:
         """What is wrong, since when, and what was done."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nbops.reports.document import Document
     from nbops.store.client import Store
     from nbops.workspace._evaluation import Evaluation
+    from nbops.workspace._monitoring import Health, Looked, WindowView
     from nbops.workspace._review import Review
 
 CHAMPION = "champion"
@@ -166,6 +167,36 @@ class Model:
         before = self.monitor_policy
         incidents.set_policy(self._store, self.name, made, why)
         return policy_yaml.changes(before, made)
+
+    @property
+    def health(self) -> Health:
+        """How it is in use: a word and a sentence, from the windows that were looked at and its open incidents. Shows itself."""
+        from nbops.monitoring import status
+        from nbops.workspace._monitoring import Health
+
+        return Health(status.health(self._store, self.name))
+
+    def monitor(self, until: datetime | str | None = None, *, again: bool = False) -> Looked:
+        """Look at each window of its predictions that is complete by `until` (now) and new, or whose labels changed; with `again` at all.
+
+        Gives what was found, which shows itself as a table. Raises NotFound without predictions.
+        """
+        from nbops import times
+        from nbops.monitoring import running
+        from nbops.workspace._monitoring import Looked
+
+        when = None if until is None else times.moment(until)
+        return Looked(running.monitor(self._store, self.name, until=when, again=again))
+
+    def retrain(self, *, reason: str) -> str:
+        """Ask for a new version, trained as its policy says on the last full months; gives the id of the request.
+
+        `nbops schedule tick` trains it, holds it against the champion and proposes it where it is better. Raises UsageError without a
+        reason or a notebook in the policy.
+        """
+        from nbops.promotion import retrain
+
+        return retrain.ask(self._store, self.name, reason=reason)
 
     @property
     def frozen(self) -> str | None:
@@ -401,6 +432,33 @@ class Version:
         from nbops.workspace import _predictions
 
         return _predictions.frame(self._store, self.record, start, until, columns)
+
+    @property
+    def windows(self) -> pd.DataFrame:
+        """How good it was in each window that was looked at, beside the laboratory and what was estimated without labels; oldest first."""
+        from nbops.workspace import _monitoring
+
+        return aware(_monitoring.windows(self._store, self.record))
+
+    def window(self, when: datetime | str) -> WindowView:
+        """The window that holds a moment, with its rows, what was found in them, drift and the slices that lose most. Shows itself.
+
+        A time without a zone is local. Raises NotFound when it was not looked at.
+        """
+        from nbops.workspace import _monitoring
+
+        return _monitoring.window(self._store, self.record, when)
+
+    @property
+    def laboratory(self) -> pd.DataFrame:
+        """The rows that it was evaluated on, as `predictions` gives those in use. Raises NotFound when it never was."""
+        from nbops.monitoring import baseline
+        from nbops.registry import evaluations
+
+        held = baseline.evaluation(self._store, self.record) or evaluations.latest(
+            self._store, self.run_id, self.sha256
+        )
+        return baseline.laboratory(self._store, self.record, held)
 
     def lineage(self) -> Graph:
         """What it was made from and what became of it: data, runs, versions, aliases. Shows itself as a picture."""

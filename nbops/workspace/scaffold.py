@@ -61,9 +61,19 @@ def create(
 
 def notebook(table: Table, *, data: str, path: str) -> NotebookNode:
     """The notebook for a table, without outputs. `data` is the table's path as the notebook says it, `path` its own."""
+    return assembled(_template("train.md.j2").render(_words(table, data, path)))
+
+
+def written(template: str, **words: object) -> NotebookNode:
+    """The notebook that a template says with these words."""
+    return assembled(_template(template).render(**words))
+
+
+def assembled(page: str) -> NotebookNode:
+    """A page as a notebook without outputs: prose is Markdown, a python fence with a name is a code cell with that id."""
     from nbformat import v4
 
-    prose, *rest = _FENCE.split(_template("train.md.j2").render(_words(table, data, path)))
+    prose, *rest = _FENCE.split(page)
     cells = []
     for name, code, following in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
         if prose.strip():
@@ -71,7 +81,8 @@ def notebook(table: Table, *, data: str, path: str) -> NotebookNode:
         tags = {"tags": [name]} if name == "parameters" else {}
         cells.append(v4.new_code_cell(code.strip(), id=name, metadata=tags))
         prose = following
-    cells.append(v4.new_markdown_cell(prose.strip(), id="next"))
+    if prose.strip():
+        cells.append(v4.new_markdown_cell(prose.strip(), id="next"))
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     return cast("NotebookNode", v4.new_notebook(cells=cells, metadata=metadata))
@@ -148,7 +159,9 @@ def _template(name: str) -> Template:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.filters.update(code=_code, arguments=_arguments, span=_span, spans=_spans, shell=shlex.quote)
+    environment.filters.update(
+        code=_code, arguments=_arguments, span=_span, spans=_spans, shell=shlex.quote, plain=_plain
+    )
     return environment.get_template(name)
 
 
@@ -179,6 +192,11 @@ def _span(text: str) -> str:
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
     space = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{space}{line}{space}{fence}"
+
+
+def _plain(text: str) -> str:
+    """A sentence as Markdown shows it: nothing in it is markup."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~-])", r"\\\1", " ".join(text.split()))
 
 
 def _spans(texts: Iterable[str], most: int) -> str:

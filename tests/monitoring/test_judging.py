@@ -14,8 +14,8 @@ from nbops.monitoring import flat, judging
 from nbops.monitoring.backtest import Pair as Outcome
 from nbops.monitoring.backtest import backtest
 from nbops.monitoring.coverage import Coverage
-from nbops.monitoring.drift import compare_each
 from nbops.monitoring.drift import Pair as Beside
+from nbops.monitoring.drift import compare_each
 from nbops.monitoring.estimation import Estimated, Estimation
 from nbops.monitoring.kept import Check
 from nbops.monitoring.performance import Bound, Performance, Standing, Where

@@ -14,7 +14,8 @@ create table core.profiles (
     seq bigint not null
 );
 
--- What was found when a window was looked at; looked at again, because rows or labels came, what was found last counts.
+-- What was found when a window was looked at; looked at again, because rows or labels came, what was found last counts. `place` is that of
+-- the last segment of predictions or labels that was known then.
 create table core.monitor_windows (
     window_id uuid primary key,
     model varchar not null,
@@ -26,6 +27,7 @@ create table core.monitor_windows (
     labelled bigint not null,
     baseline varchar not null,
     report_sha256 varchar not null,
+    place bigint not null,
     time timestamp not null,
     actor varchar not null,
     seq bigint not null
@@ -102,7 +104,7 @@ select
 from told;
 
 create view main.monitor_windows as
-select window_id, model, version, every, start, until, rows, labelled, baseline, report_sha256, time, actor
+select window_id, model, version, every, start, until, rows, labelled, baseline, report_sha256, place, time, actor
 from core.monitor_windows
 qualify row_number() over (partition by model, version, every, start order by seq desc) = 1;
 
