@@ -118,10 +118,9 @@ def investigate(obj: Here, incident: str, execute: bool, out: str | None, as_jso
     """Write a notebook about INCIDENT and execute it: the window's rows, drift, who loses most, the model and the champion."""
     from nbops.workspace import investigating
 
-    workspace = obj.workspace()
-    found = workspace.incident(incident)
+    found = obj.workspace().incident(incident)
     path = investigating.investigate(
-        workspace, found.incident_id, execute=execute, path=Path(out) if out is not None else None
+        obj.store(), found.incident_id, execute=execute, path=Path(out) if out is not None else None
     )
     show(
         {"incident_id": found.incident_id, "notebook": str(path), "executed": execute},

@@ -31,7 +31,9 @@ def blocks(frame: pd.DataFrame, times: pd.Series, *, like: Profile) -> tuple[Len
     made = (
         (length, {day: first(day).isoformat() for day in days.dropna().unique()}) for length, first in _LENGTHS.items()
     )
-    length, found = next(((length, found) for length, found in made if len({*found.values()}) <= MOST), ("month", None))
+    length, found = next(
+        ((length, found) for length, found in made if len({*found.values()}) <= MOST), (_LONGEST, None)
+    )
     if found is None:
         return length, {}
     keys = days.map(found)
@@ -51,6 +53,7 @@ def blocks(frame: pd.DataFrame, times: pd.Series, *, like: Profile) -> tuple[Len
     }
 
 
+_LONGEST: Length = "month"
 _LENGTHS: dict[Length, Callable[[date], date]] = {
     "day": lambda day: day,
     "week": lambda day: day - timedelta(days=day.weekday()),

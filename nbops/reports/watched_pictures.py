@@ -187,7 +187,7 @@ def _times(known: Known, starts: Sequence[int]) -> list[change.Time]:
 
 def matters(severity: str) -> bool:
     """Whether somebody has to do something."""
-    return SEVERITIES.index(severity) >= SEVERITIES.index("warn")  # type: ignore[arg-type]  # every severity is one
+    return SEVERITIES.index(severity) >= SEVERITIES.index("warn")
 
 
 def _marks(known: Known, starts: Sequence[int]) -> list[change.Mark]:

@@ -77,10 +77,9 @@ class Incident(View):
         NotFound when nobody looked at its windows, and ExecutionError when it fails.
         """
         from nbops.workspace import investigating
-        from nbops.workspace._workspace import Workspace
 
         where = Path(path) if path is not None else None
-        return investigating.investigate(Workspace(self._store.settings), self.incident_id, execute=execute, path=where)
+        return investigating.investigate(self._store, self.incident_id, execute=execute, path=where)
 
     def to_text(self) -> str:
         """What is wrong, since when, and what was done."""

@@ -115,8 +115,8 @@ def run(place: Path, tell: Callable[[Step], None], *, whole: bool = False) -> De
         folder=place, notebook=notebook, data=data, snapshot=snapshot.reference, quarantine=quarantine, runs=(made[0], made[1]),
         versions=(_label(first), _label(second)), best=_label(best), comparison=found.to_text(), predictions=predictions, scored=scored,
         error=error, promotion=promotion, months=months, page=_page(workspace, best, place / "out" / "report.html", tell),
-        card=_card(workspace, place / "out" / "card.html", tell), monitoring=_monitoring(workspace, place / "out" / "monitoring.html", tell),
-        repeated=first.version > 1,
+        card=_card(workspace, place / "out" / "card.html", tell), repeated=first.version > 1,
+        monitoring=_monitoring(workspace, place / "out" / "monitoring.html", tell),
     )  # fmt: skip
 
 

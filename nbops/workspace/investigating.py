@@ -10,17 +10,17 @@ from nbops.monitoring import incidents
 from nbops.monitoring.incidents import Case
 from nbops.records import at, short
 from nbops.workspace import _monitoring, scaffold
-from nbops.workspace._model import CHAMPION, Version
+from nbops.workspace._model import CHAMPION, Model, Version
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-    from nbops.workspace._workspace import Workspace
+    from nbops.store.client import Store
 
 FOLDER = "investigations"
 
 
-def investigate(workspace: Workspace, incident_id: str, *, execute: bool = True, path: Path | None = None) -> Path:
+def investigate(store: Store, incident_id: str, *, execute: bool = True, path: Path | None = None) -> Path:
     """Write the notebook of an incident to `path`, else below the project's `investigations`, and execute it there.
 
     It opens on the last window that was wrong. Raises UsageError for an incident of no model, Conflict for a file that exists, NotFound
@@ -28,28 +28,28 @@ def investigate(workspace: Workspace, incident_id: str, *, execute: bool = True,
     """
     import nbformat
 
-    case = incidents.get(workspace.store, incident_id)
+    case = incidents.get(store, incident_id)
     if not case.subject.startswith("model:"):
         raise UsageError(
             f"Incident {short(incident_id)} is of {case.subject}.",
             hint="What can be investigated are incidents of models.",
         )
     day = f"{at(case.last_window):%Y-%m-%d}"
-    path = path or workspace.project / FOLDER / f"{case.name}-{short(incident_id)}-{day}.ipynb"
+    path = path or store.settings.project / FOLDER / f"{case.name}-{short(incident_id)}-{day}.ipynb"
     if path.exists():
         raise Conflict(f"{path} exists already.", hint="Open it, or name another file with --out.")
-    node = _notebook(workspace, case)
+    node = _notebook(store, case)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{nbformat.writes(node)}\n", encoding="utf-8")
     if execute:
-        _execute(workspace, path)
+        _execute(store, path)
     return path
 
 
-def _notebook(workspace: Workspace, case: Case) -> NotebookNode:
-    model = workspace.model(case.name)
+def _notebook(store: Store, case: Case) -> NotebookNode:
+    model = Model(store, case.name)
     version = model.version(case.version)
-    window = _monitoring.window(workspace.store, version.record, at(case.last_window))
+    window = _monitoring.window(store, version.record, at(case.last_window))
     holder = model.aliases.get(CHAMPION)
     return scaffold.written(
         "investigate.md.j2", incident=short(case.incident_id), model=case.name, version=version.version, cause=case.cause,
@@ -72,10 +72,10 @@ def _is_complete(version: Version, columns: list[str]) -> bool:
     return signature is not None and signature.named and {column.name for column in signature.columns} <= {*columns}
 
 
-def _execute(workspace: Workspace, path: Path) -> None:
+def _execute(store: Store, path: Path) -> None:
     from nbops.execution import notebook
 
-    outcome = notebook.execute(workspace.store, path, path, cwd=workspace.project)
+    outcome = notebook.execute(store, path, path, cwd=store.settings.project)
     if outcome.code:
         raise ExecutionError(
             f"Run {short(outcome.run_id)} of the investigation {outcome.status}: {outcome.cause}",

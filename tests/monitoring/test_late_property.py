@@ -1,4 +1,4 @@
-"""Labels that come late, twice, out of order, corrected or are taken back: after each step every window is what it would be from scratch."""
+"""Labels that come late, twice, out of order, corrected or taken back: after each step every window is as if made from scratch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import itertools
 from datetime import timedelta
 
 import msgspec
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -15,6 +14,10 @@ from nbops.monitoring import running
 from nbops.workspace._model import Version
 from nbops.workspace._workspace import Workspace
 from tests.monitoring.watched import FIRST, Watched, register, week
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DAYS, PER_DAY = 4, 30
 POLICY = {
@@ -25,7 +28,10 @@ POLICY = {
     "baseline": "previous",
 }
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["predict", "tell", "tell some", "correct", "take back", "tell what was seen early"]), st.integers(0, DAYS - 1)),
+    st.tuples(
+        st.sampled_from(["predict", "tell", "tell some", "correct", "take back", "tell what was seen early"]),
+        st.integers(0, DAYS - 1),
+    ),
     min_size=2, max_size=4,
 )  # fmt: skip
 _numbers = itertools.count()
