@@ -86,7 +86,7 @@ def test_an_estimate_is_the_expected_metric_of_calibrated_probabilities() -> Non
 def holds(samples: int, shift: float) -> dict[str, tuple[float, float]]:
     """How often the interval holds what is true of all such rows, and the band what came out."""
     rng = np.random.default_rng(5)
-    truth = measure(read(windows.two_classes(np.random.default_rng(6), 3000, 50, shift=shift), TWO), NAMES)
+    truth = measure(read(windows.two_classes(np.random.default_rng(6), 1000, 50, shift=shift), TWO), NAMES)
     held = {name: [0, 0] for name in NAMES}
     for seed in range(samples):
         laboratory, window = windows.two_classes(rng, 14), windows.two_classes(rng, shift=shift)
@@ -111,10 +111,11 @@ def test_under_covariate_shift_the_truth_lies_in_the_interval_about_as_often_as_
 
 @pytest.mark.long
 @pytest.mark.parametrize("shift", [0.0, 0.7])
-def test_of_many_samples_the_interval_holds_the_truth_in_92_to_98_percent(shift: float) -> None:
-    found = holds(400, shift)
-    assert all(0.915 <= interval <= 0.985 for interval, _ in found.values()), found
-    assert all(band >= 0.9 for _, band in found.values()), found
+def test_of_many_samples_the_interval_holds_the_truth_as_often_as_it_says(shift: float) -> None:
+    found = holds(200, shift)
+    # 200 samples know a share of 0.95 to 0.015.
+    assert all(0.9 <= interval <= 0.99 for interval, _ in found.values()), found
+    assert all(band >= 0.88 for _, band in found.values()), found
 
 
 def history(question: Question, windows_: list[Any], laboratory: Any, name: str, features: list[str]) -> list[Pair]:
