@@ -110,7 +110,7 @@ def test_a_model_that_decays_is_in_trouble_after_two_windows_and_heals_after_thr
         "retrain_requests", "cause, state, version, data_from::date::varchar, data_until::date::varchar"
     )
     assert wish == ("incident", "requested", 1, "2025-11-01", "2026-01-01")
-    assert [one.model for one in status.overall(here.store)][0] == "worse"
+    assert next(one.model for one in status.overall(here.store)) == "worse"
     worse.use(*map(week, (3, 4, 5)))
     assert "healed" in {change.act for change in worse.look(6).changes}
     assert status.health(here.store, "worse").word == "healthy"
@@ -178,7 +178,7 @@ def test_any_window_can_be_the_baseline(here: Workspace, minutes: Version, told:
     beside.use(week(0), moved, week(2))
     found = beside.look(3).reports
     differs = [
-        [one.verdict == "differs" for one in report.drift[0].columns if one.column == "a"][0] for report in found
+        next(one.verdict == "differs" for one in report.drift[0].columns if one.column == "a") for report in found
     ]
     if told == "previous":
         assert [one.baseline for one in found] == ["reference", told, told]

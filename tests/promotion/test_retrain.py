@@ -50,7 +50,8 @@ def minutes(quick: None, here: Workspace) -> Version:
         v4.new_code_cell(TRAIN),
     ]
     nbformat.write(v4.new_notebook(cells=cells), folder / "train.ipynb")
-    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell("start = until = ''", metadata={"tags": ["parameters"]}), v4.new_code_cell("1 / 0")]), folder / "fails.ipynb")  # fmt: skip
+    failing = [v4.new_code_cell("start = until = ''", metadata={"tags": ["parameters"]}), v4.new_code_cell("1 / 0")]
+    nbformat.write(v4.new_notebook(cells=failing), folder / "fails.ipynb")
     pd.concat([later(week(number), 2.0) for number in range(-5, 0)]).to_parquet(here.project / "rows.parquet")
     return register(here, "minutes")
 
