@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -34,27 +34,32 @@ def blocks(frame: pd.DataFrame, times: pd.Series, *, like: Profile) -> tuple[Len
     `variation` takes, and far less work than whole profiles. Of more than 200 months there are no blocks. Raises ValueError and
     TypeError for what are no times.
     """
-    import numpy as np
     import pandas as pd
 
     days = pd.to_datetime(times, utc=True).dt.date
     known = days.notna().to_numpy()
     every = sorted(days[known].unique())
-    made = ((length, {day: first(day) for day in every}) for length, first in _LENGTHS.items())
-    length, first_of = next(
-        ((length, found) for length, found in made if len({*found.values()}) <= MOST), ("month", None)
-    )
-    if first_of is None:
-        return length, {}
-    names = sorted({*first_of.values()})
-    codes = days[known].map({day: names.index(first) for day, first in first_of.items()}).to_numpy(dtype=np.int64)
+    for length, block_of in _LENGTHS.items():
+        first_of = {day: block_of(day) for day in every}
+        names = sorted({*first_of.values()})
+        if len(names) <= MOST:
+            return length, _profiles(frame[known], days[known].map(first_of), names, like)
+    return "month", {}
+
+
+def _profiles(frame: pd.DataFrame, firsts: pd.Series, names: Sequence[date], like: Profile) -> dict[date, Profile]:
+    """Those of blocks of these `names`; `firsts` (n,) names that of each row."""
+    import numpy as np
+
+    places = {name: place for place, name in enumerate(names)}
+    codes = firsts.map(places).to_numpy(dtype=np.int64)
     rows = np.bincount(codes, minlength=len(names))
     parts: list[dict[str, ColumnProfile]] = [{} for _ in names]
     for name, told in like.columns.items():
-        counted = _counted(frame[name][known], told, codes, len(names))
+        counted = _counted(frame[name], told, codes, len(names))
         for part, size, counts in zip(parts, rows.tolist(), counted if counted is not None else (), strict=False):
             part[name] = _column(told, size, counts)
-    return length, {name: Profile(size, part) for name, size, part in zip(names, rows.tolist(), parts, strict=True)}
+    return {name: Profile(size, part) for name, size, part in zip(names, rows.tolist(), parts, strict=True)}
 
 
 def _counted(column: pd.Series, like: ColumnProfile, codes: Counts, blocks: int) -> Counts | None:

@@ -78,7 +78,7 @@ def test_a_difference_is_told_by_the_formula() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "every", "length"), [(MOST, 1, "day"), (MOST + 1, 1, "week"), (MOST, 8, "week"), (MOST, 20, "month")]
+    ("days", "every", "length"), [(MOST, 1, "day"), (MOST, 9, "day"), (MOST + 1, 1, "week"), (MOST + 1, 8, "month")]
 )
 def test_many_days_become_weeks_and_many_weeks_months(days: int, every: int, length: str) -> None:
     times = pd.Series([FIRST + timedelta(days=every * day) for day in range(days)])
