@@ -34,18 +34,18 @@ def variation(parts: Mapping[date, Profile], length: Length = "day") -> Variatio
     the population stability index over at most ten groups, less its expectation where nothing changed. The first and the last week and
     month may be parts. Of less than a hundred blocks the quantile is the largest.
     """
-    found: Variation = {}
-    whole = None
-    for longer, first_of in [*_BLOCKS.items()][[*_BLOCKS].index(length) :]:
-        # Weeks are no parts of months: both are made of what there is.
-        grouped = groupby(sorted(parts), key=first_of)
-        blocks = [reduce(Profile.merged, (parts[day] for day in some)) for _, some in grouped]
-        if len(blocks) < _LEAST:
-            continue
-        if whole is None:
-            whole = reduce(Profile.merged, blocks)
-        found[longer] = _of_blocks(whole, blocks)
-    return found
+    lengths = [*_BLOCKS][[*_BLOCKS].index(length) :]
+    # Weeks are no parts of months: both are made of what there is.
+    blocks = {
+        longer: [
+            reduce(Profile.merged, map(parts.__getitem__, some)) for _, some in groupby(sorted(parts), _BLOCKS[longer])
+        ]
+        for longer in lengths
+    }
+    if not parts:
+        return {}
+    whole = reduce(Profile.merged, blocks[lengths[-1]])
+    return {longer: _of_blocks(whole, some) for longer, some in blocks.items() if len(some) >= _LEAST}
 
 
 def _of_blocks(whole: Profile, blocks: Sequence[Profile]) -> dict[str, float]:

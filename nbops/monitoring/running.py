@@ -153,10 +153,11 @@ class _Look:
             "select epoch_us(min(first)), epoch_us(max(last)) from prediction_segments where model = ? and version = ?",
             key,
         ).rows[0]
-        known = dict(self.store.read(
+        looked = self.store.read(
             "select epoch_us(start), place from monitor_windows where model = ? and version = ? and every = ?",
             [*key, self.policy.window],
-        ).rows)  # fmt: skip
+        ).rows
+        known: dict[int, int] = {row[0]: row[1] for row in looked}
         since = self.store.read(
             "select coalesce(max(place), 0) from monitor_runs where model = ? and version = ?", key
         ).rows[0][0]

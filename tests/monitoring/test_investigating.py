@@ -11,8 +11,7 @@ import pytest
 import nbops
 from nbops.errors import Conflict, NotFound, UsageError
 from nbops.monitoring import incidents
-from nbops.registry.card import Card, Policy
-from nbops.registry.requests import DescribeModel, MoveAlias, RegisterVersion
+from nbops.registry.requests import RegisterVersion
 from nbops.workspace import scaffold
 from nbops.workspace._workspace import Workspace
 from tests.monitoring.ward import weeks
@@ -25,17 +24,9 @@ def worse(quick: None, here: Workspace) -> Watched:
     """A model two weeks of which were bad; another version of it is the champion."""
     version = register(here, "minutes")
     made = Watched(here, version, "worse")
-    here.store.write(DescribeModel(model="worse", card=Card(policy=Policy(protected=()), unit="min")))
-    again = here.store.read(
-        "select run_id::varchar, artifact, manifest from model_versions where model = 'worse'"
-    ).rows[0]
-    here.store.write(
-        RegisterVersion(model="worse", run_id=again[0], artifact=again[1], sha256="0" * 64, manifest=again[2])
-    )
-    here.store.write(
-        RegisterVersion(model="worse", run_id=again[0], artifact="copy", sha256=version.sha256, manifest=again[2])
-    )
-    here.store.write(MoveAlias(model="worse", alias="champion", version=3))
+    (again,) = here.store.read("select run_id::varchar, manifest from model_versions where model = 'worse'").rows
+    copy = RegisterVersion(model="worse", run_id=again[0], artifact="copy", sha256=version.sha256, manifest=again[1])
+    made.reign(int(here.store.write(copy)[0]))
     made.use(week(0), later(week(1), 1.0), later(week(2), 1.0))
     made.look(3)
     return made

@@ -1,9 +1,10 @@
-"""Labels that come late, twice, out of order, corrected or taken back: after each step every window is as if made from scratch."""
+"""Labels come late, twice, out of order, are corrected and taken back: after each step a window is what it would be from scratch."""
 
 from __future__ import annotations
 
 import itertools
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -14,7 +15,6 @@ from nbops.monitoring import running
 from nbops.workspace._model import Version
 from nbops.workspace._workspace import Workspace
 from tests.monitoring.watched import FIRST, Watched, register, week
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,13 +27,8 @@ POLICY = {
     "estimate": False,
     "baseline": "previous",
 }
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["predict", "tell", "tell some", "correct", "take back", "tell what was seen early"]),
-        st.integers(0, DAYS - 1),
-    ),
-    min_size=2, max_size=4,
-)  # fmt: skip
+WHAT = ["predict", "tell", "tell some", "correct", "take back", "tell what was seen early"]
+STEPS = st.lists(st.tuples(st.sampled_from(WHAT), st.integers(0, DAYS - 1)), min_size=2, max_size=4)
 _numbers = itertools.count()
 
 

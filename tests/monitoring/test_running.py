@@ -110,7 +110,7 @@ def test_a_model_that_decays_is_in_trouble_after_two_windows_and_heals_after_thr
         "retrain_requests", "cause, state, version, data_from::date::varchar, data_until::date::varchar"
     )
     assert wish == ("incident", "requested", 1, "2025-11-01", "2026-01-01")
-    assert status.overall(here.store)[0].model == "worse"
+    assert next(one.model for one in status.overall(here.store)) == "worse"
     worse.use(*map(week, (3, 4, 5)))
     assert "healed" in {change.act for change in worse.look(6).changes}
     assert status.health(here.store, "worse").word == "healthy"

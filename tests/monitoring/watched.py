@@ -16,8 +16,11 @@ from sklearn.preprocessing import OneHotEncoder
 from nbops.evaluation.decision import Costs, DecisionRule
 from nbops.monitoring import running
 from nbops.monitoring.running import Monitored
+from nbops.promotion.requests import Act, Judgement, Propose
+from nbops.records import new_id
 from nbops.registry import baselines
-from nbops.registry.requests import RegisterVersion
+from nbops.registry.card import Card, Policy
+from nbops.registry.requests import DescribeModel, RegisterVersion
 from nbops.workspace._model import Version
 from nbops.workspace._workspace import Workspace
 
@@ -101,6 +104,23 @@ class Watched:
     def policy(self, **policy: Any) -> None:
         """Watch it by another policy from now on."""
         self.here.model(self.name).set_monitor_policy({**READY, **policy})
+
+    def reign(self, version: int = 1, **gate: Any) -> None:
+        """Let a version be the champion: proposed and approved by its author, whom the model's card allows to."""
+        card = Card(policy=Policy(author_may_approve=True), gate=gate, unit="min" if self.target == "minutes" else "")
+        review, judged = new_id(), Judgement(holder=None, passed=True, verdict="{}")
+        self.here.store.write(
+            DescribeModel(model=self.name, card=card),
+            Propose(
+                review_id=review,
+                model=self.name,
+                version=version,
+                alias="champion",
+                reason="the first",
+                judgement=judged,
+            ),
+            Act(review_id=review, act="approve", reason="the first", judgement=judged),
+        )
 
     def says(self, rows: pd.DataFrame) -> pd.DataFrame:
         """What it says of rows, as columns of their own."""

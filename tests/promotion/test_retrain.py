@@ -15,8 +15,6 @@ from nbops.monitoring.kept import ActOnRetrain
 from nbops.promotion import retrain, reviews, ticking
 from nbops.promotion.retrain import Wish
 from nbops.registry import evaluations
-from nbops.registry.card import Card, Policy
-from nbops.registry.requests import DescribeModel, MoveAlias
 from nbops.tracking import runs
 from nbops.workspace._model import Version
 from nbops.workspace._workspace import Workspace
@@ -50,17 +48,16 @@ def minutes(quick: None, here: Workspace) -> Version:
         v4.new_code_cell(TRAIN),
     ]
     nbformat.write(v4.new_notebook(cells=cells), folder / "train.ipynb")
-    parameters = v4.new_code_cell("start = until = ''", metadata={"tags": ["parameters"]})
-    nbformat.write(v4.new_notebook(cells=[parameters, v4.new_code_cell("1 / 0")]), folder / "fails.ipynb")
+    failing = [v4.new_code_cell("start = until = ''", metadata={"tags": ["parameters"]}), v4.new_code_cell("1 / 0")]
+    nbformat.write(v4.new_notebook(cells=failing), folder / "fails.ipynb")
     pd.concat([later(week(number), 2.0) for number in range(-5, 0)]).to_parquet(here.project / "rows.parquet")
     return register(here, "minutes")
 
 
 def in_use(here: Workspace, version: Version, name: str, **gate: Any) -> Watched:
-    """It is the champion, without anybody's review, and is retrained by the policy."""
+    """It is the champion, and is retrained by the policy."""
     made = Watched(here, version, name, retrain=RETRAIN, estimate=False)
-    here.store.write(DescribeModel(model=name, card=Card(policy=Policy(protected=()), gate=gate, unit="min")))
-    here.store.write(MoveAlias(model=name, alias="champion", version=1))
+    made.reign(**gate)
     return made
 
 
@@ -73,7 +70,7 @@ def test_nothing_is_trained_while_data_are_broken_and_what_is_better_waits_for_a
     here: Workspace, minutes: Version, typed: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(here.project)
-    arrives = in_use(here, minutes, "arrives", minimum={"rows": 500, "blocks": 36})
+    arrives = in_use(here, minutes, "arrives", min_blocks=36)
     arrives.use(*(later(week(number), 2.0) for number in (0, 1)))
     # The second week's carriers are lost on their way.
     here.log_predictions(
