@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from nbops.data.counts import Categories
 from nbops.data.profile import ColumnProfile, Profile
@@ -12,7 +15,6 @@ from nbops.errors import NbopsError
 from nbops.evaluation.answers import class_name
 from nbops.evaluation.decision import Label
 from nbops.records import Record
-from nbops.registry import evaluations
 from nbops.registry.formats import Manifest
 from nbops.store.client import Store
 
@@ -41,16 +43,29 @@ def reference(store: Store, run_id: str, sha256: str, manifest: Manifest) -> Ref
         return None
     profile = Profile.from_json(store.get_blob(origin.profile))
     found = store.read(
-        "select evaluation_id::varchar from evaluations where run_id = ? and sha256 = ? order by time limit 1",
+        "select report_sha256 from evaluations where run_id = ? and sha256 = ? order by time limit 1",
         [run_id, sha256],
     ).rows
     # An evaluation that cannot be read keeps no model from being registered.
-    with contextlib.suppress(NbopsError):
-        answers = evaluations.answers_of(evaluations.get(store, found[0][0])) if found else None
+    with contextlib.suppress(NbopsError, msgspec.DecodeError):
+        answers = _answers(store, found[0][0]) if found else None
         if answers is not None:
             profile = with_answers(profile, manifest, answers)
     variation = store.get_blob(origin.variation).decode() if origin.variation else None
     return Reference(profile.rows, profile.to_json().decode(), variation)
+
+
+class _Report(Record):
+    """What is needed here of `evaluations.Report`."""
+
+    answers: bytes = b""
+
+
+def _answers(store: Store, report: str) -> pd.DataFrame | None:
+    import pandas as pd
+
+    kept = msgspec.msgpack.decode(store.get_blob(report), type=_Report).answers
+    return pd.read_parquet(io.BytesIO(kept)) if kept else None
 
 
 def with_answers(profile: Profile, manifest: Manifest, answers: pd.DataFrame) -> Profile:

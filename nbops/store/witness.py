@@ -97,7 +97,7 @@ TABLES = {
     "monitor_windows": Witnessed(
         (
             "window_id::varchar", "model", "version", "every", "epoch_us(start)", "epoch_us(until)", "rows", "labelled", "baseline",
-            "report_sha256", "epoch_us(time)", *_WHO,
+            "report_sha256", "place", "epoch_us(time)", *_WHO,
         ),
         "'a window of ' || model || '/' || version",
     ),

@@ -25,7 +25,7 @@ def frame(days: int, per_day: int = 40) -> tuple[pd.DataFrame, pd.Series]:
         "temp": random.normal(size=len(number)) - 2 * (number % 7 == 6), "few": random.integers(0, 4, len(number)),
         "gap": np.where(random.random(len(number)) < 0.2, np.nan, random.normal(size=len(number))),
         "wild": np.where(random.random(len(number)) < 0.01, np.inf, random.normal(size=len(number))),
-        "carrier": random.choice(["AA", "UA", None], len(number)), "late": random.random(len(number)) < 0.3,
+        "carrier": random.choice(np.array(["AA", "UA", None], dtype=object), len(number)), "late": random.random(len(number)) < 0.3,
         "day": pd.Timestamp(FIRST) + pd.to_timedelta(number, unit="D"),
     })  # fmt: skip
     return rows, rows["day"]

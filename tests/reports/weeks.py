@@ -22,7 +22,7 @@ from nbops.monitoring.coverage import Coverage
 from nbops.monitoring.drift import ColumnDrift, Drift, Evidence
 from nbops.monitoring.estimation import Estimated, Estimation
 from nbops.monitoring.kept import ActOnRetrain, AskRetrain, Check, DayProfile, KeepWindow
-from nbops.monitoring.performance import Bound, Performance, Standing
+from nbops.monitoring.performance import Bound, Performance, Standing, Where
 from nbops.monitoring.policy import MonitorPolicy
 from nbops.monitoring.requests import Change
 from nbops.monitoring.results import WindowReport
@@ -78,7 +78,7 @@ def keep(store: Store, found: WindowReport, days: list[DayProfile] | None = None
     kept = store.put_blob(msgspec.msgpack.encode(found))
     request = KeepWindow(
         window_id=new_id(), model=found.model, version=found.version, every=found.every, start=found.start, until=found.until,
-        rows=found.rows, labelled=found.labelled, baseline=found.baseline, report_sha256=kept.sha256, days=days or [],
+        rows=found.rows, labelled=found.labelled, baseline=found.baseline, report_sha256=kept.sha256, days=days or [], place=0,
         drift=flat.drift_rows(found), performance=flat.performance_rows(found), checks=list(found.checks), signals=list(found.signals),
     )  # fmt: skip
     return msgspec.convert(store.write(request)[0], list[Change])
@@ -181,7 +181,7 @@ def _performance(error: float | None, labelled: int, *, valued: bool) -> Perform
         nothing = Estimate(None, None, None)
         stands = Standing("mae", bound, None, LABORATORY, nothing, nothing, "unknown", said)
         return Performance("regression", "min", 1000, 0, covered, standings=(stands,))
-    where = "beyond" if error > 10 else "within"
+    where: Where = "beyond" if error > 10 else "within"
     ratio = error / LABORATORY
     stands = Standing(
         "mae", bound, error, LABORATORY, Estimate(error - LABORATORY, 0.0, 9.0), Estimate(ratio, ratio - 0.1, ratio + 0.1), where,
