@@ -303,7 +303,7 @@ def _fresh(known: Known) -> str:
 def _glance(known: Known, told: Sequence[Deed]) -> list[Block]:
     """The course in small, and what was done."""
     found: list[Block] = []
-    picture = watched_pictures.measure(known, width=660)
+    picture = watched_pictures.measure(known, width=660, estimates=not known.of(known.version))
     if picture is not None:
         found.append(picture)
     found.append(Words("What was done", "strong"))
@@ -322,10 +322,10 @@ def _glance(known: Known, told: Sequence[Deed]) -> list[Block]:
 
 def _course(known: Known) -> Part:
     blocks: list[Block] = []
+    if not known.of(known.version):
+        blocks.append(Words("No label has come yet, so nothing was measured.", "attention"))
     picture = watched_pictures.measure(known, width=960, estimates=True)
-    if picture is None:
-        blocks.append(Words("No label has come yet, so there is no figure to show.", "attention"))
-    else:
+    if picture is not None:
         shades = (
             " The red shade is when something was wrong that somebody had to look at."
             if known.trouble is not None
@@ -359,7 +359,9 @@ def _trust_in_short(known: Known) -> str:
     begins = _day(known, since)
     if word == "off":
         return f"such estimates are switched off since {begins}: they were too far from what came true."
-    return f"such estimates are {word} since {begins}."
+    if word == "trusted":
+        return f"such estimates are trusted since {begins}: they came close to what came true."
+    return "such estimates are not relied upon: too little came true yet to know what they are worth, or one was off lately."
 
 
 def _table(known: Known) -> Table:

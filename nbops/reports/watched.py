@@ -303,7 +303,7 @@ def _figures(
     """The metric that is judged by, and its figures by version and kind."""
     sql = """
         select metric from performance where model = ? and version = ? and slice is null and standing is not null
-            and kind = 'realised' and (? is null or until <= make_timestamp(?)) order by until desc limit 1
+            and (? is null or until <= make_timestamp(?)) order by kind = 'realised' desc, until desc limit 1
     """
     found = store.read(sql, [model, version, end, end]).rows if version is not None else []
     if not found:
@@ -375,7 +375,7 @@ def _as_it_was(case: Case, last: int, end: int) -> Case | None:
 def _asked(store: Store, model: str, end: int | None) -> tuple[Asked, ...]:
     """The wishes for a retraining, oldest first."""
     sql = """
-        select request_id::varchar, epoch_us(max(time)), arg_max(actor, time), arg_max(verdict, time) filter (verdict is not null)
+        select request_id::varchar, epoch_us(max(time)), arg_max(verdict, time) filter (verdict is not null)
         from retrain_acts where request_id::varchar in (select unnest(?)) group by 1
     """
     found = [one for one in retrain.wishes(store, model, everything=True) if end is None or one.created <= end]
@@ -384,9 +384,11 @@ def _asked(store: Store, model: str, end: int | None) -> tuple[Asked, ...]:
     said = store.read("select request_id::varchar, actor from retrain_requests where model = ?", [model]).rows
     actors = {row[0]: row[1] for row in said}
     told = []
-    for one in found:
-        changed, _, verdict = acts.get(one.request_id, (one.created, "", None))
-        told.append(Asked(one, changed, actors[one.request_id], _verdicts(verdict)))
+    for wish in found:
+        changed, verdict = acts.get(wish.request_id, (wish.created, None))
+        then = msgspec.structs.replace(wish, state="requested", challenger=None, message=None)
+        known = wish if end is None or changed <= end else then
+        told.append(Asked(known, changed, actors[wish.request_id], _verdicts(verdict)))
     return tuple(told)
 
 
