@@ -52,7 +52,7 @@ def _profiles(frame: pd.DataFrame, firsts: pd.Series, names: Sequence[date], lik
     import numpy as np
 
     places = {name: place for place, name in enumerate(names)}
-    codes: Counts = firsts.map(places).to_numpy(dtype=np.int64)
+    codes: Counts = np.asarray(firsts.map(places), dtype=np.int64)
     rows = np.bincount(codes, minlength=len(names))
     parts: list[dict[str, ColumnProfile]] = [{} for _ in names]
     for name, told in like.columns.items():

@@ -40,10 +40,11 @@ def test_segments_of_a_day_become_one_and_the_same_is_still_known(here: Workspac
     assert joining.changed(store, model, 1, seq).days == ()
     days = here.sql("select day, rows, segments from prediction_days where model = ? order by day", [model])
     assert days[["rows", "segments"]].to_numpy().tolist() == [[72, 1], [18, 1]]
-    again = segments.log(store, model, 1, rows(3), MEANING)
-    assert (again.segment, again.new) == (logged[3].segment, False)
+    again = segments.log(store, model, 1, rows(29), MEANING)
+    assert (again.segment, again.new) == (logged[29].segment, False)
     assert merging.merge(store, model) == (0, 0)
-    assert [one for one in care.check(store) if one.problem] == []
+    # The version's own file is made up; those of its predictions are there.
+    assert [one for one in care.check(store) if one.problem and not one.problem.startswith(f"{model}/1: ")] == []
 
 
 def test_rows_that_were_logged_again_keep_their_order(here: Workspace) -> None:
