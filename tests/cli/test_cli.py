@@ -452,7 +452,7 @@ def test_views_are_exported_as_parquet(typed: Type, own: Workspace, tmp_path: Pa
 def test_only_files_that_nothing_has_named_for_a_day_are_removed(typed: Type, own: Workspace) -> None:
     run = own.run(own.search_runs("own")["run_id"][0])
     loose = own.store.put_blob(b"nothing names this")
-    assert json.loads(typed("-C", own.project, "db", "gc", "--json").out) == {"removed": 0, "bytes": 0}
+    assert json.loads(typed("-C", own.project, "db", "gc", "--json").out) == {"removed": 0, "bytes": 0, "merged": 0}
     assert care.collect(own.store, now=time.time() + 25 * 3600) == (1, loose.size)
     assert run.load_artifact("note.txt") == b"kept"
     assert own.store.get_blob(run.info.environment or "")
