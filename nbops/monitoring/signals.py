@@ -122,9 +122,11 @@ class _Item:
         self.bad: list[Signal] = []
         self.state: State | None = None
 
-    def forget(self) -> None:
-        """What was before does not count any more: it healed, or a person closed the incident."""
+    def forget(self, before: int | None = None) -> None:
+        """What was before a window does not count any more, or nothing that was: it healed, or a person closed the incident."""
+        kept = [one for one in self._recent if before is not None and one.start >= before]
         self._recent.clear()
+        self._recent.extend(kept)
         self.ailing, self._clean = False, 0
 
     def see(self, signal: Signal) -> None:
@@ -198,7 +200,10 @@ class _Course:
                 item.miss(signals)
         if ailing := [item for item in self._items.values() if item.ailing]:
             self._trouble(start, ailing)
-        else:
+        elif self._running():
+            # An odd window of another column, before the trouble was over, belongs to that trouble and to none after it.
+            for item in self._items.values():
+                item.forget(before=start)
             self._end(start, by_person=False)
 
     def close(self, start: int) -> None:
