@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from nbops.evaluation.arrays import Codes, Floats
 
-_BLOCKS = 5
+FEWEST_DAYS = 5
+"""Rows of fewer days than these are parted by hours or minutes."""
 _FIELDS = 12
 _SEARCHED_ROWS = 200
 _DEALT_ROWS = 2500
@@ -98,7 +99,7 @@ def blocks_of(frame: pd.DataFrame, asked: Asked) -> Codes | None:
         ) from error
     found = _codes(times.dt.floor("D"))
     for shorter in ("h", "min"):
-        if len(set(found.tolist())) >= _BLOCKS:
+        if len(set(found.tolist())) >= FEWEST_DAYS:
             break
         found = _codes(times.dt.floor(shorter))
     return found

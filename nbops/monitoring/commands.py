@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -13,6 +14,7 @@ from nbops.monitoring import telling, windows
 from nbops.monitoring.policy import SEVERITIES, MonitorPolicy, Severity, worst
 from nbops.monitoring.reconciling import Act, Stored, reconcile
 from nbops.monitoring.requests import ActOnIncident, Change, Deed, KeepSignals, SetMonitorPolicy, Verb
+from nbops.monitoring.shadows import PRESENT, REIGNED, without
 from nbops.monitoring.signals import DECIDED, Closing, Signal, standing
 from nbops.monitoring.telling import Notice, Standby
 from nbops.notify import outbox
@@ -84,7 +86,8 @@ def keep(tx: Transaction, request: KeepSignals) -> list[Change]:
         raise UsageError(told, hint="Say of all that was looked at how it was, in windows that end after they begin.")
     policy = policy_of(tx, subject)
     causes = _put(tx, subject, request.signals)
-    return [change for cause in sorted(causes) for change in _judge(tx, policy, subject, cause)]
+    shadows = tx.rows(PRESENT, subject), [row[0] for row in tx.rows(REIGNED, model)]
+    return [change for cause in sorted(causes) for change in _judge(tx, policy, subject, cause, *shadows)]
 
 
 @command(ActOnIncident)
@@ -154,9 +157,12 @@ def _by_window(signals: Iterable[Signal]) -> dict[tuple[int | None, int], list[S
     return found
 
 
-def _judge(tx: Transaction, policy: MonitorPolicy, subject: str, cause: str) -> list[Change]:
+def _judge(
+    tx: Transaction, policy: MonitorPolicy, subject: str, cause: str, present: list[Any], reigned: list[int]
+) -> list[Change]:
     """Bring the incidents of a cause in line with all that is known of it."""
-    signals = [Signal(*row) for row in tx.rows(f"{_SEEN} and cause = ?", subject, cause)]
+    known = [Signal(*row) for row in tx.rows(f"{_SEEN} and cause = ?", subject, cause)]
+    signals = without(known, present, reigned)
     stored, closings = _stored(tx, subject, cause)
     acts = reconcile(standing(policy, signals, closings), stored, tx.time, new_id)
     for act in acts:

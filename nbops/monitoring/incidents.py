@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from nbops import times
 from nbops.errors import Ambiguous, NotFound, StoreCorrupt
 from nbops.monitoring.policy import Kind, MonitorPolicy, Severity
 from nbops.monitoring.requests import ActOnIncident, Change, Deed, KeepSignals, SetMonitorPolicy, Verb
+from nbops.monitoring.shadows import PRESENT, REIGNED, without
 from nbops.monitoring.signals import Closing, Signal, Standing, standing
 from nbops.records import Record, short
 from nbops.store.client import Store
@@ -145,7 +147,8 @@ def breaks(store: Store, model: str) -> list[str]:
 
 def standings(store: Store, subject: str) -> dict[str, Standing]:
     """How each cause of a subject such as "model:air-time" stands, by the policy in force."""
-    policy = policies(store, subject.removeprefix("model:"))[0].policy
+    model = subject.removeprefix("model:")
+    policy = policies(store, model)[0].policy
     seen = store.read(
         "select cause, kind, state, severity, sentence, epoch_us(window_start), epoch_us(window_end), item, version"
         " from signals where subject = ?",
@@ -154,9 +157,10 @@ def standings(store: Store, subject: str) -> dict[str, Standing]:
     closed = store.read(
         "select cause, epoch_us(window_start) from incident_acts where subject = ? and act = 'closed'", [subject]
     ).rows
+    reigned = [row[0] for row in store.read(REIGNED, [model]).rows]
     signals: dict[str, list[Signal]] = {}
-    for row in seen:
-        signals.setdefault(row[0], []).append(Signal(*row))
+    for one in without(itertools.starmap(Signal, seen), store.read(PRESENT, [subject]).rows, reigned):
+        signals.setdefault(one.cause, []).append(one)
     return {
         cause: standing(policy, found, [Closing(start) for about, start in closed if about == cause])
         for cause, found in sorted(signals.items())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nbops.errors import Conflict, NbopsError, NotFound, UsageError
-from nbops.evaluation.assessing import Asked
+from nbops.evaluation.assessing import FEWEST_DAYS, Asked
 from nbops.execution import notebook as execution
 from nbops.monitoring import baseline, incidents, windows
 from nbops.monitoring.kept import Act, ActOnRetrain, AskRetrain
@@ -269,6 +269,13 @@ class _Wish:
             if not len(rows):
                 self._wait(version, "No row after its training has a label yet.")
                 return
+            days = rows[_TIME].dt.floor("D").nunique()
+            if days < FEWEST_DAYS:
+                # Hours of one day are too much alike to be judged by.
+                self._wait(
+                    version, f"Rows after its training have labels on {days} days so far, up to {until:%d %B %Y}."
+                )
+                return
             evaluation_id = self._evaluated(version, rows)
             verdicts = self._verdicts(version, evaluation_id)
         except NbopsError as error:
@@ -282,7 +289,7 @@ class _Wish:
         elif not verdict.passed:
             self._act("refused", _whole(verdicts), version=version, verdict=told)
         else:
-            review = self._proposed(version, evaluation_id)
+            review = self._proposed(version, verdicts.champion)
             self._act("proposed", _whole(verdicts), version=version, review_id=review, verdict=told)
 
     def _wait(self, version: int, message: str) -> None:
@@ -327,19 +334,17 @@ class _Wish:
             champion, inquire(self.store, model, version, CHAMPION, evaluation_id=evaluation_id, against=before)
         )
 
-    def _proposed(self, version: int, evaluation_id: str) -> str:
+    def _proposed(self, version: int, found: Inquiry) -> str:
         """The id of the review, which may be there already."""
         sql = """
             select review_id::varchar from reviews
             where model = ? and version = ? and alias = ? and status in ('open', 'sent back') limit 1
         """
-        found = self.store.read(sql, [self.wish.model, version, CHAMPION]).rows
-        if found:
-            return str(found[0][0])
+        there = self.store.read(sql, [self.wish.model, version, CHAMPION]).rows
+        if there:
+            return str(there[0][0])
         reason = f"Trained anew because of this: {self.wish.reason}"
-        return reviews.propose(
-            self.store, self.wish.model, version, CHAMPION, reason=reason, evaluation_id=evaluation_id
-        )
+        return reviews.propose(self.store, self.wish.model, version, CHAMPION, reason=reason, found=found)
 
 
 _TIME = "predicted_for"

@@ -51,7 +51,7 @@ class Case(Record):
     deeds: tuple[Deed, ...]
 
 
-def propose(
+def propose(  # noqa: PLR0913 - what is asked for, and by what it is judged
     store: Store,
     model: str,
     version: int,
@@ -61,15 +61,17 @@ def propose(
     waiver: str = "",
     evaluation_id: str | None = None,
     trust: Collection[str] | bool = (),
+    found: Inquiry | None = None,
 ) -> str:
-    """Ask for an alias to stand for a version, with what the gate says; gives the review's id.
+    """Ask for an alias to stand for a version, with what the gate says, or has `found` just now; gives the review's id.
 
     `waiver` says why a version of a failed run may pass nevertheless. Raises UsageError without a reason, Conflict when there is
     nothing to decide, and as `inquire` does.
     """
     if not reason.strip():
         raise UsageError("A reason is needed.", hint='Say what gets better: reason="MAE 8.6 -> 6.6 min".')
-    found = inquire(store, model, version, alias, waiver=waiver, evaluation_id=evaluation_id, trust=trust)
+    if found is None:
+        found = inquire(store, model, version, alias, waiver=waiver, evaluation_id=evaluation_id, trust=trust)
     review_id = new_id()
     store.write(
         Propose(

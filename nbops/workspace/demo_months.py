@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbops.promotion import retrain, ticking
 from nbops.records import Record, at, short
-from nbops.workspace._model import CHAMPION, Version
+from nbops.workspace._model import CHAMPION
 from nbops.workspace._review import Review
 from nbops.workspace._workspace import Workspace
 from nbops.workspace.demo_review import JUDGED, Step
@@ -29,14 +29,16 @@ SHORT, WHOLE = "2013-06-03", "2013-12-30"
 """The Mondays up to which the demo watches."""
 _WEEK = timedelta(days=7)
 _AGAIN = ("2013-11-01", "2013-12-01")
-_FEATURES = (
-    "carrier", "origin", "dest", "engine", "distance", "weekday", "hour", "seats", "age", "temp", "wind_dir", "wind_speed", "pressure",
-    "air_time_yesterday",
-)  # fmt: skip
-_POLICY = {
-    "retrain": {"notebook": "notebooks/train.ipynb", "start": "train_from", "last": "train_to"},
-    "notify": {"warn": ["log"], "page": ["log"]},
-}
+
+
+class Watched(Record):
+    """A model that is watched: the column with its truth, those that it may take, the policy, and how its measure is told of a week."""
+
+    model: str
+    label: str
+    features: tuple[str, ...]
+    policy: dict[str, Any]
+    told: str
 
 
 class Months(Record):
@@ -55,20 +57,19 @@ class Months(Record):
 
 
 def watch(
-    workspace: Workspace, version: Version, data: Path, tell: Callable[[Step], None], *, whole: bool = False
+    workspace: Workspace, watched: Watched, data: Path, tell: Callable[[Step], None], *, whole: bool = False
 ) -> Months:
     """Let the champion predict, week by week, until June or to the end of the year, and do what the monitoring asks for.
 
     Reviews are approved in the name of who runs the demo when `whole`, else they wait.
     """
-    model = workspace.model(version.model)
-    model.set_monitor_policy(_POLICY, why="the demo")
+    workspace.model(watched.model).set_monitor_policy(watched.policy, why="the demo")
     flights = _flights(data, WHOLE if whole else SHORT)
     first, last = (
         _monday(flights["time_hour"].min()),
         datetime.fromisoformat(WHOLE if whole else SHORT).replace(tzinfo=UTC),
     )
-    weeks = _Weeks(workspace, version.model, flights, tell, whole=whole)
+    weeks = _Weeks(workspace, watched, flights, tell, whole=whole)
     when = first + _WEEK
     while when <= last:
         weeks.go(when)
@@ -80,9 +81,16 @@ class _Weeks:
     """Weeks that go by."""
 
     def __init__(
-        self, workspace: Workspace, model: str, flights: pd.DataFrame, tell: Callable[[Step], None], *, whole: bool
+        self,
+        workspace: Workspace,
+        watched: Watched,
+        flights: pd.DataFrame,
+        tell: Callable[[Step], None],
+        *,
+        whole: bool,
     ) -> None:
-        self.workspace, self.model, self.flights, self.tell, self.whole = workspace, model, flights, tell, whole
+        self.workspace, self.watched, self.flights, self.tell, self.whole = workspace, watched, flights, tell, whole
+        self.model = watched.model
         self.count = 0
         self.asked: set[str] = set()
 
@@ -94,12 +102,13 @@ class _Weeks:
             for version in self._in_use():
                 self.workspace.log_predictions(
                     f"{self.model}/{version}",
-                    week[["flight_id", "time_hour", *_FEATURES]],
+                    week[["flight_id", "time_hour", *self.watched.features]],
                     id="flight_id",
                     time="time_hour",
                 )
-            landed = week.dropna(subset="air_time")[["flight_id", "air_time"]]
-            self.workspace.log_labels(self.model, landed, id="flight_id", label="air_time")
+            label = self.watched.label
+            landed = week.dropna(subset=label)[["flight_id", label]]
+            self.workspace.log_labels(self.model, landed, id="flight_id", label=label)
             self._ask(until)
             done = ticking.tick(
                 self.workspace.store, self.model, until=until, progress=lambda what: self.tell(Step(text=what))
@@ -161,12 +170,11 @@ class _Weeks:
             said(f"approved review {review.id}: {self.model}/{review.case.version} is the champion")
 
     def _sentence(self, start: datetime, flights: int, done: Ticked) -> str:
-        found = [one for looked in done.monitored for one in looked.reports][-1:]
+        champion = self.workspace.model(self.model).aliases[CHAMPION]
         told = f"the week of {start:%d %B}: {flights:,} flights"
-        for report in found:
+        for report in (one for looked in done.monitored for one in looked.reports if one.version == champion):
             if report.performance is not None and report.performance.standings[0].value is not None:
-                stands = report.performance.standings[0]
-                told += f", air-time/{report.version} off by {stands.value:.2f} min"
+                told += f", {self.model}/{champion} {self.watched.told.format(report.performance.standings[0].value)}"
         for change in (change for looked in done.monitored for change in looked.changes):
             if change.act in {"opened", "healed"} and change.severity == "page":
                 told += f"; incident {short(change.incident_id)} {change.act}"

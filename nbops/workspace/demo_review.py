@@ -68,7 +68,7 @@ def promote(workspace: Workspace, version: Version, data: Path, tell: Callable[[
     if not model.card.purpose:
         _describe(workspace, version.model)
     with step(tell, f"holding {version.reference} against weeks that it has not seen") as said:
-        found = version.evaluate(_rows(data), slices=["origin", "carrier"], time="date", sizing=True).result
+        found = version.evaluate(judged(data), slices=["origin", "carrier"], time="date", sizing=True).result
         error = found.of("mae")
         if error is not None and error.low is not None and error.high is not None:
             said(
@@ -109,7 +109,8 @@ def _describe(workspace: Workspace, name: str) -> None:
     )  # fmt: skip
 
 
-def _rows(data: Path) -> pd.DataFrame:
+def judged(data: Path) -> pd.DataFrame:
+    """The flights of the weeks that versions are judged on."""
     import pandas as pd
 
     first, last = map(pd.Timestamp, JUDGED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import nbformat
@@ -11,6 +12,7 @@ import pytest
 from nbformat import v4
 
 from nbops.errors import UsageError
+from nbops.monitoring import incidents
 from nbops.monitoring.kept import ActOnRetrain
 from nbops.promotion import retrain, reviews, ticking
 from nbops.promotion.retrain import Wish
@@ -59,6 +61,21 @@ def in_use(here: Workspace, version: Version, name: str, **gate: Any) -> Watched
     made = Watched(here, version, name, retrain=RETRAIN, estimate=False)
     made.reign(**gate)
     return made
+
+
+def takes_over(here: Workspace, arrives: Watched, review_id: str) -> None:
+    """The new version is approved; that the old one predicts on beside it, as badly as before, keeps no incident open."""
+    here.review(review_id).approve(reason="it is better")
+    for number in (6, 7, 8):
+        rows = later(week(number), 2.0)
+        arrives.use(rows)
+        here.log_predictions("arrives/2", rows, id="id", time="time")
+    assert arrives.rows("incidents", "status", "cause = 'performance: mae'") == [("open",)]
+    arrives.look(9)
+    assert arrives.rows("incidents", "status", "cause = 'performance: mae'") == [("healed",)]
+    bad = "start >= timestamp '2026-02-16' and kind = 'realised' and slice is null and standing = 'beyond'"
+    assert {version for (version,) in arrives.rows("performance", "version", bad)} == {1}, "what it does is known"
+    assert incidents.standings(here.store, "model:arrives")["performance: mae"].word == "fine"
 
 
 def only(here: Workspace, name: str) -> Wish:
@@ -130,6 +147,18 @@ def test_nothing_is_trained_while_data_are_broken_and_what_is_better_waits_for_a
     (again,) = [one for one in retrain.wishes(here.store, "arrives", everything=True) if one.state == "refused"]
     assert (again.run_id, again.message) == (
         None, "The last training was on data until 01 January 2026, and the policy wants more time between two."
+    )  # fmt: skip
+    takes_over(here, arrives, case.review_id)
+
+
+def test_hours_of_a_few_days_are_no_blocks_to_judge_a_new_version_by(here: Workspace, minutes: Version) -> None:
+    early = in_use(here, minutes, "early", min_blocks=10)
+    early.use(week(0))
+    retrain.ask(here.store, "early", reason="to see", until=begin(0))
+    four = begin(0) + timedelta(days=4)
+    (wish,) = retrain.tick(here.store, "early", until=four)
+    assert (wish.state, wish.message) == (
+        "waiting", "Rows after its training have labels on 4 days so far, up to 08 January 2026."
     )  # fmt: skip
 
 
