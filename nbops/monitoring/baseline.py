@@ -12,7 +12,7 @@ from nbops.errors import NotFound
 from nbops.monitoring.kept import KeepBaseline
 from nbops.records import Record
 from nbops.registry import evaluations, facts
-from nbops.registry.baselines import TRUTH, with_answers
+from nbops.registry.baselines import TRUTH, is_answer, with_answers
 from nbops.registry.evaluations import Evaluation, Subject
 from nbops.registry.models import ModelVersion, load_blob
 from nbops.store.client import Store
@@ -62,7 +62,7 @@ def of_version(store: Store, version: ModelVersion, laboratory: pd.DataFrame | N
         known = Baseline(told.profile, told.variation) if told.profile is not None else None
     if known is None:
         return None
-    if laboratory is not None and "_prediction" not in known.profile.columns:
+    if laboratory is not None and not any(map(is_answer, known.profile.columns)):
         profile = with_answers(known.profile, version.manifest, laboratory)
         known = msgspec.structs.replace(known, profile=profile)
         keep(store, version.model, version.version, known)

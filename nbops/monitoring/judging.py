@@ -10,6 +10,7 @@ from nbops.monitoring.performance import Performance
 from nbops.monitoring.policy import Kind, MonitorPolicy
 from nbops.monitoring.results import WindowReport
 from nbops.monitoring.signals import Signal, State, cause
+from nbops.registry.baselines import is_answer
 
 EMPTY, KIND, UNSEEN = "a column has no values", "a column is of another kind", "values that nobody knew"
 _MOST_UNSEEN = 0.2
@@ -103,11 +104,6 @@ class _Judging:
             if found.labelled < self.policy.warmup.rows and state != "unknown":
                 state = "learning"
             yield self._signal("performance", one.metric, state, one.sentence)
-
-
-def is_answer(column: str) -> bool:
-    """Whether a column holds what the model said."""
-    return column == "_prediction" or column.startswith("_p_")
 
 
 def _lost(one: ColumnDrift, *, lost: bool) -> str:

@@ -35,7 +35,7 @@ from nbops.monitoring.rows import Question
 from nbops.monitoring.windows import Window
 from nbops.predictions import joining
 from nbops.records import Record, at, new_id
-from nbops.registry import evaluations, models
+from nbops.registry import baselines, evaluations, models
 from nbops.registry.baselines import TRUTH
 from nbops.registry.models import ModelVersion
 from nbops.store.client import Store
@@ -239,7 +239,9 @@ class _Look:
     def becomes_base(self, table: pa.Table) -> Baseline:
         """What a version without a reference is held against: its first window."""
         columns = [
-            name for name in table.column_names if not name.startswith("_") or judging.is_answer(name) or name == TRUTH
+            name
+            for name in table.column_names
+            if not name.startswith("_") or baselines.is_answer(name) or name == TRUTH
         ]
         found = Baseline(profiling.profile(table.select(columns)))
         baseline.keep(self.store, self.model, self.number, found)
@@ -400,7 +402,7 @@ class _Window:
         chosen = (
             None
             if told.columns == "all"
-            else [name for name in known if name in told.columns or judging.is_answer(name)]
+            else [name for name in known if name in told.columns or baselines.is_answer(name)]
         )
         return tuple(compare_each(pairs, policy=DriftPolicy(effect=told.effect, p=told.p), columns=chosen))
 

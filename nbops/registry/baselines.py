@@ -13,7 +13,7 @@ from nbops.data.counts import Categories
 from nbops.data.profile import ColumnProfile, Profile
 from nbops.errors import NbopsError
 from nbops.evaluation.answers import class_name
-from nbops.evaluation.decision import Label
+from nbops.evaluation.decision import Label, decide
 from nbops.records import Record
 from nbops.registry.formats import Manifest
 from nbops.store.client import Store
@@ -69,10 +69,23 @@ def _answers(store: Store, report: str) -> pd.DataFrame | None:
 
 
 def with_answers(profile: Profile, manifest: Manifest, answers: pd.DataFrame) -> Profile:
-    """The profile with the columns of what the model said, and its target as labels are written."""
+    """The profile with the columns of what the model said, and its target as labels are written.
+
+    Where a rule decides, its `_decision` is there as it is logged. An evaluation of two classes goes by it, too, and does not tell the
+    model's own `_prediction`.
+    """
+    import pandas as pd
+
     from nbops.data.profiling import profile as profiled
 
-    own = [name for name in answers.columns if name == "_prediction" or name.startswith("_p_")]
+    answers = answers[[name for name in answers.columns if is_answer(name)]]
+    rule, classes = manifest.rule, manifest.output.classes or ()
+    shares = [f"_p_{class_name(label)}" for label in classes]
+    if rule is not None and rule.response == "predict_proba" and shares and {*shares} <= {*answers.columns}:
+        decided = decide(rule, answers[shares], classes)
+        told = [None if label is None else class_name(label) for label in decided]
+        own = [name for name in answers.columns if name != "_prediction" or rule.positive is None]
+        answers = answers[own].assign(_decision=pd.array(told, dtype="string"))
     target = manifest.output.name or ""
     columns = {name: one for name, one in profile.columns.items() if name != target}
     truth = profile.columns.get(target)
@@ -80,7 +93,12 @@ def with_answers(profile: Profile, manifest: Manifest, answers: pd.DataFrame) ->
         truth = _as_labels(truth, manifest.output.classes)
     if truth is not None:
         columns[TRUTH] = truth
-    return Profile(profile.rows, columns | profiled(answers[own]).columns)
+    return Profile(profile.rows, columns | profiled(answers).columns)
+
+
+def is_answer(column: str) -> bool:
+    """Whether a column holds what the model said, or what was decided by it."""
+    return column in {"_prediction", "_decision"} or column.startswith("_p_")
 
 
 def _as_labels(truth: ColumnProfile, classes: Sequence[Label]) -> ColumnProfile | None:

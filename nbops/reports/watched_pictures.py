@@ -12,11 +12,11 @@ from nbops.data.profile import ColumnProfile, Profile
 from nbops.evaluation.bootstrap import Interval
 from nbops.evaluation.telling import amount, share
 from nbops.monitoring import windows
-from nbops.monitoring.judging import is_answer
 from nbops.monitoring.policy import SEVERITIES
 from nbops.monitoring.results import WindowReport
 from nbops.monitoring.windows import Window
 from nbops.records import at
+from nbops.registry.baselines import is_answer
 from nbops.render import change, values
 from nbops.reports import wording
 from nbops.reports.document import Picture
