@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @cli.command("demo")
 @click.argument("directory", required=False, metavar="[DIR]")
 @click.option(
-    "--full", is_flag=True, help="Watch the model to the end of the year, not only until June; it takes longer."
+    "--full",
+    is_flag=True,
+    help="Watch the model to the end of the year, not only until June, and a second one of late arrivals; it takes minutes.",
 )
 @json_option
 @here
@@ -80,6 +82,8 @@ def _told(made: Demo) -> str:
         "one more run": f"{nbops} run {_path(made.notebook)} -p wind nothing",
         "in JupyterLab": f"{jupyter} lab {_path(made.notebook)}",
     }
+    if made.late_monitoring is not None:
+        look["late arrivals"] = _path(made.late_monitoring)
     lines = [f"  {what:<16}{where}" for what, where in look.items()]
     return f"\n{made.comparison}\n{added}{made.best} is the better one. Look at next:\n" + "\n".join(lines)
 
