@@ -10,7 +10,6 @@ from datetime import datetime
 
 from nbops import times
 from nbops.evaluation.telling import amount, share
-from nbops.monitoring import windows
 from nbops.monitoring.incidents import Case
 from nbops.records import at
 from nbops.render.values import counted
@@ -20,7 +19,7 @@ from nbops.reports.moments import day, moment
 from nbops.reports.watched import Known
 from nbops.reports.watched_deeds import Deed, deeds
 from nbops.reports.watched_pictures import during, matters, plain, rounded, shown
-from nbops.reports.watched_words import banner, begun, day_of, edge, in_shell, latest, limit, one_sided, trust_in_short
+from nbops.reports.watched_words import banner, begun, edge, fresh, in_shell, latest, limit, one_sided, trust_in_short
 from nbops.store.client import Store
 
 _DEEDS = 6
@@ -58,17 +57,13 @@ def _title(known: Known) -> str:
 
 def _nothing(known: Known, kind: str) -> Document:
     """The page of a model whose predictions nobody looks at."""
-    typed = in_shell(known.model)
-    lines: tuple[str, ...] = (f"nbops monitor run {typed}",)
-    if known.data_until is None:
-        lines = (f"nbops score {typed} FILE --out PREDICTIONS", *lines)
     return Document(
         kind=kind,
         title=_title(known),
         made=known.as_of,
         status=known.word,
         lead=(("What happens if nothing is done?", "If it gets worse, nobody is told.", "attention"),),
-        parts=(Part("How it comes to be watched", (Commands(lines),)), monitoring_parts.rules(known)),
+        parts=(monitoring_parts.beginning(known), monitoring_parts.rules(known)),
         banner=banner(known),
     )
 
@@ -82,7 +77,7 @@ def _lead(known: Known) -> list[Answer]:
     lead.append(
         ("What happens if nothing is done?", " ".join(_if_nothing(known)), "attention" if known.open else "plain")
     )
-    lead.append(("How fresh is this?", _fresh(known), "plain"))
+    lead.append(("How fresh is this?", fresh(known), "plain"))
     return lead  # type: ignore[return-value]  # the tones are literals
 
 
@@ -175,20 +170,6 @@ def _if_nothing(known: Known) -> list[str]:
         cost = amount(float(f"{value.total.value:.3g}"), value.unit)
         told.append(f"Its errors cost {cost} {during(known, known.judged.start, known.judged.until)}.")
     return told
-
-
-def _fresh(known: Known) -> str:
-    last, every = known.own[-1], known.policy.window
-    told = [f"Data up to {day_of(known, known.data_until)}"] if known.data_until is not None else []
-    told.append(f"looked at on {day(at(last.seen))} up to {day_of(known, last.until - 1)}")
-    due = windows.containing(last.window.until, every, known.zone)
-    ended = due.until <= known.as_of
-    told.append(
-        f"the {every} after that is complete since {day_of(known, due.span[1])} and was not looked at"
-        if ended
-        else f"the next {every} is due on {day_of(known, due.span[1])}"
-    )
-    return f"{begun('; '.join(told))}."
 
 
 def _glance(known: Known, told: Sequence[Deed]) -> list[Block]:

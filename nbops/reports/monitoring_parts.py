@@ -15,12 +15,12 @@ from nbops.render import values
 from nbops.render.model import Column
 from nbops.render.values import counted
 from nbops.reports import watched, watched_pictures, wording
-from nbops.reports.document import Block, Facts, Part, Points, Table, Tone, Words
+from nbops.reports.document import Block, Commands, Facts, Part, Points, Table, Tone, Words
 from nbops.reports.moments import day, minute, moment
 from nbops.reports.watched import Known
 from nbops.reports.watched_deeds import Deed, about, done
 from nbops.reports.watched_pictures import during, matters, plain, shown
-from nbops.reports.watched_words import begun, day_of, edge, limit, one_sided, trust_in_short
+from nbops.reports.watched_words import begun, day_of, edge, in_shell, limit, one_sided, trust_in_short
 from nbops.store.client import Store
 
 _WINDOWS, _COLUMNS, _INCIDENTS, _VALUED = 12, 40, 8, 40
@@ -45,6 +45,15 @@ def parts(store: Store, known: Known, told: Sequence[Deed]) -> list[Part]:
         course(known), *_why(store, known), *columns(known), *_checks(known), _labels(known), *_calibration(known),
         *_value(store, known), _incidents(known), *_acts(told), rules(known),
     ]  # fmt: skip
+
+
+def beginning(known: Known) -> Part:
+    """How a model comes to be watched whose predictions nobody looks at."""
+    typed = in_shell(known.model)
+    lines: tuple[str, ...] = (f"nbops monitor run {typed}",)
+    if known.data_until is None:
+        lines = (f"nbops score {typed} FILE --out PREDICTIONS", *lines)
+    return Part("How it comes to be watched", (Commands(lines),))
 
 
 def course(known: Known) -> Part:

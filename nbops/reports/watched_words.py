@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from nbops.evaluation.telling import amount
+from nbops.monitoring import windows
 from nbops.monitoring.incidents import Case
 from nbops.monitoring.performance import Performance
 from nbops.monitoring.status import Word
 from nbops.records import at
 from nbops.reports import wording
 from nbops.reports.document import Banner, Tone
+from nbops.reports.moments import day
 from nbops.reports.watched import Figure, Known
 from nbops.reports.watched_pictures import during, rounded, shown
 
@@ -38,6 +40,21 @@ def one_sided(found: Performance) -> str:
         return ""
     word = "high" if bias.value < 0 else "low"
     return f"Its predictions are {amount(float(f'{abs(bias.value):.3g}'), found.unit)} too {word} on average."
+
+
+def fresh(known: Known) -> str:
+    """Up to when there is data, when that was looked at, and when the next window is due."""
+    last, every = known.own[-1], known.policy.window
+    told = [f"Data up to {day_of(known, known.data_until)}"] if known.data_until is not None else []
+    told.append(f"looked at on {day(at(last.seen))} up to {day_of(known, last.until - 1)}")
+    due = windows.containing(last.window.until, every, known.zone)
+    ended = due.until <= known.as_of
+    told.append(
+        f"the {every} after that is complete since {day_of(known, due.span[1])} and was not looked at"
+        if ended
+        else f"the next {every} is due on {day_of(known, due.span[1])}"
+    )
+    return f"{begun('; '.join(told))}."
 
 
 def trust_in_short(known: Known) -> str:
