@@ -238,6 +238,7 @@ def compare_cells(asked: Asked) -> object:
 def model(asked: Asked, name: str) -> dict[str, object]:
     """A model with its versions and reviews, newest first, and the parts of its page."""
     from nbops.execution import board as boards
+    from nbops.monitoring import status
     from nbops.promotion import overview
 
     store = asked.store
@@ -250,8 +251,8 @@ def model(asked: Asked, name: str) -> dict[str, object]:
     if len(ids := list(dict.fromkeys(version.run for version in found.versions))) > 2:
         plot = str(_comparison(store, ids[:_WIDEST]).plot())
     return {
-        "name": found.name, "aliases": found.aliases, "versions": made, "metrics": found.metrics, "plot": plot,
-        "reviews": overview.of_model(store, name),
+        "name": found.name, "health": status.words(store).get(name), "aliases": found.aliases, "versions": made, "metrics": found.metrics,
+        "plot": plot, "reviews": overview.of_model(store, name),
         "parts": [{"key": part.key, "title": part.title, "html": str(part.html)} for part in overview.parts(store, name)],
     }  # fmt: skip
 
