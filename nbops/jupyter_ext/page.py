@@ -1,6 +1,6 @@
-"""A review as a page of its own, without JupyterLab: read by whoever is logged in, answered by a plain form.
+"""Pages of their own, without JupyterLab: a review, answered by a plain form, and how a model in use is, which is only read.
 
-No script runs on it. Jupyter's XSRF token goes along with the form, and no other site can frame it.
+Whoever is logged in reads them. No script runs on them. Jupyter's XSRF token goes along with the form, and no other site can frame it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from nbops.render.model import Html
 from nbops.reports import answer_page
 from nbops.reports.answer_page import Choice, Form, Notice
 
-PATH = "nbops/reviews"
+REVIEWS, MONITORING = "nbops/reviews", "nbops/monitoring"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+_FORBIDDEN = Notice("You may not do this here.", "Ask whoever runs this Jupyter server.")
+_UNFORESEEN = Notice("Something failed that was not foreseen.", "The log of the Jupyter server has more.")
 _LABELS: dict[Verb, str] = {
     "approve": "Approve", "reject": "Reject", "send back": "Send back with a question", "answer": "Answer",
     "withdraw": "Withdraw the request",
@@ -33,11 +35,14 @@ _LABELS: dict[Verb, str] = {
 
 
 def pages(base_url: str) -> list[tuple[str, type[JupyterHandler]]]:
-    """The handler of a review's page, found by its whole id or its last digits."""
-    return [(posixpath.join("/", base_url, PATH) + r"/([0-9A-Fa-f-]{4,36})/?", _ReviewPage)]
+    """The handlers of a review's page, found by its whole id or its last digits, and of a model's, found by its name."""
+    return [
+        (posixpath.join("/", base_url, REVIEWS) + r"/([0-9A-Fa-f-]{4,36})/?", _ReviewPage),
+        (posixpath.join("/", base_url, MONITORING) + r"/([^/]+)/?", _MonitoringPage),
+    ]
 
 
-class _ReviewPage(JupyterHandler):
+class _Page(JupyterHandler):
     auth_resource = "nbops"
 
     @property
@@ -49,6 +54,32 @@ class _ReviewPage(JupyterHandler):
         self.set_header("Cache-Control", "no-store")
         self.set_header("Referrer-Policy", "same-origin")
 
+    async def _say(self, status: int, text: str) -> None:
+        self.set_status(status)
+        await self.finish(text)
+
+
+class _MonitoringPage(_Page):
+    @web.authenticated
+    async def get(self, model: str) -> None:
+        """The page as it is now."""
+        if not await may(self, ACTIONS["reader"]):
+            await self._say(403, _alone(_FORBIDDEN, "Monitoring"))
+            return
+        try:
+            asked = Asked(root=root(self), query=query(self))
+            told = await asyncio.get_running_loop().run_in_executor(THREADS, _monitored, asked, model)
+        except NbopsError as error:
+            await self._say(error.exit.http, _alone(Notice(error.message, error.hint), "Monitoring"))
+        else:
+            await self._say(200, told)
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """What tornado calls for what nobody foresaw, and for who may not read."""
+        self.write(_alone(_FORBIDDEN if status_code in {401, 403} else _UNFORESEEN, "Monitoring"))
+
+
+class _ReviewPage(_Page):
     @web.authenticated
     async def get(self, review: str) -> None:
         """The page as it stands."""
@@ -61,7 +92,7 @@ class _ReviewPage(JupyterHandler):
 
     async def _answer(self, role: Role, review: str) -> None:
         if not await may(self, ACTIONS[role]):
-            await self._say(403, _alone(Notice("You may not do this here.", "Ask whoever runs this Jupyter server.")))
+            await self._say(403, _alone(_FORBIDDEN))
             return
         loop = asyncio.get_running_loop()
         sent = role == "decider"
@@ -86,17 +117,13 @@ class _ReviewPage(JupyterHandler):
 
     def write_error(self, status_code: int, **_: Any) -> None:
         """What tornado calls for what nobody foresaw, and for a form without the right token."""
-        told = Notice("Something failed that was not foreseen.", "The log of the Jupyter server has more.")
+        told = _UNFORESEEN
         if status_code in {401, 403}:
             told = Notice(
                 "This answer was not taken: the page is too old, or came from somewhere else.",
                 "Go back, keep what you typed, reload the page, and answer again.",
             )
         self.write(_alone(told))
-
-    async def _say(self, status: int, text: str) -> None:
-        self.set_status(status)
-        await self.finish(text)
 
 
 def _shown(
@@ -137,5 +164,12 @@ def _address(folder: str) -> str:
     return f"?{urlencode({'folder': folder})}"
 
 
-def _alone(notice: Notice) -> str:
-    return answer_page.page("Review", Html(""), notice=notice)
+def _monitored(asked: Asked, model: str) -> str:
+    """How a model in use is."""
+    from nbops.reports import monitoring_page
+
+    return monitoring_page.page(asked.store, model).to_html()
+
+
+def _alone(notice: Notice, title: str = "Review") -> str:
+    return answer_page.page(title, Html(""), notice=notice)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from nbops.jupyter_ext import decisions, verbs
+from nbops.jupyter_ext import decisions, verbs, watching
+from nbops.jupyter_ext.verbs import InProject
 from nbops.records import Record
 
 PREFIX = "nbops/api"
@@ -39,14 +40,19 @@ ROUTES = (
     Route("GET", r"models/([^/]+)/evaluation", "reader", decisions.evaluation),
     Route("GET", r"models/([^/]+)/gate", "reader", decisions.gate),
     Route("GET", r"models/([^/]+)/previous", "reader", decisions.previous),
+    Route("GET", r"models/([^/]+)/monitoring", "reader", watching.monitoring),
+    Route("GET", r"models/([^/]+)/monitoring/column", "reader", watching.column),
     Route("GET", f"reviews/{_ID}", "reader", decisions.review),
+    Route("GET", f"incidents/{_ID}", "reader", watching.incident),
     Route("GET", r"data/([^/]+)", "reader", verbs.source),
     Route("POST", "form", "reader", verbs.form, verbs.Notebook),
     Route("POST", "check", "reader", verbs.check, verbs.Order),
     Route("POST", "runs", "runner", verbs.start_run, verbs.Order, 202),
     Route("POST", "sweeps", "runner", verbs.start_sweep, verbs.Order, 202),
     Route("POST", f"runs/{_ID}/stop", "runner", verbs.stop, verbs.Stop),
+    Route("POST", f"incidents/{_ID}/investigation", "runner", watching.investigate, InProject),
     Route("POST", r"models/([^/]+)/propose", "decider", decisions.propose, decisions.Proposal),
     Route("POST", r"models/([^/]+)/rollback", "decider", decisions.roll_back, decisions.Back),
     Route("POST", f"reviews/{_ID}/acts", "decider", decisions.act, decisions.Answer),
+    Route("POST", f"incidents/{_ID}/acts", "decider", watching.act, watching.Response),
 )

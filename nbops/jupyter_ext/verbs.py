@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nbops.store.client import Store
     from nbops.tracking.compare import Comparison
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Counted up when the pages of an older version could not go on with the answers."""
 # How long, in seconds, a page waits for the store before it is told that the store is busy.
 _PATIENCE = 4.0
@@ -139,23 +139,28 @@ def board(asked: Asked) -> dict[str, object]:
     """The sidebar."""
     from nbops.data import freshness
     from nbops.execution import board as boards
+    from nbops.monitoring import overview as wrong
+    from nbops.monitoring import status
     from nbops.promotion import overview
 
-    found = asked.settings
+    found, now = asked.settings, datetime.now(UTC)
     has_store = found.folder.is_dir()
     seen = boards.Board(rows=[], more=False, attention=[], running=0, models=[])
     reviews: list[overview.Line] = []
+    incidents: list[wrong.Line] = []
+    health: dict[str, status.Word] = {}
     if has_store:
         store = _connect(found)
         seen = boards.board(store, text=asked.one("text"), limit=asked.number("limit", 50))
-        reviews = overview.waiting(store)
+        reviews, incidents, health = overview.waiting(store), wrong.waiting(store, now), status.words(store)
         data = freshness.freshness(store)
     else:
         data = freshness.uncollected(found.project)
     return {
-        "project": found.project.name, "has_store": has_store, "as_of": datetime.now(UTC), "more": seen.more, "running": seen.running,
+        "project": found.project.name, "has_store": has_store, "as_of": now, "more": seen.more, "running": seen.running,
         "needs": [{"kind": "run", "when": row.start, **_row(asked.root, row)} for row in seen.attention],
-        "reviews": reviews, "runs": [_row(asked.root, row) for row in seen.rows], "models": seen.models,
+        "reviews": reviews, "incidents": incidents, "runs": [_row(asked.root, row) for row in seen.rows],
+        "models": [msgspec.structs.replace(model, health=health.get(model.name)) for model in seen.models],
         "data": [_source(line) for line in data.lines],
     }  # fmt: skip
 
@@ -233,6 +238,7 @@ def compare_cells(asked: Asked) -> object:
 def model(asked: Asked, name: str) -> dict[str, object]:
     """A model with its versions and reviews, newest first, and the parts of its page."""
     from nbops.execution import board as boards
+    from nbops.monitoring import status
     from nbops.promotion import overview
 
     store = asked.store
@@ -245,8 +251,8 @@ def model(asked: Asked, name: str) -> dict[str, object]:
     if len(ids := list(dict.fromkeys(version.run for version in found.versions))) > 2:
         plot = str(_comparison(store, ids[:_WIDEST]).plot())
     return {
-        "name": found.name, "aliases": found.aliases, "versions": made, "metrics": found.metrics, "plot": plot,
-        "reviews": overview.of_model(store, name),
+        "name": found.name, "health": status.words(store).get(name), "aliases": found.aliases, "versions": made, "metrics": found.metrics,
+        "plot": plot, "reviews": overview.of_model(store, name),
         "parts": [{"key": part.key, "title": part.title, "html": str(part.html)} for part in overview.parts(store, name)],
     }  # fmt: skip
 

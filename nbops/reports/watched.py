@@ -258,14 +258,14 @@ def gather(store: Store, model: str, *, until: datetime | None = None, as_of: da
     )  # fmt: skip
 
 
-def profiles(store: Store, known: Known, report: WindowReport) -> tuple[Profile, Profile] | None:
+def profiles(store: Store, report: WindowReport) -> tuple[Profile, Profile] | None:
     """What the version of a report is held against, and the window's rows; None where they are not kept."""
-    base = baseline.stored(store, known.model, report.version)
+    base = baseline.stored(store, report.model, report.version)
     sql = """
         select profile from profiles where model = ? and version = ? and kind = 'day'
             and start >= make_timestamp(?) and until <= make_timestamp(?) order by start
     """
-    rows = store.read(sql, [known.model, report.version, report.start, report.until]).rows
+    rows = store.read(sql, [report.model, report.version, report.start, report.until]).rows
     if base is None or not rows:
         return None
     try:

@@ -13,6 +13,7 @@ from nbops.reports.moments import day, moment
 from nbops.reports.standing import Move
 from nbops.reports.watched import CHAMPION, Asked, Known
 from nbops.reports.watched_pictures import matters
+from nbops.reports.watched_words import day_of
 
 _DID = {
     "opened": "an incident opened", "raised": "it got worse", "lowered": "it got less bad", "healed": "it healed",
@@ -50,7 +51,7 @@ def done(known: Known, one: Done) -> tuple[str, str]:
     """What was done, and the words that go with it."""
     until = f"until {moment(at(one.until))}" if one.until is not None else ""
     window = (
-        f"window of {_day(known, one.start)}"
+        f"window of {day_of(known, one.start)}"
         if one.start is not None and one.act not in {"commented", "acknowledged"}
         else ""
     )
@@ -68,7 +69,7 @@ def _of_incident(known: Known, case: Case) -> list[Deed]:
     for one in case.acts:
         quoted = f": {wording.quoted(one.text)}" if one.text.strip() else "."
         if one.act == "opened":
-            what = f"Incident: {about(case)} from {_day(known, case.since)} on."
+            what = f"Incident: {about(case)} from {day_of(known, case.since)} on."
             told.append(Deed(one.time, what, weight))
         elif one.act == "healed":
             told.append(Deed(one.time, f"Healed: {about(case)}, and is well again.", weight))
@@ -97,7 +98,7 @@ def _of_wish(known: Known, asked: Asked) -> list[Deed]:
 def _came(known: Known, asked: Asked) -> str:
     """What came of a wish."""
     wish = asked.wish
-    data = f"data from {_day(known, wish.data_from)} to {_day(known, wish.data_until - 1)}"
+    data = f"data from {day_of(known, wish.data_from)} to {day_of(known, wish.data_until - 1)}"
     made = (
         f"Version {wish.challenger}, trained on {data}"
         if wish.challenger is not None
@@ -157,8 +158,3 @@ def _of_move(move: Move) -> Deed:
         return Deed(when, words, 2)
     instead = f" in place of version {move.before}" if move.before is not None else ""
     return Deed(when, f"Version {move.version} went into use{instead}, by {move.actor}: {wording.quoted(move.why)}", 2)
-
-
-def _day(known: Known, when: int) -> str:
-    told = at(when).astimezone(known.zone)
-    return f"{told.day} {told:%B %Y}"

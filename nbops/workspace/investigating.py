@@ -34,8 +34,7 @@ def investigate(store: Store, incident_id: str, *, execute: bool = True, path: P
             f"Incident {short(incident_id)} is of {case.subject}.",
             hint="What can be investigated are incidents of models.",
         )
-    day = f"{at(case.last_window):%Y-%m-%d}"
-    path = path or store.settings.project / FOLDER / f"{case.name}-{short(incident_id)}-{day}.ipynb"
+    path = path or place(store, case)
     if path.exists():
         raise Conflict(f"{path} exists already.", hint="Open it, or name another file with --out.")
     node = _notebook(store, case)
@@ -44,6 +43,13 @@ def investigate(store: Store, incident_id: str, *, execute: bool = True, path: P
     if execute:
         _execute(store, path)
     return path
+
+
+def place(store: Store, case: Case) -> Path:
+    """Where the notebook of an incident lies: one for each last window that was wrong."""
+    return (
+        store.settings.project / FOLDER / f"{case.name}-{short(case.incident_id)}-{at(case.last_window):%Y-%m-%d}.ipynb"
+    )
 
 
 def _notebook(store: Store, case: Case) -> NotebookNode:

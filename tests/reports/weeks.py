@@ -112,6 +112,17 @@ def decayed(here: Workspace) -> tuple[Version, Version]:
     return one, two
 
 
+def predicted(here: Workspace, number: int) -> None:
+    """What air-time/1 said of a few rows of a week, which an investigation opens."""
+    every = timedelta(hours=3)
+    rows = FRAME[["distance"]].head(50)
+    said = rows.assign(
+        id=[f"{number}/{place}" for place in range(len(rows))], prediction=rows["distance"] / 8,
+        time=[FIRST + timedelta(weeks=number) + place * every for place in range(len(rows))],
+    )  # fmt: skip
+    here.log_predictions("air-time/1", said, id="id", time="time", prediction="prediction", features=["distance"])
+
+
 def well(here: Workspace, run: Any) -> None:
     """The model ferry, which does well and whose errors have a price; the last assumption held."""
     here.register_model(run, "ferry")

@@ -7,7 +7,7 @@ import type { IOutput } from '@jupyterlab/nbformat';
 import { ServerConnection } from '@jupyterlab/services';
 
 /** What these pages were built for; another number of the server means that one of the two is out of date. */
-export const PROTOCOL = 3;
+export const PROTOCOL = 4;
 
 export type Status = 'running' | 'finished' | 'failed' | 'stopped' | 'lost';
 
@@ -37,7 +37,72 @@ export interface ModelRow {
   versions: number;
   latest: number;
   champion: number | null;
-  health: string | null;
+  /** How it is in use; null for one that nobody looks at. */
+  health: Health | null;
+}
+
+/** How a model in use is. */
+export type Health =
+  | 'healthy'
+  | 'learning'
+  | 'watched'
+  | 'doubtful'
+  | 'in trouble'
+  | 'not monitored';
+
+export type Severity = 'info' | 'watch' | 'warn' | 'page';
+
+/** What a person does about an incident. */
+export type Deed = 'acknowledge' | 'mute' | 'unmute' | 'close' | 'comment';
+
+/** An open incident in a list. */
+export interface IncidentRow {
+  incident_id: string;
+  short: string;
+  model: string | null;
+  version: number | null;
+  cause: string;
+  severity: Severity;
+  text: string;
+  acknowledged_by: string | null;
+  muted_until: string | null;
+  /** Why somebody should look, as a sentence. */
+  needs: string;
+}
+
+export interface IncidentSheet {
+  id: string;
+  short: string;
+  subject: string;
+  name: string;
+  cause: string;
+  status: 'open' | 'healed' | 'closed';
+  severity: Severity;
+  text: string;
+  acknowledged_by: string | null;
+  choices: Deed[];
+  is_model: boolean;
+  html: string;
+}
+
+/** How a model in use is, with the drawings of its page as HTML. */
+export interface Watch {
+  word: Health;
+  sentence: string;
+  /** Up to when it was looked at, as a sentence. */
+  fresh: string;
+  incidents: IncidentRow[];
+  course: string;
+  heat: string;
+  /** The last window, whose columns can be laid over how they were. */
+  window: Window | null;
+}
+
+export interface Window {
+  version: number;
+  /** When it begins, in microseconds. */
+  start: number;
+  columns: { name: string; label: string; moved: boolean }[];
 }
 
 export type ReviewStatus =
@@ -120,6 +185,8 @@ export interface Board {
   needs: Row[];
   /** Those that wait for somebody. */
   reviews: ReviewRow[];
+  /** Those that somebody has to see to. */
+  incidents: IncidentRow[];
   runs: Row[];
   more: boolean;
   models: ModelRow[];
@@ -232,6 +299,7 @@ export interface Version {
 
 export interface ModelSheet {
   name: string;
+  health: Health | null;
   /** The version that each stands for. */
   aliases: Record<string, number>;
   versions: Version[];
@@ -316,7 +384,7 @@ const REFUSALS = ['review', 'model.trust'];
 /** So many runs can be compared at once. */
 export const COMPARED = 4;
 
-/** Where a run, a model, a review, data or a notebook belongs: a folder as the file browser shows it. */
+/** Where a run, a model, a review, an incident, data or a notebook belongs: a folder as the file browser shows it. */
 export type Folder = string;
 
 type Query = Record<string, string | string[]>;
@@ -440,6 +508,48 @@ export class Api {
   reviewPage(folder: Folder, id: string): string {
     const words = new URLSearchParams({ folder });
     return `${URLExt.join(this.settings.baseUrl, 'nbops/reviews', id)}?${words}`;
+  }
+
+  monitoring(folder: Folder, name: string): Promise<Watch> {
+    return this._get(`models/${encodeURIComponent(name)}/monitoring`, { folder });
+  }
+
+  /** How the values of a column lie in a window, on how they lay before. */
+  column(folder: Folder, name: string, window: Window, column: string): Promise<{ html: string }> {
+    return this._get(`models/${encodeURIComponent(name)}/monitoring/column`, {
+      folder,
+      column,
+      version: String(window.version),
+      start: String(window.start)
+    });
+  }
+
+  incident(folder: Folder, id: string): Promise<IncidentSheet> {
+    return this._get(`incidents/${id}`, { folder });
+  }
+
+  /** `until` is when a mute ends. */
+  actOn(
+    folder: Folder,
+    id: string,
+    said: { act: Deed; reason: string; until: string | null }
+  ): Promise<{ message: string }> {
+    return this._post(`incidents/${id}/acts`, { ...said, folder });
+  }
+
+  /** The notebook of an incident; `path` is null where this server does not show it, `made` where it is new. */
+  investigate(
+    folder: Folder,
+    id: string
+  ): Promise<{ path: string | null; file: string; made: boolean }> {
+    return this._post(`incidents/${id}/investigation`, { folder });
+  }
+
+  /** The address of the page that tells how a model is, without the notebook interface. */
+  monitoringPage(folder: Folder, name: string): string {
+    const words = new URLSearchParams({ folder });
+    const place = URLExt.join(this.settings.baseUrl, 'nbops/monitoring');
+    return `${place}/${encodeURIComponent(name)}?${words}`;
   }
 
   data(folder: Folder, name: string): Promise<DataSheet> {

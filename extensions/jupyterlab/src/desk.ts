@@ -19,9 +19,9 @@ export function needy(board: Board): DataRow[] {
   return board.data.filter(row => row.needs !== null);
 }
 
-/** How many reviews, runs and sources of data somebody should look at. */
+/** How many reviews, incidents, runs and sources of data somebody should look at. */
 export function needing(board: Board): number {
-  return board.reviews.length + board.needs.length + needy(board).length;
+  return board.reviews.length + board.incidents.length + board.needs.length + needy(board).length;
 }
 
 export class Desk {

@@ -18,6 +18,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Api } from './api';
 import { adding } from './commands/add';
 import { addDataCommands } from './commands/data';
+import { addIncidentCommands } from './commands/incidents';
 import { addModelCommands } from './commands/models';
 import { addNotebookCommands } from './commands/notebooks';
 import { addRunCommands } from './commands/runs';
@@ -110,6 +111,7 @@ function activate(
   });
   addRunCommands({ app, surface, desk, views, documents, add });
   addModelCommands({ surface, desk, views, add });
+  addIncidentCommands({ surface, desk, views, add });
   addDataCommands({ surface, desk, views, add });
   addNotebookCommands({ app, surface, desk, place, notifications, add });
 
@@ -124,6 +126,7 @@ function activate(
     views.restore(restorer, 'run', 'nbops:open-run');
     views.restore(restorer, 'model', 'nbops:open-model');
     views.restore(restorer, 'review', 'nbops:open-review');
+    views.restore(restorer, 'incident', 'nbops:open-incident');
     views.restore(restorer, 'data', 'nbops:open-data');
     views.restore(restorer, 'compare', 'nbops:compare');
     views.restore(restorer, 'report', 'nbops:render-report');

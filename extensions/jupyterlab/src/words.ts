@@ -1,7 +1,15 @@
 /** Numbers, times and states as people read them. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { Act, DataState, ReviewStatus, Status } from './api';
+import type {
+  Act,
+  DataState,
+  Deed,
+  Health,
+  ReviewStatus,
+  Severity,
+  Status
+} from './api';
 
 export function statusWord(status: Status, trans: TranslationBundle): string {
   return {
@@ -46,6 +54,37 @@ export function actWord(act: Act, trans: TranslationBundle): string {
     answer: trans.__('Answer'),
     withdraw: trans.__('Withdraw')
   }[act];
+}
+
+export function healthWord(health: Health, trans: TranslationBundle): string {
+  return {
+    healthy: trans.__('healthy'),
+    learning: trans.__('learning'),
+    watched: trans.__('watched'),
+    doubtful: trans.__('doubtful'),
+    'in trouble': trans.__('in trouble'),
+    'not monitored': trans.__('not monitored')
+  }[health];
+}
+
+export function severityWord(severity: Severity, trans: TranslationBundle): string {
+  return {
+    info: trans.__('info'),
+    watch: trans.__('watch'),
+    warn: trans.__('warn'),
+    page: trans.__('page')
+  }[severity];
+}
+
+/** What a person does about an incident. */
+export function deedWord(deed: Deed, trans: TranslationBundle): string {
+  return {
+    acknowledge: trans.__('Acknowledge'),
+    mute: trans.__('Mute'),
+    unmute: trans.__('Unmute'),
+    close: trans.__('Close'),
+    comment: trans.__('Comment')
+  }[deed];
 }
 
 export function duration(seconds: number | null): string {

@@ -1,6 +1,5 @@
 /** The commands about models and their reviews. Without arguments they are about what is in front, or ask. */
 import { InputDialog, Notification } from '@jupyterlab/apputils';
-import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import type { Act, Folder, ReviewSheet } from '../api';
 import type { Desk } from '../desk';
@@ -8,16 +7,15 @@ import { decideDialog, proposeDialog, rollbackDialog } from '../dialog/decide';
 import { ModelPage } from '../model/page';
 import { ReviewPage } from '../review/page';
 import type { Surface } from '../surface';
-import type { Kind, Views } from '../views';
+import type { Views } from '../views';
 import { actWord } from '../words';
+import { about, type Args } from './about';
 import { type Add, guarded } from './add';
 import { takes } from './schemas';
 
 const CHAMPION = 'champion';
 /** How long, in milliseconds, what was done is shown. */
 const SHOWN = 8000;
-
-type Args = ReadonlyPartialJSONObject;
 
 interface Means {
   surface: Surface;
@@ -29,26 +27,7 @@ interface Means {
 export function addModelCommands({ surface, desk, views, add }: Means): void {
   const { trans, api, act } = surface;
 
-  const folderOf = (args: Args): Folder =>
-    typeof args.folder === 'string' ? args.folder : desk.folder;
-  /** What a command is about: what it is told, what is in front, or what somebody chooses. */
-  const subject = async (
-    args: Args,
-    kind: Kind,
-    key: string,
-    choose: (surface: Surface, folder: Folder) => Promise<string | null>
-  ): Promise<{ folder: Folder; key: string } | null> => {
-    const front = views.current(kind);
-    const told = args[key];
-    if (typeof told === 'string') {
-      return { folder: folderOf(args), key: told };
-    }
-    if (front && typeof front[key] === 'string' && typeof front.folder === 'string') {
-      return { folder: front.folder, key: front[key] };
-    }
-    const chosen = await choose(surface, folderOf(args));
-    return chosen === null ? null : { folder: folderOf(args), key: chosen };
-  };
+  const { folderOf, subject } = about(desk, views, surface);
   const done = (message: string): void => {
     Notification.success(message, { autoClose: SHOWN });
     desk.board.refresh();

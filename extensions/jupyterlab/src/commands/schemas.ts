@@ -7,7 +7,7 @@ import { COMPARED } from '../api';
 const TEXT = { type: 'string' };
 
 const KNOWN: Record<string, JSONObject> = {
-  id: { ...TEXT, description: 'The whole id of a run, or of a review.' },
+  id: { ...TEXT, description: 'The whole id of a run, of a review, or of an incident.' },
   folder: { ...TEXT, description: 'A folder of the project, from the server’s root.' },
   path: { ...TEXT, description: 'A notebook’s path, from the server’s root.' },
   name: { ...TEXT, description: 'The name of a model, or of a source of data.' },
@@ -16,6 +16,10 @@ const KNOWN: Record<string, JSONObject> = {
   act: {
     enum: ['approve', 'reject', 'send back', 'answer', 'withdraw'],
     description: 'What is done about a review; asked where none is given.'
+  },
+  deed: {
+    enum: ['acknowledge', 'mute', 'unmute', 'close', 'comment'],
+    description: 'What is done about an incident; asked where none is given.'
   },
   cell: { type: 'integer', minimum: 0, description: 'The place of a cell, from 0.' },
   runs: { type: 'array', items: TEXT, maxItems: COMPARED, description: 'Whole ids of runs.' },

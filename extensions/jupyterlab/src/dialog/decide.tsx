@@ -5,23 +5,13 @@ import type { Act, Folder, ReviewSheet } from '../api';
 import { Problem } from '../api';
 import { modal } from '../parts/modal';
 import { Notice, ProblemNotice, Skeleton } from '../parts/notice';
-import { Button, Tables } from '../parts/small';
+import { Tables } from '../parts/small';
 import { type Surface, useSurface } from '../surface';
 import { actWord } from '../words';
+import { Reason } from './reason';
 
 /** A pause in typing, in milliseconds, after which the gate is asked. */
 const PAUSE = 500;
-
-interface Reasoned<T> {
-  /** What the reader is to write. */
-  label: string;
-  button: string;
-  /** Why it cannot be done at all. */
-  refused?: string;
-  send: (reason: string) => Promise<T>;
-  close: (done: T | null) => void;
-  children: React.ReactNode;
-}
 
 /** Do something about a review; null when somebody leaves it. */
 export function decideDialog(
@@ -205,67 +195,5 @@ function Gate(props: {
         <Tables label={trans.__('What the gate says')} html={said} />
       )}
     </div>
-  );
-}
-
-/** What is decided on, and a reason for it; what is refused is told, and what was typed stays. */
-function Reason<T>(props: Reasoned<T>): JSX.Element {
-  const { trans } = useSurface();
-  const [reason, setReason] = React.useState('');
-  const [sending, setSending] = React.useState(false);
-  const [problem, setProblem] = React.useState<Problem | null>(null);
-  const id = React.useId();
-  const why =
-    props.refused ??
-    (sending ? trans.__('It is being done.') : reason.trim() ? undefined : trans.__('A reason is needed.'));
-  const send = async (): Promise<void> => {
-    setSending(true);
-    setProblem(null);
-    try {
-      props.close(await props.send(reason));
-    } catch (error) {
-      setProblem(error as Problem);
-      setSending(false);
-    }
-  };
-  return (
-    <form
-      className="nbops-Modal-body"
-      onSubmit={event => {
-        event.preventDefault();
-        if (!why) {
-          void send();
-        }
-      }}
-    >
-      <div className="nbops-Modal-scroll">{props.children}</div>
-      {problem && <ProblemNotice problem={problem} />}
-      {!props.refused && (
-        <div className="nbops-Reason">
-          <label htmlFor={id}>{props.label}</label>
-          <textarea
-            id={id}
-            className="jp-mod-styled"
-            rows={3}
-            autoFocus
-            value={reason}
-            onChange={event => setReason(event.target.value)}
-          />
-        </div>
-      )}
-      <footer className="nbops-Modal-foot">
-        <span className="nbops-Quiet" role="status">
-          {why}
-        </span>
-        <Button label={trans.__('Cancel')} onClick={() => props.close(null)} />
-        <button
-          type="submit"
-          className="jp-mod-styled jp-mod-accept nbops-Button"
-          aria-disabled={Boolean(why)}
-        >
-          {props.button}
-        </button>
-      </footer>
-    </form>
   );
 }

@@ -3,7 +3,7 @@ import * as React from 'react';
 
 import { COMPARED, type Folder, type ModelSheet, type Version } from '../api';
 import { Page } from '../parts/page';
-import { Best, best, Button, Direction, Drawn, Link, Section, Table } from '../parts/small';
+import { Best, best, Button, Direction, Drawn, HealthMark, Link, Section, Table } from '../parts/small';
 import { type Surface, useSurface } from '../surface';
 import { moment, number } from '../words';
 import { Sections } from './sections';
@@ -40,6 +40,7 @@ function ModelView(props: { sheet: ModelSheet; folder: Folder }): JSX.Element {
           <span className="nbops-Quiet">{trans.__('Model')}</span> {sheet.name}
         </h1>
         <p className="nbops-Facts">
+          {sheet.health && <HealthMark health={sheet.health} word />}
           {Object.entries(sheet.aliases).map(([alias, version]) => (
             <span key={alias}>{trans.__('%1: version %2', alias, version)}</span>
           ))}

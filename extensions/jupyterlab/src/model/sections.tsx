@@ -1,4 +1,4 @@
-/** Below a model's versions: how one of them did, the reviews, and the parts that the server draws. */
+/** Below a model's versions: how it is in use, how one of them did, the reviews, and the parts that the server draws. */
 import * as React from 'react';
 
 import type { Folder, ModelSheet, ReviewRow } from '../api';
@@ -7,6 +7,7 @@ import { Notice, ProblemNotice, Skeleton } from '../parts/notice';
 import { Link, ReviewMark, Section, Table, Tables } from '../parts/small';
 import { useSurface } from '../surface';
 import { moment } from '../words';
+import { MonitoringSection } from './monitoring';
 
 interface Props {
   sheet: ModelSheet;
@@ -17,6 +18,7 @@ export function Sections({ sheet, folder }: Props): JSX.Element {
   const { trans } = useSurface();
   return (
     <>
+      <MonitoringSection sheet={sheet} folder={folder} />
       <EvaluationSection sheet={sheet} folder={folder} />
       {sheet.reviews.length > 0 && (
         <Section title={trans.__('Reviews')} count={sheet.reviews.length}>

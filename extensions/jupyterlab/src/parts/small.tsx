@@ -1,9 +1,9 @@
 /** Small pieces that several views are made of. */
 import * as React from 'react';
 
-import type { DataState, ReviewStatus, Status } from '../api';
+import type { DataState, Health, ReviewStatus, Severity, Status } from '../api';
 import { useSurface } from '../surface';
-import { dataWord, reviewWord, statusWord } from '../words';
+import { dataWord, healthWord, reviewWord, severityWord, statusWord } from '../words';
 
 const MARKS: Record<Status, string> = {
   running: '▶',
@@ -31,6 +31,22 @@ const REVIEW_MARKS: Record<ReviewStatus, string> = {
   rejected: '✕',
   expired: '·',
   withdrawn: '·'
+};
+
+const HEALTH_MARKS: Record<Health, string> = {
+  healthy: '✓',
+  learning: '·',
+  watched: '·',
+  doubtful: '▲',
+  'in trouble': '✕',
+  'not monitored': '○'
+};
+
+const SEVERITY_MARKS: Record<Severity, string> = {
+  info: '·',
+  watch: '·',
+  warn: '▲',
+  page: '✕'
 };
 
 /** How a run stands, as a sign and, where there is room, its word. */
@@ -79,6 +95,40 @@ export function ReviewMark(props: {
       kind={status.replace(' ', '-')}
       sign={REVIEW_MARKS[status]}
       word={reviewWord(status, trans)}
+      spelled={word}
+    />
+  );
+}
+
+/** How a model in use is, likewise. */
+export function HealthMark(props: {
+  health: Health;
+  word?: boolean;
+}): JSX.Element {
+  const { trans } = useSurface();
+  const { health, word } = props;
+  return (
+    <Mark
+      kind={health.replace(' ', '-')}
+      sign={HEALTH_MARKS[health]}
+      word={healthWord(health, trans)}
+      spelled={word}
+    />
+  );
+}
+
+/** How severe an incident is, likewise. */
+export function SeverityMark(props: {
+  severity: Severity;
+  word?: boolean;
+}): JSX.Element {
+  const { trans } = useSurface();
+  const { severity, word } = props;
+  return (
+    <Mark
+      kind={severity}
+      sign={SEVERITY_MARKS[severity]}
+      word={severityWord(severity, trans)}
       spelled={word}
     />
   );

@@ -1,10 +1,10 @@
-/** One line for a run, a review, a model or a source of data, as narrow as a sidebar. */
+/** One line for a run, a review, an incident, a model or a source of data, as narrow as a sidebar. */
 import * as React from 'react';
 
-import type { DataRow, Folder, ModelRow, ReviewRow, Row } from '../api';
-import { DataMark, ReviewMark, StatusMark } from '../parts/small';
+import type { DataRow, Folder, IncidentRow, ModelRow, ReviewRow, Row } from '../api';
+import { DataMark, HealthMark, ReviewMark, SeverityMark, StatusMark } from '../parts/small';
 import { useSurface } from '../surface';
-import { dataWord, duration, moment, number, shortMoment } from '../words';
+import { dataWord, duration, healthWord, moment, number, shortMoment } from '../words';
 
 export function RunLine(props: { row: Row; folder: Folder }): JSX.Element {
   const { trans, act } = useSurface();
@@ -56,14 +56,14 @@ export function ModelLine(props: { model: ModelRow; folder: Folder }): JSX.Eleme
         data-nbops-model={model.name}
         onClick={() => void act('nbops:open-model', { name: model.name, folder })}
       >
-        <span className="nbops-Status" aria-hidden="true">
-          ◆
-        </span>
+        <HealthMark health={model.health ?? 'not monitored'} />
         <span className="nbops-Line-name">{model.name}</span>
-        <span className="nbops-Line-end">
-          {version}
-          {model.health && ` · ${model.health}`}
-        </span>
+        {model.health && (
+          <span className="nbops-Line-end" aria-hidden="true">
+            {healthWord(model.health, trans)}
+          </span>
+        )}
+        <span className="nbops-Line-end">{version}</span>
       </button>
     </li>
   );
@@ -145,6 +145,26 @@ export function ReviewLine(props: { row: ReviewRow; folder: Folder }): JSX.Eleme
         onClick={() => void act('nbops:open-review', { id: row.review_id, folder })}
       >
         <ReviewMark status={row.status} />
+        <span className="nbops-Line-sentence">{row.needs}</span>
+      </button>
+    </li>
+  );
+}
+
+/** What is wrong with a model or a pipeline, likewise. */
+export function IncidentLine(props: { row: IncidentRow; folder: Folder }): JSX.Element {
+  const { act } = useSurface();
+  const { row, folder } = props;
+  return (
+    <li>
+      <button
+        type="button"
+        className="nbops-Line nbops-mod-sentence"
+        data-nbops-incident={row.incident_id}
+        title={row.needs}
+        onClick={() => void act('nbops:open-incident', { id: row.incident_id, folder })}
+      >
+        <SeverityMark severity={row.severity} />
         <span className="nbops-Line-sentence">{row.needs}</span>
       </button>
     </li>
