@@ -11,7 +11,7 @@ from typing import Any
 from nbops.data.relation import Relation, opened
 from nbops.duck import name
 from nbops.errors import SourceError
-from nbops.predictions import canonical, writing
+from nbops.predictions import again, canonical, writing
 from nbops.predictions.requests import LogLabels
 from nbops.predictions.segments import Logged
 from nbops.records import new_id, now_us
@@ -49,9 +49,10 @@ def log(
             low, high, withdrawn, first, last = writing.said_of(
                 relation, path, "min(_id)", "max(_id)", taken_back, *times
             )
+        written = writing.kept(store, path, rows, (low, high))
         request = LogLabels(
-            segment_id=segment, model=model, written=writing.kept(store, path, rows, (low, high)), withdrawn=withdrawn,
-            numeric=is_number, dated=observed is not None, observed=last, first=first, last=last,
+            segment_id=segment, model=model, written=written, withdrawn=withdrawn, numeric=is_number, dated=observed is not None,
+            observed=last, first=first, last=last, apart=again.labels_apart(store, model, path, written),
         )  # fmt: skip
     answer = store.write(request)[0]
     return Logged(answer or segment, rows, None if answer is None else answer == segment)

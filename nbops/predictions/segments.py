@@ -16,7 +16,7 @@ from nbops.data.relation import Relation, opened, parquet
 from nbops.data.taking import described
 from nbops.duck import name
 from nbops.errors import SourceError, UsageError
-from nbops.predictions import canonical, writing
+from nbops.predictions import again, canonical, writing
 from nbops.predictions.requests import LogPredictions
 from nbops.records import Record, new_id
 from nbops.store.client import Store
@@ -75,9 +75,10 @@ def log(store: Store, model: str, version: int, data: Any, meaning: Meaning) -> 
             by_day = f"select _time::date::varchar, count(*) from {parquet([path])} group by 1 order by 1"
             days = dict(duck.rows(relation.connection, by_day))
             columns = described(relation.connection, path)
+        written = writing.kept(store, path, rows, (low, high))
         request = LogPredictions(
-            segment_id=segment, model=model, version=version, written=writing.kept(store, path, rows, (low, high)), columns=columns,
-            first=first, last=last, days=days,
+            segment_id=segment, model=model, version=version, written=written, columns=columns, first=first, last=last, days=days,
+            apart=again.predictions_apart(store, model, version, path, written),
         )  # fmt: skip
     answer = store.write(request)[0]
     return Logged(
