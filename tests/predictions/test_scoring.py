@@ -132,6 +132,29 @@ def test_numbers_and_classes_of_one_version_do_not_mix(here: Workspace, minutes:
         here.log_predictions(minutes, given(31).assign(prediction="long"), **ROW)
 
 
+def test_a_feature_that_only_other_windows_have_is_null_where_it_was_not_logged(
+    here: Workspace, minutes: Version
+) -> None:
+    days = pd.to_datetime(["2013-02-01", "2013-02-02"])
+    here.log_predictions(minutes, given(60, 61).assign(time=days, prediction=1.0).drop(columns="carrier"), **ROW)
+    later = given(62, 63).assign(time=days + pd.Timedelta(days=7), prediction=1.0)
+    here.log_predictions(minutes, later, **ROW)
+    columns = ["carrier", "distance"]
+    before = minutes.predictions("2013-02-01", "2013-02-03", columns=columns)
+    assert before.columns.tolist()[-2:] == columns
+    assert before[columns].isna().all().to_list() == [True, False]
+    assert minutes.predictions("2013-01-30", "2013-02-20", columns=columns)["carrier"].isna().tolist() == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert len(minutes.predictions("2014-01-01", "2014-01-02", columns=columns)) == 0
+    with pytest.raises(NotFound, match="no column 'carier'") as told:
+        minutes.predictions("2013-02-01", "2013-02-03", columns=["carier"])
+    assert told.value.hint == "Did you mean 'carrier'?"
+
+
 # Ids and times
 
 
