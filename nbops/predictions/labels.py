@@ -27,16 +27,17 @@ def log(
     label: str,
     observed: str | None = None,
     numeric: bool | None = None,
+    verbatim: bool = False,
 ) -> Logged:
     """Keep what turned out to be true of rows, as `nbops.data.relation.opened` takes them; the same again is not kept twice.
 
     `observed` is the column that says when it became known, now without one. `numeric` says whether labels are numbers; by default
-    the column's type does. Raises NotFound, UsageError, SourceError for rows without an id, labels that are no numbers and ids with
-    two labels of one time, Conflict, StoreFull.
+    the column's type does. With `verbatim` those of CSV are read as they stand there, as ids are. Raises NotFound, UsageError,
+    SourceError for rows without an id, labels that are no numbers and ids with two labels of one time, Conflict, StoreFull.
     """
     now, segment = now_us(), new_id()
     with writing.temporary(store) as path:
-        with opened(data, texts=ids, reads=[path]) as relation:
+        with opened(data, texts=[*ids, label] if verbatim else ids, reads=[path]) as relation:
             canonical.known(relation.columns, *ids, label, *([observed] if observed else []))
             is_number = canonical.is_number(relation.columns[label]) if numeric is None else numeric
             found = _labels(relation, ids, label, observed, numeric=is_number)

@@ -25,7 +25,8 @@ from nbops.store.client import Store
 class Meaning(Record):
     """What the columns of a frame are; without `ids` they are made. `features` are kept: all columns left, none, or these.
 
-    `classes` says that predictions are classes even where they are numbers; `probabilities` are columns by class.
+    `classes` says that predictions are classes even where they are numbers, and `verbatim` that those of CSV are read as they stand
+    there, as ids are; `probabilities` are columns by class.
     """
 
     ids: tuple[str, ...]
@@ -35,6 +36,13 @@ class Meaning(Record):
     probabilities: dict[str, str] = {}
     features: bool | tuple[str, ...] = True
     classes: bool = False
+    verbatim: bool = False
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns that are texts, whatever they look like."""
+        said = (self.prediction, *([self.decision] if self.decision else ())) if self.verbatim else ()
+        return (*self.ids, *said)
 
 
 class Logged(Record):
@@ -64,7 +72,7 @@ def log(store: Store, model: str, version: int, data: Any, meaning: Meaning) -> 
     """
     segment = new_id()
     with writing.temporary(store) as path:
-        with opened(data, texts=meaning.ids, reads=[path]) as relation:
+        with opened(data, texts=meaning.texts, reads=[path]) as relation:
             rows = writing.write(_said(relation, meaning, segment), path, ("_id", "_time"))
             if not rows:
                 return Logged(None, 0, new=False)

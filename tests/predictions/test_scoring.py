@@ -287,6 +287,28 @@ def test_texts_that_look_like_numbers_stay_texts_for_a_model_that_takes_texts(he
     np.testing.assert_allclose(pd.read_csv("scored.csv")["prediction"], [1.0, 2.0])
 
 
+def test_classes_and_ids_that_look_like_numbers_stay_as_they_stand_in_a_file(here: Workspace, typed: Type) -> None:
+    with here.start_run("tariffs") as run:
+        rows = pd.DataFrame({"x": [0.0, 1.0, 0.1, 0.9] * 5, "tariff": ["1.10", "1.2", "1.10", "1.2"] * 5})
+        fitted = LogisticRegression().fit(rows[["x"]], rows["tariff"])
+        run.log_model(fitted, reference=rows, target="tariff")
+    tariffs = here.register_model(run, "tariffs")
+    Path("rows.csv").write_text("key,at,x\n01,2013-01-01,0\n1,2013-01-01,1\n")
+    Path("truth.csv").write_text("key,tariff\n1,1.2\n01,1.10\n")
+    Path("said.csv").write_text("key,at,prediction\n001,2013-01-01,1.10\n")
+    told = typed("score", "tariffs", "rows.csv", "--out", "out.csv", "--id", "key", "--time", "at", "--json").told
+    assert told["new"]
+    assert typed("labels", "import", "tariffs", "truth.csv", "--id", "key", "--label", "tariff", "--json").told["new"]
+    here.log_predictions(tariffs, "said.csv", id="key", time="at")
+    found = tariffs.predictions().set_index("_id")[["_prediction", "_label"]]
+    assert found.loc[["01", "1"]].to_numpy().tolist() == [["1.10", "1.10"], ["1.2", "1.2"]]
+    assert found.loc["001", "_prediction"] == "1.10"
+    # Beyond the rows by which DuckDB tells the type of a column.
+    Path("many.csv").write_text("key,x\n" + "".join(f"{number},0\n" for number in range(30_000)) + "01,0\n")
+    assert typed("score", "tariffs", "many.csv", "--out", "out.csv", "--id", "key", "--no-log").status == 0
+    assert Path("out.csv").read_text().splitlines()[-1].startswith("01,")
+
+
 @pytest.mark.parametrize(
     ("text", "status", "message"),
     [
