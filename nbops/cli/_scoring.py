@@ -71,7 +71,7 @@ def score(
     columns = None if no_log or not time else _predictions.Columns(ids, time, features=features or True)
     with told("scoring") as progress:
         found = _predictions.score(
-            workspace.store, version, file, out, columns, trust=trusted(trust), progress=progress
+            workspace.store, version, file, out, columns, ids=ids, trust=trusted(trust), progress=progress
         )
     document = {"version": found.version, "rows": found.rows, "out": out and str(out), **_logged(found.logged)}
     done = [f"{found.version} scored {values.counted(found.rows, 'row')}"]

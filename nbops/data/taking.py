@@ -20,7 +20,7 @@ from nbops.data.meaning import literal, sentence
 from nbops.data.relation import Relation, parquet
 from nbops.data.rules import Fresh, NullShare
 from nbops.duck import name
-from nbops.errors import SourceError
+from nbops.errors import NbopsError, SourceError
 from nbops.records import Record
 
 if TYPE_CHECKING:
@@ -267,6 +267,8 @@ def _wider(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
 def _readable() -> Iterator[None]:
     try:
         yield
+    except NbopsError:  # some of ours are an OSError as well, and no fault of the source
+        raise
     except duck.stream_errors() as error:
         if (full := duck.full(error)) is not None:
             raise full from error

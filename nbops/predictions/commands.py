@@ -27,12 +27,13 @@ def log_predictions(tx: Transaction, request: LogPredictions) -> str:
         select segment_id::varchar, place, low, high from core.prediction_segments
         where model = ? and version = ? and sha256 = ? and not merged order by place desc limit 1
     """
-    for segment, *place in tx.rows(again, request.model, request.version, written.sha256):
+    for segment, place, low, high in tx.rows(again, request.model, request.version, written.sha256):
         later = """
             select 1 from core.prediction_segments
             where model = ? and version = ? and sha256 <> ? and not merged and place > ? and high >= ? and low <= ? limit 1
         """
-        if not tx.rows(later, request.model, request.version, written.sha256, *place):
+        beyond = max(place, request.apart)
+        if not tx.rows(later, request.model, request.version, written.sha256, beyond, low, high):
             return str(segment)
     seq = tx.next_seq()
     _put(tx, request, seq=seq, place=seq)
@@ -82,12 +83,12 @@ def log_labels(tx: Transaction, request: LogLabels) -> str:
         select segment_id::varchar, place, low, high from core.label_segments
         where model = ? and sha256 = ? and dated = ? and numeric = ? order by place desc limit 1
     """
-    for segment, *place in tx.rows(again, request.model, written.sha256, request.dated, request.numeric):
+    for segment, place, low, high in tx.rows(again, request.model, written.sha256, request.dated, request.numeric):
         later = """
             select 1 from core.label_segments
             where model = ? and sha256 <> ? and place > ? and high >= ? and low <= ? limit 1
         """
-        if not tx.rows(later, request.model, written.sha256, *place):
+        if not tx.rows(later, request.model, written.sha256, max(place, request.apart), low, high):
             return str(segment)
     seq = tx.next_seq()
     tx.run(

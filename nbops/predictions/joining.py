@@ -85,8 +85,8 @@ def joined(
     """The rows of a version from `start` until before `until`, aware times, with their labels; ordered by time and id.
 
     `_id`, `_time` (UTC), `_prediction`, `_decision` and `_p_CLASS` where they are known, `_label` (of the prediction's type, null where
-    the truth is not known), `_observed` (since when that label is known), then the features, all or those in `columns`. Raises
-    NotFound, StoreCorrupt.
+    the truth is not known), `_observed` (since when that label is known), then the features: all that these rows have, or those in
+    `columns`, null where they were not logged. Raises NotFound for a feature that was never logged and without predictions, StoreCorrupt.
     """
     query = window(store, model, version, start, until, columns=columns)
     with opened(query, memory_limit=memory_limit) as relation:
@@ -101,17 +101,22 @@ def window(
     bounds = times.microseconds(start), times.microseconds(until)
     segments = _segments(store, model, version)
     inside = [one for one in segments if one.first < bounds[1] and one.last >= bounds[0]]
-    shown = _columns(inside or segments[-1:], columns)
+    shown = _columns(inside or segments[-1:], segments, columns)
     if not inside:
         return Query(sql=_nothing(shown, segments[-1]))
     reader = _Reader(store)
-    own = [column for column in shown if column in OWN or column.startswith("_p_")]
-    rest = [column for column in shown if column not in own]
+    there = [column for column in shown if any(column in one.columns for one in inside)]
+    own = [column for column in there if column in OWN or column.startswith("_p_")]
+    rest = [
+        f"p.{name(column)}" if column in there else f"null::{kind} as {name(column)}"
+        for column, kind in shown.items()
+        if column not in own
+    ]
     sql = f"""
         with {_keys(reader, inside, segments, bounds)},
         truth as ({_truth(reader, _labels(store, model), inside, shown["_prediction"])})
-        select {", ".join(f"p.{name(column)}" for column in own)}, t._label, t._observed{"".join(f", p.{name(c)}" for c in rest)}
-        from ({reader.scan(inside, shown)}) p
+        select {", ".join([*(f"p.{name(column)}" for column in own), "t._label", "t._observed", *rest])}
+        from ({reader.scan(inside, there)}) p
         join keys k on k._id = p._id and k._place = p._place
         left join truth t on t._id = p._id
         where p._time >= make_timestamp({bounds[0]}) and p._time < make_timestamp({bounds[1]})
@@ -297,21 +302,29 @@ def _are_apart(segments: Iterable[Segment]) -> bool:
     return all(one[1] < other[0] for one, other in itertools.pairwise(ordered))
 
 
-def _columns(segments: Sequence[Segment], asked: Sequence[str] | None) -> dict[str, str]:
-    """The columns of a window with their types: ours, then the features in the order in which they were first logged."""
-    known: dict[str, str] = {}
-    for one in segments:
-        known |= {column: kind for column, kind in one.columns.items() if column not in known}
+def _columns(inside: Sequence[Segment], segments: Sequence[Segment], asked: Sequence[str] | None) -> dict[str, str]:
+    """The columns of a window with their types: ours, then its features in the order in which they were first logged, or those asked."""
+    known = _kinds(inside)
     ours = [column for column in known if column.startswith("_")]
     features = [column for column in known if not column.startswith("_")]
     if asked is not None:
-        wanted = [column for column in asked if not column.startswith("_")]
-        for column in wanted:
+        features = [column for column in asked if not column.startswith("_")]
+        # Another window may have what this one has not.
+        known = _kinds([*inside, *segments]) if any(column not in known for column in features) else known
+        for column in features:
             if column not in known:
-                raise NotFound.of("column", column, features, otherwise=f"There are {', '.join(features) or 'none'}.")
-        features = wanted
+                there = [other for other in known if not other.startswith("_")]
+                raise NotFound.of("column", column, there, otherwise=f"There are {', '.join(there) or 'none'}.")
     order = {column: place for place, column in enumerate(OWN)}
     return {column: known[column] for column in [*sorted(ours, key=lambda c: order.get(c, len(OWN))), *features]}
+
+
+def _kinds(segments: Iterable[Segment]) -> dict[str, str]:
+    """Every column of segments, with the type that it has first."""
+    known: dict[str, str] = {}
+    for one in segments:
+        known |= {column: kind for column, kind in one.columns.items() if column not in known}
+    return known
 
 
 def _nothing(columns: dict[str, str], last: Segment) -> str:

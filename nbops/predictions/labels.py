@@ -11,7 +11,7 @@ from typing import Any
 from nbops.data.relation import Relation, opened
 from nbops.duck import name
 from nbops.errors import SourceError
-from nbops.predictions import canonical, writing
+from nbops.predictions import again, canonical, writing
 from nbops.predictions.requests import LogLabels
 from nbops.predictions.segments import Logged
 from nbops.records import new_id, now_us
@@ -27,16 +27,17 @@ def log(
     label: str,
     observed: str | None = None,
     numeric: bool | None = None,
+    verbatim: bool = False,
 ) -> Logged:
     """Keep what turned out to be true of rows, as `nbops.data.relation.opened` takes them; the same again is not kept twice.
 
     `observed` is the column that says when it became known, now without one. `numeric` says whether labels are numbers; by default
-    the column's type does. Raises NotFound, UsageError, SourceError for rows without an id, labels that are no numbers and ids with
-    two labels of one time, Conflict, StoreFull.
+    the column's type does. With `verbatim` those of CSV are read as they stand there, as ids are. Raises NotFound, UsageError,
+    SourceError for rows without an id, labels that are no numbers and ids with two labels of one time, Conflict, StoreFull.
     """
     now, segment = now_us(), new_id()
     with writing.temporary(store) as path:
-        with opened(data, texts=ids, reads=[path]) as relation:
+        with opened(data, texts=[*ids, label] if verbatim else ids, reads=[path]) as relation:
             canonical.known(relation.columns, *ids, label, *([observed] if observed else []))
             is_number = canonical.is_number(relation.columns[label]) if numeric is None else numeric
             found = _labels(relation, ids, label, observed, numeric=is_number)
@@ -49,9 +50,10 @@ def log(
             low, high, withdrawn, first, last = writing.said_of(
                 relation, path, "min(_id)", "max(_id)", taken_back, *times
             )
+        written = writing.kept(store, path, rows, (low, high))
         request = LogLabels(
-            segment_id=segment, model=model, written=writing.kept(store, path, rows, (low, high)), withdrawn=withdrawn,
-            numeric=is_number, dated=observed is not None, observed=last, first=first, last=last,
+            segment_id=segment, model=model, written=written, withdrawn=withdrawn, numeric=is_number, dated=observed is not None,
+            observed=last, first=first, last=last, apart=again.labels_apart(store, model, path, written),
         )  # fmt: skip
     answer = store.write(request)[0]
     return Logged(answer or segment, rows, None if answer is None else answer == segment)

@@ -21,7 +21,8 @@ class Written(Record):
 class LogPredictions(Request, tag="predictions.log"):
     """Rows with what a version said of them; times in UTC microseconds, `columns` by name with their DuckDB types, rows by day.
 
-    Answers with the segment's id: that of the one before, when the same file is logged again and nothing came between.
+    Answers with the segment's id: that of the one before, when the same file is logged again and nothing came between. `apart` is the
+    place up to which no segment after that one has an id of these rows; beyond it their first and last ids are gone by.
     """
 
     spools: ClassVar[bool] = True
@@ -34,6 +35,7 @@ class LogPredictions(Request, tag="predictions.log"):
     first: int
     last: int
     days: dict[str, int]
+    apart: int = 0
 
 
 class LogLabels(Request, tag="labels.log"):
@@ -53,6 +55,7 @@ class LogLabels(Request, tag="labels.log"):
     observed: int
     first: int
     last: int
+    apart: int = 0
 
 
 class MergeSegments(Request, tag="predictions.merge"):

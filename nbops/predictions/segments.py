@@ -16,7 +16,7 @@ from nbops.data.relation import Relation, opened, parquet
 from nbops.data.taking import described
 from nbops.duck import name
 from nbops.errors import SourceError, UsageError
-from nbops.predictions import canonical, writing
+from nbops.predictions import again, canonical, writing
 from nbops.predictions.requests import LogPredictions
 from nbops.records import Record, new_id
 from nbops.store.client import Store
@@ -25,7 +25,8 @@ from nbops.store.client import Store
 class Meaning(Record):
     """What the columns of a frame are; without `ids` they are made. `features` are kept: all columns left, none, or these.
 
-    `classes` says that predictions are classes even where they are numbers; `probabilities` are columns by class.
+    `classes` says that predictions are classes even where they are numbers, and `verbatim` that those of CSV are read as they stand
+    there, as ids are; `probabilities` are columns by class.
     """
 
     ids: tuple[str, ...]
@@ -35,6 +36,13 @@ class Meaning(Record):
     probabilities: dict[str, str] = {}
     features: bool | tuple[str, ...] = True
     classes: bool = False
+    verbatim: bool = False
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns that are texts, whatever they look like."""
+        said = (self.prediction, *([self.decision] if self.decision else ())) if self.verbatim else ()
+        return (*self.ids, *said)
 
 
 class Logged(Record):
@@ -64,7 +72,7 @@ def log(store: Store, model: str, version: int, data: Any, meaning: Meaning) -> 
     """
     segment = new_id()
     with writing.temporary(store) as path:
-        with opened(data, texts=meaning.ids, reads=[path]) as relation:
+        with opened(data, texts=meaning.texts, reads=[path]) as relation:
             rows = writing.write(_said(relation, meaning, segment), path, ("_id", "_time"))
             if not rows:
                 return Logged(None, 0, new=False)
@@ -75,9 +83,10 @@ def log(store: Store, model: str, version: int, data: Any, meaning: Meaning) -> 
             by_day = f"select _time::date::varchar, count(*) from {parquet([path])} group by 1 order by 1"
             days = dict(duck.rows(relation.connection, by_day))
             columns = described(relation.connection, path)
+        written = writing.kept(store, path, rows, (low, high))
         request = LogPredictions(
-            segment_id=segment, model=model, version=version, written=writing.kept(store, path, rows, (low, high)), columns=columns,
-            first=first, last=last, days=days,
+            segment_id=segment, model=model, version=version, written=written, columns=columns, first=first, last=last, days=days,
+            apart=again.predictions_apart(store, model, version, path, written),
         )  # fmt: skip
     answer = store.write(request)[0]
     return Logged(

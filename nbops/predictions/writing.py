@@ -15,7 +15,7 @@ from nbops import duck
 from nbops.data.relation import Relation, parquet
 from nbops.data.taking import BATCH
 from nbops.duck import name
-from nbops.errors import SourceError, StoreReadOnly
+from nbops.errors import NbopsError, SourceError, StoreReadOnly
 from nbops.predictions.requests import Written
 from nbops.store.client import Store
 from nbops.store.places import make_folder
@@ -137,6 +137,8 @@ def readable() -> Iterator[None]:
     """What keeps rows from being read to their end, or written, as ours. Raises SourceError, StoreFull."""
     try:
         yield
+    except NbopsError:  # some of ours are an OSError as well, and no fault of the rows
+        raise
     except duck.stream_errors() as error:
         if (full := duck.full(error)) is not None:
             raise full from error

@@ -55,7 +55,7 @@ class Scored(Record):
 
 def log(store: Store, version: ModelVersion, data: Any, told: Columns, *, trust: Collection[str] | bool) -> Logged:
     """See `nbops.log_predictions`."""
-    rows, meaning = _rows(data), msgspec.structs.replace(told.meaning, classes=scoring.classifies(version.manifest))
+    rows, meaning = _rows(data), _meaning(told, version)
     there = _there(rows)
     if told.prediction in there:
         _refuse_classes(version, meaning)
@@ -81,23 +81,23 @@ def score(
     out: Path | None,
     told: Columns | None,
     *,
+    ids: Sequence[str] = (),
     trust: Collection[str] | bool = (),
     progress: Callable[[str, int], None] | None = None,
 ) -> Scored:
     """Write what a version says of a file's rows beside them, whole or not at all, and log it as one segment, as `told`.
 
-    Raises NotFound, UsageError, SourceError for rows that the model does not take, and what loading and logging raise.
+    Where it is not logged, `ids` are columns that are no features and of CSV read as they stand there. Raises NotFound, UsageError,
+    SourceError for rows that the model does not take, and what loading and logging raise.
     """
     if out is not None:
         scoring.form(out)
         if out.resolve() == file.resolve():
             raise UsageError(f"{out} is the file that is scored.", hint="Name another file to write.")
     loaded = models.load(store, _called(version), trust=trust)
-    meaning = (
-        None if told is None else msgspec.structs.replace(told.meaning, classes=scoring.classifies(version.manifest))
-    )
+    meaning = None if told is None else _meaning(told, version)
     with writing.temporary(store) as path:
-        aside, texts = ((*meaning.ids, meaning.time), meaning.ids) if meaning else ((), ())
+        aside, texts = ((*meaning.ids, meaning.time), meaning.ids) if meaning else (ids, ids)
         rows = scoring.score(loaded, str(file), aside, path, texts=texts, progress=progress)
         if out is not None:
             scoring.put(path, out)
@@ -113,8 +113,10 @@ def log_labels(
     if not found:
         models.known(store, model)
     tasks = {one.manifest.task for one in found} - {"other"}
-    numeric = tasks == {"regressor"} if len(tasks) == 1 else None
-    return labels.log(store, model, _rows(data), ids=_names(ids), label=label, observed=observed, numeric=numeric)
+    return labels.log(
+        store, model, _rows(data), ids=_names(ids), label=label, observed=observed,
+        numeric=tasks == {"regressor"} if len(tasks) == 1 else None, verbatim=any(_says_texts(one) for one in found),
+    )  # fmt: skip
 
 
 def frame(
@@ -140,6 +142,18 @@ def _log(store: Store, version: ModelVersion, rows: Any, meaning: Meaning) -> Lo
         probabilities={label: column for column, label in known.items() if label is not None},
     )
     return segments.log(store, version.model, version.version, rows, told)
+
+
+def _meaning(told: Columns, version: ModelVersion) -> Meaning:
+    """What the columns are, for what a version says."""
+    return msgspec.structs.replace(
+        told.meaning, classes=scoring.classifies(version.manifest), verbatim=_says_texts(version)
+    )
+
+
+def _says_texts(version: ModelVersion) -> bool:
+    """Whether the classes that a version tells apart are texts, also where these look like numbers or truth values."""
+    return any(isinstance(label, str) for label in version.manifest.output.classes or ())
 
 
 def _refuse_classes(version: ModelVersion, meaning: Meaning) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
+import socket
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +36,7 @@ PREDICTION, DECISION = "prediction", "decision"
 _NUMBERS = {"int", "float", "bool"}
 _TEXTS = {"str", "category"}
 _FORMS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
+_UNFINISHED = re.compile(r"\.(?P<name>.+)\.(?P<process>[1-9]\d*)@(?P<host>.+)")
 
 
 def classifies(manifest: Manifest) -> bool:
@@ -128,11 +131,15 @@ def form(out: Path) -> str:
 
 
 def put(path: Path, out: Path) -> None:
-    """A file of Parquet as `out`, in the form that its name says, whole or not at all. Raises SourceError, UsageError."""
+    """A file of Parquet as `out`, in the form that its name says, whole or not at all. Raises SourceError, UsageError.
+
+    What somebody left in the folder who was killed while writing to it is removed.
+    """
     kind = form(out)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
+    temporary = out.with_name(f".{out.name}.{os.getpid()}@{socket.gethostname()}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left(out.parent)
         if kind == "parquet":
             shutil.copyfile(path, temporary)
         else:
@@ -147,6 +154,20 @@ def put(path: Path, out: Path) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove files that are named as `put` names them and whose process, of this host, is gone."""
+    for path in folder.glob(".*@*"):
+        told = _UNFINISHED.fullmatch(path.name)
+        if told and Path(told["name"]).suffix.lower() in _FORMS and told["host"] == socket.gethostname():
+            try:
+                os.kill(int(told["process"]), 0)
+            except (ProcessLookupError, OverflowError):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            except PermissionError:  # it is there, and somebody else's
+                continue
 
 
 def _to_csv(path: Path, target: Path) -> None:

@@ -19,7 +19,7 @@ from nbops.data import canonical, collecting, declared, snapshots, watermark
 from nbops.data.collection import Collection
 from nbops.data.quarantine import Quarantine
 from nbops.data.sources import declaration
-from nbops.errors import ConfigError, NbopsError, NotFound, SourceError, StoreCorrupt, UsageError
+from nbops.errors import ConfigError, NbopsError, NotFound, SourceError, StoreCorrupt, StoreReadOnly, UsageError
 from nbops.store.client import Store
 from tests.conftest import Project
 
@@ -72,6 +72,15 @@ def test_what_is_collected_again_makes_no_version_and_no_blob(store: Store, proj
     assert again.quarantined == first.quarantined == 1
     assert blobs(project) == before
     assert len(store.read("select * from quarantine").rows) == 1
+
+
+def test_a_fault_of_the_store_while_rows_are_read_is_no_fault_of_the_source(store: Store) -> None:
+    def refuse(what: str, _: int) -> None:
+        if what == "rows":
+            raise StoreReadOnly("the folder is read-only", hint="-")
+
+    with pytest.raises(StoreReadOnly, match="the folder is read-only"):
+        collecting.collect(store, declaration.read({"from": FLIGHTS}, "flights"), progress=refuse)
 
 
 def test_a_file_that_did_not_change_is_not_read_again(store: Store, project: Project) -> None:

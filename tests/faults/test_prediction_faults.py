@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -133,6 +134,42 @@ def test_a_scorer_that_is_killed_between_file_and_log_is_started_again(
     finish(start(line))
     assert store.read("select count(*), sum(rows) from prediction_segments").rows == [[1, ROWS]]
     assert rows_of(store) == ROWS
+
+
+@pytest.mark.parametrize("out", ["out.parquet", "out.csv"])
+def test_what_a_killed_scorer_left_beside_the_file_is_removed_by_the_next_one(line: Project, out: str) -> None:
+    code = """
+    import os, signal, sys
+    from nbops.cli import main
+    os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+    sys.argv = ["nbops", "score", "line", "in.parquet", "--out", "made/%s", "--no-log"]
+    main()
+    """
+    line.store().hello()
+    killed = line.start("\n".join(row[4:] for row in (code % out).splitlines()))
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    folder = line.folder / "made"
+    (left,) = folder.iterdir()
+    assert left.name.startswith(f".{out}.{killed.pid}@")
+    host = socket.gethostname()
+    kept = {
+        f".{out}.1@{host}",
+        f".{out}.{killed.pid}@not-{host}",
+        f".{out}.{killed.pid}",
+        f".notes.{killed.pid}@{host}",
+    }
+    for name in kept:
+        (folder / name).touch()
+    finish(
+        line.start(f"""
+import sys
+from nbops.cli import main
+sys.argv = ["nbops", "score", "line", "in.parquet", "--out", "made/{out}", "--no-log"]
+main()
+""")
+    )
+    assert {path.name for path in folder.iterdir()} == {out, *kept}
 
 
 def test_of_two_who_score_the_same_file_at_once_one_logs_it(line: Project) -> None:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from nbops.errors import Conflict
-from nbops.predictions import joining, merging, segments
+from nbops.predictions import joining, labels, merging, segments
 from nbops.predictions.requests import MergeSegments, Written
-from nbops.predictions.segments import Meaning
+from nbops.predictions.segments import Logged, Meaning
 from nbops.records import new_id
 from nbops.store import care
 from nbops.workspace._workspace import Workspace
@@ -40,8 +40,9 @@ def test_segments_of_a_day_become_one_and_the_same_is_still_known(here: Workspac
     assert joining.changed(store, model, 1, seq).days == ()
     days = here.sql("select day, rows, segments from prediction_days where model = ? order by day", [model])
     assert days[["rows", "segments"]].to_numpy().tolist() == [[72, 1], [18, 1]]
-    again = segments.log(store, model, 1, rows(29), MEANING)
-    assert (again.segment, again.new) == (logged[29].segment, False)
+    for number in (3, 29):
+        again = segments.log(store, model, 1, rows(number), MEANING)
+        assert (again.segment, again.new) == (logged[number].segment, False)
     assert merging.merge(store, model) == (0, 0)
     assert [one for one in care.check(store) if one.problem] == []
 
@@ -92,3 +93,38 @@ def test_what_was_written_between_keeps_segments_from_being_merged(here: Workspa
         with pytest.raises(Conflict, match="are others by now"):
             store.write(request)
     assert len(store.read("select 1 from prediction_segments where model = ?", [model]).rows) == 3
+
+
+def test_the_same_again_is_a_segment_only_where_something_was_said_of_its_rows_since(here: Workspace) -> None:
+    store = here.store
+    model = version(store)
+    first = segments.log(store, model, 1, rows(0, first=9), MEANING)
+    between = segments.log(store, model, 1, rows(1, first=90), MEANING)
+    for number in range(2, 6):
+        segments.log(store, model, 1, rows(number, first=100 * number), MEANING)
+    assert segments.log(store, model, 1, rows(0, first=9), MEANING).segment == first.segment
+    merging.merge(store, model)
+    care.collect(store, now=time.time() + 2 * care.GRACE_SECONDS)
+    again = segments.log(store, model, 1, rows(0, first=9), MEANING)
+    assert (again.segment, again.new) == (first.segment, False)
+    assert segments.log(store, model, 1, rows(6, first=11), MEANING).new
+    assert segments.log(store, model, 1, rows(0, first=9), MEANING).new
+    assert segments.log(store, model, 1, rows(1, first=90), MEANING).segment == between.segment
+    found = joining.joined(store, model, 1, *joining.bounds(None, None), columns=()).to_pydict()
+    assert dict(zip(found["_id"], found["_prediction"], strict=True))["11"] == 0.0
+
+
+def test_the_same_labels_again_are_a_segment_only_where_one_of_their_rows_was_told_since(here: Workspace) -> None:
+    store = here.store
+    model = version(store)
+
+    def told(*ids: int, label: float) -> Logged:
+        frame = pd.DataFrame({"id": ids, "label": label, "seen": pd.Timestamp("2013-02-01")})
+        return labels.log(store, model, frame, ids=("id",), label="label", observed="seen")
+
+    first = told(9, 10, 11, label=1)
+    told(90, 100, label=1)
+    again = told(9, 10, 11, label=1)
+    assert (again.segment, again.new) == (first.segment, False)
+    told(100, 11, label=2)
+    assert told(9, 10, 11, label=1).new

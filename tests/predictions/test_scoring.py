@@ -132,6 +132,29 @@ def test_numbers_and_classes_of_one_version_do_not_mix(here: Workspace, minutes:
         here.log_predictions(minutes, given(31).assign(prediction="long"), **ROW)
 
 
+def test_a_feature_that_only_other_windows_have_is_null_where_it_was_not_logged(
+    here: Workspace, minutes: Version
+) -> None:
+    days = pd.to_datetime(["2013-02-01", "2013-02-02"])
+    here.log_predictions(minutes, given(60, 61).assign(time=days, prediction=1.0).drop(columns="carrier"), **ROW)
+    later = given(62, 63).assign(time=days + pd.Timedelta(days=7), prediction=1.0)
+    here.log_predictions(minutes, later, **ROW)
+    columns = ["carrier", "distance"]
+    before = minutes.predictions("2013-02-01", "2013-02-03", columns=columns)
+    assert before.columns.tolist()[-2:] == columns
+    assert before[columns].isna().all().to_list() == [True, False]
+    assert minutes.predictions("2013-01-30", "2013-02-20", columns=columns)["carrier"].isna().tolist() == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert len(minutes.predictions("2014-01-01", "2014-01-02", columns=columns)) == 0
+    with pytest.raises(NotFound, match="no column 'carier'") as told:
+        minutes.predictions("2013-02-01", "2013-02-03", columns=["carier"])
+    assert told.value.hint == "Did you mean 'carrier'?"
+
+
 # Ids and times
 
 
@@ -262,6 +285,28 @@ def test_texts_that_look_like_numbers_stay_texts_for_a_model_that_takes_texts(he
     Path("codes.csv").write_text("id,at,code\n1,2013-01-01,01\n2,2013-01-01,2\n")
     assert typed("score", "codes", "codes.csv", "--out", "scored.csv", "--no-log").status == 0
     np.testing.assert_allclose(pd.read_csv("scored.csv")["prediction"], [1.0, 2.0])
+
+
+def test_classes_and_ids_that_look_like_numbers_stay_as_they_stand_in_a_file(here: Workspace, typed: Type) -> None:
+    with here.start_run("tariffs") as run:
+        rows = pd.DataFrame({"x": [0.0, 1.0, 0.1, 0.9] * 5, "tariff": ["1.10", "1.2", "1.10", "1.2"] * 5})
+        fitted = LogisticRegression().fit(rows[["x"]], rows["tariff"])
+        run.log_model(fitted, reference=rows, target="tariff")
+    tariffs = here.register_model(run, "tariffs")
+    Path("rows.csv").write_text("key,at,x\n01,2013-01-01,0\n1,2013-01-01,1\n")
+    Path("truth.csv").write_text("key,tariff\n1,1.2\n01,1.10\n")
+    Path("said.csv").write_text("key,at,prediction\n001,2013-01-01,1.10\n")
+    told = typed("score", "tariffs", "rows.csv", "--out", "out.csv", "--id", "key", "--time", "at", "--json").told
+    assert told["new"]
+    assert typed("labels", "import", "tariffs", "truth.csv", "--id", "key", "--label", "tariff", "--json").told["new"]
+    here.log_predictions(tariffs, "said.csv", id="key", time="at")
+    found = tariffs.predictions().set_index("_id")[["_prediction", "_label"]]
+    assert found.loc[["01", "1"]].to_numpy().tolist() == [["1.10", "1.10"], ["1.2", "1.2"]]
+    assert found.loc["001", "_prediction"] == "1.10"
+    # Beyond the rows by which DuckDB tells the type of a column.
+    Path("many.csv").write_text("key,x\n" + "".join(f"{number},0\n" for number in range(30_000)) + "01,0\n")
+    assert typed("score", "tariffs", "many.csv", "--out", "out.csv", "--id", "key", "--no-log").status == 0
+    assert Path("out.csv").read_text().splitlines()[-1].startswith("01,")
 
 
 @pytest.mark.parametrize(
