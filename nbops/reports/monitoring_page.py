@@ -103,6 +103,7 @@ def _how_far(known: Known) -> str:
         )
         told += f" Promised was {whole}"
         told += f"; allowed is {edge(known)} {limit(known)}." if known.limit is not None else "."
+        told += " In brackets: where the true figure lies, 19 times of 20."
     right = known.performance.of("accuracy") if known.performance is not None and known.metric != "accuracy" else None
     if right is not None and right.value is not None:
         told += f" {wording.with_interval(right, '')} of its answers are right."
@@ -114,7 +115,9 @@ def _because(known: Known) -> str:
     report = known.worse
     if report is None or report.causes is None:
         return ""
-    told = [one_sided(report.performance)] if report.performance is not None else []
+    # That of a trouble that goes on is told above.
+    over = known.trouble is None or known.trouble.status != "open"
+    told = [one_sided(report.performance)] if report.performance is not None and over else []
     moved = [one for one in report.causes.columns if one.importance is None or one.importance > 0]
     if moved:
         listed = [f"{plain(one.column)}{f' ({one.how})' if one.how else ''}" for one in moved]
@@ -142,7 +145,8 @@ def _if_nothing(known: Known) -> list[str]:
         stays = f"version {known.holder} stays in use" if known.holder is not None else "no version is in use"
         ends = day(at(review.expires))
         told.append(
-            f"Version {review.version} waits for somebody's approval until {ends}; without one {stays}."
+            f"Version {review.version} waits for a person's approval until {ends}; without one {stays}. "
+            f"What speaks for it: nbops reviews page {review.review_id[-8:]}."
             if review.expires > times.microseconds(known.as_of)
             else f"Nobody approved version {review.version} by {ends}: {stays}."
         )

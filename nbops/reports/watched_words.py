@@ -45,16 +45,15 @@ def one_sided(found: Performance) -> str:
 def fresh(known: Known) -> str:
     """Up to when there is data, when that was looked at, and when the next window is due."""
     last, every = known.own[-1], known.policy.window
-    told = [f"Data up to {day_of(known, known.data_until)}"] if known.data_until is not None else []
+    told = [f"data up to {day_of(known, known.data_until)}"] if known.data_until is not None else []
     told.append(f"looked at on {day(at(last.seen))} up to {day_of(known, last.until - 1)}")
     due = windows.containing(last.window.until, every, known.zone)
-    ended = due.until <= known.as_of
-    told.append(
-        f"the {every} after that is complete since {day_of(known, due.span[1])} and was not looked at"
-        if ended
-        else f"the next {every} is due on {day_of(known, due.span[1])}"
+    after = (
+        f"How it did in the {every} after that, which ended on {day_of(known, due.span[1] - 1)}, nobody looked at yet."
+        if due.until <= known.as_of
+        else f"The next {every} is due on {day_of(known, due.span[1])}."
     )
-    return f"{begun('; '.join(told))}."
+    return f"{begun('; '.join(told))}. {after}"
 
 
 def trust_in_short(known: Known) -> str:
@@ -136,7 +135,9 @@ def _wrong(known: Known, case: Case) -> str:
     version = f"version {case.version}" if case.version is not None else "it"
     now = latest(known, case.version)
     if case.kind == "performance" and now is not None:
-        return f"{since} {version} is worse than allowed: {_measured(known, now)}"
+        report = known.worse
+        sided = one_sided(report.performance) if report is not None and report.performance is not None else ""
+        return f"{since} {version} is worse than allowed: {_measured(known, now)} {sided}".rstrip()
     if case.kind == "estimate":
         return f"{since} {version} seems to be worse than allowed, going by its answers alone: what came true is not known yet."
     return f"{since}: {wording.ended(case.text)}"
