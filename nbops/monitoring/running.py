@@ -468,9 +468,11 @@ class _Window:
     def _performance(self, frame: pd.DataFrame) -> Performance:
         question = self.of.question
         slices = tuple(name for name in question.slices if name in frame.columns)
+        held = self.of.held.assessment if self.of.held is not None else None
         return performance.performance(
             frame, msgspec.structs.replace(question, slices=slices), laboratory=self.of.promised, bounds=self.of.bounds,
             least=self.policy.performance.min_labels,
+            slices=held.slices if held is not None and held.metric == self.of.bound.metric else (),
         )  # fmt: skip
 
     def _estimated(self, frame: pd.DataFrame) -> Estimation | None:

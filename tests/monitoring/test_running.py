@@ -75,6 +75,28 @@ def test_what_is_kept_for_queries_is_what_was_found(here: Workspace, minutes: Ve
     assert {row[0] for row in asked.rows("drift", '"column"')} == {*FEATURES, "_prediction", "_label"}
 
 
+def test_a_slice_stands_to_the_same_slice_of_the_evaluation(here: Workspace, minutes: Version) -> None:
+    parted = register(here, "minutes", slices=["carrier"])
+    sliced = Watched(here, parted, "sliced", slices=["carrier"], estimate=False)
+    rows = week(0)
+    sliced.use(rows.assign(minutes=rows["minutes"] + 3 * (rows["carrier"] == "UA")))
+    sliced.look()
+    columns = "slice, standing, laboratory"
+    found = {name: told for name, *told in sliced.rows("performance", columns, "slice is not null")}
+    assert {name: told[0] for name, told in found.items()} == {
+        "carrier = 9E": "within", "carrier = AA": "within", "carrier = UA": "beyond",
+    }  # fmt: skip
+    held = baseline.evaluation(here.store, parted.record)
+    assert held is not None
+    then = baseline.laboratory(here.store, parted.record, held)
+    error = (then["_prediction"] - then["_label"]).abs().groupby(then["carrier"]).mean()
+    assert {name[-2:]: told[1] for name, told in found.items()} == pytest.approx(error.to_dict())
+    other = Watched(here, minutes, "not sliced", slices=["carrier"], estimate=False)
+    other.use(rows.assign(minutes=rows["minutes"] + 3 * (rows["carrier"] == "UA")))
+    other.look()
+    assert other.rows("performance", "distinct standing, laboratory", "slice is not null") == [("unknown", None)]
+
+
 def test_the_days_of_a_window_add_up_to_the_profile_of_its_rows(here: Workspace, minutes: Version) -> None:
     summed = Watched(here, minutes, "summed")
     summed.use(week(0))
