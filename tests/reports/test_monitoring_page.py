@@ -328,7 +328,9 @@ def test_the_first_screen_holds_the_answers_and_a_phone_does_not_scroll_sideways
         box = shown.get_by_text(words).first.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= 800, words
-    assert shown.locator(".lead svg").bounding_box()["y"] < 400  # type: ignore[index]
+    picture = shown.locator(".lead svg").bounding_box()
+    assert picture is not None
+    assert picture["y"] < 400
     shown.set_viewport_size({"width": 390, "height": 800})
     assert shown.evaluate("document.documentElement.scrollWidth") <= 390
     small = shown.evaluate(
