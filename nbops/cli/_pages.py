@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 @here
 def card(obj: Here, model: str, page: Path | None, markdown: Path | None, as_json: bool) -> None:
     """Write the card of a version as one self-contained page (default: card-NAME-VERSION.html); of a model, its champion's."""
-    from nbops.reports import model_card
+    from nbops.reports import model_card, monitoring_page
 
     store = obj.store()
     record = model_card.chosen(store, model)
     paths = [path for path in (page, markdown) if path is not None] or [Path(model_card.default_name(record))]
-    _write(model_card.card(store, record), paths, markdown, as_json=as_json)
+    beside = monitoring_page.default_name(record.model)
+    linked = beside if all((path.parent / beside).is_file() for path in paths) else None
+    _write(model_card.card(store, record, page=linked), paths, markdown, as_json=as_json)
 
 
 @reviews_group.command("page")

@@ -232,7 +232,7 @@ def effect(reference: ColumnProfile, current: ColumnProfile) -> float | None:
 def _looks(pair: Pair, policy: DriftPolicy, columns: Sequence[str] | None) -> Iterator[ColumnDrift]:
     """Each column with its evidence, before it is adjusted and judged."""
     there = dict.fromkeys(chain(pair.reference.columns, pair.current.columns))
-    for column in columns or there:
+    for column in there if columns is None else columns:
         if column not in there:
             raise UsageError(f"There is no column {column!r}.", hint=f"There are {', '.join(there) or 'none'}.")
         then, now = pair.reference.columns.get(column), pair.current.columns.get(column)

@@ -44,12 +44,12 @@ def drift(
     then = reference if isinstance(reference, Profile) else profile(reference, memory_limit=memory_limit)
     if not slices:
         now = profile(current, like=then, memory_limit=memory_limit)
-        found = compare_each([Pair(then, now)], policy=policy, columns=columns)
+        found = compare_each([Pair(then, now)], policy=policy, columns=columns or None)
     else:
         before, after = (sliced(data, slices, like=then, memory_limit=memory_limit) for data in (reference, current))
         now = after[()]
         pairs = [Pair(before[part], after[part], part or None) for part in after]
-        found = compare_each(pairs, policy=policy, columns=columns)
+        found = compare_each(pairs, policy=policy, columns=columns or None)
     if exact:
         found[0] = _exactly(found[0], then, reference, current, memory_limit)
     return DriftView(found[0], then, now, found[1:])

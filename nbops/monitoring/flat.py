@@ -86,11 +86,15 @@ def _realised(report: WindowReport) -> Iterator[PerformanceRow]:
             ratio=ratio.value if ratio else None, ratio_low=ratio.low if ratio else None, ratio_high=ratio.high if ratio else None,
             standing=stands.where if stands else None, sentence=stands.sentence if stands else None,
         )  # fmt: skip
+    beside = {(one.column, one.group): one for one in found.beside}
     for part in found.slices:
+        known = beside.get((part.column, part.group))
         yield PerformanceRow(
             slice=f"{part.column} = {part.group}", metric=found.standings[0].metric, kind="realised", value=_known(part.metric),
             low=_known(part.low), high=_known(part.high), unit=_unit(report, found.standings[0].metric), rows=part.rows,
-            sentence=part.sentence,
+            laboratory=known.laboratory if known else None, ratio=known.ratio.value if known else None,
+            ratio_low=known.ratio.low if known else None, ratio_high=known.ratio.high if known else None,
+            standing=known.where if known else None, sentence=known.sentence if known else part.sentence,
         )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from nbops.monitoring.signals import Signal, State, cause
 from nbops.registry.baselines import is_answer
 
 EMPTY, KIND, UNSEEN = "a column has no values", "a column is of another kind", "values that nobody knew"
+GONE = "a column is not logged any more"
 _MOST_UNSEEN = 0.2
 _STATES: dict[str, State] = {"learning": "learning", "same": "fine", "differs": "odd"}
 _RULES: dict[str, State] = {
@@ -23,8 +24,8 @@ _RULES: dict[str, State] = {
 def signals(report: WindowReport, policy: MonitorPolicy) -> tuple[Signal, ...]:
     """All signals of a window.
 
-    A column that lost all its values or became of another kind, and values that the reference never had in more than a fifth of the
-    rows, are breaks of data by themselves, as are broken rules of a contract and assumptions.
+    A column that is not logged any more, lost all its values or became of another kind, and values that the reference never had in more
+    than a fifth of the rows, are breaks of data by themselves, as are broken rules of a contract and assumptions.
     """
     judging = _Judging(report, policy)
     return tuple(judging.all())
@@ -51,9 +52,11 @@ class _Judging:
         )  # fmt: skip
 
     def _data(self) -> Iterator[Signal]:
+        for column, there in self.report.logged.items():
+            yield self._signal("data", GONE, "fine" if there else "broken", _gone(column, there=there), column)
         if not self.report.drift or not self.report.rows:
             return
-        for one in self.report.drift[0].columns:
+        for one in (*self.report.drift[0].columns, *self.report.others):
             if one.column.startswith("_") or one.change == "new":
                 continue
             lost = one.nulls_now == 1 and (one.nulls_then or 0) < 1
@@ -104,6 +107,10 @@ class _Judging:
             if found.labelled < self.policy.warmup.rows and state != "unknown":
                 state = "learning"
             yield self._signal("performance", one.metric, state, one.sentence)
+
+
+def _gone(column: str, *, there: bool) -> str:
+    return f"{column} is logged." if there else f"{column} is not logged any more: no row of the window has it."
 
 
 def _lost(one: ColumnDrift, *, lost: bool) -> str:

@@ -80,11 +80,25 @@ class Standing(Record):
     sentence: str
 
 
+class SliceStanding(Record):
+    """How a slice of a window stands to the same one in the laboratory, and to a bound of its own: so many times as bad as it was there.
+
+    It is unknown where the laboratory has no such slice, where either is too small to rely on, and where the labels do not allow it.
+    """
+
+    column: str
+    group: str
+    laboratory: float | None
+    ratio: Estimate
+    where: Where
+    sentence: str
+
+
 class Performance(Record):
     """What is known of a window: of `rows` rows, `labelled` are judged.
 
     `metrics` are all of the task, with intervals by day (or hour, of less than five days). `standings` tell of each bound, unknown where
-    the labels do not allow it, as `coverage` says. `notes` say what could not be told.
+    the labels do not allow it, as `coverage` says; `beside` does of each of the `slices`. `notes` say what could not be told.
     """
 
     task: Task
@@ -99,6 +113,7 @@ class Performance(Record):
     regression: RegressionCalibration | None = None
     value: Value | None = None
     notes: tuple[str, ...] = ()
+    beside: tuple[SliceStanding, ...] = ()
 
     def of(self, name: str) -> Interval | None:
         """The metric of that name, if there is one."""
@@ -118,11 +133,13 @@ def performance(
     laboratory: Answers | None = None,
     bounds: Sequence[Bound] = (),
     least: int = LEAST_LABELS,
+    slices: Sequence[Slice] = (),
 ) -> Performance:
     """How good the predictions of a window were: `frame` (n, any) as `rows` describes it.
 
     `laboratory` are the version's answers to rows that it had not seen, with their days as blocks; `bounds` default to `default_bound`, and
-    slices go by the first one's metric. Below `least` labels nothing is judged. Raises NotFound, UsageError.
+    slices go by the first one's metric, as do `slices`, which are the laboratory's. Below `least` labels nothing is judged. Raises
+    NotFound, UsageError.
     """
     every, known = rows.told(frame, question, which="all"), rows.told(frame, question)
     found, covered = known.answers, covered_by(frame, question, least=least)
@@ -138,7 +155,12 @@ def performance(
     )
     if not found.rows:
         return told
-    return _judged(told, frame.loc[known.rows].reset_index(drop=True), found, question, asked[0].metric)
+    judged = _judged(told, frame.loc[known.rows].reset_index(drop=True), found, question, asked[0].metric)
+    then = {(one.column, one.group): one for one in slices}
+    beside = (
+        _slice_standing(one, then.get((one.column, one.group)), asked[0], question, covered) for one in judged.slices
+    )
+    return msgspec.structs.replace(judged, beside=tuple(beside))
 
 
 def covered_by(frame: pd.DataFrame, question: Question, *, least: int = LEAST_LABELS) -> Coverage:
@@ -188,6 +210,18 @@ def seems(estimated: Estimate, laboratory: float | None, bound: Bound, task: Tas
     return _where(bound, estimated, ratio, metric(task, bound.metric).better)
 
 
+def times_as_bad(now: Slice, then: Slice) -> Estimate:
+    """The ratio of two metrics of different rows with an interval from those of both, on a log scale (Zou and Donner 2008)."""
+    if not (now.metric > 0 and then.metric > 0):
+        return Estimate(None, None, None)
+    ratio = now.metric / then.metric
+    if not (now.low > 0 and then.low > 0 and math.isfinite(now.high) and math.isfinite(then.high)):
+        return Estimate(ratio, None, None)
+    below = math.hypot(math.log(now.metric / now.low), math.log(then.high / then.metric))
+    above = math.hypot(math.log(now.high / now.metric), math.log(then.metric / then.low))
+    return Estimate(ratio, ratio * math.exp(-below), ratio * math.exp(above))
+
+
 def _judged(told: Performance, frame: pd.DataFrame, found: Answers, question: Question, name: str) -> Performance:
     notes = list(told.notes)
 
@@ -222,6 +256,28 @@ def _slices(frame: pd.DataFrame, found: Answers, question: Question, name: str) 
     unit = question.unit if metric(found.task, name).unit == "target" else ""
     given: Any = each if each is not None else lambda some: measure(found.take(some), [name])[name]
     return by_slices(frame, question.slices, given, scale=Scale(scale.name, unit, scale.better), blocks=found.blocks)
+
+
+def _slice_standing(
+    now: Slice, then: Slice | None, bound: Bound, question: Question, covered: Coverage
+) -> SliceStanding:
+    nothing = Estimate(None, None, None)
+    # Which values are the rare ones differs from window to window.
+    if then is None or math.isnan(then.metric) or math.isnan(now.metric) or now.group.startswith("other ("):
+        return SliceStanding(now.column, now.group, None, nothing, "unknown", now.sentence)
+    known = metric(question.task, bound.metric)
+    ratio, where = times_as_bad(now, then), _UNKNOWN
+    few = now.small or then.small
+    if bound.worse_than is not None and covered.trust == "whole" and not few:
+        where = _where(bound, Estimate(now.metric, now.low, now.high), ratio, known.better)
+    told = f"In the laboratory it was {telling.amount(then.metric, question.unit if known.unit == 'target' else '')}"
+    if ratio.value is not None:
+        told += f": {_shown(ratio.value, ratio.low, ratio.high)} times as much now"
+    if where != "unknown":
+        told += f", {_WORDS[where]} the bound of {values.number(bound.worse_than)} times as bad"
+    elif few and not now.small:
+        told += ", on too few rows to rely on"
+    return SliceStanding(now.column, now.group, then.metric, ratio, where, f"{now.sentence} {told}.")
 
 
 def _own(answers: Answers, name: str, question: Question) -> Interval:
@@ -262,6 +318,7 @@ def _where(bound: Bound, own: Estimate, ratio: Estimate, better: telling.Directi
     return "beyond" if nearest is not None and sign * (nearest - most) > 0 else "perhaps"
 
 
+_UNKNOWN: Where = "unknown"
 _WORDS: dict[Where, str] = {
     "within": "within",
     "perhaps": "perhaps beyond",

@@ -39,7 +39,7 @@ KEYS: dict[str, str] = {
     "warmup.rows": "The least rows of a window.",
     "warmup.windows": "So many windows of a version come first. What breaks a rule for data counts from the beginning.",
     "drift": "When a column has moved. Both are asked for: a small movement is certain in many rows, a large one is chance in few.",
-    "drift.columns": "all, or a list such as [distance, carrier].",
+    "drift.columns": "all, or a list such as [distance, carrier]; breaks of data are seen in all.",
     "drift.effect": "The least population stability index that counts: 0.1 is little, 0.25 is much.",
     "drift.p": "How unlikely it has to be without any change, over all columns together; from 0 to 1.",
     "slices": "Columns whose values are looked at apart, such as [carrier].",

@@ -19,11 +19,11 @@ from nbops.errors import NbopsError, NotFound, UsageError
 from nbops.evaluation.answers import Answers, Task, class_name, losses
 from nbops.evaluation.assumptions import hold
 from nbops.evaluation.metrics import metric
-from nbops.monitoring import baseline, estimation, flat, incidents, judging, performance, rows, windows
+from nbops.monitoring import baseline, estimation, flat, incidents, judging, logged, performance, rows, windows
 from nbops.monitoring.backtest import Backtest, Pair, backtest
 from nbops.monitoring.baseline import Baseline
 from nbops.monitoring.causes import Causes, Slice, added_losses, causes
-from nbops.monitoring.drift import Drift, DriftPolicy, compare_each
+from nbops.monitoring.drift import ColumnDrift, Drift, DriftPolicy, compare_each
 from nbops.monitoring.drift import Pair as Beside
 from nbops.monitoring.estimation import Estimation, Estimator
 from nbops.monitoring.kept import Check, DayProfile, EndMonitoring, KeepWindow
@@ -163,11 +163,18 @@ class _Look:
         ).rows[0][0]
         changed = joining.changed(self.store, self.model, self.number, since)
         self.place = changed.seq
+        then = logged.since(self.store, self.model, self.number, upto=since)
         there = [one for one in windows.complete(at(first), when, self.policy.window, self.zone) if one.span[0] <= last]
         # Who looked at it last may have been stopped before the end: what is newer than its place counts.
         behind = [one for one in there if known.get(one.span[0], -1) < self.place]
         fresh = (
-            {one for one in behind if one.span[0] not in known or any(_within(day, one) for day in changed.days)}
+            {
+                one
+                for one in behind
+                if one.span[0] not in known
+                or any(_within(day, one) for day in changed.days)
+                or logged.expected(self.takes, one, then) != logged.expected(self.takes, one, self.since)
+            }
             if not again
             else {*there}
         )
@@ -247,6 +254,19 @@ class _Look:
         baseline.keep(self.store, self.model, self.number, found)
         self.__dict__["base"] = found
         return found
+
+    @functools.cached_property
+    def since(self) -> logged.Since:
+        """Since when its columns are logged."""
+        return logged.since(self.store, self.model, self.number)
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The columns that the model takes; those of the reference where nobody said which."""
+        if (signature := self.version.manifest.signature) is not None:
+            return tuple(column.name for column in signature.columns)
+        known = self.base.profile.columns if self.base is not None else ()
+        return tuple(name for name in known if not name.startswith("_"))
 
     @functools.cached_property
     def question(self) -> Question:
@@ -354,8 +374,9 @@ class _Window:
     def report(self) -> WindowReport:
         """All that there is to say."""
         base = self.of.base or self.of.becomes_base(self.table)
-        now, then, against = self._profiles(base)
-        drift = self._drift(base, then, now, against)
+        there = logged.logged(self.of.takes, self.window, self.of.since, self.table.column_names)
+        now, then, against = self._profiles(base, gone={name for name in there if not there[name]})
+        drift, others = self._drift(base, then, now, against)
         frame = joining.aware(self.table).to_pandas()
         realised = self._or_note("Performance", lambda: self._performance(frame))
         estimated = self._estimated(frame)
@@ -364,6 +385,7 @@ class _Window:
             rows=len(frame), labelled=int(frame[TRUTH].notna().sum()), baseline=against, drift=drift, performance=realised,
             estimation=estimated, backtest=self._backtest(estimated), checks=(*self._contract(), *self._assumptions(frame)),
             causes=self._causes(frame, realised, drift[0], then, now), notes=tuple(self.notes),
+            others=others, logged=there,
         )  # fmt: skip
         return msgspec.structs.replace(found, signals=judging.signals(found, self.policy))
 
@@ -374,18 +396,20 @@ class _Window:
             self.notes.append(f"{what}: {error.message}")
             return None
 
-    def _profiles(self, base: Baseline) -> tuple[Profile, Profile, str]:
+    def _profiles(self, base: Baseline, gone: Collection[str]) -> tuple[Profile, Profile, str]:
         """The window's profile, the one that it is held against, of the same columns, and what that is."""
         known = [name for name in base.profile.columns if name in self.table.column_names]
-        absent = [name for name in base.profile.columns if name not in known and name != TRUTH]
+        absent = [name for name in base.profile.columns if name not in {*known, *gone, TRUTH}]
         if absent:
             self.notes.append(f"Not logged, and not looked at: {', '.join(absent)}.")
         now = self._profile(base, known)
         then, against = self._against(base)
         return now, _only(then, known), against
 
-    def _drift(self, base: Baseline, then: Profile, now: Profile, against: str) -> tuple[Drift, ...]:
-        """Each column beside the baseline, of all rows and of each slice."""
+    def _drift(
+        self, base: Baseline, then: Profile, now: Profile, against: str
+    ) -> tuple[tuple[Drift, ...], tuple[ColumnDrift, ...]]:
+        """Each column beside the baseline, of all rows and of each slice; and the columns whose drift nobody asked for, of all rows."""
         known = [*then.columns]
         natural = dict(base.variation.get(self.policy.window, {})) if against == "reference" else {}
         if (target := self.of.version.manifest.output.name) in natural:
@@ -398,13 +422,13 @@ class _Window:
             pairs += [
                 Beside(_compared(self.of.beside[part], known), _compared(parts[part], known), part) for part in shared
             ]
-        told = self.policy.drift
-        chosen = (
-            None
-            if told.columns == "all"
-            else [name for name in known if name in told.columns or baselines.is_answer(name)]
-        )
-        return tuple(compare_each(pairs, policy=DriftPolicy(effect=told.effect, p=told.p), columns=chosen))
+        told, policy = self.policy.drift, DriftPolicy(effect=self.policy.drift.effect, p=self.policy.drift.p)
+        if told.columns == "all":
+            return tuple(compare_each(pairs, policy=policy)), ()
+        chosen = [name for name in known if name in told.columns or baselines.is_answer(name)]
+        rest = [name for name in known if name not in chosen and not name.startswith("_")]
+        others = compare_each(pairs[:1], policy=policy, columns=rest)[0].columns if rest else ()
+        return tuple(compare_each(pairs, policy=policy, columns=chosen)), others
 
     def _profile(self, base: Baseline, known: Sequence[str]) -> Profile:
         """The profile of the window, as the sum of its days, each of which is kept."""
@@ -446,9 +470,11 @@ class _Window:
     def _performance(self, frame: pd.DataFrame) -> Performance:
         question = self.of.question
         slices = tuple(name for name in question.slices if name in frame.columns)
+        held = self.of.held.assessment if self.of.held is not None else None
         return performance.performance(
             frame, msgspec.structs.replace(question, slices=slices), laboratory=self.of.promised, bounds=self.of.bounds,
             least=self.policy.performance.min_labels,
+            slices=held.slices if held is not None and held.metric == self.of.bound.metric else (),
         )  # fmt: skip
 
     def _estimated(self, frame: pd.DataFrame) -> Estimation | None:

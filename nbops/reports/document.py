@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from nbops.errors import UsageError
 from nbops.records import Record
@@ -67,6 +68,13 @@ class Commands(Record):
     lines: tuple[str, ...]
 
 
+class Link(Record):
+    """A page that lies in the same folder, by its file name, and what it is called."""
+
+    words: str
+    file: str
+
+
 class Banner(Record):
     """How something is: a word, which its tone colours and signs, and a sentence."""
 
@@ -75,7 +83,7 @@ class Banner(Record):
     tone: Tone = "plain"
 
 
-Block = Words | Points | Facts | Table | Picture | Commands | Banner
+Block = Words | Points | Facts | Table | Picture | Commands | Link | Banner
 
 
 class Part(Record):
@@ -194,10 +202,17 @@ def _html(block: Block) -> Html:  # noqa: PLR0911 - one kind of block each
         return html.table(block.columns, block.rows, caption=block.caption, note=block.note)
     if isinstance(block, Banner):
         return _banner(block)
+    if isinstance(block, Link):
+        return element("p", element("a", block.words, href=_address(block)), style="margin:0")
     if isinstance(block, Commands):
         code = element("code", Html("\n".join(element("span", line) for line in block.lines)))
         return element("pre", code, style="margin:0;padding:10px 14px;overflow-x:auto")
     return element("div", block.drawing, style="overflow-x:auto")
+
+
+def _address(block: Link) -> str:
+    # Quoted from the folder on, so that no name can be taken for another site, nor end the address.
+    return f"./{quote(block.file)}"
 
 
 def _paragraph(block: Words) -> Html:
@@ -287,6 +302,8 @@ def _markdown(block: Block) -> str:  # noqa: PLR0911 - one kind of block each
         )
     if isinstance(block, Facts):
         return "\n".join(f"- {_marked(name)}: {_marked(fact)}" for name, fact in block.pairs)
+    if isinstance(block, Link):
+        return f"[{_marked(block.words)}]({_address(block)})"
     if isinstance(block, Commands):
         return "\n".join(f"    {values.clean(line)}" for line in block.lines)
     if isinstance(block, Picture):
@@ -321,6 +338,8 @@ def _text(block: Block) -> str:  # noqa: PLR0911 - one kind of block each
         return "\n".join(f"{sign} {values.clean(line)}" for sign, line in zip(signs, block.lines, strict=True))
     if isinstance(block, Facts):
         return _pairs(block.pairs)
+    if isinstance(block, Link):
+        return f"{values.clean(block.words)}: {values.clean(block.file)}"
     if isinstance(block, Commands):
         return "\n".join(f"  {values.clean(line)}" for line in block.lines)
     if isinstance(block, Picture):

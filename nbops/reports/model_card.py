@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from nbops.evaluation.assessment import Assessment
+from nbops.evaluation.telling import amount
+from nbops.monitoring.status import Health, health
 from nbops.records import Record, at, short
 from nbops.registry import models
 from nbops.registry.card import Card
@@ -16,7 +18,7 @@ from nbops.registry.models import ModelVersion
 from nbops.render.model import Column
 from nbops.render.values import counted
 from nbops.reports import findings, sources, wording
-from nbops.reports.document import Block, Commands, Document, Facts, Part, Points, Table, Tone, Words
+from nbops.reports.document import Block, Commands, Document, Facts, Link, Part, Points, Table, Tone, Words
 from nbops.reports.moments import day, minute, moment
 from nbops.reports.sources import Origin
 from nbops.reports.standing import Approval, Standing, standing, who
@@ -31,7 +33,10 @@ Answer = tuple[str, str, Tone]
 
 
 class Known(Record):
-    """Everything that a card tells from; `as_of` is when it is made."""
+    """Everything that a card tells from; `as_of` is when it is made.
+
+    `health` is what monitoring says, where it looks at this version; `page` is the file of the monitoring page, where there is one.
+    """
 
     record: ModelVersion
     card: Card
@@ -41,6 +46,8 @@ class Known(Record):
     dates: sources.Span | None
     comments: tuple[tuple[int | None, str, str, datetime], ...]
     as_of: datetime
+    health: Health | None = None
+    page: str | None = None
 
     @property
     def found(self) -> Assessment | None:
@@ -68,9 +75,9 @@ def chosen(store: Store, reference: str) -> ModelVersion:
     return models.version(store, name, models.holder(store, name, alias) if alias else int(number))
 
 
-def card(store: Store, record: ModelVersion, *, as_of: datetime | None = None) -> Document:
-    """The card of a version."""
-    known = gather(store, record, as_of=as_of)
+def card(store: Store, record: ModelVersion, *, as_of: datetime | None = None, page: str | None = None) -> Document:
+    """The card of a version, with a link to its monitoring page where that lies beside it as the file `page`."""
+    known = gather(store, record, as_of=as_of, page=page)
     parts = [
         _purpose(known), _approved(known), _quality(store, known), _worse(known), *_answers(known), _needs(known), *_asked(known),
         *_rule(known), sources.part(record, known.origin), _nothing(known),
@@ -85,9 +92,9 @@ def card(store: Store, record: ModelVersion, *, as_of: datetime | None = None) -
     )
 
 
-def gather(store: Store, record: ModelVersion, *, as_of: datetime | None = None) -> Known:
+def gather(store: Store, record: ModelVersion, *, as_of: datetime | None = None, page: str | None = None) -> Known:
     """What the store knows of a version."""
-    evaluation = sources.latest(store, record)
+    evaluation, watched = sources.latest(store, record), health(store, record.model)
     said = store.read(
         """
         select version, text, actor, epoch_us(time) from comments
@@ -104,6 +111,8 @@ def gather(store: Store, record: ModelVersion, *, as_of: datetime | None = None)
         dates=sources.span(store, evaluation) if evaluation else None,
         comments=tuple((version, text, actor, at(time)) for version, text, actor, time in said),
         as_of=as_of or sources.now(),
+        health=watched if watched.version == record.version else None,
+        page=page,
     )
 
 
@@ -118,13 +127,14 @@ def _lead(known: Known) -> list[Answer]:
     answers: list[Answer] = [("What is it for?", purpose + decision, "plain" if card_.purpose else "attention")]
     told = None if found is None else findings.main_metric(found, known.metric)
     if found is None or told is None:
-        answers.append(("How good is it?", "Not known: it was never held against rows with known truth.", "attention"))
+        never = "Not known: it was never held against rows with known truth."
+        answers.append(("How good is it?", " ".join([never, *_in_use(known)]), _alarm(known, "attention")))
         answers.append(("For whom is it worse?", "Not known, for the same reason.", "attention"))
     else:
         when = f" These rows are from {known.dates.told}." if known.dates else ""
         plain = findings.plain_metric(found, told)
         good = f"{wording.how_good(found, plain)} {wording.how_certain(found, plain)}{when}"
-        answers.append(("How good is it?", good, "plain"))
+        answers.append(("How good is it?", " ".join([good, *_in_use(known)]), _alarm(known)))
         answers.append(("For whom is it worse?", findings.worse_in_short(found), "plain"))
     answers.append(("What does it need?", _needs_in_short(known), "plain"))
     answers.append(("Who approved it, and why?", " ".join(_approved_in_words(known, short=True)), _tone(known)))
@@ -267,7 +277,7 @@ def _quality(store: Store, known: Known) -> Part:
         told = Words(
             "It was never held against rows with known truth, so nothing is known of how good it is.", "attention"
         )
-        return Part("How good it is, and how certain that is", (told,))
+        return Part("How good it is, and how certain that is", (*_watched(known), told))
     made = findings.quality(known.found, known.metric)
     blocks: list[Block] = [*made.blocks[:2], sources.measured_on(store, known.evaluation), *made.blocks[2:]]
     approval = known.standing.approval
@@ -284,7 +294,37 @@ def _quality(store: Store, known: Known) -> Part:
         waiver = approval.case.inquiry.evidence.waiver if approval is not None else ""
         why = f" It was waived: {wording.ended(waiver)}" if waiver else ""
         blocks.insert(0, Words(f"The run that made it {known.standing.run_status}.{why}", "bad"))
-    return Part(made.title, tuple(blocks))
+    return Part(made.title, (*_watched(known), *blocks))
+
+
+def _watched(known: Known) -> list[Block]:
+    """What monitoring says, and where more of it is told."""
+    if known.health is None:
+        return []
+    told: list[Block] = [Words(" ".join(_in_use(known)), _alarm(known))]
+    return told if known.page is None else [*told, Link("How it does in use, window by window", known.page)]
+
+
+def _in_use(known: Known) -> list[str]:
+    """How it does in use, in sentences; nothing where nobody looks."""
+    found = known.health
+    if found is None:
+        return []
+    told = [f"In use it is {found.word}. {wording.ended(found.sentence)}"]
+    if found.value is None or found.value_until is None:
+        return [*told, "How good its answers are in use is not known: too few labels have come."]
+    when = day(at(found.value_until))
+    promised = "" if found.laboratory is None else f"; in the laboratory it was {amount(found.laboratory, found.unit)}"
+    told.append(
+        f"Its {wording.measured(found.metric)} was {amount(found.value, found.unit)} in the last window of which enough is known, which "
+        f"ended on {when}{promised}."
+    )
+    return told
+
+
+def _alarm(known: Known, otherwise: Tone = "plain") -> Tone:
+    word = known.health.word if known.health is not None else ""
+    return "bad" if word == "in trouble" else "attention" if word == "doubtful" else otherwise
 
 
 def _worse(known: Known) -> Part:
@@ -412,15 +452,13 @@ def _if_nothing(known: Known) -> list[str]:
 
 def _age(known: Known) -> list[str]:
     told = []
+    watched = known.health is not None and known.health.value is not None
     if known.dates is not None:
-        told.append(
-            f"It was measured on data up to {moment(known.dates.last.date())}. That it still does as well is not known: the world may "
-            "have changed since."
-        )
+        still = "" if watched else " That it still does as well is not known: the world may have changed since."
+        told.append(f"It was measured on data up to {moment(known.dates.last.date())}.{still}")
     elif known.evaluation is not None:
-        told.append(
-            "How old the data are that it was measured on is not known; whether it still does as well, neither."
-        )
+        still = "" if watched else "; whether it still does as well, neither"
+        told.append(f"How old the data are that it was measured on is not known{still}.")
     for one in known.origin.sources:
         until = f"with data up to {one.until}" if one.until else f"which was taken on {moment(one.taken)}"
         due = f"; the next version of it is due on {moment(one.due)}" if one.due else ""

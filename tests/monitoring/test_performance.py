@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
@@ -12,14 +13,20 @@ from nbops.errors import NotFound, UsageError
 from nbops.evaluation.answers import Answers
 from nbops.evaluation.bootstrap import apart
 from nbops.evaluation.decision import Costs, DecisionRule
+from nbops.evaluation.slices import by_slices
 from nbops.evaluation.telling import Estimate
 from nbops.monitoring import rows
-from nbops.monitoring.performance import Bound, Performance, default_bound, performance, seems
+from nbops.monitoring.performance import (
+    Bound,
+    Performance,
+    SliceStanding,
+    default_bound,
+    performance,
+    seems,
+    times_as_bad,
+)
 from nbops.monitoring.rows import PerUnitError, Question
 from tests.monitoring import windows
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NUMBERS = Question("regression", unit="min")
 RULE = DecisionRule(positive="yes", threshold=0.4, costs=Costs(2.0, 5.0, unit="EUR"))
@@ -134,6 +141,67 @@ def test_slices_are_means_of_their_rows() -> None:
     missing = performance(frame, question(NUMBERS, slices=("winds",)))
     assert missing.slices == ()
     assert any("'winds'" in note for note in missing.notes)
+
+
+def test_a_slice_is_held_against_the_same_slice_of_the_laboratory() -> None:
+    rng, asked = np.random.default_rng(31), question(NUMBERS, slices=("wind",))
+    then = windows.numbers(rng, days=14)
+    promised = performance(then, asked).slices
+
+    def beside(frame: pd.DataFrame, **more: Any) -> dict[str, SliceStanding]:
+        found = performance(frame, asked, laboratory=laboratory(then, asked), slices=promised, **more)
+        assert [(one.column, one.group) for one in found.beside] == [(one.column, one.group) for one in found.slices]
+        return {one.group: one for one in found.beside}
+
+    as_ever = windows.numbers(rng)
+    # Three times as bad as the rest, and one and a half times as bad as all rows: as it was in the laboratory.
+    assert {one.where for one in beside(as_ever).values()} == {"within"}
+    storm = as_ever["wind"] == "storm"
+    worse = as_ever.assign(_prediction=as_ever["_label"] + (as_ever["_prediction"] - as_ever["_label"]) * (1 + storm))
+    found = beside(worse)
+    assert {group: one.where for group, one in found.items()} == {"storm": "beyond", "calm": "within"}
+    error = (then["_prediction"] - then["_label"]).abs().groupby(then["wind"]).mean()
+    now = (worse["_prediction"] - worse["_label"]).abs().groupby(worse["wind"]).mean()
+    told = found["storm"]
+    assert told.laboratory == pytest.approx(error["storm"])
+    assert told.ratio.value == pytest.approx(now["storm"] / error["storm"])
+    assert "In the laboratory it was " in told.sentence
+    assert told.sentence.endswith("times as much now, beyond the bound of 1.25 times as bad.")
+
+
+def test_a_slice_that_the_laboratory_did_not_measure_or_that_is_small_is_no_verdict() -> None:
+    rng, asked = np.random.default_rng(32), question(NUMBERS, slices=("wind",))
+    promised = performance(windows.numbers(rng), asked).slices
+    terrible = windows.numbers(rng, spread=9.0).assign(wind="hail")
+    (unknown,) = performance(terrible, asked, slices=promised).beside
+    assert (unknown.where, unknown.laboratory, unknown.ratio.value) == ("unknown", None, None)
+    assert performance(terrible, asked).beside[0].where == "unknown"
+    few = windows.numbers(rng, spread=9.0)
+    kept = pd.concat([few[few["wind"] == "storm"].head(20), few[few["wind"] == "calm"]])
+    found = {one.group: one for one in performance(kept, asked, slices=promised).beside}
+    assert {group: one.where for group, one in found.items()} == {"storm": "unknown", "calm": "beyond"}
+    assert found["storm"].laboratory is not None
+    part = windows.numbers(rng, spread=9.0)
+    part.loc[50:, "_label"] = np.nan
+    assert {one.where for one in performance(part, asked, slices=promised).beside} == {"unknown"}
+    limit = performance(windows.numbers(rng), asked, slices=promised, bounds=[Bound("mae", limit=0.1)]).beside
+    assert {one.where for one in limit} == {"unknown"}
+
+
+def test_the_interval_of_a_slices_ratio_covers_it_as_often_as_it_says() -> None:
+    rng, inside, tries = np.random.default_rng(33), 0, 300
+    for _ in range(tries):
+        made = []
+        for spread in (1.5, 1.0):
+            frame = windows.numbers(rng, per_day=40, spread=spread)
+            each = (frame["_prediction"] - frame["_label"]).abs().to_numpy()
+            blocks = np.repeat(np.arange(7), 40)
+            made.append(next(one for one in by_slices(frame, ("wind",), each, blocks=blocks) if one.group == "calm"))
+        ratio = times_as_bad(*made)
+        assert ratio.low is not None
+        assert ratio.high is not None
+        inside += ratio.low <= 1.5 <= ratio.high
+    assert 0.91 <= inside / tries <= 0.99
 
 
 def test_a_window_twice_as_bad_is_beyond_the_bound_and_one_like_the_laboratory_is_within() -> None:

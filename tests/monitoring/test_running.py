@@ -12,13 +12,14 @@ import pytest
 from nbops.data.profile import Profile
 from nbops.data.profiling import profile
 from nbops.errors import NotFound
-from nbops.monitoring import baseline, judging, running, status
+from nbops.monitoring import baseline, incidents, judging, running, status
+from nbops.monitoring.results import WindowReport
 from nbops.registry import baselines
 from nbops.workspace._model import Version
 from nbops.workspace._workspace import Workspace
 from tests.monitoring.watched import FEATURES, ROWS, Watched, begin, later, register, week
 
-EMPTY = f"data: {judging.EMPTY}"
+EMPTY, GONE, UNSEEN = (f"data: {rule}" for rule in (judging.EMPTY, judging.GONE, judging.UNSEEN))
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +35,12 @@ def opened(found: running.Monitored) -> list[str]:
 
 def odd(found: running.Monitored) -> set[tuple[str, str]]:
     """What was odd or broken in any window."""
-    return {
-        (one.cause, one.item) for report in found.reports for one in report.signals if one.state in {"odd", "broken"}
-    }
+    return {key for report in found.reports for key in odd_in(report)}
+
+
+def odd_in(report: WindowReport) -> set[tuple[str, str]]:
+    """The same of one window."""
+    return {(one.cause, one.item) for one in report.signals if one.state in {"odd", "broken"}}
 
 
 def test_a_quiet_model_is_healthy_and_is_looked_at_once(here: Workspace, minutes: Version) -> None:
@@ -69,6 +73,28 @@ def test_what_is_kept_for_queries_is_what_was_found(here: Workspace, minutes: Ve
     then = baseline.laboratory(here.store, minutes.record, held)
     assert value[1] == pytest.approx((then["_prediction"] - then["_label"]).abs().mean(), rel=1e-12)
     assert {row[0] for row in asked.rows("drift", '"column"')} == {*FEATURES, "_prediction", "_label"}
+
+
+def test_a_slice_stands_to_the_same_slice_of_the_evaluation(here: Workspace, minutes: Version) -> None:
+    parted = register(here, "minutes", slices=["carrier"])
+    sliced = Watched(here, parted, "sliced", slices=["carrier"], estimate=False)
+    rows = week(0)
+    sliced.use(rows.assign(minutes=rows["minutes"] + 3 * (rows["carrier"] == "UA")))
+    sliced.look()
+    columns = "slice, standing, laboratory"
+    found = {name: told for name, *told in sliced.rows("performance", columns, "slice is not null")}
+    assert {name: told[0] for name, told in found.items()} == {
+        "carrier = 9E": "within", "carrier = AA": "within", "carrier = UA": "beyond",
+    }  # fmt: skip
+    held = baseline.evaluation(here.store, parted.record)
+    assert held is not None
+    then = baseline.laboratory(here.store, parted.record, held)
+    error = (then["_prediction"] - then["_label"]).abs().groupby(then["carrier"]).mean()
+    assert {name[-2:]: told[1] for name, told in found.items()} == pytest.approx(error.to_dict())
+    other = Watched(here, minutes, "not sliced", slices=["carrier"], estimate=False)
+    other.use(rows.assign(minutes=rows["minutes"] + 3 * (rows["carrier"] == "UA")))
+    other.look()
+    assert other.rows("performance", "distinct standing, laboratory", "slice is not null") == [("unknown", None)]
 
 
 def test_the_days_of_a_window_add_up_to_the_profile_of_its_rows(here: Workspace, minutes: Version) -> None:
@@ -131,6 +157,60 @@ def test_an_empty_column_is_an_incident_at_once_and_clean_weeks_close_it(here: W
     assert EMPTY not in {change.cause for change in broken.look(5).changes if change.act == "healed"}
     broken.use(week(5))
     assert EMPTY in {change.cause for change in broken.look(6).changes if change.act == "healed"}
+
+
+def test_a_column_that_is_not_logged_any_more_is_an_incident_at_once_and_closes_when_it_is_logged_again(
+    here: Workspace, minutes: Version
+) -> None:
+    gone = Watched(here, minutes, "gone", retrain={"notebook": "notebooks/none.ipynb"})
+    gone.use(*map(week, (0, 1)))
+    assert gone.look(2).changes == ()
+    gone.predict(week(2), features=["a", "b"])
+    gone.tell(week(2))
+    found = gone.look(3)
+    assert opened(found) == [GONE]
+    assert odd(found) == {(GONE, "carrier")}
+    assert incidents.breaks(here.store, "gone") == ["carrier is not logged any more: no row of the window has it."]
+    assert status.health(here.store, "gone").word == "in trouble"
+    gone.use(*map(week, (3, 4)))
+    assert gone.look(5).changes == ()
+    gone.use(week(5))
+    assert [(change.cause, change.act) for change in gone.look(6).changes] == [(GONE, "healed")]
+
+
+def test_a_column_that_was_never_logged_is_no_break_until_it_is_known_that_it_was(
+    here: Workspace, minutes: Version
+) -> None:
+    never = Watched(here, minutes, "never", estimate=False)
+    for number in (1, 2, 4):
+        never.predict(week(number), features=["a", "b"])
+    never.predict(week(3))
+    found = never.look(3)
+    assert odd(found) == set()
+    assert {one.notes for one in found.reports} == {("Not logged, and not looked at: carrier.",)}
+    found = never.look(5)
+    assert [(one.start, one.logged["carrier"]) for one in found.reports] == [
+        (int(begin(3).timestamp() * 1e6), True), (int(begin(4).timestamp() * 1e6), False),
+    ]  # fmt: skip
+    never.predict(week(0))
+    late = never.look(5).reports
+    assert [one.logged["carrier"] for one in late] == [True, False, False, True]
+    assert {key for one in late for key in odd_in(one)} == {(GONE, "carrier")}
+    before = never.rows("monitor_windows", "start, report_sha256")
+    never.look(5, again=True)
+    assert never.rows("monitor_windows", "start, report_sha256") == before
+
+
+def test_breaks_are_seen_in_columns_whose_drift_nobody_asks_for(here: Workspace, minutes: Version) -> None:
+    asked = Watched(here, minutes, "asked for one", drift={"columns": ["a"]}, estimate=False)
+    strange = week(0).assign(carrier="ZZ", b=week(0)["b"] + 3)
+    asked.predict(strange)
+    (found,) = asked.look(1).reports
+    assert (UNSEEN, "carrier") in odd_in(found)
+    assert {item for cause, item in odd_in(found) if cause == "drift"} == set()
+    assert {one.item for one in found.signals if one.cause == "drift"} == {"a"}
+    assert {one.column for one in found.others} == {"b", "carrier"}
+    assert {row[0] for row in asked.rows("drift", '"column"')} == {"a", "_prediction"}
 
 
 def test_labels_that_are_late_are_no_break_and_windows_are_looked_at_again_when_they_come(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -63,8 +64,10 @@ def week(number: int, rows: int = ROWS) -> pd.DataFrame:
     )
 
 
-def register(here: Workspace, target: str, rows: int = ROWS, *, bare: bool = False) -> Version:
-    """A version that says `target`: trained on four weeks, held against the next four, right before it is used.
+def register(
+    here: Workspace, target: str, rows: int = ROWS, *, bare: bool = False, slices: Sequence[str] = ()
+) -> Version:
+    """A version that says `target`: trained on four weeks, held against the next four, right before it is used, also by `slices`.
 
     A `bare` one brings no reference, and was never evaluated.
     """
@@ -81,7 +84,8 @@ def register(here: Workspace, target: str, rows: int = ROWS, *, bare: bool = Fal
             run.log_model(fitted, input_example=train[FEATURES].head())
         else:
             run.log_model(fitted, reference=train[known], time="time", target=target, rule=rule)
-            run.evaluate(test[known], target=target, time="time", unit="min" if target == "minutes" else "")
+            unit = "min" if target == "minutes" else ""
+            run.evaluate(test[known], target=target, time="time", unit=unit, slices=slices)
     return here.register_model(run, name)
 
 
@@ -133,12 +137,12 @@ class Watched:
             said["decision"] = [str(bool(share >= 0.2)) for share in shares[:, 1]]
         return rows[["id", "time", *FEATURES]].assign(**said)
 
-    def predict(self, rows: pd.DataFrame) -> None:
-        """Log what it says of rows."""
+    def predict(self, rows: pd.DataFrame, features: Sequence[str] = FEATURES) -> None:
+        """Log what it says of rows, with these columns of them."""
         told = self.says(rows)
         classes = [] if self.target == "minutes" else list(self._estimator.classes_)
         self.here.log_predictions(
-            f"{self.name}/1", told, id="id", time="time", prediction="prediction", features=FEATURES,
+            f"{self.name}/1", told, id="id", time="time", prediction="prediction", features=features,
             probabilities={label: f"p {label}" for label in classes} or None,
             decision="decision" if "decision" in told else None,
         )  # fmt: skip

@@ -54,6 +54,47 @@ def worse(town: Town) -> Document:
     return town.here.model("air-time").monitoring()
 
 
+# On the model's card
+
+
+def test_the_card_says_how_the_model_does_in_use_and_where_that_is_told(
+    town: Town, typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(town.folder)
+    card = town.here.model("air-time").version(1).card()
+    told = answers(card)["How good is it?"]
+    assert "In use it is in trouble. Since 09 February 2026: MAE 17.0 min: beyond the bound." in told
+    assert told.endswith(
+        "Its average error was 17 min in the last window of which enough is known, which ended on 16 Mar 2026; in the laboratory it was "
+        "8 min."
+    )
+    assert next(tone for asked, _, tone in card.lead if asked == "How good is it?") == "bad"
+    assert typed("models", "card", "air-time/1").status == 0
+    path = town.folder / "card-air-time-1.html"
+    assert "window by window" not in path.read_text()
+    assert typed("monitor", "page", "air-time").status == 0
+    assert typed("models", "card", "air-time/1", "--html", "card.html", "--md", "card.md").status == 0
+    address = "./monitoring-air-time.html"
+    assert f'<a href="{address}">How it does in use, window by window</a>' in (town.folder / "card.html").read_text()
+    assert f"]({address})" in (town.folder / "card.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("ferry", "In use it is healthy. Nothing is wrong that was looked at, up to 02 February 2026. Its average error was 8.2 min"),
+        ("tram", "How good its answers are in use is not known: too few labels have come."),
+    ],
+)  # fmt: skip
+def test_the_card_of_a_model_that_does_well_or_has_no_labels_says_no_more_than_is_known(
+    town: Town, model: str, told: str
+) -> None:
+    assert told in answers(town.here.model(model).version(1).card())["How good is it?"]
+    assert "In use it is" not in answers(town.here.model("bus").version(1).card())["How good is it?"]
+    # Another version of a model that is looked at is not what was looked at.
+    assert "In use it is" not in answers(town.here.model("air-time").version(2).card())["How good is it?"]
+
+
 # At one glance
 
 
@@ -289,7 +330,9 @@ def test_the_first_screen_holds_the_answers_and_a_phone_does_not_scroll_sideways
         box = shown.get_by_text(words).first.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= 800, words
-    assert shown.locator(".lead svg").bounding_box()["y"] < 400  # type: ignore[index]
+    picture = shown.locator(".lead svg").bounding_box()
+    assert picture is not None
+    assert picture["y"] < 400
     shown.set_viewport_size({"width": 390, "height": 800})
     assert shown.evaluate("document.documentElement.scrollWidth") <= 390
     small = shown.evaluate(
