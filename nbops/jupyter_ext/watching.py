@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from nbops import times
 from nbops.errors import UsageError
 from nbops.jupyter_ext.verbs import Asked, InProject
 from nbops.monitoring.requests import Deed
@@ -107,10 +108,11 @@ def act(asked: Asked, incident_id: str) -> dict[str, object]:
         found.ack(reason)
         return {"message": f"Incident {found.id} is yours."}
     if told.act == "mute":
-        if told.until is None:
-            raise UsageError("A mute needs an end that is still to come.", hint="Say up to when nobody is told.")
-        found.mute(until=told.until, reason=reason)
-        return {"message": f"Nobody hears of incident {found.id} before {told.until.astimezone():%Y-%m-%d %H:%M}."}
+        until = None if told.until is None else times.moment(told.until)
+        if until is None or until <= datetime.now(UTC):
+            raise UsageError("A mute needs an end that is still to come.", hint="Choose a later day.")
+        found.mute(until=until, reason=reason)
+        return {"message": f"Nobody hears of incident {found.id} before {until.astimezone():%Y-%m-%d %H:%M}."}
     if told.act == "unmute":
         found.unmute()
         return {"message": f"Incident {found.id} is told of again."}

@@ -172,7 +172,7 @@ def columns(known: Known) -> list[Part]:
         return []
     blocks: list[Block] = [
         Words(
-            "The darker a square, the further the column lies from where it lay when the model was made. A dot: further than chance "
+            "The stronger a square, the further the column lies from where it lay when the model was made. A dot: further than chance "
             "and its own nature explain. What moves need not do harm."
         ),
         picture,

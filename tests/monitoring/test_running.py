@@ -344,3 +344,18 @@ def test_truth_of_any_type_becomes_names_of_classes() -> None:
         assert sum(told.categories.counts) == column.rows - column.nulls
     assert baselines._as_labels(numbers, (0, 2)) is None  # noqa: SLF001 - the same
     assert msgspec.json.encode(flags)
+
+
+def test_the_words_of_all_models_asked_at_once_are_those_of_each(here: Workspace, minutes: Version) -> None:
+    Watched(here, minutes, "unseen")
+    young = Watched(here, minutes, "young", warmup={"windows": 2})
+    young.use(week(0))
+    young.look(1)
+    bad = Watched(here, minutes, "bad")
+    bad.use(week(0), later(week(1), 2.0), later(week(2), 2.0))
+    bad.look(3)
+    words = status.words(here.store)
+    assert {name: words.get(name) for name in ("unseen", "young", "bad")} == {
+        "unseen": None, "young": "learning", "bad": "in trouble",
+    }  # fmt: skip
+    assert words == {one.model: one.word for one in status.overall(here.store) if one.word != "not monitored"}

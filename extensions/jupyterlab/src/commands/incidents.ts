@@ -1,6 +1,6 @@
 /** The commands about incidents. Without arguments they are about the one in front, or ask. */
 import { InputDialog, Notification } from '@jupyterlab/apputils';
-import type { NotebookPanel } from '@jupyterlab/notebook';
+import { NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
 
 import type { Deed, Folder, IncidentSheet } from '../api';
 import type { Desk } from '../desk';
@@ -79,11 +79,11 @@ export function addIncidentCommands({ surface, desk, views, add }: Means): void 
         return;
       }
       // Notebook 7 opens it in a tab of its own, and gives nothing.
-      const panel = (await act('docmanager:open', { path })) as NotebookPanel | undefined;
-      if (made && panel?.sessionContext) {
+      const panel = await act('docmanager:open', { path });
+      if (made && panel instanceof NotebookPanel) {
         await panel.context.ready;
         await panel.sessionContext.ready;
-        await act('notebook:run-all-cells');
+        await NotebookActions.runAll(panel.content, panel.sessionContext);
       }
     })
   });
