@@ -8,7 +8,8 @@ from typing import Any, Literal
 import msgspec
 
 from nbops.errors import NotFound
-from nbops.monitoring.policy import SEVERITIES, Severity
+from nbops.monitoring import incidents
+from nbops.monitoring.policy import SEVERITIES, MonitorPolicy, Severity
 from nbops.records import Record, at
 from nbops.store.client import Store
 
@@ -86,15 +87,23 @@ def word_for(severities: Sequence[Severity], *, learns: bool = False) -> Word:
 
 
 def learns(store: Store, model: str, version: int, until: int | None = None) -> bool:
-    """Whether nothing of the last window could be judged yet, or of the last one that ended by a time (UTC microseconds)."""
+    """Whether nothing of the last window could be judged yet, or of the last one that ended by a time (UTC microseconds).
+
+    The first windows of a version are those in which the policy lets it warm up.
+    """
     sql = """
         with own as (
             select state, window_start from signals
             where subject = ? and version = ? and (? is null or window_end <= make_timestamp(?))
         )
-        select bool_and(state in ('learning', 'unknown')) from own where window_start = (select max(window_start) from own)
+        select
+            (select count(distinct window_start) from own),
+            bool_and(state in ('learning', 'unknown'))
+        from own where window_start = (select max(window_start) from own)
     """
-    return bool(store.read(sql, [f"model:{model}", version, until, until]).rows[0][0])
+    count, nothing = store.read(sql, [f"model:{model}", version, until, until]).rows[0]
+    warmup = incidents.policies(store, model)[0].policy.warmup.windows
+    return bool(nothing) or 0 < count <= warmup
 
 
 def words(store: Store) -> dict[str, Word]:
@@ -105,17 +114,29 @@ def words(store: Store) -> dict[str, Word]:
             left join aliases a on a.model = w.model and a.version = w.version and a.alias = 'champion'
             qualify row_number() over (partition by w.model order by a.version is null, w.until desc, w.version desc) = 1
         ), last as (
-            select f.model, bool_and(s.state in ('learning', 'unknown')) as learns
+            select f.model, bool_and(s.state in ('learning', 'unknown')) as learns, count(*) over (partition by f.model) as windows
             from signals s join focus f on s.subject = 'model:' || f.model and s.version = f.version
             group by f.model, s.window_start
             qualify row_number() over (partition by f.model order by s.window_start desc) = 1
         ), wrong as (
             select subject, list(distinct severity) as severities from incidents where status = 'open' group by subject
+        ), policies as (
+            select model, policy from monitor_policies qualify row_number() over (partition by model order by version desc) = 1
         )
-        select f.model, coalesce(w.severities, []), coalesce(l.learns, false)
-        from focus f left join last l on l.model = f.model left join wrong w on w.subject = 'model:' || f.model order by f.model
+        select f.model, coalesce(w.severities, []), coalesce(l.learns, false), coalesce(l.windows, 0), p.policy
+        from focus f left join last l on l.model = f.model left join wrong w on w.subject = 'model:' || f.model
+        left join policies p on p.model = f.model order by f.model
     """
-    return {row[0]: word_for(row[1], learns=row[2]) for row in store.read(sql).rows}
+    return {
+        model: word_for(severities, learns=nothing or 0 < count <= _warmup(policy))
+        for model, severities, nothing, count, policy in store.read(sql).rows
+    }
+
+
+def _warmup(policy: str | None) -> int:
+    """In how many windows a version warms up, by a model's policy or by what holds when nothing is said."""
+    said = MonitorPolicy() if policy is None else msgspec.json.decode(policy, type=MonitorPolicy)
+    return said.warmup.windows
 
 
 def overall(store: Store) -> list[Health]:

@@ -328,8 +328,8 @@ def test_registering_keeps_what_windows_are_held_against(here: Workspace, minute
         length: {*FEATURES, "minutes"} for length in ("day", "week")
     }
     assert max(kept.variation["week"].values()) < 0.1
-    (written,) = here.store.read("select seq from core.profiles where model = 'minutes'").rows
-    (version,) = here.store.read("select seq from core.model_versions where model = 'minutes'").rows
+    (written,) = here.store.read("select seq from core.profiles where model = 'minutes' and version = 1").rows
+    (version,) = here.store.read("select seq from core.model_versions where model = 'minutes' and version = 1").rows
     assert 0 < written[0] - version[0] < 5
 
 
