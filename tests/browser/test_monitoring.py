@@ -124,7 +124,7 @@ def test_the_page_that_the_model_links_to_is_read_without_scripts(panel: Desk, b
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{link.get_attribute('href')}&token={TOKEN}")
-    assert "Since 9 February 2026 version 1 is worse than allowed" in page.inner_text("main")
+    assert "Since 9 February 2026 version 1 is worse than allowed" in page.inner_text("body")
     assert page.locator("svg").count() >= 3
     # A browser asks for a site's picture by itself.
     places = {url.partition("?")[0].removeprefix(panel.server.base) for url in asked}
