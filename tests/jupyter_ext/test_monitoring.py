@@ -148,7 +148,10 @@ def test_what_is_refused_is_told_with_a_remedy_and_changes_nothing(server: Serve
         ({"act": "close", "reason": " \n"}, "A reason is needed."),
         ({"act": "mute", "reason": "waits"}, "A mute needs an end that is still to come."),
         ({"act": "mute", "reason": "waits", "until": past}, "A mute needs an end that is still to come."),
-        ({"act": "mute", "reason": "waits", "until": "2026-01-01T00:00:00"}, "A mute needs an end that is still to come."),
+        (
+            {"act": "mute", "reason": "waits", "until": "2026-01-01T00:00:00"},
+            "A mute needs an end that is still to come.",
+        ),
         ({"act": "mute", "reason": "", "until": "2126-01-01T00:00:00Z"}, "A reason is needed."),
         ({"act": "comment", "reason": ""}, "To comment needs words."),
     ):
