@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 def call(*words: str, cwd: Path) -> str:
     """What `nbops WORDS` prints; it must end well."""
     done = subprocess.run(
-        [sys.executable, "-m", "nbops", *words], cwd=cwd, capture_output=True, text=True, timeout=240, check=False
+        [sys.executable, "-m", "nbops", *words], cwd=cwd, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
