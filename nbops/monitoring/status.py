@@ -9,7 +9,7 @@ import msgspec
 
 from nbops.errors import NotFound
 from nbops.monitoring import incidents
-from nbops.monitoring.policy import SEVERITIES, MonitorPolicy, Severity
+from nbops.monitoring.policy import SEVERITIES, Severity
 from nbops.records import Record, at
 from nbops.store.client import Store
 
@@ -107,36 +107,23 @@ def learns(store: Store, model: str, version: int, until: int | None = None) -> 
 
 
 def words(store: Store) -> dict[str, Word]:
-    """The word for each model that is monitored, as `health` gives it, asked for all of them at once."""
+    """The word for each model that is monitored, as `health` gives it, without its sentence and figures."""
     sql = """
         with focus as (
             select w.model, w.version from monitor_windows w
             left join aliases a on a.model = w.model and a.version = w.version and a.alias = 'champion'
             qualify row_number() over (partition by w.model order by a.version is null, w.until desc, w.version desc) = 1
-        ), last as (
-            select f.model, bool_and(s.state in ('learning', 'unknown')) as learns, count(*) over (partition by f.model) as windows
-            from signals s join focus f on s.subject = 'model:' || f.model and s.version = f.version
-            group by f.model, s.window_start
-            qualify row_number() over (partition by f.model order by s.window_start desc) = 1
         ), wrong as (
             select subject, list(distinct severity) as severities from incidents where status = 'open' group by subject
-        ), policies as (
-            select model, policy from monitor_policies qualify row_number() over (partition by model order by version desc) = 1
         )
-        select f.model, coalesce(w.severities, []), coalesce(l.learns, false), coalesce(l.windows, 0), p.policy
-        from focus f left join last l on l.model = f.model left join wrong w on w.subject = 'model:' || f.model
-        left join policies p on p.model = f.model order by f.model
+        select f.model, f.version, coalesce(w.severities, [])
+        from focus f left join wrong w on w.subject = 'model:' || f.model order by f.model
     """
+    found = store.read(sql).rows
     return {
-        model: word_for(severities, learns=nothing or 0 < count <= _warmup(policy))
-        for model, severities, nothing, count, policy in store.read(sql).rows
+        model: word_for(severities, learns=not severities and learns(store, model, version))
+        for model, version, severities in found
     }
-
-
-def _warmup(policy: str | None) -> int:
-    """In how many windows a version warms up, by a model's policy or by what holds when nothing is said."""
-    said = MonitorPolicy() if policy is None else msgspec.json.decode(policy, type=MonitorPolicy)
-    return said.warmup.windows
 
 
 def overall(store: Store) -> list[Health]:
