@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from nbops.jupyter_ext.verbs import PROTOCOL
 from tests.conftest import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +100,7 @@ def test_its_steps_make_an_environment_in_which_jupyterlab_has_nbops_and_the_tou
     if (ROOT / "nbops" / "jupyter_ext").is_dir():
         assert re.search(r"nbops\.jupyter_ext +enabled", call(repository, "jupyter", "server", "extension", "list"))
         with jupyterlab(repository) as address:
-            assert ask(f"{address}/nbops/api/version?token=binder")["protocol"] == 3
+            assert ask(f"{address}/nbops/api/version?token=binder")["protocol"] == PROTOCOL
     if (ROOT / "nbops" / "labextension").is_dir():
         assert re.search(r"nbops v\S+ .*enabled.*OK", call(repository, "jupyter", "labextension", "list"))
 
