@@ -6,7 +6,6 @@ import http.server
 import os
 import random
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -200,18 +199,6 @@ def test_of_two_who_collect_at_once_one_makes_the_version(project: Project) -> N
     assert store.read("select version from snapshots").rows == [[1]]
     assert_whole(store, set())
     assert_swept(project)
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small disk of its own."""
-    point = tmp_path / "disk"
-    point.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(point)]
-    if os.getuid() != 0 or subprocess.run(mount, check=False).returncode:
-        pytest.skip("mounting a small disk needs root")
-    yield point
-    subprocess.run(["umount", "-l", str(point)], check=True)
 
 
 def fill(path: Path, free: int) -> None:

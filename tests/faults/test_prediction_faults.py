@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -198,18 +197,6 @@ def test_two_who_log_other_rows_at_once_lose_nothing(project: Project) -> None:
     assert store.read("select count(*), sum(rows) from prediction_segments").rows == [[40, 2000]]
     assert rows_of(store, model) == 50
     assert_whole(store)
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small disk of its own."""
-    point = tmp_path / "disk"
-    point.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(point)]
-    if os.getuid() != 0 or subprocess.run(mount, check=False).returncode:
-        pytest.skip("mounting a small disk needs root")
-    yield point
-    subprocess.run(["umount", "-l", str(point)], check=True)
 
 
 @pytest.mark.parametrize("free", [0, 1_000_000])
