@@ -16,13 +16,14 @@ from nbops import config
 from nbops.errors import UsageError
 from nbops.execution import parameters as typed
 from nbops.execution import reading, secrets
+from nbops.execution.lanes import Lane, Nursery
 from nbops.execution.live import SWEEP
 from nbops.execution.skipping import finding
 from nbops.execution.sweeps import plan as plans
 from nbops.execution.sweeps import results
 from nbops.execution.sweeps.asked import Asked
 from nbops.execution.sweeps.dealing import Dealer, Ended, Known, Progress
-from nbops.execution.sweeps.lanes import Lane, Nursery
+from nbops.execution.sweeps.lanes import Order, worker
 from nbops.execution.sweeps.plan import Plan
 from nbops.execution.sweeps.server import Own
 from nbops.records import new_id, short
@@ -65,7 +66,9 @@ def sweep(
     count = plans.lanes(plan)
     _share_cores(count)
     own = Own(store)
-    with contextlib.closing(Nursery(lambda line: Lane(line, store, plan).live(), own.send_away)) as nursery:
+    with contextlib.closing(
+        Nursery(lambda line: Lane(line, Order, worker(store, plan)).live(), own.send_away)
+    ) as nursery:
         plan = _directed(store, plan)
         dealer = Dealer(
             store, plan, nursery, lanes=count, signals=signals, known=None if asked.force else _known(store, plan)
