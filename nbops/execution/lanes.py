@@ -38,13 +38,21 @@ _LANE, _TRUST, _DONE = b"l", b"t", b"d"
 class Nursery:
     """Forks lanes and outlives them. Make it before any thread, connection or event loop."""
 
-    def __init__(self, live: Callable[[socket.socket], None], at_the_end: Callable[[int], None]) -> None:
-        """`live` is what a lane does with its socket, `at_the_end` what is done with what it was entrusted with."""
+    def __init__(
+        self,
+        live: Callable[[socket.socket], None],
+        at_the_end: Callable[[int], None],
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`live` is what a lane does with its socket, `at_the_end` what is done with what it was entrusted with.
+
+        `prepare` is called once, before the first lane.
+        """
         self._line, theirs = socket.socketpair()
         self.pid = os.fork()
         if self.pid == 0:
             self._line.close()
-            _leave_after(lambda: _nurse(theirs, live, at_the_end))
+            _leave_after(lambda: _nurse(theirs, live, at_the_end, prepare))
         theirs.close()
 
     def lane(self) -> socket.socket:
@@ -75,13 +83,18 @@ class Nursery:
             os.waitpid(self.pid, 0)
 
 
-def _nurse(line: socket.socket, live: Callable[[socket.socket], None], at_the_end: Callable[[int], None]) -> None:
+def _nurse(
+    line: socket.socket,
+    live: Callable[[socket.socket], None],
+    at_the_end: Callable[[int], None],
+    prepare: Callable[[], None],
+) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     # Ctrl-C is the driver's to hear.
     os.setpgid(0, 0)
     children: set[int] = set()
-    trust = -1
+    trust, prepared = -1, False
     while True:
         asked, handles, _, _ = socket.recv_fds(line, 1, 1, socket.MSG_CMSG_CLOEXEC)
         if asked == _TRUST:
@@ -89,6 +102,9 @@ def _nurse(line: socket.socket, live: Callable[[socket.socket], None], at_the_en
             continue
         if asked != _LANE:
             break
+        if not prepared:
+            prepare()
+            prepared = True
         pid = os.fork()
         if pid == 0:
             line.close()

@@ -76,7 +76,7 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     not ask for, and UsageError for what is no notebook or an output that cannot be written: all before a run begins.
     """
     notebook = notebook.expanduser().resolve()
-    if not notebook.is_file():
+    if not part and not notebook.is_file():
         raise NotFound(f"There is no notebook {notebook}.", hint=_neighbours(notebook))
     node = part.node if part else reading.read(notebook)
     language = reading.language_of(node)
