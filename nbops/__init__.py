@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         sql,
         start_run,
     )  # fmt: skip
+    from nbops.workspace._pipeline import Pipeline, PipelinePlan, PipelineRun, pipeline
     from nbops.workspace._run import Run
     from nbops.workspace._sweep import Sweep, sweep
     from nbops.workspace._workspace import Workspace
@@ -67,6 +68,9 @@ __all__ = [
     "ModelVersionWarning",
     "NbopsError",
     "Output",
+    "Pipeline",
+    "PipelinePlan",
+    "PipelineRun",
     "Run",
     "Secret",
     "Sweep",
@@ -99,6 +103,7 @@ __all__ = [
     "log_text",
     "model",
     "open",
+    "pipeline",
     "register_model",
     "review",
     "rollback",
@@ -117,6 +122,7 @@ _ELSEWHERE = {
     "Run": "nbops.workspace._run",
     "Workspace": "nbops.workspace._workspace",
     **dict.fromkeys(("Costs", "DecisionRule"), "nbops.evaluation.decision"),
+    **dict.fromkeys(("Pipeline", "PipelinePlan", "PipelineRun", "pipeline"), "nbops.workspace._pipeline"),
     **dict.fromkeys(("Sweep", "sweep"), "nbops.workspace._sweep"),
     **dict.fromkeys(("Input", "Output", "Secret"), "nbops.records"),
 }

@@ -78,8 +78,9 @@ def plan(
     planned = planning.make(connect(obj.settings(start=made.folder)), made, force=force)
     if svg is not None:
         from nbops.pipelines import drawing
+        from nbops.render import diagram
 
-        svg.write_text(drawing.of_plan(planned), encoding="utf-8")
+        svg.write_text(diagram.standalone(drawing.of_plan(planned)), encoding="utf-8")
     show(msgspec.to_builtins(planned), as_json=as_json, text=planned.to_text)
 
 
@@ -172,16 +173,14 @@ def run_folder(
 
 def _drive(obj: Here, asked: Asked, start: Path | None, *, detailed_exit_code: bool, as_json: bool) -> int:
     from nbops.execution import reading
-    from nbops.pipelines import driver
+    from nbops.pipelines import driver, telling
 
     reading.only_files()
     lively = sys.stderr.isatty() and not as_json
 
     def watch(at: Progress) -> None:
         if lively:
-            done = at.count("finished", "unchanged", "degraded", "excluded")
-            now = ", ".join(key for key, one in at.tasks.items() if one.status == "running")
-            click.echo(f"\r\033[K{done} of {len(at.tasks)} steps done{f'; {now}' if now else ''}", err=True, nl=False)
+            click.echo(f"\r\033[K{telling.progress(at)}", err=True, nl=False)
 
     ended = driver.run(asked, obj.settings(start=start), watch=watch)
     if lively:
@@ -195,18 +194,19 @@ def _drive(obj: Here, asked: Asked, start: Path | None, *, detailed_exit_code: b
 
 def _lines(ended: Ended) -> list[str]:
     """A line for each step that did something or did not come to it, and the outcome as the last one."""
+    from nbops.pipelines import telling
+
     told = [
         f"  {one.status}{' (healed)' if one.healed else ''} {key}{f': {one.sentence}' if one.sentence else ''}"
         for key, one in ended.tasks.items()
         if one.status != "unchanged"
     ]
-    how = f"{ended.outcome} {short(ended.run_id)} {ended.pipeline} in {ended.seconds:.1f} s: {ended.sentence}"
     more = {
         "failed": [f"Mend it, then: nbops pipeline resume {short(ended.run_id)}"],
         "stopped": [f"Go on: nbops pipeline resume {short(ended.run_id)}"],
         "waiting": [f"Decide: nbops pipeline approve {short(ended.run_id)} --reason …"],
     }
-    return [*told, *more.get(ended.outcome, []), how]
+    return [*told, *more.get(ended.outcome, []), telling.summary(ended)]
 
 
 def _decide(obj: Here, run: str, step: str | None, decision: str, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -171,9 +172,29 @@ def tag(obj: Here, run: str, tags: tuple[str, ...]) -> None:
 
 @runs_group.command("open")
 @click.argument("run")
+@click.argument("step", required=False)
+@click.option("--path", "only_path", is_flag=True, help="Print the path of the executed notebook, and open nothing.")
 @here
-def open_run(obj: Here, run: str) -> None:
-    """Print the path of a run's executed notebook."""
-    from nbops.execution import notebook
+def open_run(obj: Here, run: str, step: str | None, only_path: bool) -> None:
+    """Bring RUN up in JupyterLab, to go on by hand: a copy of its executed notebook, beside the notebook, with the same parameters.
 
-    click.echo(notebook.executed(obj.store(), obj.workspace().run(run).run_id))
+    RUN can be of a pipeline: then that STEP is brought up, or the first one that failed. A JupyterLab that runs and shows the folder
+    opens the copy; else the command that does is printed. The last line is the path of the copy.
+    """
+    from nbops.execution import labs, notebook
+    from nbops.pipelines import by_hand
+
+    store = obj.store()
+    run_id = by_hand.choose(store, obj.workspace().run(run).run_id, step)
+    if only_path:
+        click.echo(notebook.executed(store, run_id))
+        return
+    copy = by_hand.bring_up(store, run_id)
+    lab = labs.showing(copy.path)
+    if lab is None:
+        click.echo(f"No JupyterLab that runs shows it. Open it: {shlex.join(['jupyter', 'lab', str(copy.path)])}")
+    elif not labs.show(lab, copy.path, store.places.run):
+        click.echo(f"There is no browser here. It is at {lab.address(copy.path, token=False)}")
+    if not copy.made:
+        click.echo("It was there already, and is as somebody left it.", err=True)
+    click.echo(copy.path)

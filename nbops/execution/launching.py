@@ -1,7 +1,8 @@
 """Executions that outlive whoever asks for them: JupyterLab's server begins one here and goes on.
 
 In flow a notebook and what was typed for its parameters, out flows the id of the run once it has begun. A process executes that
-has no terminal, belongs to nobody's process group, and takes SIGTERM as `nbops runs stop` sends it.
+has no terminal, belongs to nobody's process group, and takes SIGTERM as `nbops runs stop` sends it. What executes something larger
+begins and answers in the same way, by `begin` and `carry_out`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -53,10 +55,20 @@ class _Said(Record):
     problem: Problem | None = None
 
 
+Say = Callable[[Begun], None]
+"""What the process tells once that there is a run."""
+_Order = TypeVar("_Order", bound=Record)
+
+
 def launch(order: Order) -> Begun:
     """Begin an execution and leave it to itself. Raises what `notebook.execute` or a sweep's driver raises before a run begins."""
+    return begin(_MODULE, order, order.project, Path(order.notebook).name)
+
+
+def begin(module: str, order: Record, project: str, name: str) -> Begun:
+    """The same by a process on a `module` that carries the order out; `name` is what it executes."""
     with tempfile.TemporaryFile() as errors:
-        process, asking, answer = beside.begin(_MODULE, order, errors, cwd=order.project, start_new_session=True)
+        process, asking, answer = beside.begin(module, order, errors, cwd=project, start_new_session=True)
         # Somebody has to take notice of its end.
         threading.Thread(target=process.wait, daemon=True).start()
         with answer:
@@ -67,7 +79,7 @@ def launch(order: Order) -> Begun:
             raise said.problem.error
         if said.begun is None:
             raise ExecutionError(
-                f"The process that was to execute {Path(order.notebook).name} did not begin: {beside.last_words(errors)}.",
+                f"The process that was to execute {name} did not begin: {beside.last_words(errors)}.",
                 hint="`nbops doctor` looks for the reason; `nbops run` in a terminal shows more of it.",
                 code="execution.environment",
             )
@@ -87,7 +99,12 @@ def _line(handle: int) -> bytes:
 
 def main() -> None:
     """Be the process that executes."""
-    order = msgspec.json.decode(beside.question(), type=Order)
+    carry_out(Order, lambda order, say: _sweep(order, say) if order.grid else _run(order, say))
+
+
+def carry_out(kind: type[_Order], execute: Callable[[_Order, Say], None]) -> None:
+    """Be a process that executes: read its order, and answer once, with the run or with what keeps it from beginning."""
+    order = msgspec.json.decode(beside.question(), type=kind)
     answer = beside.answers()
 
     def say(begun: Begun | None, problem: Problem | None = None) -> None:
@@ -96,15 +113,12 @@ def main() -> None:
                 answer.write(msgspec.json.encode(_Said(begun, problem)) + b"\n")
 
     try:
-        if order.grid:
-            _sweep(order, say)
-        else:
-            _run(order, say)
+        execute(order, say)
     except NbopsError as error:
         say(None, Problem.of(error))
 
 
-def _run(order: Order, say: Callable[[Begun], None]) -> None:
+def _run(order: Order, say: Say) -> None:
     from nbops import config
     from nbops.execution import notebook, reading
     from nbops.execution.parameters import Word
@@ -120,7 +134,7 @@ def _run(order: Order, say: Callable[[Begun], None]) -> None:
         say(Begun(outcome.run_id, unchanged=True))
 
 
-def _sweep(order: Order, say: Callable[[Begun], None]) -> None:
+def _sweep(order: Order, say: Say) -> None:
     from nbops import config
     from nbops.execution.sweeps import driver
     from nbops.execution.sweeps.asked import Asked

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 FILE = "live.json"
 SWEEP = "nbops.sweep"
 """The tag of a run that is a sweep; its value says what chooses the points."""
+PIPELINE = "nbops.pipeline"
+"""The tag of a run that is one of a pipeline; its value is the pipeline's name."""
 _LONGEST_LINE = 200
 _BEGINNING = 2.0
 
@@ -178,7 +180,7 @@ def read(folder: Path) -> State | None:
 
 
 def stop(store: Store, run_id: str, *, kill: bool = False) -> None:
-    """Ask the runner of an execution or sweep to stop it, as Ctrl-C does; `kill` does not let cells finish their traceback.
+    """Ask the runner of an execution, a sweep or a pipeline to stop it, as Ctrl-C does; `kill` does not let cells finish their traceback.
 
     Returns at once. Raises UsageError when no runner of this host executes that run.
     """
@@ -203,12 +205,12 @@ def _is_executed(store: Store, run_id: str) -> bool:
 
 
 def _driver(store: Store, run_id: str) -> int | None:
-    """The process that drives a sweep on this host."""
+    """The process that drives a sweep or a pipeline on this host."""
     sql = """
-        select r.pid from core.runs r join core.tags t on t.run_id = r.run_id and t.key = ?
+        select r.pid from core.runs r join core.tags t on t.run_id = r.run_id and t.key in (?, ?)
         where r.run_id = ? and r.host = ? and r.status = 'running'
         """
-    found = store.read(sql, [SWEEP, run_id, store.host]).rows
+    found = store.read(sql, [SWEEP, PIPELINE, run_id, store.host]).rows
     return int(found[0][0]) if found and (store.places.alive / run_id).exists() else None
 
 

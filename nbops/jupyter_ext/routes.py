@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from nbops.jupyter_ext import decisions, verbs, watching
+from nbops.jupyter_ext import decisions, piping, verbs, watching
 from nbops.jupyter_ext.verbs import InProject
 from nbops.records import Record
 
@@ -45,14 +45,19 @@ ROUTES = (
     Route("GET", f"reviews/{_ID}", "reader", decisions.review),
     Route("GET", f"incidents/{_ID}", "reader", watching.incident),
     Route("GET", r"data/([^/]+)", "reader", verbs.source),
+    Route("GET", "pipeline", "reader", piping.pipeline),
+    Route("GET", "pipeline/live", "reader", piping.live),
     Route("POST", "form", "reader", verbs.form, verbs.Notebook),
     Route("POST", "check", "reader", verbs.check, verbs.Order),
     Route("POST", "runs", "runner", verbs.start_run, verbs.Order, 202),
     Route("POST", "sweeps", "runner", verbs.start_sweep, verbs.Order, 202),
+    Route("POST", "pipeline/runs", "runner", piping.start, piping.PipelineOrder, 202),
     Route("POST", f"runs/{_ID}/stop", "runner", verbs.stop, verbs.Stop),
+    Route("POST", f"runs/{_ID}/copy", "runner", piping.copy, InProject),
     Route("POST", f"incidents/{_ID}/investigation", "runner", watching.investigate, InProject),
     Route("POST", r"models/([^/]+)/propose", "decider", decisions.propose, decisions.Proposal),
     Route("POST", r"models/([^/]+)/rollback", "decider", decisions.roll_back, decisions.Back),
     Route("POST", f"reviews/{_ID}/acts", "decider", decisions.act, decisions.Answer),
+    Route("POST", f"runs/{_ID}/decisions", "decider", piping.decide, piping.StepAnswer),
     Route("POST", f"incidents/{_ID}/acts", "decider", watching.act, watching.Response),
 )

@@ -15,6 +15,7 @@ import msgspec
 
 from nbops import __version__, config
 from nbops.errors import NotFound, ParameterError, PathRefused, UsageError
+from nbops.jupyter_ext import rows
 from nbops.records import Record, at, short
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from nbops.store.client import Store
     from nbops.tracking.compare import Comparison
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Counted up when the pages of an older version could not go on with the answers."""
 # How long, in seconds, a page waits for the store before it is told that the store is busy.
 _PATIENCE = 4.0
@@ -147,19 +148,25 @@ def board(asked: Asked) -> dict[str, object]:
     has_store = found.folder.is_dir()
     seen = boards.Board(rows=[], more=False, attention=[], running=0, models=[])
     reviews: list[overview.Line] = []
+    approvals: list[dict[str, object]] = []
+    pipelines: dict[str, str] = {}
+    piped: dict[str, object] = {}
     incidents: list[wrong.Line] = []
     health: dict[str, status.Word] = {}
     if has_store:
         store = _connect(found)
         seen = boards.board(store, text=asked.one("text"), limit=asked.number("limit", 50))
         reviews, incidents, health = overview.waiting(store), wrong.waiting(store, now), status.words(store)
+        approvals, pipelines, piped = rows.pipelines(asked.root, store, [*seen.rows, *seen.attention])
         data = freshness.freshness(store)
     else:
         data = freshness.uncollected(found.project)
     return {
         "project": found.project.name, "has_store": has_store, "as_of": now, "more": seen.more, "running": seen.running,
-        "needs": [{"kind": "run", "when": row.start, **_row(asked.root, row)} for row in seen.attention],
-        "reviews": reviews, "incidents": incidents, "runs": [_row(asked.root, row) for row in seen.rows],
+        "needs": [{"kind": "run", "when": row.start, **_row(asked.root, row), "pipeline": piped.get(row.run_id)} for row in seen.attention],
+        "reviews": reviews, "approvals": approvals, "incidents": incidents,
+        "runs": [{**_row(asked.root, row), "pipeline": piped.get(row.run_id)} for row in seen.rows],
+        "pipelines": [{"name": name, "folder": folder} for folder, name in pipelines.items()],
         "models": [msgspec.structs.replace(model, health=health.get(model.name)) for model in seen.models],
         "data": [_source(line) for line in data.lines],
     }  # fmt: skip
@@ -174,7 +181,8 @@ def run(asked: Asked, run_id: str) -> dict[str, object]:
     sheet = boards.sheet(store, run_id)
     info = sheet.info
     return {
-        **_row(asked.root, sheet.row), "exit_status": sheet.exit_status, "actor": info.actor, "host": info.host,
+        **_row(asked.root, sheet.row), "pipeline": rows.pipelines(asked.root, store, [sheet.row])[2].get(run_id),
+        "exit_status": sheet.exit_status, "actor": info.actor, "host": info.host,
         "end": at(info.end_time) if info.end_time else None, "commit": info.commit, "dirty": info.dirty,
         "source": info.source, "peak_memory": sheet.peak_memory, "cpu_seconds": sheet.cpu_seconds, "executed": sheet.executed is not None,
         "failed_cell": sheet.failed_cell, "live": sheet.live, "params": sheet.params, "metrics": sheet.metrics, "tags": sheet.tags,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nbops.errors import Conflict, NotFound
 from nbops.pipelines.requests import Decide, Decision
-from nbops.records import Record, short
+from nbops.records import Record, at, short
 from nbops.store.client import Store
 from nbops.tracking import runs
 
@@ -19,12 +19,21 @@ class Waiting(Record):
     approvers: list[str]
     requested: int
     expires: int
+    requested_by: str = ""
+
+    @property
+    def needs(self) -> str:
+        """What is asked of whom, by whom and until when, as a sentence without its full stop."""
+        who, until = " or ".join(self.approvers) or "somebody", f"{at(self.expires).astimezone():%-d %b %H:%M}"
+        asks = f": {self.asks}" if self.asks else ""
+        return f"{self.task} of {self.pipeline} waits until {until} for {who} to approve it, asked by {self.requested_by}{asks}"
 
 
 def waiting(store: Store, run_id: str | None = None) -> list[Waiting]:
     """What waits, of a run or of all, the oldest first; what has expired waits no more."""
     sql = """
-        select a.run_id::varchar, a.pipeline, a.task, a.asks, a.approvers, epoch_us(a.requested), epoch_us(a.expires)
+        select a.run_id::varchar, a.pipeline, a.task, a.asks, a.approvers, epoch_us(a.requested), epoch_us(a.expires),
+            a.requested_by
         from step_approvals a join step_runs s on s.run_id = a.run_id and s.task = a.task
         where a.status = 'open' and s.status = 'parked' and a.expires > now()::timestamp and (? is null or a.run_id = ?::uuid)
         order by a.requested

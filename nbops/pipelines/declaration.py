@@ -121,15 +121,21 @@ class Operations(Record, forbid_unknown_fields=True):
 
 def read(folder: Path) -> tuple[Operations, Marked]:
     """What a folder's pipeline.yaml says; nothing, where there is none. Raises ConfigError with every mistake's line."""
+    made, told, mistakes = examine(folder)
+    marked.refuse(mistakes)
+    return made, told
+
+
+def examine(folder: Path) -> tuple[Operations, Marked, list[Mistake]]:
+    """The same with its mistakes. Raises ConfigError for what is no YAML."""
     path = next((folder / name for name in FILES if (folder / name).is_file()), None)
     if path is None:
-        return Operations(), Marked(FILE, {}, {(): 0})
+        return Operations(), Marked(FILE, {}, {(): 0}), []
     told = marked.read(path, path.name)
     if told.value is None:
         told = Marked(told.file, {}, told.lines)
     made, mistakes = decode(told)
-    marked.refuse(mistakes)
-    return made, told
+    return made, told, mistakes
 
 
 def decode(told: Marked) -> tuple[Operations, list[Mistake]]:

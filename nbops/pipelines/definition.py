@@ -17,19 +17,30 @@ def load(folder: Path, given: Mapping[str, object] | None = None) -> Graph:
 
     Raises NotFound for a missing folder, and ConfigError with all mistakes, their files and lines.
     """
+    made, mistakes = examine(folder, given)
+    marked.refuse(mistakes)
+    if made is None:
+        raise UsageError(f"{folder.name} is no pipeline.", hint="See docs/pipelines.md.")
+    return made
+
+
+def examine(folder: Path, given: Mapping[str, object] | None = None) -> tuple[Graph | None, list[Mistake]]:
+    """The graph of a folder, or the mistakes that keep it from being one.
+
+    Raises NotFound for a missing folder, and ConfigError for a pipeline.yaml that cannot be read at all.
+    """
     folder = folder.expanduser().resolve()
     if not folder.is_dir():
         raise NotFound(f"There is no folder {folder}.", hint="Give a notebook, or a folder of notebooks.")
     if any(part in {".nbops", ".git"} for part in folder.parts):
         raise UsageError(f"{folder} is no folder of a pipeline.", hint="Give a folder of your own notebooks.")
-    operations, told = declaration.read(folder)
+    operations, told, wrong = declaration.examine(folder)
+    if wrong:
+        return None, wrong
     found = steps.read(folder, operations, told, given or {})
     made, mistakes = graph.build(found)
     mistakes += _contracts(folder, operations.contracts, told)
-    marked.refuse(mistakes)
-    if made is None:
-        raise UsageError(f"{folder.name} is no pipeline.", hint="See docs/pipelines.md.")
-    return made
+    return made, mistakes
 
 
 def _contracts(folder: Path, named: Mapping[str, str], told: marked.Marked) -> list[Mistake]:

@@ -1,84 +1,47 @@
-"""A pipeline as a picture: its tasks in columns, each after what it waits for, with lines between them. Pure: plain values to SVG."""
+"""A pipeline as a picture: its tasks in columns, each after what it waits for, with arrows between them. Pure: plain values to SVG."""
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Mapping, Sequence
 
 from nbops.pipelines.planning import PipelinePlan
 from nbops.records import Record
+from nbops.render import diagram, values
+from nbops.render.model import Html
 
-_WIDE, _HIGH, _GAP_X, _GAP_Y, _EDGE = 170, 44, 56, 18, 12
-_COLOURS = {
-    "run": "#1f6feb", "perhaps": "#8a6d1d", "skip": "#6e7781", "finished": "#2da44e", "unchanged": "#6e7781", "degraded": "#bf8700",
-    "failed": "#cf222e", "blocked": "#8c959f", "excluded": "#8c959f", "stopped": "#8c959f", "running": "#1f6feb", "parked": "#8250df",
-    "waiting": "#8c959f",
+PRESSED = "data_nbops_task"
+"""The attribute, in Python's spelling, by which a page finds the task whose box was pressed."""
+# Every task is drawn: a graph with holes is none.
+_ROWS = 1_000
+TONES: Mapping[str, values.Tone] = {
+    "run": "busy", "perhaps": "waiting", "skip": "neutral", "running": "busy", "finished": "good", "unchanged": "good",
+    "degraded": "attention", "failed": "bad", "blocked": "attention", "stopped": "attention", "excluded": "neutral",
+    "parked": "attention", "waiting": "waiting", "lost": "bad",
 }  # fmt: skip
-_LONGEST = 24
+"""How a word of a plan or of a run is drawn."""
 
 
 class Node(Record):
-    """A task: its word decides on the colour, `note` is shown when one points at it."""
+    """A task: its word decides on the colour, `note` stands beside it, and `more` is shown when one points at it."""
 
     key: str
     word: str
-    note: str
     before: list[str]
+    note: str = ""
+    more: str = ""
 
 
-def of_plan(planned: PipelinePlan) -> str:
+def of_plan(planned: PipelinePlan, *, pressed: bool = False) -> Html:
     """The picture of a plan."""
-    return draw([Node(one.task, one.verdict, one.why, one.before) for one in planned.tasks], title=planned.pipeline)
+    nodes = [Node(one.task, one.verdict, one.before, more=one.why) for one in planned.tasks]
+    return draw(nodes, title=f"{planned.pipeline} now", pressed=pressed)
 
 
-def draw(nodes: list[Node], *, title: str) -> str:
-    """The picture of tasks, which come after what they wait for."""
-    places = _places(nodes)
-    columns = 1 + max((column for column, _ in places.values()), default=0)
-    rows = 1 + max((row for _, row in places.values()), default=0)
-    width = 2 * _EDGE + columns * _WIDE + (columns - 1) * _GAP_X
-    height = 2 * _EDGE + rows * _HIGH + (rows - 1) * _GAP_Y
-    lines = [_line(places[before], places[node.key]) for node in nodes for before in node.before if before in places]
-    boxes = [_box(node, places[node.key]) for node in nodes]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img"'
-        f' font-family="system-ui, sans-serif" font-size="12"><title>{escape(title)}</title>{"".join(lines)}{"".join(boxes)}</svg>'
-    )
-
-
-def _places(nodes: list[Node]) -> dict[str, tuple[int, int]]:
-    """Column and row of each: one column beyond the last of what it waits for."""
-    columns: dict[str, int] = {}
-    for node in nodes:
-        columns[node.key] = 1 + max((columns[before] for before in node.before if before in columns), default=-1)
-    used: dict[int, int] = {}
-    places = {}
-    for key, column in columns.items():
-        row = used.get(column, 0)
-        used[column] = row + 1
-        places[key] = column, row
-    return places
-
-
-def _at(place: tuple[int, int]) -> tuple[int, int]:
-    return _EDGE + place[0] * (_WIDE + _GAP_X), _EDGE + place[1] * (_HIGH + _GAP_Y)
-
-
-def _line(start: tuple[int, int], end: tuple[int, int]) -> str:
-    (x1, y1), (x2, y2) = _at(start), _at(end)
-    x1, y1, y2 = x1 + _WIDE, y1 + _HIGH // 2, y2 + _HIGH // 2
-    middle = (x1 + x2) // 2
-    return (
-        f'<path d="M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}" fill="none" stroke="#8c959f" stroke-width="1.3"/>'
-    )
-
-
-def _box(node: Node, place: tuple[int, int]) -> str:
-    x, y = _at(place)
-    colour = _COLOURS.get(node.word, "#8c959f")
-    name = node.key if len(node.key) <= _LONGEST else f"{node.key[: _LONGEST - 1]}…"
-    return (
-        f"<g><title>{escape(f'{node.key}: {node.word}. {node.note}')}</title>"
-        f'<rect x="{x}" y="{y}" width="{_WIDE}" height="{_HIGH}" rx="6" fill="{colour}" fill-opacity="0.12" stroke="{colour}"/>'
-        f'<text x="{x + 10}" y="{y + 18}" fill="currentColor">{escape(name)}</text>'
-        f'<text x="{x + 10}" y="{y + 34}" fill="{colour}">{escape(node.word)}</text></g>'
-    )
+def draw(nodes: Sequence[Node], *, title: str, pressed: bool = False) -> Html:
+    """The picture of tasks, which come after what they wait for; `pressed`: boxes are buttons of the page around it."""
+    boxes = [
+        diagram.Box(node.key, node.key, node.word, node.note, tone=TONES.get(node.word, "neutral"), more=node.more)
+        for node in nodes
+    ]
+    arrows = [diagram.Arrow(before, node.key) for node in nodes for before in node.before]
+    return diagram.draw_boxes(boxes, arrows, title=title, rows=_ROWS, pressed=PRESSED if pressed else "")

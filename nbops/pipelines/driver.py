@@ -46,8 +46,6 @@ from nbops.store.client import Store, connect
 from nbops.tracking import runs
 from nbops.tracking.recording import Recording, Usage, verdict
 
-PIPELINE = "nbops.pipeline"
-"""The tag of a run that is one of a pipeline; its value is the pipeline's name."""
 _LOOK_SECONDS = 0.5
 
 
@@ -131,7 +129,7 @@ def _open(
             raise UsageError(f"Run {short(before.run_id)} is running.", hint="Stop it first, or wait for its end.")
         recording = runs.reopen(store, before.run_id, folder=made.folder)
     else:
-        birth = runs.Birth(new_id(), made.name, {PIPELINE: made.name})
+        birth = runs.Birth(new_id(), made.name, {live.PIPELINE: made.name})
         params = {
             name: value
             for name, value in {**made.operations.parameters, **given}.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ class Mistake(Record):
     def __str__(self) -> str:
         line = f", line {self.line}" if self.line else ""
         return f"{self.file}{line}{f', {self.where}' if self.where else ''}: {self.what}"
+
+    @classmethod
+    def read(cls, text: str, remedy: str) -> Mistake:
+        """A mistake that was told as text."""
+        file, line, what = re.match(r"(?:([^\s,:]+)(?:, line (\d+))?: )?(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]  # matches all
+        return cls(file or "", int(line or 0), what, remedy)
 
 
 def refuse(mistakes: Iterable[Mistake]) -> None:

@@ -16,9 +16,12 @@ from nbops.execution.parameters import Expression, Interface, Parameter
 from nbops.pipelines import collecting
 from nbops.pipelines.declaration import Operation, Operations
 from nbops.pipelines.marked import Marked, Mistake, Place
+from nbops.records import short
 from nbops.tracking import provenance
 
 SUFFIXES = (".ipynb", ".py", ".sql")
+COPY = "copy_of"
+"""Where the metadata of a copy of a run, made for a person, names the run: below `nbops`."""
 
 
 class Reads(NamedTuple):
@@ -169,6 +172,9 @@ class _Reader:
             node = reading.read(path) if path else collecting.notebook(operation.source, operation.outs)
         except NbopsError as error:
             self._mistakes.append(Mistake(file, 0, error.message, error.hint))
+            return None
+        if name not in self._operations.steps and (run_id := node.metadata.get("nbops", {}).get(COPY)):
+            self._aside[file] = f"a copy of run {short(str(run_id))} for a person"
             return None
         interface = typed.read(node, reading.language_of(node), file)
         declares = (

@@ -25,13 +25,18 @@ _MORE = "more"
 
 
 class Box(Record):
-    """A thing; `kind` decides on its colour and stands in its second line with the `note`. A strong one is what the drawing is about."""
+    """A thing; `kind` decides on its colour and stands in its second line with the `note`. A strong one is what the drawing is about.
+
+    `tone` decides on the colour instead, and puts its sign before the kind; `more` is told on hover.
+    """
 
     key: str
     name: str
     kind: str
     note: str = ""
     strong: bool = False
+    tone: values.Tone | None = None
+    more: str = ""
 
 
 class Arrow(Record):
@@ -46,13 +51,25 @@ _Place = tuple[float, float]
 _Columns = list[list[str]]
 
 
-def draw_boxes(boxes: Sequence[Box], arrows: Sequence[Arrow], *, title: str = "", note: str = "") -> Html:
-    """The drawing, as wide as it needs; arrows whose boxes are not there are left out, and so are those that would lead back."""
+def draw_boxes(
+    boxes: Sequence[Box],
+    arrows: Sequence[Arrow],
+    *,
+    title: str = "",
+    note: str = "",
+    rows: int = _ROWS,
+    pressed: str = "",
+) -> Html:
+    """The drawing, as wide as it needs; arrows whose boxes are not there are left out, and so are those that would lead back.
+
+    No column is longer than so many `rows`. With `pressed`, boxes are buttons for the page that they stand in, which finds the key of
+    each in the attribute of that name.
+    """
     known = {box.key: box for box in boxes}
     there = [one for one in arrows if one.start in known and one.end in known and one.start != one.end]
     forward = _forward(list(known), there)
     ranks = _ranks(list(known), forward)
-    known, forward, ranks = _limited(known, forward, ranks)
+    known, forward, ranks = _limited(known, forward, ranks, rows)
     columns, steps = _columns(known, forward, ranks)
     _untangle(columns, steps)
     wide = [_width([known[key] for key in column if key in known]) for column in columns]
@@ -70,12 +87,12 @@ def draw_boxes(boxes: Sequence[Box], arrows: Sequence[Arrow], *, title: str = ""
             y += _height(key, known) + _SPACE
     spans = {key: wide[index] for index, column in enumerate(columns) for key in column}
     parts += [_arrow(arrow, [places[key] for key in way], [spans[key] for key in way]) for arrow, way in steps.items()]
-    parts += [_box(known[key], *place, spans[key]) for key, place in places.items() if key in known]
+    parts += [_box(known[key], place, spans[key], pressed) for key, place in places.items() if key in known]
     if note:
         parts.append(draw.words(0, height - 6, note, muted=True))
     story = [f"{known[arrow.start].name} to {known[arrow.end].name}" for arrow in forward]
     label = draw.describe(title or "Diagram", story or [box.name for box in boxes])
-    return draw.canvas(width, height, label, *parts, least=width * _READABLE)
+    return draw.canvas(width, height, label, *parts, least=width * _READABLE, role="group" if pressed else "img")
 
 
 def standalone(drawing: Html) -> Html:
@@ -133,7 +150,7 @@ def _ranks(keys: Sequence[str], arrows: Sequence[Arrow]) -> dict[str, int]:
 
 
 def _limited(
-    known: Mapping[str, Box], arrows: Sequence[Arrow], ranks: Mapping[str, int]
+    known: Mapping[str, Box], arrows: Sequence[Arrow], ranks: Mapping[str, int], rows: int
 ) -> tuple[dict[str, Box], list[Arrow], dict[str, int]]:
     """The same with one box for all that a column has no room for: the least connected."""
     degree = Counter(key for arrow in arrows for key in (arrow.start, arrow.end))
@@ -141,10 +158,10 @@ def _limited(
     boxes, placed = dict(known), dict(ranks)
     for rank in sorted(set(ranks.values())):
         column = [key for key in known if ranks[key] == rank]
-        if len(column) <= _ROWS:
+        if len(column) <= rows:
             continue
         ordered = sorted(column, key=lambda key: (not known[key].strong, -degree[key]))
-        rest = ordered[_ROWS - 1 :]
+        rest = ordered[rows - 1 :]
         kinds = {known[key].kind for key in rest}
         more = f"{_MORE}:{rank}"
         boxes[more] = Box(more, f"and {len(rest):,} more", kinds.pop() if len(kinds) == 1 else "")
@@ -202,24 +219,33 @@ def _width(boxes: Sequence[Box]) -> float:
 
 
 def _told(box: Box) -> str:
-    return " · ".join(filter(None, [box.kind, box.note]))
+    kind = f"{values.ICONS[box.tone]} {box.kind}" if box.tone else box.kind
+    return " · ".join(filter(None, [kind, box.note]))
 
 
-def _box(box: Box, left: float, middle: float, width: float) -> Html:
-    top, colour = middle - _TALL / 2, _COLOURS.get(box.kind, draw.GREY)
+def _box(box: Box, place: _Place, width: float, pressed: str) -> Html:
+    left, middle = place
+    colour = draw.TONES[box.tone] if box.tone else _COLOURS.get(box.kind, draw.GREY)
+    top = middle - _TALL / 2
+    whole = " · ".join(filter(None, [box.name, box.kind, box.note, box.more]))
+    button: dict[str, str | float] = {}
+    if pressed:
+        button = {"role": "button", "tabindex": 0, "aria_label": whole, "cursor": "pointer", pressed: box.key}
     line = element(
-        "rect", x=left, y=top, width=width, height=_TALL, rx=4, fill="none", stroke=colour if box.strong else "currentColor",
+        "rect", x=left, y=top, width=width, height=_TALL, rx=4, fill=colour if box.tone else "none",
+        fill_opacity=0.1 if box.tone else None, stroke=colour if box.strong else "currentColor",
         stroke_width=2 if box.strong else 1, stroke_opacity=None if box.strong else 0.35,
     )  # fmt: skip
     name = draw.fitting(box.name, width - 20)
     said = draw.fitting(_told(box), width - 20, draw.SMALL)
     return element(
         "g",
-        element("title", " · ".join(filter(None, [box.name, _told(box)]))),
+        element("title", whole),
         line,
         element("rect", x=left, y=top, width=5, height=_TALL, rx=2, fill=colour),
         draw.words(left + 13, middle - 3, name, weight="600" if box.strong else None),
         draw.words(left + 13, middle + 13, said, muted=True),
+        **button,
     )
 
 

@@ -16,6 +16,15 @@ from nbops.render.scales import Axis
 
 BLUE, ORANGE, GREEN, PINK, PURPLE, OLIVE = "#2f7fd1", "#d5731a", "#2e9463", "#cf5590", "#9a6fd0", "#8d8526"
 RED, GREY = "#d9484a", "#808080"
+TONES: dict[values.Tone, str] = {
+    "good": GREEN,
+    "bad": RED,
+    "attention": ORANGE,
+    "busy": BLUE,
+    "waiting": GREY,
+    "neutral": GREY,
+}
+"""The colour of each tone."""
 
 FONT = 12
 SMALL = 11
@@ -110,14 +119,14 @@ def frame(
     return plot._replace(furniture=parts)
 
 
-def canvas(width: float, height: float, label: str, *parts: Html, least: float = 0) -> Html:
+def canvas(width: float, height: float, label: str, *parts: Html, least: float = 0, role: str = "img") -> Html:
     """The whole drawing around its parts; `label` is what a screen reader says. It never shrinks below the `least` width."""
     return element(
         "svg",
         *parts,
         viewBox=f"0 0 {coordinate(width)} {coordinate(height)}",
         width=width,
-        role="img",
+        role=role,
         aria_label=label,
         font_size=FONT,
         style=f"display:block;max-width:100%;{f'min-width:{least:.0f}px;' if least else ''}height:auto;font-variant-numeric:tabular-nums",

@@ -26,14 +26,6 @@ _TABLE = (
     "border-collapse:collapse;table-layout:auto;width:auto;margin:0;color:inherit;"
     "font-size:inherit;font-variant-numeric:tabular-nums;line-height:1.3"
 )
-_TONE_COLOURS: dict[values.Tone, str] = {
-    "good": drawing.GREEN,
-    "bad": drawing.RED,
-    "attention": drawing.ORANGE,
-    "busy": drawing.BLUE,
-    "waiting": drawing.GREY,
-    "neutral": drawing.GREY,
-}
 
 
 def table(
@@ -79,7 +71,7 @@ def facts(columns: Sequence[Column | str], row: Sequence[object]) -> Html:
 
 def status(word: str) -> Html:
     """A status word behind its icon."""
-    icon = element("span", values.ICONS[values.tone(word)], style=f"color:{_TONE_COLOURS[values.tone(word)]}")
+    icon = element("span", values.ICONS[values.tone(word)], style=f"color:{drawing.TONES[values.tone(word)]}")
     return element("span", icon, f"\N{NO-BREAK SPACE}{word}")
 
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nbops.execution.sweeps.asked import Asked
-    from nbops.execution.sweeps.dealing import Progress
     from nbops.execution.sweeps.results import Sweep as Stored
 
 
@@ -77,16 +76,16 @@ def _carried_out(asked: Asked, settings: config.Settings) -> Sweep:
 
     # What this process has logged is there for its children to see.
     recording.flush_all()
-    shown = _Shown()
-    ended, interrupted = remote.sweep(asked, settings.project, shown.show)
+    shown = Shown()
+    ended, interrupted = remote.sweep(asked, settings.project, lambda at: shown.show(telling.progress(at)))
     shown.put(telling.summary(ended), "\n")
     if interrupted:
         raise KeyboardInterrupt(f"nbops.load_sweep({short(ended.run_id)!r}).resume() goes on with what is missing")
     return Sweep(connect(settings), ended.run_id)
 
 
-class _Shown:
-    """How far a sweep is: on one line of a terminal, or in a notebook's cell."""
+class Shown:
+    """How far a sweep or a pipeline is: on one line of a terminal, or in a notebook's cell."""
 
     def __init__(self) -> None:
         self._next = 0.0
@@ -94,13 +93,11 @@ class _Shown:
         self._cell = view.shell() is not None
         self._line = not self._cell and sys.stderr.isatty()
 
-    def show(self, at: Progress) -> None:
+    def show(self, text: str) -> None:
         """At most twice a second."""
         if time.monotonic() >= self._next:
-            from nbops.execution.sweeps import telling
-
             self._next = time.monotonic() + 0.5
-            self.put(telling.progress(at))
+            self.put(text)
 
     def put(self, text: str, end: str = "") -> None:
         """Text in the place of what was there."""
