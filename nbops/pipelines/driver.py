@@ -49,6 +49,7 @@ from nbops.tracking.recording import Recording, Usage, verdict
 PIPELINE = "nbops.pipeline"
 """The tag of a run that is one of a pipeline; its value is the pipeline's name."""
 _LOOK_SECONDS = 0.5
+_WEEK = 7 * 86_400.0
 
 
 class Asked(Record):
@@ -328,7 +329,7 @@ class _Driver:
         if found is not None and found.status == "rejected":
             return Standing("excluded", f"{found.decided_by} rejected it: {found.reason}", rejected=True)
         if found is None or found.expires <= now_us():
-            expires = now_us() + int(asks.expires * 1e6)
+            expires = now_us() + int((asks.expires or _WEEK) * 1e6)
             self._store.write(
                 AskApproval(
                     run_id=self._recording.run_id, task=task.key, asks=asks.asks, approvers=asks.by, expires=expires

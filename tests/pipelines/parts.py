@@ -33,7 +33,10 @@ class Pipeline:
 
     def makes(self, name: str, *cells: str, reads: str = "", more: str = "") -> Pipeline:
         """A step that writes `NAME.txt`, what it read, and its own name; `cells` come before."""
-        parameters = [f'{one}: "in" = "{one}.txt"' for one in reads.split()] + [f'{name}_out: "out" = "{name}.txt"', more]
+        parameters = [f'{one}: "in" = "{one}.txt"' for one in reads.split()] + [
+            f'{name}_out: "out" = "{name}.txt"',
+            more,
+        ]
         read = " + ".join([*(f"open({one}).read()" for one in reads.split()), repr(f"{name}\n")])
         return self.step(name, "\n".join(parameters), *cells, f"open({name}_out, 'w').write({read})")
 
@@ -46,7 +49,9 @@ class Pipeline:
         """What a product holds."""
         return (self.folder / f"{name}.txt").read_text()
 
-    def start(self, *words: object, command: str = "run", environ: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *words: object, command: str = "run", environ: dict[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         """A run in a process of its own."""
         return subprocess.Popen(
             [*NBOPS, "pipeline", command, *([str(self.folder)] if command == "run" else []), *map(str, words), "--json"],

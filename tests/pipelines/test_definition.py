@@ -37,7 +37,11 @@ def refused(pipeline: Pipeline, given: dict[str, object] | None = None) -> Confi
 def test_the_graph_is_what_the_parameters_cells_say(flights: Pipeline) -> None:
     made = definition.load(flights.folder)
     assert [*made.steps] == ["collect", "train", "evaluate", "report"]
-    assert {(edge.maker, edge.reader) for edge in made.edges} == {("collect", "train"), ("train", "evaluate"), ("evaluate", "report")}
+    assert {(edge.maker, edge.reader) for edge in made.edges} == {
+        ("collect", "train"),
+        ("train", "evaluate"),
+        ("evaluate", "report"),
+    }
 
 
 def test_notebooks_that_declare_nothing_are_no_steps(flights: Pipeline) -> None:
@@ -61,12 +65,22 @@ YAML = [
     ("steps:\n  report: {when: evaluate.mae <}\n", 2, "is no condition", "Compare metrics"),
     ("steps:\n  report: {when: __import__('os').system('x')}\n", 2, "calls", "Known: min"),
     ("steps:\n  report: {after: [trian]}\n", 2, "There is no step 'trian'", "Did you mean 'train'?"),
-    ("steps:\n  collect: {after: [report]}\n", 0, "wait for each other: collect -> train -> evaluate -> report -> collect", "Take one"),
+    (
+        "steps:\n  collect: {after: [report]}\n",
+        0,
+        "wait for each other: collect -> train -> evaluate -> report -> collect",
+        "Take one",
+    ),
     ("parameters:\n  max_itre: 20\n", 2, "No step has a parameter 'max_itre'", "Did you mean 'max_iter'?"),
     ("contracts:\n  flihgts: c.yaml\n", 2, "No step makes 'flihgts'", "Did you mean 'flights'?"),
     ("contracts:\n  flights: missing.yaml\n", 2, "There is no contract", "nbops data infer"),
     ("steps:\n  extra: {file: trian.ipynb}\n", 2, "There is no file 'trian.ipynb'", "Did you mean 'train.ipynb'?"),
-    ("defaults:\n  heal: {transeint: {retries: 1}}\n", 2, "'transeint' is no class of failures", "Did you mean 'transient'?"),
+    (
+        "defaults:\n  heal: {transeint: {retries: 1}}\n",
+        2,
+        "'transeint' is no class of failures",
+        "Did you mean 'transient'?",
+    ),
     ("steps:\n  train: {approval: {expires: tomorrow}}\n", 2, "'tomorrow' is no span of time", "docs/pipelines.md"),
     ("steps:\n  train: {approval: {by: [me]}, always: true}\n", 2, "always runs and waits", "Leave one"),
     ("lanes: many\n", 1, "lanes does not fit", "docs/pipelines.md"),
@@ -77,7 +91,9 @@ YAML = [
 
 
 @pytest.mark.parametrize(("text", "line", "what", "remedy"), YAML, ids=[str(number) for number in range(len(YAML))])
-def test_a_mistake_in_yaml_is_told_with_its_line(flights: Pipeline, text: str, line: int, what: str, remedy: str) -> None:
+def test_a_mistake_in_yaml_is_told_with_its_line(
+    flights: Pipeline, text: str, line: int, what: str, remedy: str
+) -> None:
     error = refused(flights.operate(text))
     told = f"{error.message} {error.hint}"
     assert what in told
@@ -86,20 +102,47 @@ def test_a_mistake_in_yaml_is_told_with_its_line(flights: Pipeline, text: str, l
 
 
 CELLS = [
-    ("train", 'flights: "in" = "flihgts.csv"', "reads flihgts.csv", "Did you mean 'flights.csv'?"),
+    (
+        "train",
+        'data: "in" = "flihgts.csv"\nmodel: "out" = "model.skops"',
+        "reads flihgts.csv",
+        "Did you mean 'flights.csv'?",
+    ),
     ("train", 'flights: "in" = "other.csv"', "collect writes it to flights.csv", "Give both the same path"),
     ("train", 'data: "in" = ""  # from: flight', "takes 'flight', which no step makes", "Did you mean 'flights'?"),
     ("train", 'flights: "in" = open("x").read()', "known only when the cell runs", "Write its path as text"),
-    ("train", 'flights: "in" = "flights.csv"\nmodel: "out" = make()', "has to be the path of one file", "Write it as text"),
-    ("train", 'flights: "in" = "flights.csv"\nother: "out" = "score.json"', "both write score.json", "a file of its own"),
-    ("train", 'flights: "in" = "flights.csv"\nkept: "out" = "flights.csv"', "both write flights.csv", "a file of its own"),
-    ("train", 'flights: "in" = "flights.csv"\nalpha: float\nmodel: "out" = "model.skops"', "has no default", "-p alpha"),
+    (
+        "train",
+        'flights: "in" = "flights.csv"\nmodel: "out" = make()',
+        "has to be the path of one file",
+        "Write it as text",
+    ),
+    (
+        "train",
+        'flights: "in" = "flights.csv"\nother: "out" = "score.json"',
+        "both write score.json",
+        "a file of its own",
+    ),
+    (
+        "train",
+        'flights: "in" = "flights.csv"\nkept: "out" = "flights.csv"',
+        "both write flights.csv",
+        "a file of its own",
+    ),
+    (
+        "train",
+        'flights: "in" = "flights.csv"\nalpha: float\nmodel: "out" = "model.skops"',
+        "has no default",
+        "-p alpha",
+    ),
     ("train", "flights: 'in' = 'flights.csv'\n)", "cannot be read: line 2", "Mend that cell"),
 ]
 
 
 @pytest.mark.parametrize(("name", "cell", "what", "remedy"), CELLS, ids=[str(number) for number in range(len(CELLS))])
-def test_a_mistake_in_a_notebook_is_told_with_its_cell(flights: Pipeline, name: str, cell: str, what: str, remedy: str) -> None:
+def test_a_mistake_in_a_notebook_is_told_with_its_cell(
+    flights: Pipeline, name: str, cell: str, what: str, remedy: str
+) -> None:
     error = refused(flights.step(name, cell))
     told = f"{error.message} {error.hint}"
     assert what in told
@@ -161,12 +204,14 @@ def test_the_schema_takes_what_we_take() -> None:
     told = declaration.schema()
     assert {*told["$defs"]["Operation"]["properties"]} >= {"sweep", "when", "in", "out", "approval"}
     assert json.loads(json.dumps(told)) == told
-    assert {*told["$defs"]["Operations"]["properties"]} == {field.encode_name for field in msgspec.structs.fields(Operations)}
+    assert {*told["$defs"]["Operations"]["properties"]} == {
+        field.encode_name for field in msgspec.structs.fields(Operations)
+    }
 
 
 # Conditions.
 
-KNOWN = {"train": {"mae": 8.5, "n": [1.0, 3.0]}, "check": {"ok": 1.0}}
+KNOWN: dict[str, dict[str, object]] = {"train": {"mae": 8.5, "n": [1.0, 3.0]}, "check": {"ok": 1.0}}
 
 
 @pytest.mark.parametrize(

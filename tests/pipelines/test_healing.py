@@ -20,7 +20,12 @@ from tests.pipelines.parts import Pipeline, ended, stand
 pytestmark = pytest.mark.usefixtures("quick")
 
 # Fails until it was tried so often.
-UNTIL = "import os\ncount = len(open('tries').read()) if os.path.exists('tries') else 0\nopen('tries', 'a').write('x')\nif count < {times}: {fail}"
+UNTIL = """
+import os
+count = len(open('tries').read()) if os.path.exists('tries') else 0
+open('tries', 'a').write('x')
+if count < {times}: {fail}
+"""
 LOCKED = "raise ConnectionResetError(104, 'Connection reset by peer')"
 
 
@@ -39,7 +44,10 @@ def test_what_is_transient_is_tried_again_until_it_works(pipeline: Pipeline, her
     assert (told["outcome"], told["status"], stand(told)["b"]) == ("healed", 10, "finished")
     assert told["tasks"]["a"]["attempt"] == 3
     # The first try again did not help, the second one did.
-    assert [row[:3] for row in actions(here, told["run_id"])] == [["a", "transient", "failed"], ["a", "transient", "healed"]]
+    assert [row[:3] for row in actions(here, told["run_id"])] == [
+        ["a", "transient", "failed"],
+        ["a", "transient", "healed"],
+    ]
 
 
 def test_a_code_bug_is_not_tried_again(pipeline: Pipeline, here: Workspace) -> None:
@@ -60,24 +68,34 @@ def test_a_killed_lane_is_replaced_and_the_step_runs_again(pipeline: Pipeline, h
     code = "import os\nfirst = not os.path.exists('begun')\nopen('begun', 'w').close()\nimport time\nwhile first: time.sleep(0.1)"
     pipeline.makes("a", code)
     process = pipeline.start()
-    wait_until(lambda: (pipeline.folder / "begun").exists())
-    ((pid,),) = here.store.read("select pid from core.runs where status = 'running' and ends_with(source, '/a.ipynb')").rows
+    wait_until((pipeline.folder / "begun").exists)
+    ((pid,),) = here.store.read(
+        "select pid from core.runs where status = 'running' and ends_with(source, '/a.ipynb')"
+    ).rows
     os.kill(pid, 9)
     told = ended(process)
     assert (told["outcome"], told["tasks"]["a"]["attempt"], pipeline.text("a")) == ("healed", 2, "a\n")
     assert [row[:3] for row in actions(here, told["run_id"])] == [["a", "kernel_death", "healed"]]
 
 
-def test_a_source_that_is_down_is_replaced_by_what_it_gave_last_and_everything_says_so(pipeline: Pipeline, here: Workspace) -> None:
+def test_a_source_that_is_down_is_replaced_by_what_it_gave_last_and_everything_says_so(
+    pipeline: Pipeline, here: Workspace
+) -> None:
     down = "import os, urllib.error\nif os.path.exists('down'): raise urllib.error.URLError('Connection refused')"
     pipeline.makes("source", down, more="day: int = 1").makes("report", reads="source")
     pipeline.operate("defaults: {heal: {data_access: {wait: 0.1 s}}}\nsteps: {source: {fallback: 3 d}}")
     assert pipeline.run()["outcome"] == "done"
     (pipeline.folder / "down").touch()
     told = pipeline.run("-p", "day", 2, "--detailed-exit-code")
-    assert (told["outcome"], told["status"], stand(told)) == ("degraded", 10, {"source": "degraded", "report": "degraded"})
+    assert (told["outcome"], told["status"], stand(told)) == (
+        "degraded",
+        10,
+        {"source": "degraded", "report": "degraded"},
+    )
     assert "gone on with source_out of" in told["sentence"]
-    (row,) = here.store.read("select count(*), count(stale_since) from step_runs where run_id = ?", [told["run_id"]]).rows
+    (row,) = here.store.read(
+        "select count(*), count(stale_since) from step_runs where run_id = ?", [told["run_id"]]
+    ).rows
     assert row == [2, 2]
     kinds = [row[2] for row in actions(here, told["run_id"])]
     assert kinds == ["failed", "healed"]
@@ -104,9 +122,15 @@ columns:
 """
 
 
-def test_rows_that_break_the_contract_are_set_aside_and_the_good_ones_are_the_product(pipeline: Pipeline, here: Workspace) -> None:
+def test_rows_that_break_the_contract_are_set_aside_and_the_good_ones_are_the_product(
+    pipeline: Pipeline, here: Workspace
+) -> None:
     name = "prices_aside"
-    pipeline.step("collect", f'rows: "in" = "source.csv"\n{name}: "out" = "prices.csv"', f"import shutil; shutil.copy(rows, {name})")
+    pipeline.step(
+        "collect",
+        f'rows: "in" = "source.csv"\n{name}: "out" = "prices.csv"',
+        f"import shutil; shutil.copy(rows, {name})",
+    )
     (pipeline.folder / "source.csv").write_text("id,price\n1,5\n2,-1\n3,7\n")
     (pipeline.folder / "c.yaml").write_text(CONTRACT.format(share=0.5))
     told = pipeline.operate(f"contracts: {{{name}: c.yaml}}").run()
@@ -114,13 +138,19 @@ def test_rows_that_break_the_contract_are_set_aside_and_the_good_ones_are_the_pr
     assert (pipeline.folder / "prices.csv").read_text() == "id,price\n1,5\n3,7\n"
     ((step, kind, outcome, action),) = actions(here, told["run_id"])
     assert (step, kind, outcome, action) == ("collect", "dirty_rows", "healed", "rows set aside")
-    (counts,) = here.store.read("select rows, good, quarantined, dropped from collections where source = ?", [name]).rows
+    (counts,) = here.store.read(
+        "select rows, good, quarantined, dropped from collections where source = ?", [name]
+    ).rows
     assert counts == [3, 2, 1, 0]
 
 
 def test_a_product_that_its_contract_forbids_never_takes_the_place_of_a_good_one(pipeline: Pipeline) -> None:
     name = "prices_forbidden"
-    pipeline.step("collect", f'rows: "in" = "source.csv"\n{name}: "out" = "prices.csv"', f"import shutil; shutil.copy(rows, {name})")
+    pipeline.step(
+        "collect",
+        f'rows: "in" = "source.csv"\n{name}: "out" = "prices.csv"',
+        f"import shutil; shutil.copy(rows, {name})",
+    )
     (pipeline.folder / "source.csv").write_text("id,price\n1,5\n")
     (pipeline.folder / "c.yaml").write_text(CONTRACT.format(share=0.1))
     pipeline.operate(f"contracts: {{{name}: c.yaml}}").run()

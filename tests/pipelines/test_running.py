@@ -16,6 +16,9 @@ from tests.pipelines.parts import Pipeline, ended, kill, stand
 
 pytestmark = pytest.mark.usefixtures("quick")
 
+BEGIN = "open('begun', 'w').close()"
+WAIT = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.05)"
+
 
 def test_steps_run_after_what_they_read_and_not_again_when_nothing_changed(pipeline: Pipeline) -> None:
     pipeline.makes("a").makes("b", reads="a").makes("c", reads="a b")
@@ -37,10 +40,20 @@ def test_only_what_follows_a_change_runs_again(pipeline: Pipeline) -> None:
 
 def test_a_sweep_spans_the_steps_after_it_until_one_takes_all_points(pipeline: Pipeline) -> None:
     pipeline.makes("data")
-    pipeline.step("train", 'data: "in" = "data.txt"\nC: float = 1.0\nmodel: "out" = "model.txt"', "open(model, 'w').write(f'C={C}')")
-    pipeline.step("score", 'model: "in" = "model.txt"\nscored: "out" = "scored.txt"', "open(scored, 'w').write(open(model).read())")
     pipeline.step(
-        "best", 'scores: "in" = []  # from: scored\nall_: "out" = "all.txt"', "open(all_, 'w').write(' '.join(open(s).read() for s in scores))"
+        "train",
+        'data: "in" = "data.txt"\nC: float = 1.0\nmodel: "out" = "model.txt"',
+        "open(model, 'w').write(f'C={C}')",
+    )
+    pipeline.step(
+        "score",
+        'model: "in" = "model.txt"\nscored: "out" = "scored.txt"',
+        "open(scored, 'w').write(open(model).read())",
+    )
+    pipeline.step(
+        "best",
+        'scores: "in" = []  # from: scored\nall_: "out" = "all.txt"',
+        "open(all_, 'w').write(' '.join(open(s).read() for s in scores))",
     )
     pipeline.operate("steps: {train: {sweep: {C: [0.1, 10]}}}")
     told = pipeline.run()
@@ -50,7 +63,9 @@ def test_a_sweep_spans_the_steps_after_it_until_one_takes_all_points(pipeline: P
 
 
 def test_a_step_without_its_condition_is_left_out_with_what_reads_it(pipeline: Pipeline) -> None:
-    pipeline.makes("train", "import nbops", "nbops.start_run().log_metrics({'mae': 9.5})").makes("publish", reads="train")
+    pipeline.makes("train", "import nbops", "nbops.start_run().log_metrics({'mae': 9.5})").makes(
+        "publish", reads="train"
+    )
     pipeline.makes("tell", reads="publish").makes("report", reads="train")
     told = pipeline.operate("steps: {publish: {when: train.mae < 9}, tell: {}, report: {always: true}}").run()
     assert stand(told) == {"train": "finished", "publish": "excluded", "report": "finished", "tell": "excluded"}
@@ -75,20 +90,32 @@ def test_resume_runs_exactly_what_is_missing(pipeline: Pipeline, here: Workspace
     (pipeline.folder / "ok").write_text("now")
     done = pipeline.run(told["run_id"][-8:], command="resume")
     assert (done["run_id"], done["outcome"]) == (told["run_id"], "done")
-    runs = here.store.read("select source, status from runs where parent_run_id = ? order by start_time", [told["run_id"]]).rows
+    runs = here.store.read(
+        "select source, status from runs where parent_run_id = ? order by start_time", [told["run_id"]]
+    ).rows
     assert [(Path(source).stem, status) for source, status in runs] == [
         ("a", "finished"), ("b", "failed"), ("b", "finished"), ("c", "finished"),
     ]  # fmt: skip
 
 
-def test_a_killed_driver_leaves_no_half_product_and_no_finished_step_runs_twice(pipeline: Pipeline, here: Workspace) -> None:
-    pipeline.makes("a").makes("b", "open('begun', 'w').close()", "import os, time", "while not os.path.exists('go'): time.sleep(0.05)", reads="a")
+def test_a_killed_driver_leaves_no_half_product_and_no_finished_step_runs_twice(
+    pipeline: Pipeline, here: Workspace
+) -> None:
+    pipeline.makes("a").makes(
+        "b",
+        "open('begun', 'w').close()",
+        "import os, time",
+        "while not os.path.exists('go'): time.sleep(0.05)",
+        reads="a",
+    )
     process = pipeline.start()
-    wait_until(lambda: (pipeline.folder / "begun").exists())
+    wait_until((pipeline.folder / "begun").exists)
     kill(process)
     assert sorted(path.name for path in pipeline.folder.glob("*.txt")) == ["a.txt"]
     run_id = here.store.read("select run_id::varchar from pipeline_runs order by start_time desc limit 1").rows[0][0]
-    wait_until(lambda: here.store.read("select outcome from pipeline_runs where run_id = ?", [run_id]).rows == [["lost"]])
+    wait_until(
+        lambda: here.store.read("select outcome from pipeline_runs where run_id = ?", [run_id]).rows == [["lost"]]
+    )
     (pipeline.folder / "go").touch()
     done = pipeline.run(run_id, command="resume")
     assert (done["outcome"], stand(done)) == ("done", {"a": "finished", "b": "finished"})
@@ -98,9 +125,9 @@ def test_a_killed_driver_leaves_no_half_product_and_no_finished_step_runs_twice(
 
 
 def test_a_scheduler_that_gives_up_stops_the_run_which_can_go_on(pipeline: Pipeline) -> None:
-    pipeline.makes("a", "open('begun', 'w').close()", "import os, time", "while not os.path.exists('go'): time.sleep(0.05)")
+    pipeline.makes("a", BEGIN, WAIT)
     process = pipeline.start()
-    wait_until(lambda: (pipeline.folder / "begun").exists())
+    wait_until((pipeline.folder / "begun").exists)
     process.send_signal(signal.SIGTERM)
     told = ended(process)
     assert (told["outcome"], told["status"], stand(told)) == ("stopped", 130, {"a": "stopped"})
@@ -113,19 +140,24 @@ def test_a_step_that_writes_nothing_of_what_it_declares_has_failed(pipeline: Pip
     assert (told["status"], told["tasks"]["a"]["sentence"]) == (25, "it did not write 'made', which it declares")
 
 
-def test_a_step_that_takes_too_long_is_stopped_and_tried_once_with_more_time(pipeline: Pipeline, here: Workspace) -> None:
+def test_a_step_that_takes_too_long_is_stopped_and_tried_once_with_more_time(
+    pipeline: Pipeline, here: Workspace
+) -> None:
     pipeline.makes("slow", "import time; time.sleep(60)").operate("steps: {slow: {timeout: 1 s}}")
     told = pipeline.run()
     assert (told["outcome"], told["status"]) == ("failed", 23)
     assert told["tasks"]["slow"]["attempt"] == 2
     rows = here.store.read(
-        "select status, failure_class, exit_status from runs where parent_run_id = ? order by start_time", [told["run_id"]]
+        "select status, failure_class, exit_status from runs where parent_run_id = ? order by start_time",
+        [told["run_id"]],
     ).rows
     assert rows == [["failed", "timeout", 23]] * 2
 
 
 def test_a_step_of_which_nothing_is_heard_is_stopped(pipeline: Pipeline) -> None:
-    pipeline.makes("silent", "import time; time.sleep(60)").operate("steps: {silent: {stall: 3 s, heal: {timeout: {retries: 0}}}}")
+    pipeline.makes("silent", "import time; time.sleep(60)").operate(
+        "steps: {silent: {stall: 3 s, heal: {timeout: {retries: 0}}}}"
+    )
     told = pipeline.run()
     assert told["status"] == 23
     assert "nothing was heard" in told["tasks"]["silent"]["sentence"]
@@ -163,7 +195,9 @@ def test_what_a_person_rejects_is_left_out_and_told(pipeline: Pipeline) -> None:
 
 def test_nothing_inside_a_run_can_approve(pipeline: Pipeline) -> None:
     code = "import subprocess, sys; print(subprocess.run([sys.executable, '-m', 'nbops', 'pipeline', 'approve', open('id').read(), '--reason', 'x'], capture_output=True, text=True).stderr); "  # noqa: E501 - one cell
-    pipeline.makes("a").makes("b", reads="a").makes("evil", code).operate("steps: {b: {approval: {}}}\nexclude: [evil.ipynb]")
+    pipeline.makes("a").makes("b", reads="a").makes("evil", code).operate(
+        "steps: {b: {approval: {}}}\nexclude: [evil.ipynb]"
+    )
     told = pipeline.run()
     (pipeline.folder / "id").write_text(told["run_id"])
     pipeline.operate("steps: {b: {approval: {}}}").run()
@@ -179,7 +213,10 @@ def approve(pipeline: Pipeline, run_id: str, environ: dict[str, str], decision: 
     from tests.pipelines.parts import NBOPS
 
     return subprocess.run(
-        [*NBOPS, "pipeline", decision, run_id, "--reason", "not good enough"], cwd=pipeline.folder, env=environ, check=False
+        [*NBOPS, "pipeline", decision, run_id, "--reason", "not good enough"],
+        cwd=pipeline.folder,
+        env=environ,
+        check=False,
     ).returncode
 
 
