@@ -34,11 +34,10 @@ def examine(folder: Path, given: Mapping[str, object] | None = None) -> tuple[Gr
         raise NotFound(f"There is no folder {folder}.", hint="Give a notebook, or a folder of notebooks.")
     if any(part in {".nbops", ".git"} for part in folder.parts):
         raise UsageError(f"{folder} is no folder of a pipeline.", hint="Give a folder of your own notebooks.")
-    operations, told, wrong = declaration.examine(folder)
-    if wrong:
-        return None, wrong
+    operations, told, wrong = declaration.read(folder)
     found = steps.read(folder, operations, told, given or {})
     made, mistakes = graph.build(found)
+    mistakes += wrong
     mistakes += _contracts(folder, operations.contracts, told)
     return made, mistakes
 

@@ -47,6 +47,7 @@ from nbops.tracking import runs
 from nbops.tracking.recording import Recording, Usage, verdict
 
 _LOOK_SECONDS = 0.5
+_WEEK = 7 * 86_400.0
 
 
 class Asked(Record):
@@ -326,7 +327,7 @@ class _Driver:
         if found is not None and found.status == "rejected":
             return Standing("excluded", f"{found.decided_by} rejected it: {found.reason}", rejected=True)
         if found is None or found.expires <= now_us():
-            expires = now_us() + int(asks.expires * 1e6)
+            expires = now_us() + int((asks.expires or _WEEK) * 1e6)
             self._store.write(
                 AskApproval(
                     run_id=self._recording.run_id, task=task.key, asks=asks.asks, approvers=asks.by, expires=expires

@@ -80,7 +80,8 @@ def load(store: Store, text: str) -> PipelineRun:
         ) from error
     place = Path(folder) if Path(folder).is_absolute() else store.settings.project / folder
     return PipelineRun(
-        run_id, name, str(place), outcome, sentence or "", {name: one.value for name, one in told.parameters.items()}, tasks(store, run_id), told.tasks
+        run_id, name, str(place), outcome, sentence or "", {key: one.value for key, one in told.parameters.items()},
+        tasks(store, run_id), told.tasks,
     )  # fmt: skip
 
 

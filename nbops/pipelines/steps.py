@@ -177,15 +177,15 @@ class _Reader:
             self._aside[file] = f"a copy of run {short(str(run_id))} for a person"
             return None
         interface = typed.read(node, reading.language_of(node), file)
+        if interface.problem:
+            what = f"the parameters cannot be read: {interface.problem}."
+            self._mistakes.append(Mistake(file, 0, what, "Mend that cell.", _cell(interface)))
+            return None
         declares = (
             operation.ins or operation.outs or any(one.direction in {"in", "out"} for one in interface.parameters)
         )
         if not declares and name not in self._operations.steps:
             self._aside[file] = "its parameters declare neither an input nor an output"
-            return None
-        if interface.problem:
-            what = f"the parameters cannot be read: {interface.problem}."
-            self._mistakes.append(Mistake(file, 0, what, "Mend that cell.", _cell(interface)))
             return None
         values = self._values(name, interface, operation)
         swept = self._swept(name, interface, operation)
