@@ -33,10 +33,10 @@ class Driver(NamedTuple):
 
 
 class _Said(Record):
-    """One line of a driver: one of the three."""
+    """One line of a driver: one of the three, the others are empty."""
 
-    progress: msgspec.Raw | None = None
-    ended: msgspec.Raw | None = None
+    progress: msgspec.Raw = msgspec.Raw()
+    ended: msgspec.Raw = msgspec.Raw()
     problem: Problem | None = None
 
 
@@ -82,11 +82,11 @@ def _heard(
         if not line:
             return None, False
         said = msgspec.json.decode(line, type=_Said)
-        if said.progress is not None:
+        if bytes(said.progress):
             watch(said.progress)
         if said.problem:
             raise said.problem.error
-        if said.ended is not None:
+        if bytes(said.ended):
             return said.ended, interrupted
 
 

@@ -7,7 +7,7 @@ import type { IOutput } from '@jupyterlab/nbformat';
 import { ServerConnection } from '@jupyterlab/services';
 
 /** What these pages were built for; another number of the server means that one of the two is out of date. */
-export const PROTOCOL = 4;
+export const PROTOCOL = 5;
 
 export type Status = 'running' | 'finished' | 'failed' | 'stopped' | 'lost';
 
@@ -30,6 +30,118 @@ export interface Row {
   is_sweep: boolean;
   /** The parameters in which it differs from others of its notebook, in a few words. */
   differs: string;
+  /** Where it is a run of a pipeline. */
+  pipeline: PipelineLine | null;
+}
+
+/** How a pipeline's run ended, or that it has not. */
+export type Outcome =
+  | 'running'
+  | 'done'
+  | 'unchanged'
+  | 'healed'
+  | 'degraded'
+  | 'waiting'
+  | 'rejected'
+  | 'failed'
+  | 'stopped'
+  | 'lost';
+
+/** How a step of a pipeline's run stands. */
+export type StepStatus =
+  | 'waiting'
+  | 'running'
+  | 'finished'
+  | 'unchanged'
+  | 'degraded'
+  | 'excluded'
+  | 'blocked'
+  | 'failed'
+  | 'stopped'
+  | 'parked'
+  | 'lost';
+
+/** A run of a pipeline in a list; `folder` is null where this server does not show it. */
+export interface PipelineLine {
+  id: string;
+  short: string;
+  pipeline: string;
+  folder: string | null;
+  status: Status;
+  outcome: Outcome;
+  sentence: string;
+  trigger: string;
+  start: string;
+  seconds: number;
+  done: number;
+  /** Whether something is missing that it could go on with. */
+  resumable: boolean;
+  steps: { task: string; status: StepStatus; doing: string; sentence: string }[];
+}
+
+/** A step that waits for a person. */
+export interface ApprovalRow {
+  run: string;
+  task: string;
+  pipeline: string;
+  asks: string;
+  approvers: string[];
+  requested_by: string;
+  requested: string;
+  expires: string;
+  /** What is asked of whom until when, as a sentence. */
+  needs: string;
+  folder: string | null;
+}
+
+export type Decision = 'approve' | 'reject';
+
+/** A task of a pipeline: how it stands in the newest run, and what would become of it now. */
+export interface PipelineTask {
+  task: string;
+  step: string;
+  status: StepStatus | null;
+  sentence: string;
+  attempt: number;
+  healed: boolean;
+  run_id: string | null;
+  seconds: number | null;
+  doing: string;
+  stale_since: string | null;
+  would: 'run' | 'skip' | 'perhaps' | null;
+  why: string;
+  reads: string[];
+  writes: string[];
+  /** Its file, where this server shows it. */
+  path: string | null;
+  /** The last run whose executed notebook is there. */
+  executed: string | null;
+}
+
+/** What keeps a folder from being a pipeline. */
+export interface Mistake {
+  file: string;
+  line: number;
+  where: string;
+  what: string;
+  remedy: string;
+  path: string | null;
+}
+
+export interface PipelineSheet {
+  name: string;
+  folder: string | null;
+  command: string;
+  mistakes: Mistake[];
+  /** Files that are no steps, with the reason. */
+  aside: Record<string, string>;
+  tasks: PipelineTask[];
+  /** What would run now, drawn. */
+  plan: string;
+  /** How the newest run stands, drawn. */
+  picture: string;
+  runs: PipelineLine[];
+  waiting: ApprovalRow[];
 }
 
 export interface ModelRow {
@@ -185,8 +297,12 @@ export interface Board {
   needs: Row[];
   /** Those that wait for somebody. */
   reviews: ReviewRow[];
+  /** Steps of pipelines that wait for a person. */
+  approvals: ApprovalRow[];
   /** Those that somebody has to see to. */
   incidents: IncidentRow[];
+  /** Folders that have run as pipelines. */
+  pipelines: { name: string; folder: string }[];
   runs: Row[];
   more: boolean;
   models: ModelRow[];
@@ -384,7 +500,7 @@ const REFUSALS = ['review', 'model.trust'];
 /** So many runs can be compared at once. */
 export const COMPARED = 4;
 
-/** Where a run, a model, a review, an incident, data or a notebook belongs: a folder as the file browser shows it. */
+/** Where a run, a model, a review, an incident, data, a pipeline or a notebook belongs: a folder as the file browser shows it. */
 export type Folder = string;
 
 type Query = Record<string, string | string[]>;
@@ -554,6 +670,37 @@ export class Api {
 
   data(folder: Folder, name: string): Promise<DataSheet> {
     return this._get(`data/${encodeURIComponent(name)}`, { folder });
+  }
+
+  pipeline(folder: Folder): Promise<PipelineSheet> {
+    return this._get('pipeline', { folder });
+  }
+
+  /** How the newest run of a pipeline stands. */
+  pipelineLive(folder: Folder): Promise<{ run: PipelineLine | null; picture: string }> {
+    return this._get('pipeline/live', { folder });
+  }
+
+  /** Run a pipeline, or go on with a run of it. */
+  runPipeline(folder: Folder, resume: string): Promise<{ id: string }> {
+    return this._post('pipeline/runs', { folder, resume });
+  }
+
+  /** What a person says to a step that waits. */
+  decideStep(
+    folder: Folder,
+    run: string,
+    said: { task: string; decision: Decision; reason: string }
+  ): Promise<{ message: string }> {
+    return this._post(`runs/${run}/decisions`, { ...said, folder });
+  }
+
+  /** A copy of an executed notebook to go on with by hand; `path` is null where this server does not show it. */
+  copyOf(
+    folder: Folder,
+    run: string
+  ): Promise<{ path: string | null; file: string; made: boolean; cell: number | null }> {
+    return this._post(`runs/${run}/copy`, { folder });
   }
 
   form(notebook: string): Promise<Form> {

@@ -19,9 +19,10 @@ export function needy(board: Board): DataRow[] {
   return board.data.filter(row => row.needs !== null);
 }
 
-/** How many reviews, incidents, runs and sources of data somebody should look at. */
+/** How many reviews, steps, incidents, runs and sources of data somebody should look at. */
 export function needing(board: Board): number {
-  return board.reviews.length + board.incidents.length + board.needs.length + needy(board).length;
+  const asked = board.reviews.length + board.approvals.length;
+  return asked + board.incidents.length + board.needs.length + needy(board).length;
 }
 
 export class Desk {

@@ -21,6 +21,7 @@ import { addDataCommands } from './commands/data';
 import { addIncidentCommands } from './commands/incidents';
 import { addModelCommands } from './commands/models';
 import { addNotebookCommands } from './commands/notebooks';
+import { addPipelineCommands } from './commands/pipelines';
 import { addRunCommands } from './commands/runs';
 import { takes } from './commands/schemas';
 import { Desk } from './desk';
@@ -113,9 +114,11 @@ function activate(
   addModelCommands({ surface, desk, views, add });
   addIncidentCommands({ surface, desk, views, add });
   addDataCommands({ surface, desk, views, add });
+  addPipelineCommands({ app, surface, desk, views, place, notifications, add });
   addNotebookCommands({ app, surface, desk, place, notifications, add });
 
   launcher?.add({ command: 'nbops:open-panel', category: 'Other', rank: 10 });
+  launcher?.add({ command: 'nbops:open-pipeline', category: 'Other', rank: 11 });
   statusBar?.registerStatusItem('nbops:status', {
     item: new StatusItem(surface, desk),
     align: 'left',
@@ -124,6 +127,7 @@ function activate(
   if (restorer) {
     restorer.add(panel, panel.id);
     views.restore(restorer, 'run', 'nbops:open-run');
+    views.restore(restorer, 'pipeline', 'nbops:open-pipeline');
     views.restore(restorer, 'model', 'nbops:open-model');
     views.restore(restorer, 'review', 'nbops:open-review');
     views.restore(restorer, 'incident', 'nbops:open-incident');

@@ -74,10 +74,19 @@ export class Notifications {
   private _ended(row: Row, folder: Folder): void {
     const { trans, act } = this._surface;
     const bad = BAD.includes(row.status);
+    if (row.pipeline?.outcome === 'waiting') {
+      if (this.notifyOn !== 'nothing') {
+        Notification.warning(trans.__('%1 waits for a person: %2', row.pipeline.pipeline, row.pipeline.sentence), {
+          autoClose: false,
+          actions: [this._open(row.id, folder, row)]
+        });
+      }
+      return;
+    }
     if (this.notifyOn === 'nothing' || (this.notifyOn === 'failures' && !bad)) {
       return;
     }
-    const open = this._open(row.id, folder);
+    const open = this._open(row.id, folder, row);
     if (!bad) {
       const text =
         row.status === 'finished'
@@ -104,11 +113,15 @@ export class Notifications {
     });
   }
 
-  private _open(id: string, folder: Folder): Notification.IAction {
+  private _open(id: string, folder: Folder, row?: Row): Notification.IAction {
     const { trans, act } = this._surface;
+    const pipeline = row?.pipeline?.folder ?? null;
     return {
       label: trans.__('Open'),
-      callback: () => void act('nbops:open-run', { id, folder })
+      callback: () =>
+        void (pipeline === null
+          ? act('nbops:open-run', { id, folder })
+          : act('nbops:open-pipeline', { folder: pipeline }))
     };
   }
 }

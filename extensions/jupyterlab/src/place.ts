@@ -30,6 +30,13 @@ export class Place {
     return found ? local(found.path) : null;
   }
 
+  /** The folder that is selected in the file browser. */
+  get selectedFolder(): string | null {
+    const items = this._browsers?.tracker.currentWidget?.selectedItems() ?? [];
+    const found = [...items].find(item => item.type === 'directory');
+    return found ? local(found.path) : null;
+  }
+
   /** The open notebook of a path. */
   panel(path: string): NotebookPanel | null {
     return this._notebooks.find(panel => panel.context.path === path) ?? null;

@@ -13,7 +13,7 @@ export interface View extends Widget {
   refresh(): void;
 }
 
-export type Kind = 'run' | 'model' | 'review' | 'incident' | 'data' | 'compare' | 'report';
+export type Kind = 'run' | 'pipeline' | 'model' | 'review' | 'incident' | 'data' | 'compare' | 'report';
 
 export class Views {
   private readonly _trackers = new Map<

@@ -5,10 +5,14 @@ import type {
   Act,
   DataState,
   Deed,
+  Decision,
   Health,
+  Outcome,
+  PipelineTask,
   ReviewStatus,
   Severity,
-  Status
+  Status,
+  StepStatus
 } from './api';
 
 export function statusWord(status: Status, trans: TranslationBundle): string {
@@ -19,6 +23,52 @@ export function statusWord(status: Status, trans: TranslationBundle): string {
     stopped: trans.__('stopped'),
     lost: trans.__('lost')
   }[status];
+}
+
+/** How a pipeline's run ended. */
+export function outcomeWord(outcome: Outcome, trans: TranslationBundle): string {
+  return {
+    running: trans.__('running'),
+    done: trans.__('done'),
+    unchanged: trans.__('unchanged'),
+    healed: trans.__('healed'),
+    degraded: trans.__('degraded'),
+    waiting: trans.__('waits for a person'),
+    rejected: trans.__('rejected'),
+    failed: trans.__('failed'),
+    stopped: trans.__('stopped'),
+    lost: trans.__('lost')
+  }[outcome];
+}
+
+export function stepWord(status: StepStatus, trans: TranslationBundle): string {
+  return {
+    waiting: trans.__('waiting'),
+    running: trans.__('running'),
+    finished: trans.__('finished'),
+    unchanged: trans.__('unchanged'),
+    degraded: trans.__('degraded'),
+    excluded: trans.__('left out'),
+    blocked: trans.__('blocked'),
+    failed: trans.__('failed'),
+    stopped: trans.__('stopped'),
+    parked: trans.__('waits for a person'),
+    lost: trans.__('lost')
+  }[status];
+}
+
+/** What would become of a task now. */
+export function wouldWord(would: NonNullable<PipelineTask['would']>, trans: TranslationBundle): string {
+  return {
+    run: trans.__('would run'),
+    skip: trans.__('would be skipped'),
+    perhaps: trans.__('would perhaps run')
+  }[would];
+}
+
+/** What a person says to a step that waits. */
+export function decisionWord(decision: Decision, trans: TranslationBundle): string {
+  return { approve: trans.__('Approve'), reject: trans.__('Reject') }[decision];
 }
 
 export function dataWord(state: DataState, trans: TranslationBundle): string {

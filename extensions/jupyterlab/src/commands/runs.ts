@@ -123,7 +123,7 @@ export function addRunCommands(means: Means): void {
 }
 
 /** The run on whose line the context menu was opened. */
-function pointedAt({ app }: Means): string | undefined {
+export function pointedAt({ app }: Pick<Means, 'app'>): string | undefined {
   return app.contextMenuHitTest(node => node.dataset.nbopsRun !== undefined)?.dataset.nbopsRun;
 }
 

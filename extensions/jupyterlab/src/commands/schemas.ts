@@ -21,6 +21,12 @@ const KNOWN: Record<string, JSONObject> = {
     enum: ['acknowledge', 'mute', 'unmute', 'close', 'comment'],
     description: 'What is done about an incident; asked where none is given.'
   },
+  task: { ...TEXT, description: 'The name of a task of a pipeline.' },
+  resume: { ...TEXT, description: 'The whole id of a run to go on with.' },
+  decision: {
+    enum: ['approve', 'reject'],
+    description: 'What is said to a step that waits; asked where none is given.'
+  },
   cell: { type: 'integer', minimum: 0, description: 'The place of a cell, from 0.' },
   runs: { type: 'array', items: TEXT, maxItems: COMPARED, description: 'Whole ids of runs.' },
   choose: { type: 'boolean', description: 'Ask also when the runs are enough.' },

@@ -1,15 +1,58 @@
 /** Small pieces that several views are made of. */
 import * as React from 'react';
 
-import type { DataState, Health, ReviewStatus, Severity, Status } from '../api';
+import type {
+  DataState,
+  Health,
+  Outcome,
+  ReviewStatus,
+  Severity,
+  Status,
+  StepStatus
+} from '../api';
 import { useSurface } from '../surface';
-import { dataWord, healthWord, reviewWord, severityWord, statusWord } from '../words';
+import {
+  dataWord,
+  healthWord,
+  outcomeWord,
+  reviewWord,
+  severityWord,
+  statusWord,
+  stepWord
+} from '../words';
 
 const MARKS: Record<Status, string> = {
   running: '▶',
   finished: '✓',
   failed: '✕',
   stopped: '■',
+  lost: '?'
+};
+
+const OUTCOME_MARKS: Record<Outcome, string> = {
+  running: '▶',
+  done: '✓',
+  unchanged: '✓',
+  healed: '✓',
+  degraded: '▲',
+  waiting: '◇',
+  rejected: '✕',
+  failed: '✕',
+  stopped: '■',
+  lost: '?'
+};
+
+const STEP_MARKS: Record<StepStatus, string> = {
+  waiting: '○',
+  running: '▶',
+  finished: '✓',
+  unchanged: '✓',
+  degraded: '▲',
+  excluded: '·',
+  blocked: '▲',
+  failed: '✕',
+  stopped: '■',
+  parked: '◇',
   lost: '?'
 };
 
@@ -63,6 +106,29 @@ export function StatusMark(props: {
       word={statusWord(status, trans)}
       spelled={word}
     />
+  );
+}
+
+/** How a pipeline's run ended, likewise. */
+export function OutcomeMark(props: { outcome: Outcome; word?: boolean }): JSX.Element {
+  const { trans } = useSurface();
+  const { outcome, word } = props;
+  return (
+    <Mark
+      kind={outcome}
+      sign={OUTCOME_MARKS[outcome]}
+      word={outcomeWord(outcome, trans)}
+      spelled={word}
+    />
+  );
+}
+
+/** How a step of it stands, likewise. */
+export function StepMark(props: { status: StepStatus; word?: boolean }): JSX.Element {
+  const { trans } = useSurface();
+  const { status, word } = props;
+  return (
+    <Mark kind={status} sign={STEP_MARKS[status]} word={stepWord(status, trans)} spelled={word} />
   );
 }
 

@@ -39,7 +39,14 @@ export function Head(props: { sheet: Sheet; folder: Folder }): JSX.Element {
             onClick={() => void act('nbops:stop-run', args)}
           />
         )}
-        {!sheet.is_sweep && (
+        {sheet.pipeline && sheet.pipeline.folder !== null && (
+          <Button
+            accent
+            label={trans.__('Show the pipeline')}
+            onClick={() => void act('nbops:open-pipeline', { folder: sheet.pipeline?.folder })}
+          />
+        )}
+        {!sheet.is_sweep && !sheet.pipeline && (
           <Button
             accent
             label={trans.__('Open executed notebook')}
@@ -47,7 +54,13 @@ export function Head(props: { sheet: Sheet; folder: Folder }): JSX.Element {
             onClick={() => void act('nbops:open-executed', args)}
           />
         )}
-        {(!sheet.is_sweep || Object.keys(sheet.grid).length > 0) && (
+        {sheet.executed && ['failed', 'lost'].includes(sheet.status) && (
+          <Button
+            label={trans.__('Go on by hand')}
+            onClick={() => void act('nbops:bring-up', args)}
+          />
+        )}
+        {!sheet.pipeline && (!sheet.is_sweep || Object.keys(sheet.grid).length > 0) && (
           <>
             <Button
               label={trans.__('Run again with changes…')}

@@ -1,14 +1,43 @@
 /** One line for a run, a review, an incident, a model or a source of data, as narrow as a sidebar. */
 import * as React from 'react';
 
-import type { DataRow, Folder, IncidentRow, ModelRow, ReviewRow, Row } from '../api';
-import { DataMark, HealthMark, ReviewMark, SeverityMark, StatusMark } from '../parts/small';
+import type {
+  ApprovalRow,
+  DataRow,
+  Folder,
+  IncidentRow,
+  ModelRow,
+  PipelineLine,
+  ReviewRow,
+  Row
+} from '../api';
+import {
+  DataMark,
+  HealthMark,
+  OutcomeMark,
+  ReviewMark,
+  SeverityMark,
+  StatusMark,
+  StepMark
+} from '../parts/small';
 import { useSurface } from '../surface';
-import { dataWord, duration, healthWord, moment, number, shortMoment } from '../words';
+import {
+  dataWord,
+  duration,
+  healthWord,
+  moment,
+  number,
+  outcomeWord,
+  shortMoment,
+  stepWord
+} from '../words';
 
 export function RunLine(props: { row: Row; folder: Folder }): JSX.Element {
   const { trans, act } = useSurface();
   const { row, folder } = props;
+  if (row.pipeline) {
+    return <PipelineRunLine line={row.pipeline} folder={folder} />;
+  }
   const where =
     row.status === 'running' && row.cell !== null && row.cells !== null
       ? trans.__('cell %1/%2', row.cell, row.cells)
@@ -27,6 +56,8 @@ export function RunLine(props: { row: Row; folder: Folder }): JSX.Element {
         type="button"
         className="nbops-Line"
         data-nbops-run={row.id}
+        data-nbops-kind="notebook"
+        data-nbops-status={row.status}
         title={about.filter(Boolean).join('\n')}
         onClick={() => void act('nbops:open-run', { id: row.id, folder })}
       >
@@ -36,6 +67,53 @@ export function RunLine(props: { row: Row; folder: Folder }): JSX.Element {
         </span>
         <span className="nbops-Line-end nbops-Quiet">{shortMoment(row.start)}</span>
         <span className="nbops-Line-end nbops-Line-where">{where}</span>
+      </button>
+    </li>
+  );
+}
+
+/** A pipeline's run is one line; its steps are counted, and told on hovering. */
+function PipelineRunLine(props: { line: PipelineLine; folder: Folder }): JSX.Element {
+  const { trans, act } = useSurface();
+  const { line, folder } = props;
+  const running = line.status === 'running';
+  const total = line.steps.length;
+  const told = line.steps.map(({ task, status, doing }) =>
+    [task, stepWord(status, trans), doing].filter(Boolean).join(' · ')
+  );
+  const about = [
+    `${line.pipeline} · ${line.short} · ${outcomeWord(line.outcome, trans)}`,
+    line.sentence,
+    moment(line.start),
+    ...told
+  ];
+  return (
+    <li>
+      <button
+        type="button"
+        className="nbops-Line"
+        data-nbops-run={line.id}
+        data-nbops-kind="pipeline"
+        data-nbops-status={line.status}
+        data-nbops-folder={line.folder ?? undefined}
+        title={about.filter(Boolean).join('\n')}
+        onClick={() =>
+          void (line.folder === null
+            ? act('nbops:open-run', { id: line.id, folder })
+            : act('nbops:open-pipeline', { folder: line.folder }))
+        }
+      >
+        <OutcomeMark outcome={line.outcome} />
+        <span className="nbops-Line-name">
+          {line.pipeline}{' '}
+          <span className="nbops-Quiet">
+            {running
+              ? trans.__('%1 of %2 steps', line.done, total)
+              : trans._n('%1 step', '%1 steps', total)}
+          </span>
+        </span>
+        <span className="nbops-Line-end nbops-Quiet">{shortMoment(line.start)}</span>
+        <span className="nbops-Line-end nbops-Line-where">{duration(line.seconds)}</span>
       </button>
     </li>
   );
@@ -145,6 +223,30 @@ export function ReviewLine(props: { row: ReviewRow; folder: Folder }): JSX.Eleme
         onClick={() => void act('nbops:open-review', { id: row.review_id, folder })}
       >
         <ReviewMark status={row.status} />
+        <span className="nbops-Line-sentence">{row.needs}</span>
+      </button>
+    </li>
+  );
+}
+
+/** What is asked about a step of a pipeline, likewise. */
+export function ApprovalLine(props: { row: ApprovalRow; folder: Folder }): JSX.Element {
+  const { act } = useSurface();
+  const { row, folder } = props;
+  return (
+    <li>
+      <button
+        type="button"
+        className="nbops-Line nbops-mod-sentence"
+        data-nbops-approval={row.run}
+        title={row.needs}
+        onClick={() =>
+          void (row.folder === null
+            ? act('nbops:decide-step', { id: row.run, task: row.task, folder })
+            : act('nbops:open-pipeline', { folder: row.folder }))
+        }
+      >
+        <StepMark status="parked" />
         <span className="nbops-Line-sentence">{row.needs}</span>
       </button>
     </li>

@@ -9,7 +9,7 @@ import { Notice, ProblemNotice, Skeleton } from '../parts/notice';
 import { Button, Link } from '../parts/small';
 import { useSource } from '../source';
 import { type Surface, SurfaceContext, useSurface } from '../surface';
-import { DataLine, IncidentLine, ModelLine, NeedLine, ReviewLine, RunLine } from './lines';
+import { ApprovalLine, DataLine, IncidentLine, ModelLine, NeedLine, ReviewLine, RunLine } from './lines';
 
 export class Panel extends ReactWidget {
   constructor(
@@ -158,7 +158,7 @@ function Lists(props: { board: Filtered; desk: Desk }): JSX.Element {
         <List
           title={trans.__('Needs you')}
           about={trans.__(
-            'Reviews that wait for an answer, what is wrong with models in use, runs that failed or were lost, data that is late. A review leaves this list when it is decided, an incident when it is over or muted, a run when its notebook has run again and finished, data when it is collected.'
+            'Reviews and steps of pipelines that wait for an answer, what is wrong with models in use, runs that failed or were lost, data that is late. A review or a step leaves this list when it is decided, an incident when it is over or muted, a run when its notebook or pipeline has run again and finished, data when it is collected.'
           )}
           count={needing(board)}
           urgent
@@ -168,6 +168,9 @@ function Lists(props: { board: Filtered; desk: Desk }): JSX.Element {
           ))}
           {board.reviews.map(row => (
             <ReviewLine key={row.review_id} row={row} folder={board.folder} />
+          ))}
+          {board.approvals.map(row => (
+            <ApprovalLine key={`${row.run}/${row.task}`} row={row} folder={board.folder} />
           ))}
           {board.needs.map(row => (
             <RunLine key={row.id} row={row} folder={board.folder} />

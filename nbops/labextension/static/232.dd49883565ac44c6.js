@@ -85,6 +85,9 @@ a.nbops-Link {
 }
 
 .nbops-mod-finished > :first-child,
+.nbops-mod-done > :first-child,
+.nbops-mod-unchanged > :first-child,
+.nbops-mod-healed > :first-child,
 .nbops-mod-approved > :first-child,
 .nbops-mod-healthy > :first-child,
 .nbops-mod-fresh > :first-child {
@@ -102,6 +105,10 @@ a.nbops-Link {
 }
 
 .nbops-mod-late > :first-child,
+.nbops-mod-degraded > :first-child,
+.nbops-mod-waiting > :first-child,
+.nbops-mod-parked > :first-child,
+.nbops-mod-blocked > :first-child,
 .nbops-mod-open > :first-child,
 .nbops-mod-sent-back > :first-child,
 .nbops-mod-unchecked > :first-child,
@@ -863,4 +870,57 @@ a.nbops-Link {
     border: 1px solid;
   }
 }
-`,""]),n.d(e,{},{A:p})},314(o){o.exports=function(o){var e=[];return e.toString=function(){return this.map(function(e){var n="",r=void 0!==e[5];return e[4]&&(n+="@supports (".concat(e[4],") {")),e[2]&&(n+="@media ".concat(e[2]," {")),r&&(n+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),n+=o(e),r&&(n+="}"),e[2]&&(n+="}"),e[4]&&(n+="}"),n}).join("")},e.i=function(o,n,r,t,a){"string"==typeof o&&(o=[[null,o,void 0]]);var p={};if(r)for(var i=0;i<this.length;i++){var s=this[i][0];null!=s&&(p[s]=!0)}for(var l=0;l<o.length;l++){var d=[].concat(o[l]);r&&p[d[0]]||(void 0!==a&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=a),n&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=n),t&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=t):d[4]="".concat(t)),e.push(d))}},e}},601(o){o.exports=function(o){return o[1]}},72(o){var e=[];function n(o){for(var n=-1,r=0;r<e.length;r++)if(e[r].identifier===o){n=r;break}return n}function r(o,r){for(var t={},a=[],p=0;p<o.length;p++){var i=o[p],s=r.base?i[0]+r.base:i[0],l=t[s]||0,d="".concat(s," ").concat(l);t[s]=l+1;var b=n(d),c={css:i[1],media:i[2],sourceMap:i[3],supports:i[4],layer:i[5]};if(-1!==b)e[b].references++,e[b].updater(c);else{var u=function(o,e){var n=e.domAPI(e);return n.update(o),function(e){e?(e.css!==o.css||e.media!==o.media||e.sourceMap!==o.sourceMap||e.supports!==o.supports||e.layer!==o.layer)&&n.update(o=e):n.remove()}}(c,r);r.byIndex=p,e.splice(p,0,{identifier:d,updater:u,references:1})}a.push(d)}return a}o.exports=function(o,t){var a=r(o=o||[],t=t||{});return function(o){o=o||[];for(var p=0;p<a.length;p++){var i=n(a[p]);e[i].references--}for(var s=r(o,t),l=0;l<a.length;l++){var d=n(a[l]);0===e[d].references&&(e[d].updater(),e.splice(d,1))}a=s}}},659(o){var e={};o.exports=function(o,n){var r=function(o){if(void 0===e[o]){var n=document.querySelector(o);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(o){n=null}e[o]=n}return e[o]}(o);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(n)}},540(o){o.exports=function(o){var e=document.createElement("style");return o.setAttributes(e,o.attributes),o.insert(e,o.options),e}},56(o,e,n){o.exports=function(o){var e=n.nc;e&&o.setAttribute("nonce",e)}},825(o){o.exports=function(o){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=o.insertStyleElement(o);return{update:function(n){var r,t,a;r="",n.supports&&(r+="@supports (".concat(n.supports,") {")),n.media&&(r+="@media ".concat(n.media," {")),(t=void 0!==n.layer)&&(r+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),r+=n.css,t&&(r+="}"),n.media&&(r+="}"),n.supports&&(r+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),o.styleTagTransform(r,e,o.options)},remove:function(){var o;null===(o=e).parentNode||o.parentNode.removeChild(o)}}}},113(o){o.exports=function(o,e){if(e.styleSheet)e.styleSheet.cssText=o;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(o))}}},579(o,e,n){var r=n(72),t=n.n(r),a=n(825),p=n.n(a),i=n(659),s=n.n(i),l=n(56),d=n.n(l),b=n(540),c=n.n(b),u=n(113),f=n.n(u),g=n(475),h={};h.styleTagTransform=f(),h.setAttributes=d(),h.insert=s().bind(null,"head"),h.domAPI=p(),h.insertStyleElement=c(),t()(g.A,h),g.A&&g.A.locals&&g.A.locals}}]);
+
+/* The graph of a pipeline, whose boxes are buttons. */
+.nbops-Graph {
+  margin: 8px 0;
+  padding: 2px;
+}
+
+.nbops-Graph [data-nbops-task]:focus {
+  outline: none;
+}
+
+.nbops-Graph [data-nbops-task]:is(:hover, :focus-visible, [aria-pressed='true']) > rect:first-of-type {
+  stroke: var(--jp-brand-color1);
+  stroke-opacity: 1;
+}
+
+.nbops-Graph [data-nbops-task]:focus-visible > rect:first-of-type {
+  stroke-width: 3;
+}
+
+.nbops-Choices {
+  display: flex;
+  flex-wrap: wrap;
+  gap: 4px;
+}
+
+.nbops-Choices [aria-pressed='true'] {
+  background: var(--jp-layout-color3);
+  font-weight: 600;
+}
+
+.nbops-Chosen {
+  margin: 8px 0;
+  padding: 4px 12px;
+  border-left: 3px solid var(--jp-border-color1);
+}
+
+.nbops-Mistakes {
+  margin: 0;
+  padding: 0;
+  list-style: none;
+}
+
+.nbops-Mistakes > li {
+  margin: 8px 0;
+  padding: 4px 12px;
+  border-left: 3px solid var(--nbops-bad);
+}
+
+.nbops-Mistakes p {
+  margin: 2px 0;
+  overflow-wrap: anywhere;
+}
+`,""]),n.d(e,{},{A:p})},314(o){o.exports=function(o){var e=[];return e.toString=function(){return this.map(function(e){var n="",r=void 0!==e[5];return e[4]&&(n+="@supports (".concat(e[4],") {")),e[2]&&(n+="@media ".concat(e[2]," {")),r&&(n+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),n+=o(e),r&&(n+="}"),e[2]&&(n+="}"),e[4]&&(n+="}"),n}).join("")},e.i=function(o,n,r,t,a){"string"==typeof o&&(o=[[null,o,void 0]]);var p={};if(r)for(var i=0;i<this.length;i++){var s=this[i][0];null!=s&&(p[s]=!0)}for(var l=0;l<o.length;l++){var d=[].concat(o[l]);r&&p[d[0]]||(void 0!==a&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=a),n&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=n),t&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=t):d[4]="".concat(t)),e.push(d))}},e}},601(o){o.exports=function(o){return o[1]}},72(o){var e=[];function n(o){for(var n=-1,r=0;r<e.length;r++)if(e[r].identifier===o){n=r;break}return n}function r(o,r){for(var t={},a=[],p=0;p<o.length;p++){var i=o[p],s=r.base?i[0]+r.base:i[0],l=t[s]||0,d="".concat(s," ").concat(l);t[s]=l+1;var b=n(d),c={css:i[1],media:i[2],sourceMap:i[3],supports:i[4],layer:i[5]};if(-1!==b)e[b].references++,e[b].updater(c);else{var f=function(o,e){var n=e.domAPI(e);return n.update(o),function(e){e?(e.css!==o.css||e.media!==o.media||e.sourceMap!==o.sourceMap||e.supports!==o.supports||e.layer!==o.layer)&&n.update(o=e):n.remove()}}(c,r);r.byIndex=p,e.splice(p,0,{identifier:d,updater:f,references:1})}a.push(d)}return a}o.exports=function(o,t){var a=r(o=o||[],t=t||{});return function(o){o=o||[];for(var p=0;p<a.length;p++){var i=n(a[p]);e[i].references--}for(var s=r(o,t),l=0;l<a.length;l++){var d=n(a[l]);0===e[d].references&&(e[d].updater(),e.splice(d,1))}a=s}}},659(o){var e={};o.exports=function(o,n){var r=function(o){if(void 0===e[o]){var n=document.querySelector(o);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(o){n=null}e[o]=n}return e[o]}(o);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(n)}},540(o){o.exports=function(o){var e=document.createElement("style");return o.setAttributes(e,o.attributes),o.insert(e,o.options),e}},56(o,e,n){o.exports=function(o){var e=n.nc;e&&o.setAttribute("nonce",e)}},825(o){o.exports=function(o){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=o.insertStyleElement(o);return{update:function(n){var r,t,a;r="",n.supports&&(r+="@supports (".concat(n.supports,") {")),n.media&&(r+="@media ".concat(n.media," {")),(t=void 0!==n.layer)&&(r+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),r+=n.css,t&&(r+="}"),n.media&&(r+="}"),n.supports&&(r+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),o.styleTagTransform(r,e,o.options)},remove:function(){var o;null===(o=e).parentNode||o.parentNode.removeChild(o)}}}},113(o){o.exports=function(o,e){if(e.styleSheet)e.styleSheet.cssText=o;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(o))}}},579(o,e,n){var r=n(72),t=n.n(r),a=n(825),p=n.n(a),i=n(659),s=n.n(i),l=n(56),d=n.n(l),b=n(540),c=n.n(b),f=n(113),u=n.n(f),h=n(475),g={};g.styleTagTransform=u(),g.setAttributes=d(),g.insert=s().bind(null,"head"),g.domAPI=p(),g.insertStyleElement=c(),t()(h.A,g),h.A&&h.A.locals&&h.A.locals}}]);
