@@ -25,8 +25,12 @@ class Waiting(Record):
     def needs(self) -> str:
         """What is asked of whom, by whom and until when, as a sentence without its full stop."""
         who, until = " or ".join(self.approvers) or "somebody", f"{at(self.expires).astimezone():%-d %b %H:%M}"
-        asks = f": {self.asks}" if self.asks else ""
-        return f"{self.task} of {self.pipeline} waits until {until} for {who} to approve it, asked by {self.requested_by}{asks}"
+        waits = f"waits until {until} for {who} to approve it, asked by {self.requested_by}"
+        return (
+            f"{self.pipeline}: {self.asks} {self.task} {waits}"
+            if self.asks
+            else f"{self.task} of {self.pipeline} {waits}"
+        )
 
 
 def waiting(store: Store, run_id: str | None = None) -> list[Waiting]:

@@ -112,7 +112,7 @@ def _made(store: Store, run_id: str, executed: Path, source: Path) -> tuple[Note
             cell.source = cell.source.replace(f"{settling.PREFIX}{short(run_id)}/", "")
     node.metadata.pop("papermill", None)
     node.metadata["nbops"] = {COPY: run_id}
-    node.cells.insert(0, _head(node, _told(store, run_id, source, failed)))
+    node.cells.insert(0, _head(node, _told(store, run_id, source)))
     return node, node.cells.index(failed) if failed is not None else None
 
 
@@ -127,7 +127,7 @@ def _head(node: NotebookNode, text: str) -> NotebookNode:
     return cell
 
 
-def _told(store: Store, run_id: str, source: Path, failed: NotebookNode | None) -> str:
+def _told(store: Store, run_id: str, source: Path) -> str:
     """What the copy is of, and how one goes on."""
     info = runs.info(store, run_id)
     of = f"run `{short(run_id)}` of {source.name}"
@@ -136,11 +136,9 @@ def _told(store: Store, run_id: str, source: Path, failed: NotebookNode | None) 
         of += f", a step of run `{parent.short}` of the pipeline {parent.pipeline}"
     lines = [f"**This is {of}.** Its parameters and outputs are those of the run; it reads and writes the real files."]
     if info.cause:
-        number = failed.get("execution_count") if failed is not None else None
-        where = f" in the cell [{number}]" if number else ""
         quoted = info.cause.replace("`", "'")
         lines.append(
-            f"It {info.status}{where}: `{quoted}`" if info.status == "failed" else f"It was {info.status}: `{quoted}`"
+            f"It {info.status}: `{quoted}`" if info.status == "failed" else f"It was {info.status}: `{quoted}`"
         )
     again = (
         f"`nbops pipeline resume {parent.short}` goes on."

@@ -19,6 +19,8 @@ TONES: Mapping[str, values.Tone] = {
     "parked": "attention", "waiting": "waiting", "lost": "bad",
 }  # fmt: skip
 """How a word of a plan or of a run is drawn."""
+# What people read where the word itself says little.
+_WORDS = {"parked": "waits for a person", "excluded": "left out"}
 
 
 class Node(Record):
@@ -40,7 +42,14 @@ def of_plan(planned: PipelinePlan, *, pressed: bool = False) -> Html:
 def draw(nodes: Sequence[Node], *, title: str, pressed: bool = False) -> Html:
     """The picture of tasks, which come after what they wait for; `pressed`: boxes are buttons of the page around it."""
     boxes = [
-        diagram.Box(node.key, node.key, node.word, node.note, tone=TONES.get(node.word, "neutral"), more=node.more)
+        diagram.Box(
+            node.key,
+            node.key,
+            _WORDS.get(node.word, node.word),
+            node.note,
+            tone=TONES.get(node.word, "neutral"),
+            more=node.more,
+        )
         for node in nodes
     ]
     arrows = [diagram.Arrow(before, node.key) for node in nodes for before in node.before]

@@ -112,6 +112,8 @@ function Head(props: { sheet: PipelineSheet; folder: Folder }): JSX.Element {
   const newest: PipelineLine | undefined = sheet.runs[0];
   const running = newest?.status === 'running';
   const broken = sheet.mistakes.length > 0;
+  // What waits for a person would only wait again.
+  const resumable = newest?.resumable && !sheet.waiting.length;
   const refused = running
     ? trans.__('It is running.')
     : broken
@@ -142,12 +144,12 @@ function Head(props: { sheet: PipelineSheet; folder: Folder }): JSX.Element {
       )}
       <div className="nbops-Buttons">
         <Button
-          accent={!newest?.resumable}
+          accent={!resumable}
           label={trans.__('Run')}
           refused={refused}
           onClick={() => void act('nbops:run-pipeline', { folder })}
         />
-        {newest?.resumable && (
+        {newest && resumable && (
           <Button
             accent
             label={trans.__('Resume')}

@@ -13,7 +13,7 @@ export function Waiting(props: { rows: ApprovalRow[]; folder: Folder }): JSX.Ele
     <Section title={trans.__('Waits for a person')} count={rows.length}>
       {rows.map(row => (
         <div key={`${row.run}/${row.task}`} className="nbops-Chosen">
-          <p>{row.needs}.</p>
+          <p>{row.needs}</p>
           <div className="nbops-Buttons">
             {(['approve', 'reject'] as const).map(decision => (
               <Button

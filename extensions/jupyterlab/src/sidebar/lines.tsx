@@ -108,7 +108,7 @@ function PipelineRunLine(props: { line: PipelineLine; folder: Folder }): JSX.Ele
           {line.pipeline}{' '}
           <span className="nbops-Quiet">
             {running
-              ? trans.__('%1 of %2 steps', line.done, total)
+              ? trans.__('%1/%2 steps', line.done, total)
               : trans._n('%1 step', '%1 steps', total)}
           </span>
         </span>

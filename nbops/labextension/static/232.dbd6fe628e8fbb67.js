@@ -896,8 +896,9 @@ a.nbops-Link {
   gap: 4px;
 }
 
-.nbops-Choices [aria-pressed='true'] {
-  background: var(--jp-layout-color3);
+.nbops-Choices > .nbops-Button.jp-mod-styled[aria-pressed='true'] {
+  border-color: var(--jp-brand-color1);
+  background: var(--jp-layout-color2);
   font-weight: 600;
 }
 
