@@ -51,7 +51,10 @@ def choose(store: Store, run_id: str, step: str | None = None) -> str:
         # A name is enough where the step ran at one point only.
         names = [one.task for one in line.tasks if one.run_id and step in {one.task, one.step}]
         if len(names) != 1:
-            raise NotFound.of("executed step", step, list(ran), otherwise="Name one of them with its point.")
+            raise NotFound(
+                f"Run {line.short} executed no one step {step!r}.",
+                hint=f"It executed {', '.join(ran) or 'none'}: name one.",
+            )
         return ran[names[0]] or ""
     failed = next((one.run_id for one in line.tasks if one.status in {"failed", "lost"} and one.run_id), None)
     if failed is None:

@@ -142,6 +142,10 @@ def test_a_failed_step_is_found_in_the_graph_gone_on_with_by_hand_and_the_run_re
     assert path.startswith("pipes/nightly/report-")
     node = json.loads((panel.server.root / path).read_text())
     assert "../data/nightly/page.txt" in "".join(node["cells"][1]["source"])
+    # A kernel that goes while it comes is a complaint of JupyterLab's.
+    page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(
+        timeout=60_000
+    )
     page.evaluate("jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
     page.evaluate("jupyterapp.commands.execute('docmanager:save').then(() => jupyterapp.shell.currentWidget.close())")
 
