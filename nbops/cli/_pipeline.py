@@ -225,6 +225,23 @@ def drill(obj: Here, folder: Path, pairs: tuple[tuple[str, str], ...], files: tu
     show(msgspec.to_builtins(done), as_json=as_json, text=done.to_text)
 
 
+@pipeline_group.command("health")
+@click.argument("pipeline", required=False)
+@json_option
+@here
+def health(obj: Here, pipeline: str | None, as_json: bool) -> None:
+    """Tell what of PIPELINE (or of all) was healed, by step and week, at what cost, and how many runs end well only by healing."""
+    from nbops.pipelines import health as healths
+
+    store = obj.store()
+    found = [healths.of(store, name) for name in ([pipeline] if pipeline else healths.names(store))]
+    show(
+        msgspec.to_builtins([one.to_dict() for one in found]),
+        as_json=as_json,
+        text=lambda: "\n\n".join(one.to_text() for one in found) or "No pipeline has run yet.",
+    )
+
+
 @pipeline_group.command("schema")
 def schema() -> None:
     """Print the JSON Schema of pipeline.yaml, for editors."""

@@ -517,7 +517,7 @@ class _Driver:
             job.healed = True
             made = CorrectiveAction(
                 failure_class="dirty_rows", rule="contract.rows", signal=str(one), action="rows set aside", outcome="healed",
-                run_id=told.run_id or None, step=job.task.key, attempt=max(job.attempt, 1),
+                run_id=self._recording.run_id, step=job.task.key, attempt=max(job.attempt, 1),
             )  # fmt: skip
             self._write_action(made)
 
