@@ -23,8 +23,8 @@ from (
 )
 """
 _WEEKS = """
-select week::varchar, step, failure_class, sum(healed)::bigint, sum(failed)::bigint, sum(cost_seconds)
-from pipeline_heals where pipeline = ? group by all order by week desc, 4 desc, step limit 50
+select week::varchar as monday, step, failure_class, sum(healed)::bigint, sum(failed)::bigint, sum(cost_seconds)
+from pipeline_heals where pipeline = ? group by all order by monday desc, 4 desc, step limit 50
 """
 _CHRONIC = """
 select step, failure_class, healed_runs, runs, signal from pipeline_chronic where pipeline = ? order by healed_runs desc, step
