@@ -13,10 +13,12 @@ import msgspec
 
 from nbops.cli._base import Here, cli, here, json_option, show, table
 from nbops.cli._given import UNCHANGED, merged_parameters
+from nbops.errors import NbopsError
 from nbops.records import at, short
 from nbops.store.client import connect
 
 if TYPE_CHECKING:
+    from nbops.config import Settings
     from nbops.pipelines.driver import Asked, Ended, Progress
 
 # By outcome, when asked for.
@@ -242,6 +244,18 @@ def health(obj: Here, pipeline: str | None, as_json: bool) -> None:
     )
 
 
+@pipeline_group.command("lineage")
+@click.argument("run")
+@here
+def lineage(obj: Here, run: str) -> None:
+    """Print the events of RUN as OpenLineage, one in a line."""
+    from nbops.pipelines import openlineage, results
+
+    store = obj.store()
+    for event in openlineage.events(store, run_id=results.load(store, run).run_id):
+        click.echo(json.dumps(event))
+
+
 @pipeline_group.command("schema")
 def schema() -> None:
     """Print the JSON Schema of pipeline.yaml, for editors."""
@@ -282,14 +296,28 @@ def _drive(obj: Here, asked: Asked, start: Path | None, *, detailed_exit_code: b
             now = ", ".join(key for key, one in at.tasks.items() if one.status == "running")
             click.echo(f"\r\033[K{done} of {len(at.tasks)} steps done{f'; {now}' if now else ''}", err=True, nl=False)
 
-    ended = driver.run(asked, obj.settings(start=start), watch=watch)
+    settings = obj.settings(start=start)
+    ended = driver.run(asked, settings, watch=watch)
     if lively:
         click.echo("\r\033[K", err=True, nl=False)
+    _tell_lineage(settings)
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(ended)))
     else:
         click.echo("\n".join(_lines(ended)))
     return _DETAILED.get(ended.outcome, ended.exit) if detailed_exit_code else ended.exit
+
+
+def _tell_lineage(settings: Settings) -> None:
+    """Where the settings want it; what goes wrong there is no failure of the run."""
+    if not settings.lineage.file and not settings.lineage.url:
+        return
+    from nbops.pipelines import openlineage
+
+    try:
+        openlineage.emit(connect(settings))
+    except (NbopsError, OSError) as error:
+        click.echo(f"The lineage could not be told: {error}", err=True)
 
 
 def _lines(ended: Ended) -> list[str]:
