@@ -326,7 +326,7 @@ def _row(store: Store, row: Any) -> Row:
 
 
 def _notebook(store: Store, source: str | None) -> str | None:
-    return str(store.settings.project / source) if source and Path(source).suffix == ".ipynb" else None
+    return str(store.settings.project / source) if source and Path(source).suffix in {".ipynb", ".sql"} else None
 
 
 def _source(row: Row) -> Path | None:
