@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -76,6 +77,16 @@ def read(notebook: Path) -> Any:
 def is_notebook(path: Path) -> bool:
     """Whether a step's file is a notebook itself, and not a script that is read as one."""
     return path.suffix not in STEPS[1:]
+
+
+def is_step(path: Path) -> bool:
+    """Whether a file may be executed, by its suffix; a script also by a cell's mark."""
+    if path.suffix != ".py":
+        return path.suffix in STEPS
+    try:
+        return re.search(rb"^#\s*%%", path.read_bytes(), re.MULTILINE) is not None
+    except OSError:
+        return False
 
 
 def language_of(node: Any) -> str:

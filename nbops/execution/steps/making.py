@@ -33,7 +33,9 @@ def text_of(path: Path) -> str:
             try:
                 encoding, _ = tokenize.detect_encoding(file.readline)
             except SyntaxError as error:
-                raise _no_text(path, str(error)) from error
+                # Else the text is none, which is said below with its line.
+                if "unknown encoding" in str(error):
+                    raise _no_text(path, str(error)) from error
             file.seek(0)
         raw = file.read()
     if b"\0" in raw:

@@ -90,8 +90,13 @@ class Step:
         suffixes = {name: self._suffix(name, found[0], _READERS) for name, found in files.items()}
         for name, path in self._outputs.items():
             self._suffix(name, str(path), _WRITERS)
-        reached = [path for found in files.values() for path in found]
-        written = [str(one) for path in self._outputs.values() for one in (path, _temporary(path))]
+        # A name with signs of a pattern is asked for as it is written in a view, and then as the file that it is.
+        reached = [text for found in files.values() for path in found for text in (path, glob.escape(path))]
+        written = [
+            text
+            for path in self._outputs.values()
+            for text in (str(path), glob.escape(str(path)), str(_temporary(path)))
+        ]
         duck.confine(self._con, [*reached, *written], (), lock=False)
         for name, found in files.items():
             with self._told(partial(self._source.declared, name), within=10**9):
