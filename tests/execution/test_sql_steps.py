@@ -19,6 +19,7 @@ from nbops import duck
 from nbops.errors import UsageError
 from nbops.execution import parameters, reading
 from nbops.execution.steps import running, statements
+from tests.conftest import DUCKDBS, Project
 
 DAILY = """\
 -- Flights of each day.
@@ -213,7 +214,8 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Begin:
         text: str = "select 1", inputs: tuple[str, ...] = (), outputs: tuple[str, ...] = (), **names: object
     ) -> Any:
         (tmp_path / "step.sql").write_text(text)
-        made = running.Step(names, "step.sql", inputs, outputs)
+        values = [one for one in names if one not in (*inputs, *outputs)]
+        made = running.Step(names, "step.sql", inputs, outputs, values)
         made.open()
         return made
 
@@ -327,6 +329,20 @@ def test_the_first_rows_and_their_number_are_shown(begin: Begin) -> None:
     assert "the first 10 rows" in repr(step.cell("", "from o"))
 
 
+def test_what_would_fill_pages_is_cut(begin: Begin) -> None:
+    shown = begin().cell("", f"select '{'x' * 100_000}', repeat('y', 100_000) as y")
+    assert len(repr(shown)) < 1_000
+    assert len(shown._repr_html_()) < 5_000
+    assert len(shown.rows[0][1]) == 100_000
+
+
+def test_names_are_those_of_the_comments_and_not_of_the_kernel(begin: Begin) -> None:
+    step = begin(_x=4, size=1)
+    assert step.cell("", "select $_X, $Size").rows == [(4, 1)]
+    with pytest.raises(KeyError):
+        step.cell("", "select $other")
+
+
 def test_metrics_are_the_numbers_of_one_row(begin: Begin) -> None:
     step = begin()
     step.cell(
@@ -377,3 +393,30 @@ def test_rows_of_a_list_are_json(begin: Begin, tmp_path: Path) -> None:
     step = begin(outputs=("o",), o="o.json")
     step.cell("--out o", "select 1 as a union all select 2 order by a")
     assert json.loads((tmp_path / "o.json").read_text()) == [{"a": 1}, {"a": 2}]
+
+
+EVERYTHING = """
+import duckdb
+from nbops.execution.steps import running
+open("step.sql", "w").write("-- f: in = a b[1].csv\\nselect 1;\\nselect nothing from f")
+open("a b[1].csv", "w").write("n\\n1\\n2\\n")
+names = {"f": "a b[1].csv", "o": "o'o.parquet", "least": 2}
+step = running.Step(names, "step.sql", ["f"], ["o"], ["least"])
+step.open()
+step.cell("--out o", "select n, 'x' as x from f where n >= $Least")
+step.cell("--metrics", "select count(*) as rows from o")
+print(step.metrics)
+for statement in ("select nothing from f", "select * from '/etc/passwd'"):
+    try:
+        step.cell("", statement)
+    except duckdb.Error as error:
+        print(type(error).__name__, str(error).partition(chr(10))[0].rpartition(' (')[2])
+"""
+
+
+@pytest.mark.parametrize("python", DUCKDBS.values(), ids=DUCKDBS)
+def test_a_step_is_the_same_with_every_duckdb(project: Project, python: str) -> None:
+    project.python = python
+    assert project.run(EVERYTHING).splitlines() == [
+        "{'rows': 1.0}", "BinderException step.sql, line 3)", "PermissionException step.sql, line 1)",
+    ]  # fmt: skip

@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from nbops.errors import UsageError
 
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+"""The metadata of a step that names no kernel."""
+
 SQL = "%%sql"
 """What a cell in SQL begins with."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nbops.errors import UsageError
-from nbops.execution.steps.making import Cell, notebook, text_of
+from nbops.execution.steps.making import KERNEL, Cell, notebook, text_of
 
 _MARK = re.compile(r"#\s*%%%*(?:\s+(.*?))?\s*$")
 _KINDS = {"[markdown]": "markdown", "[md]": "markdown", "[raw]": "raw", "[code]": "code"}
@@ -166,10 +166,10 @@ def _header(path: Path, lines: list[str]) -> tuple[int, dict[str, Any]]:
     """The line behind the header, and what of it a notebook keeps: its kernel."""
     begin = next((number for number, line in enumerate(lines) if line.strip() and not _FIRST.match(line)), 0)
     if begin >= len(lines) or not _RULE.match(lines[begin]):
-        return 0, {}
+        return 0, KERNEL
     end = next((number for number in range(begin + 1, len(lines)) if _RULE.match(lines[number])), None)
     if end is None:
-        return 0, {}
+        return 0, KERNEL
 
     import yaml
 
@@ -185,7 +185,7 @@ def _header(path: Path, lines: list[str]) -> tuple[int, dict[str, Any]]:
     jupyter = told.get("jupyter") if isinstance(told, dict) else None
     spec = jupyter.get("kernelspec") if isinstance(jupyter, dict) else None
     if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):
-        return end + 1, {}
+        return end + 1, KERNEL
     return end + 1, {"kernelspec": {"display_name": spec["name"], **spec}}
 
 

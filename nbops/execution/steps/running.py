@@ -43,6 +43,7 @@ _WRITERS = {
 }  # fmt: skip
 _SHARE = 0.5
 _WIDE = 160
+_LONGEST = 300
 _REFUSED = "file system operations are disabled by configuration"
 _UNDECLARED = "a step in SQL reaches the files that it declares, as in `-- NAME: in = PATH`, and no others"
 
@@ -51,20 +52,29 @@ class Rows:
     """What a statement gave, as the executed notebook shows it."""
 
     def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[object]], note: str) -> None:
-        self.columns = columns
+        self.columns = [values.shorten(name, _WIDE) for name in columns]
         self.rows = rows
         self.note = note
 
     def __repr__(self) -> str:
-        return text.table(self.columns, self.rows, note=self.note, styled=False)
+        return text.table(self.columns, self._short(), note=self.note, styled=False)
 
     def _repr_html_(self) -> Html:
-        return html.table(self.columns, self.rows, note=self.note)
+        return html.table(self.columns, self._short(), note=self.note)
+
+    def _short(self) -> list[list[object]]:
+        """The rows without what would fill pages."""
+        return [
+            [cell if len(str(cell)) <= _LONGEST else values.shorten(str(cell), _LONGEST) for cell in row]
+            for row in self.rows
+        ]
 
 
-def begin(namespace: dict[str, Any], name: str, *, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    """Open a DuckDB for the step `name`, whose parameters are in `namespace`, and let `%%sql` cells speak to it."""
-    step = Step(namespace, name, inputs, outputs)
+def begin(
+    namespace: dict[str, Any], name: str, *, inputs: Sequence[str], outputs: Sequence[str], values: Sequence[str]
+) -> None:
+    """Open a DuckDB for the step `name` and let `%%sql` cells speak to it; all its parameters are in `namespace`."""
+    step = Step(namespace, name, inputs, outputs, values)
     namespace["_nbops_sql"] = step
     running = shell()
     if running is not None:
@@ -75,8 +85,16 @@ def begin(namespace: dict[str, Any], name: str, *, inputs: Sequence[str], output
 class Step:
     """A SQL step while it is executed; `metrics` are the numbers of the last statement that gave some."""
 
-    def __init__(self, namespace: Mapping[str, Any], name: str, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    def __init__(
+        self,
+        namespace: Mapping[str, Any],
+        name: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        values: Sequence[str],
+    ) -> None:
         self.metrics: dict[str, float] = {}
+        self._values = {one.casefold(): one for one in values}
         self._namespace = namespace
         self._source = _Source(name)
         self._inputs = inputs
@@ -145,13 +163,9 @@ class Step:
         self._con.execute(f"create or replace view {duck.name(name)} as select * from {reader}([{listed}])")  # noqa: S608 - quoted
 
     def _bound(self, statement: str) -> dict[str, object]:
-        known = {name.casefold(): value for name, value in self._namespace.items() if not name.startswith("_")}
-        return {
-            name: _plain(known[name.casefold()])
-            for one in duck.statements(statement)
-            for name in one.names
-            if name.casefold() in known
-        }
+        """The values that a statement asks for, as they are now; SQL does not tell capital letters from small ones."""
+        asked = {name for one in duck.statements(statement) for name in one.names}
+        return {name: _plain(self._namespace[self._values[name.casefold()]]) for name in asked}
 
     def _numbers(self, columns: Sequence[str], rows: Sequence[Sequence[object]], statement: str) -> dict[str, float]:
         if len(rows) != 1:

@@ -20,7 +20,7 @@ from nbops.execution.parameters.reading import TAG
 from nbops.execution.parameters.values import python as written
 from nbops.execution.parameters.values import shown
 from nbops.execution.steps import statements
-from nbops.execution.steps.making import SQL, SQL_METRICS, Cell, notebook, text_of
+from nbops.execution.steps.making import KERNEL, SQL, SQL_METRICS, Cell, notebook, text_of
 from nbops.execution.steps.statements import Statement
 from nbops.render.values import shorten
 
@@ -63,7 +63,7 @@ def read(path: Path) -> Any:
     header = {one.line for one in parameters}
     marked = [_Marked(path, one, parameters, header if one is found[0] else set()) for one in found]
     _fill(path, marked, [one.name for one in parameters if one.type == "out"])
-    return notebook(_cells(path, parameters, aliases, marked), {"language_info": {"name": "python"}})
+    return notebook(_cells(path, parameters, aliases, marked), KERNEL)
 
 
 class _Marked:
@@ -107,11 +107,12 @@ def _cells(path: Path, parameters: list[_Parameter], aliases: Aliases, marked: l
         source = "\n".join([*aliases.lines(), *(one.cell for one in parameters)])
         yield Cell("code", source, parameters[0].line, {"tags": [TAG]})
     ins, outs = ([one.name for one in parameters if one.type == kind] for kind in ("in", "out"))
+    values = [one.name for one in parameters if one.type not in ("in", "out")]
     yield Cell(
         "code",
         "# What the comments declare, in a DuckDB of its own.\n"
         "from nbops.execution.steps.running import begin as _nbops_begin\n\n"
-        f"_nbops_begin(globals(), {path.name!r}, inputs={ins!r}, outputs={outs!r})",
+        f"_nbops_begin(globals(), {path.name!r}, inputs={ins!r}, outputs={outs!r}, values={values!r})",
         1,
     )
     for number, one in enumerate(marked):
