@@ -406,7 +406,7 @@ step.open()
 step.cell("--out o", "select n, 'x' as x from f where n >= $Least")
 step.cell("--metrics", "select count(*) as rows from o")
 print(step.metrics)
-for statement in ("select nothing from f", "select * from '/etc/passwd'"):
+for statement in ("select nothing from f", "from read_text('/etc/passwd')"):
     try:
         step.cell("", statement)
     except duckdb.Error as error:
