@@ -367,6 +367,7 @@ def test_metrics_are_the_numbers_of_one_row(begin: Begin) -> None:
         (("f",), {"f": "*.csv"}, FileNotFoundError, "no file for the input f"),
         (("f",), {"f": "step.sql"}, ValueError, r"'.*step\.sql' of f ends with \.sql; known are"),
         (("f",), {"f": []}, ValueError, "is an empty list"),
+        (("f",), {"f": ["bad.parquet", "deep/other.csv"]}, ValueError, "the files of f are of several formats"),
         (("f",), {"f": "bad.parquet"}, duckdb.Error, r"line 2"),
     ],
 )
@@ -374,6 +375,8 @@ def test_an_input_that_is_not_there_is_told_with_its_line(
     begin: Begin, tmp_path: Path, inputs: tuple[str, ...], names: dict[str, object], kind: type[Exception], said: str
 ) -> None:
     (tmp_path / "bad.parquet").write_text("no such thing")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "other.csv").touch()
     with pytest.raises(kind, match=said):
         begin("-- words\n-- f: in = x\nselect 1", inputs=inputs, **names)
 

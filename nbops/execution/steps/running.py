@@ -105,7 +105,7 @@ class Step:
     def open(self) -> None:
         """Make the views. Raises what is wrong with an input."""
         files = {name: self._files(name) for name in self._inputs}
-        suffixes = {name: self._suffix(name, found[0], _READERS) for name, found in files.items()}
+        readers = {name: self._reader(name, found) for name, found in files.items()}
         for name, path in self._outputs.items():
             self._suffix(name, str(path), _WRITERS)
         # A name with signs of a pattern is asked for as it is written in a view, and then as the file that it is.
@@ -117,14 +117,14 @@ class Step:
         ]
         duck.confine(self._con, [*reached, *written], (), lock=False)
         for name, found in files.items():
-            with self._told(partial(self._source.declared, name), within=10**9):
-                self._view(name, found, _READERS[suffixes[name]])
+            with self._told(partial(self._source.declared, name), offset=None):
+                self._view(name, found, readers[name])
 
     def cell(self, line: str, body: str) -> Rows | None:
         """Execute a `%%sql` cell: one statement, whose rows go where `line` says."""
         statement = body.strip("\n")
         how, _, out = line.strip().partition(" ")
-        with self._told(partial(self._source.find, statement), within=how == "--out"):
+        with self._told(partial(self._source.find, statement), offset=-1 if how == "--out" else 0):
             bound = self._bound(statement)
             if how == "--out":
                 return self._write(out.strip(), statement, bound)
@@ -196,6 +196,13 @@ class Step:
             self._source.fail(ValueError(f"the input {name} is an empty list"), self._source.declared(name))
         return found
 
+    def _reader(self, name: str, files: Sequence[str]) -> str:
+        readers = {_READERS[self._suffix(name, path, _READERS)] for path in files}
+        if len(readers) > 1:
+            wrong = ValueError(f"the files of {name} are of several formats: {', '.join(sorted(readers))}")
+            self._source.fail(wrong, self._source.declared(name))
+        return readers.pop()
+
     def _suffix(self, name: str, path: str, known: Mapping[str, str]) -> str:
         suffix = _suffix(path)
         if suffix not in known:
@@ -204,14 +211,17 @@ class Step:
         return suffix
 
     @contextlib.contextmanager
-    def _told(self, line: Callable[[], int], *, within: int = 0) -> Iterator[None]:
-        """Let what DuckDB raises tell the line in the file: its own are counted from `line`, and `within` lines stand before."""
+    def _told(self, line: Callable[[], int], *, offset: int | None) -> Iterator[None]:
+        """Let what DuckDB raises tell the line in the file.
+
+        That is `line`, where what is executed begins; DuckDB's own counts from there, moved by `offset`, unless that is None.
+        """
         try:
             yield
         except (duck.errors(), OSError) as error:
             first = line()
-            found = sql.LINE.search(str(error))
-            self._source.fail(error, max(first, first + int(found[1]) - 1 - within) if found else first)
+            found = sql.LINE.search(str(error)) if offset is not None else None
+            self._source.fail(error, max(first, first + int(found[1]) - 1 + (offset or 0)) if found else first)
 
 
 class _Source:
