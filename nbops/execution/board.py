@@ -327,7 +327,7 @@ def _row(store: Store, row: Any) -> Row:
 
 def _notebook(store: Store, source: str | None) -> str | None:
     path = store.settings.project / source if source else None
-    return str(path) if path and reading.is_step(path) else None
+    return str(path) if path and reading.is_executable(path) else None
 
 
 def _source(row: Row) -> Path | None:

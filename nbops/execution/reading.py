@@ -79,8 +79,8 @@ def is_notebook(path: Path) -> bool:
     return path.suffix not in STEPS[1:]
 
 
-def is_step(path: Path) -> bool:
-    """Whether a file may be executed, by its suffix; a script also by a cell's mark."""
+def is_executable(path: Path) -> bool:
+    """Whether a file can be executed as a notebook, by its suffix; a script also by a cell's mark."""
     if path.suffix != ".py":
         return path.suffix in STEPS
     try:
