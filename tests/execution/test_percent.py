@@ -161,6 +161,21 @@ def test_what_is_no_step_is_refused_with_a_sentence(tmp_path: Path, text: str | 
     assert said in caught.value.message
 
 
+def test_a_script_is_executable_only_with_a_cell(tmp_path: Path) -> None:
+    texts = {
+        "a.py": "# %%\n",
+        "b.py": "x = 1  # %%\n",
+        "c.sql": "",
+        "d.ipynb": "",
+        "e.txt": "# %%\n",
+        "f.py": "#%% title\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    found = [name for name in (*texts, "gone.py") if reading.is_executable(tmp_path / name)]
+    assert found == ["a.py", "c.sql", "d.ipynb", "f.py"]
+
+
 def test_an_unclosed_string_in_one_cell_hides_no_other(tmp_path: Path) -> None:
     node = read(tmp_path, "# %%\na = '''\n# %%\nb = 2\n")
     assert sources(node) == [("code", "a = '''"), ("code", "b = 2")]
