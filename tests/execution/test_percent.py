@@ -176,6 +176,13 @@ def test_a_script_is_executable_only_with_a_cell(tmp_path: Path) -> None:
     assert found == ["a.py", "c.sql", "d.ipynb", "f.py"]
 
 
+@pytest.mark.parametrize(
+    "head", ["a=" + "[" * 100_000, "{" * 100_000, "a=[ " * 500, " " * 100_000 + "x", "[markdown" * 1000]
+)
+def test_a_mark_of_any_kind_is_a_title_at_worst(tmp_path: Path, head: str) -> None:
+    assert sources(read(tmp_path, f"# %% {head}\na = 1\n")) == [("code", "a = 1")]
+
+
 def test_an_unclosed_string_in_one_cell_hides_no_other(tmp_path: Path) -> None:
     node = read(tmp_path, "# %%\na = '''\n# %%\nb = 2\n")
     assert sources(node) == [("code", "a = '''"), ("code", "b = 2")]

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from nbops.errors import UsageError
 from nbops.execution.steps.making import KERNEL, Cell, notebook, text_of
 
-_MARK = re.compile(r"#\s*%%%*(?:\s+(.*?))?\s*$")
+_MARK = re.compile(r"#\s*%%%*(?:\s(.*))?$")
 _KINDS = {"[markdown]": "markdown", "[md]": "markdown", "[raw]": "raw", "[code]": "code"}
 _KIND = re.compile(r"(?<!\S)\[(?:markdown|md|raw|code)\](?!\S)")
 _KEY = re.compile(r"(?<!\S)([A-Za-z_][\w.-]*)=")
@@ -111,7 +111,7 @@ def _prose(lines: list[str]) -> str:
 def _head(line: str) -> _Head:
     """The kind and metadata behind a mark; what is neither is the cell's title."""
     found = _MARK.match(line)
-    rest = (found[1] if found else None) or ""
+    rest = ((found[1] if found else None) or "").strip()
     metadata: dict[str, Any] = {}
     title = rest
     for start in [place.start() for place in _KEY.finditer(rest)] + ([rest.index("{")] if "{" in rest else []):
@@ -132,7 +132,7 @@ def _pairs(text: str) -> dict[str, Any] | None:
     if text.startswith("{"):
         try:
             told = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return told if isinstance(told, dict) else None
     found: dict[str, Any] = {}
@@ -151,7 +151,7 @@ def _value(text: str) -> tuple[Any, int] | None:
     """The value that a text begins with, as JSON or Python writes it, and its length."""
     try:
         return json.JSONDecoder().raw_decode(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     ends = [place.start() for place in re.finditer(r"(?<=['\"\])\w])(?=\s|$)", text)]
     for end in ends:

@@ -24,12 +24,9 @@ from nbops.execution.steps.making import KERNEL, SQL, SQL_METRICS, Cell, noteboo
 from nbops.execution.steps.statements import Statement
 from nbops.render.values import shorten
 
-_PARAMETER = re.compile(
-    r"--\s*(?P<name>[^\W\d]\w*)\s*:\s*(?P<type>[\w.]+(?:\[[^=]*\])?(?:\s*\|\s*[\w.]+(?:\[[^=]*\])?)*)\s*(?:=\s*(?P<value>.*))?$"
-)
-_BARE = re.compile(r"(?P<type>.*?)\s+--(?:\s+(?P<help>.*))?$")
+_NAMED = re.compile(r"--\s*([^\W\d]\w*)\s*:\s*(\S.*)$")
+_HELP = re.compile(r"(?:^|\s)--(?:\s|$)")
 _QUOTED = re.compile(r"(?P<value>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")\s*(?:--\s*(?P<help>.*))?$")
-_PLAIN = re.compile(r"(?P<value>.*?)\s*(?:(?:^|\s)--(?:\s+(?P<help>.*))?)?$")
 _OUT = re.compile(r"--\s*out\s+(\S+)$")
 _METRICS = re.compile(r"--\s*metrics$")
 _DIRECTIONS = ("in", "out", "secret")
@@ -57,8 +54,9 @@ def read(path: Path) -> Any:
         raise UsageError(
             f"{path} has no statement.", hint="Write parameters as comments, and below them what DuckDB is to execute."
         )
-    aliases = Aliases({name for name, _ in _names(found[0])})
-    parameters = [one for one in (_parameter(path, *line, aliases) for line in found[0].above) if one]
+    above = found[0].above
+    aliases = Aliases({one.name for _, comment in above if (one := _declared(comment))})
+    parameters = [one for one in (_parameter(path, *line, aliases) for line in above) if one]
     _refuse_twice(path, parameters)
     header = {one.line for one in parameters}
     marked = [_Marked(path, one, parameters, header if one is found[0] else set()) for one in found]
@@ -139,26 +137,42 @@ def _fill(path: Path, marked: list[_Marked], outs: list[str]) -> None:
         free[-1].out = missing[0]
 
 
-def _names(statement: Statement) -> Iterator[tuple[str, int]]:
-    for line, comment in statement.above:
-        found = _PARAMETER.match(comment)
-        if found:
-            yield found["name"], line
+class _Declared(NamedTuple):
+    """The pieces of a comment that looks like a parameter; `value` is None where none is written."""
+
+    name: str
+    type: str
+    value: str | None
+    help: str | None
+
+
+def _declared(comment: str) -> _Declared | None:
+    found = _NAMED.match(comment)
+    if found is None:
+        return None
+    told, sign, value = found[2].partition("=")
+    cut = _HELP.search(told)
+    if cut or not sign:
+        told, helped = (found[2][: cut.start()], found[2][cut.end() :].strip()) if cut else (found[2], None)
+        declared = _Declared(found[1], told.strip(), None, helped)
+    else:
+        words, helped = _value(value.strip())
+        declared = _Declared(found[1], told.strip(), words, helped)
+    is_type = len(declared.type) <= _LONGEST and (
+        declared.type.split(" ") == [declared.type] or set("[|") & set(declared.type)
+    )
+    return declared if is_type else None
 
 
 def _parameter(path: Path, line: int, comment: str, aliases: Aliases) -> _Parameter | None:
     """The parameter that a comment declares, as the line of a Python cell; None for words."""
-    found = _PARAMETER.match(comment)
-    helped = None
-    if found is None and (behind := _BARE.match(comment)):
-        # One without a value, and words behind it.
-        found, helped = _PARAMETER.match(behind["type"]), behind["help"]
+    found = _declared(comment)
     if found is None:
         return None
-    name, told = found["name"], found["type"].strip()
+    name, told = found.name, found.type
     kind = _TYPES.get(told.lower(), told)
     to = typed.Type("str") if told in _DIRECTIONS else typed.of_text(kind, {})
-    if to is None and found["value"] is None:
+    if to is None and found.value is None:
         return None
     if to is None:
         raise _refused(
@@ -167,13 +181,10 @@ def _parameter(path: Path, line: int, comment: str, aliases: Aliases) -> _Parame
         )  # fmt: skip
     if keyword.iskeyword(name):
         raise _refused(path, line, f"{name!r} is a word of Python's and can be no parameter", "Use another name.")
-    annotation = f'"{told}"' if told in _DIRECTIONS else repr(kind)
-    if found["value"] is None:
-        cell = f"{name}: {annotation}"
-    else:
-        told_value, helped = _value(found["value"])
-        cell = f"{name}: {annotation} = {written(_fitted(path, line, name, told_value, to, told), aliases)}"
-    return _Parameter(name, told, f"{cell}  # {helped}" if helped else cell, line)
+    cell = f'{name}: "{told}"' if told in _DIRECTIONS else f"{name}: {kind!r}"
+    if found.value is not None:
+        cell += f" = {written(_fitted(path, line, found, to), aliases)}"
+    return _Parameter(name, told, f"{cell}  # {found.help}" if found.help else cell, line)
 
 
 def _value(text: str) -> tuple[str, str | None]:
@@ -182,12 +193,13 @@ def _value(text: str) -> tuple[str, str | None]:
     if quoted:
         sign = quoted["value"][0]
         return quoted["value"][1:-1].replace(sign * 2, sign), quoted["help"]
-    plain = _PLAIN.match(text)
-    return (plain["value"], plain["help"]) if plain else (text, None)
+    cut = _HELP.search(text)
+    return (text[: cut.start()].strip(), text[cut.end() :].strip()) if cut else (text, None)
 
 
-def _fitted(path: Path, line: int, name: str, text: str, to: typed.Type, told: str) -> object:
-    """A list of paths is written as one."""
+def _fitted(path: Path, line: int, declared: _Declared, to: typed.Type) -> object:
+    """The default; a list of paths is written as one."""
+    told, text = declared.type, declared.value or ""
     try:
         if told in ("in", "out") and text.startswith("[") and text.endswith("]"):
             parts = [part.strip() for part in text[1:-1].split(",")]
@@ -195,7 +207,10 @@ def _fitted(path: Path, line: int, name: str, text: str, to: typed.Type, told: s
         return typed.fit(text, to)
     except Misfit as misfit:
         raise _refused(
-            path, line, f"the default of {name!r} is {shown(text)}, which {misfit}", f"Give one of the type {told}."
+            path,
+            line,
+            f"the default of {declared.name!r} is {shown(text)}, which {misfit}",
+            f"Give one of the type {told}.",
         ) from misfit
 
 
