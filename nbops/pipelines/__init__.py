@@ -1,0 +1,1 @@
+"""A folder of notebooks as a pipeline, and when it runs."""
