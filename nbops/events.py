@@ -286,7 +286,10 @@ class RetrainActed(Event, tag="retrain.acted"):
 
 
 class ScheduleActed(Event, tag="schedule.acted"):
-    """A schedule was added, changed, paused, resumed or removed; `spec` is all of it as JSON, `until` the end of a pause (UTC microseconds)."""
+    """A schedule was added, changed, paused, resumed or removed.
+
+    `spec` is all of it as JSON, `until` the end of a pause (UTC microseconds).
+    """
 
     act: str
     spec: str | None

@@ -71,7 +71,12 @@ def test_an_hourly_schedule_passes_with_the_time(zone: ZoneInfo, start: datetime
             assert {other - one for one, other in itertools.pairwise(found)} == {HOUR}
 
 
-@given(zone=zones, start=moments, hours=st.integers(1, 400), cron=st.sampled_from(["*/7 * * * *", "0 */6 * * *", "5 4 * * 1"]))
+@given(
+    zone=zones,
+    start=moments,
+    hours=st.integers(1, 400),
+    cron=st.sampled_from(["*/7 * * * *", "0 */6 * * *", "5 4 * * 1"]),
+)
 def test_times_before_and_after_are_neighbours(zone: ZoneInfo, start: datetime, hours: int, cron: str) -> None:
     calendar = Calendar(zone, cron=cron)
     found = list(calendar.between(start, start + hours * HOUR))

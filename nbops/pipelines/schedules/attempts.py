@@ -1,7 +1,7 @@
 """Attempts at nominal times as processes: begun, looked after by their lock, told to end, and what became of them.
 
-An attempt has a folder `run/fires/<id>`: `lock`, held as long as its keeper or what it runs lives; `out`, `log` and `ended` from the keeper;
-`stop` from whoever told it to end. So whoever comes later knows as much as who began it.
+An attempt has a folder `run/fires/<id>`: `lock`, held as long as its keeper or what it runs lives; `out`, `log` and `ended` from the
+keeper; `stop` from whoever told it to end. So whoever comes later knows as much as who began it.
 """
 
 from __future__ import annotations
@@ -220,5 +220,3 @@ def _pid(place: Path) -> int | None:
         return int((place / "lock").read_text())
     except (OSError, ValueError):
         return None
-
-

@@ -1,4 +1,4 @@
-"""What the owner does about schedules: keeps them and what is done about them, and sees to it that a nominal time has one attempt at a time.
+"""What the owner does about schedules: keeps them with all that is done, and sees to it that a nominal time has one attempt at a time.
 
 Whether an attempt still lives is for whoever shares its host to find out: it holds a lock. What people are to know of fires that were
 missed or failed becomes signals in the same transaction, and so an incident that the next good fire heals.
@@ -148,7 +148,9 @@ def claim(tx: Transaction, request: Claim) -> Claimed:
     if _elsewhere(tx, request.host):
         return Claimed(False, "host")
     running = _open(tx, "state = 'running'")
-    mine = next(iter(_open(tx, "schedule_id = ? and nominal = make_timestamp(?)", request.schedule_id, request.nominal)), None)
+    mine = next(
+        iter(_open(tx, "schedule_id = ? and nominal = make_timestamp(?)", request.schedule_id, request.nominal)), None
+    )
     state = mine.state if mine else _states(tx, request.schedule_id, [request.nominal]).get(request.nominal)
     refused = _refusal(request, state, running)
     if refused:
@@ -158,7 +160,9 @@ def claim(tx: Transaction, request: Claim) -> Claimed:
             _FIRES, request.schedule_id, request.nominal, request.nominal, request.cause, tx.time, tx.actor.name, tx.next_seq()
         )  # fmt: skip
     if mine is None:
-        tx.add(_OPEN, request.schedule_id, request.nominal, request.nominal, True, request.cause, "due", 0, tx.next_seq())
+        tx.add(
+            _OPEN, request.schedule_id, request.nominal, request.nominal, True, request.cause, "due", 0, tx.next_seq()
+        )
     tx.run(
         "update core.open_fires set state = 'running', cause = ?, attempt_id = ?, host = ?"
         " where schedule_id = ? and nominal = make_timestamp(?)",
@@ -249,9 +253,7 @@ def known(tx: Transaction, name: str) -> tuple[str, str]:
 
 
 def _named(tx: Transaction, name: str) -> tuple[str, str] | None:
-    found = tx.rows(
-        "select schedule_id::varchar, spec from main.schedules where name = ? and removed is null", name
-    )
+    found = tx.rows("select schedule_id::varchar, spec from main.schedules where name = ? and removed is null", name)
     return (found[0][0], found[0][1]) if found else None
 
 
@@ -313,7 +315,7 @@ def _states(tx: Transaction, schedule_id: str, nominal: list[int]) -> dict[int, 
         " where schedule_id = ? and nominal in (select make_timestamp(unnest(?::bigint[]))) group by nominal",
         schedule_id, nominal,
     )  # fmt: skip
-    return dict(found)  # type: ignore[arg-type]  # two columns each
+    return dict(found)
 
 
 def _open(tx: Transaction, where: str, *values: object) -> list[_Open]:
@@ -361,14 +363,18 @@ def _over(tx: Transaction, one: _Open, act: str, **said: Any) -> None:
 
 
 def _tell(tx: Transaction, name: str, nominal: int, why: str) -> None:
-    _signal(tx, name, {FAILED: ("broken", "warn", f"The run that was due at {at(nominal):%Y-%m-%d %H:%M} UTC failed: {why}")})
+    _signal(
+        tx,
+        name,
+        {FAILED: ("broken", "warn", f"The run that was due at {at(nominal):%Y-%m-%d %H:%M} UTC failed: {why}")},
+    )
 
 
 def _well(tx: Transaction, name: str) -> None:
     """A good fire ends what was wrong before; of a schedule that never had trouble nothing needs to be kept."""
     subject = f"pipeline:{name}"
     if tx.rows("select 1 from main.incidents where subject = ? and status = 'open' limit 1", subject):
-        _signal(tx, name, {one: ("fine", "info", "It ran as it should.") for one in (MISSED, FAILED)})
+        _signal(tx, name, dict.fromkeys((MISSED, FAILED), ("fine", "info", "It ran as it should.")))
 
 
 def _signal(tx: Transaction, name: str, said: dict[str, tuple[State, Severity, str]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,18 +52,20 @@ class Schedule(Record):
 
 
 _END = 253_370_764_800_000_000
+MOST = 10_000
+"""So many times are filled in at once."""
 
 
 def every(store: Store) -> list[Schedule]:
     """All schedules that were not removed, by name."""
-    rows = store.read(f"select {_COLUMNS} {_FROM} where s.removed is null order by s.name").rows  # noqa: S608 - our own words
+    rows = store.read(f"select {_COLUMNS} {_FROM} where s.removed is null order by s.name").rows
     return [_schedule(row) for row in rows]
 
 
 def get(store: Store, name: str) -> Schedule:
     """The schedule of that name. Raises NotFound."""
     rows = store.read(
-        f"select {_COLUMNS} {_FROM} where s.removed is null and s.name = ?",  # noqa: S608 - our own words
+        f"select {_COLUMNS} {_FROM} where s.removed is null and s.name = ?",
         [name],
     ).rows
     if not rows:
@@ -117,3 +119,33 @@ def coming(spec: Spec, now: datetime, count: int) -> list[datetime]:
 def _schedule(row: list[Any]) -> Schedule:
     fields = dict(zip(Schedule.__struct_fields__, row, strict=True))
     return Schedule(**{**fields, "spec": msgspec.json.decode(fields["spec"], type=Spec)})
+
+
+def stretch(spec: Spec, told: str, now: datetime) -> list[datetime]:
+    """The nominal times of a text such as "2026-10-01..2026-10-31", both ends included, that have come by now.
+
+    Times are those of the schedule's zone unless they name another one. Raises UsageError.
+    """
+    first, dots, last = told.partition("..")
+    if not dots:
+        raise UsageError(f"{told!r} is no stretch of time.", hint="Such as 2026-10-01..2026-10-31.")
+    start, until = _moment(first, spec), _moment(last, spec, ends=True)
+    if until < start:
+        raise UsageError(f"{told!r} ends before it begins.", hint="The earlier one comes first.")
+    found = list(
+        itertools.islice(spec.calendar().between(start - timedelta(microseconds=1), min(until, now)), MOST + 1)
+    )
+    if len(found) > MOST:
+        raise UsageError(f"{told!r} has more than {MOST:,} times.", hint="Fill them in part by part.")
+    return found
+
+
+def _moment(told: str, spec: Spec, *, ends: bool = False) -> datetime:
+    """The moment of a day or time; of a day that ends something its last one."""
+    try:
+        found = datetime.fromisoformat(told.strip())
+    except ValueError as error:
+        raise UsageError(f"{told!r} is no time.", hint="Such as 2026-01-31 or '2026-01-31 08:00'.") from error
+    if ends and len(told.strip()) == len("2026-01-31"):
+        found += timedelta(days=1) - timedelta(microseconds=1)
+    return (found if found.tzinfo else found.replace(tzinfo=spec.zone)).astimezone(UTC)

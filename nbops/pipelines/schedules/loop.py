@@ -1,4 +1,4 @@
-"""A scheduler in the foreground: it makes a round whenever something is due or has ended, and one a minute besides, until it is told to end.
+"""A scheduler in the foreground: it makes a round whenever something is due or has ended, and now and then, until it is told to end.
 
 The clock is looked at after each sleep, and no sleep is long: a clock that is set, or a machine that slept, is noticed soon. What was
 begun goes on when this ends.

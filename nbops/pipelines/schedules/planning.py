@@ -66,5 +66,9 @@ def _told(spec: Spec, late: Sequence[datetime], looked: datetime) -> str:
     shown = [f"{one.astimezone(spec.zone):%Y-%m-%d %H:%M}" for one in (late[0], late[-1])]
     which = shown[0] if len(late) == 1 else f"{shown[0]} to {shown[1]}"
     verb = "was" if len(late) == 1 else "were"
-    gap = "" if late[0] - looked < timedelta(0) else f"; nothing had looked since {looked.astimezone(spec.zone):%Y-%m-%d %H:%M}"
+    gap = (
+        ""
+        if late[0] - looked < timedelta(0)
+        else f"; nothing had looked since {looked.astimezone(spec.zone):%Y-%m-%d %H:%M}"
+    )
     return f"{counted(len(late), 'time')} ({which}, {spec.tz}) {verb} not run when due{gap}."

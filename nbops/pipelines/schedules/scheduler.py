@@ -207,9 +207,7 @@ class Scheduler:
         rows = self.store.read(
             "select attempt_id::varchar from core.open_fires where state = 'running' and host = ?", [self.store.host]
         ).rows
-        return any(
-            row[0] not in mine or (attempts.folder(self.store.places, row[0]) / "stop").exists() for row in rows
-        )
+        return any(row[0] not in mine or (attempts.folder(self.store.places, row[0]) / "stop").exists() for row in rows)
 
     def _plan(self, now: datetime) -> list[Fire]:
         """Make fires of the times that have come."""
@@ -293,7 +291,9 @@ class Scheduler:
         """An older one of the same schedule runs."""
         spec = one.spec
         if spec.overlap == "kill":
-            for other in self._open("o.state = 'running' and o.cause = 'schedule' and o.schedule_id = ?", one.schedule_id):
+            for other in self._open(
+                "o.state = 'running' and o.cause = 'schedule' and o.schedule_id = ?", one.schedule_id
+            ):
                 local = f"{at(one.nominal).astimezone(spec.zone):%Y-%m-%d %H:%M}"
                 attempts.stop(self.store.places, other.attempt_id or "", f"The one of {local} took its place.")
             return []

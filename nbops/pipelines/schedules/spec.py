@@ -83,7 +83,9 @@ class Timing(Record, forbid_unknown_fields=True):
         """The parameters of a nominal time, as texts that `nbops run -p NAME TEXT` takes."""
         if not self.parameters:
             return {}
-        given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in self.parameters.items()}
+        given = {
+            name: value if isinstance(value, str) else json.dumps(value) for name, value in self.parameters.items()
+        }
         wanted = {place[1] for text in given.values() for place in _PLACE.finditer(text)}
         found = {"date": nominal, "time": nominal, "end": nominal}
         if "start" in wanted:
@@ -124,7 +126,9 @@ class Spec(Timing, kw_only=True, forbid_unknown_fields=True):
 def of_block(block: object, target: str, source: str) -> Spec:
     """The schedule that stands under `schedule:` in a pipeline.yaml. Raises ConfigError, naming the source and the key."""
     if not isinstance(block, Mapping):
-        raise ConfigError(f"In {source}: schedule is not made of keys with values.", hint="Such as {cron: '0 6 * * *'}.")
+        raise ConfigError(
+            f"In {source}: schedule is not made of keys with values.", hint="Such as {cron: '0 6 * * *'}."
+        )
     known = [field.name for field in msgspec.structs.fields(Timing)]
     for key in block:
         if key not in known:
@@ -164,7 +168,11 @@ def _put(local: Mapping[str, datetime], text: str, place: re.Match[str]) -> str:
     called, form = place[1], place[2]
     if called not in TEMPLATES:
         near = nearest(called, TEMPLATES) if called else None
-        hint = f"Did you mean {{{near}}}?" if near else f"Known: {', '.join(f'{{{one}}}' for one in TEMPLATES)}; {{{{ is a brace."
+        hint = (
+            f"Did you mean {{{near}}}?"
+            if near
+            else f"Known: {', '.join(f'{{{one}}}' for one in TEMPLATES)}; {{{{ is a brace."
+        )
         raise UsageError(f"{place[0]!r} in {text!r} stands for nothing.", hint=hint)
     form = form or TEMPLATES[called]
     return local[called].strftime(form) if form else local[called].isoformat()
