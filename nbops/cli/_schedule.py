@@ -65,7 +65,8 @@ def add(
     from nbops.pipelines.schedules.spec import of_block
     from nbops.store.client import connect
 
-    store = connect(obj.settings(start=target.expanduser().resolve().parent))
+    whole = target.expanduser().resolve()
+    store = connect(obj.settings(start=whole if whole.is_dir() else whole.parent))
     project = store.settings.project
     place = listing.target(project, target)
     block = targets.declared(project / place) if (project / place).is_dir() else None

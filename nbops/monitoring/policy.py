@@ -159,8 +159,8 @@ class MonitorPolicy(Record):
         return next((season.reason for season in self.seasons if season.overlaps(first, last)), None)
 
 
-PIPELINES = MonitorPolicy(close_after=1)
-"""How pipelines are monitored: one good run ends what was wrong before."""
+PIPELINES = MonitorPolicy(close_after=1, warmup=Warmup(rows=0, windows=0))
+"""How pipelines are monitored: from the first run on, and one good run ends what was wrong before."""
 
 
 def by_default(subject: str) -> MonitorPolicy:

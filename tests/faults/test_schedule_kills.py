@@ -124,7 +124,7 @@ def test_killed_schedulers_leave_one_completed_run_for_each_time(project: Projec
     (project.folder / "work.ipynb").touch()
     begun = datetime.now(UTC)
     listing.put(store, "work", patient("work.ipynb"), now=begun)
-    last = storm(project, store, kills, 0.6, WORK, speed=90, seed=seed)
+    last = storm(project, store, kills, 0.6, WORK, speed=60, seed=seed)
     assert check(store, begun, last) > 0
 
 

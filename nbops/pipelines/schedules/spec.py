@@ -37,7 +37,7 @@ TEMPLATES = {
 }
 """What stands in parameters for a nominal time, and how it is written; nothing is ISO 8601."""
 _PLACE = re.compile(r"\{\{|\}\}|\{([^{}:]*)(?::([^{}]*))?\}|[{}]")
-_NAME = re.compile(r"[\w][\w .@-]{0,99}")
+_NAME = re.compile(r"\w[\w .@-]{0,99}")
 _DAY = 86_400
 
 
