@@ -1,4 +1,4 @@
-"""Schedules are tried on a project of their own for each test, with stubs in the place of notebooks where those are not what it is about."""
+"""Schedules are tried on a project of their own for each test, with stubs where notebooks are not what it is about."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Clockwork:
     def another(self, parallel: int = 4) -> Scheduler:
         """One more scheduler, as another process would have it."""
 
-        def command(spec: Spec, texts: dict[str, str], force: bool) -> list[str]:  # noqa: FBT001 - as it is called
+        def command(spec: Spec, texts: dict[str, str], force: bool) -> list[str]:
             self.seen.append({**texts, "force": str(force)})
             return [sys.executable, "-c", self.stub]
 
@@ -84,12 +84,15 @@ class Clockwork:
     def let_go(self) -> None:
         """End what waits."""
         (self.project.folder / "go").touch()
-        for attempt in self.running():
-            wait_until(lambda attempt=attempt: not attempts.lives(self.store.places, attempt))
+        running = self.running()
+        wait_until(lambda: not any(attempts.lives(self.store.places, attempt) for attempt in running))
 
     def running(self) -> list[str]:
         """The attempts that are not over."""
-        return [row[0] for row in self.store.read("select attempt_id::varchar from core.open_fires where state = 'running'").rows]
+        return [
+            row[0]
+            for row in self.store.read("select attempt_id::varchar from core.open_fires where state = 'running'").rows
+        ]
 
 
 @pytest.fixture

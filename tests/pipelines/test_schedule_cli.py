@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from nbops.pipelines.schedules import listing
+from nbops.pipelines.schedules import attempts, listing
 from nbops.pipelines.schedules.spec import Spec
 from nbops.store.client import Store
 from tests.conftest import Project, finish, wait_until
@@ -61,7 +62,9 @@ def test_a_schedule_is_added_shown_changed_paused_resumed_and_removed(here: Path
     shown = typed("schedule", "show", "nightly").out
     assert "when      0 7 * * * (UTC)" in shown
     assert "jitter    5m" in shown
-    assert typed("schedule", "pause", "--until", "2999-01-01", "--reason", "moving").out.startswith("Everything is paused until 2999-01-0")
+    assert typed("schedule", "pause", "--until", "2999-01-01", "--reason", "moving").out.startswith(
+        "Everything is paused until 2999-01-0"
+    )
     assert "paused" in typed("schedule", "list").out
     assert "Everything is paused besides" in typed("schedule", "resume", "nightly").out
     assert typed("schedule", "resume").out == "Everything goes on.\n"
@@ -99,7 +102,12 @@ def test_a_folder_is_scheduled_as_its_pipeline_says(here: Path, typed: Type) -> 
     (here / "pipe").mkdir()
     (here / "pipe" / "pipeline.yaml").write_text("schedule: {cron: '0 6 * * *', tz: Europe/Berlin, jitter: 5m}\n")
     told = typed("schedule", "add", "pipe", "--json").told
-    assert [told["spec"][key] for key in ("target", "cron", "tz", "jitter")] == ["pipe", "0 6 * * *", "Europe/Berlin", "5m"]
+    assert [told["spec"][key] for key in ("target", "cron", "tz", "jitter")] == [
+        "pipe",
+        "0 6 * * *",
+        "Europe/Berlin",
+        "5m",
+    ]
     (here / "pipe" / "pipeline.yaml").write_text("schedule: {cron: '0 6 * * *', zone: Europe/Berlin}\n")
     assert "In pipe/pipeline.yaml: unknown key 'zone'" in typed("schedule", "add", "pipe").err
 
@@ -119,10 +127,9 @@ def test_a_tick_runs_what_is_due_and_says_so(past: Path, typed: Type, store: Sto
 def test_what_a_tick_leaves_is_seen_by_the_next_one(past: Path, typed: Type, store: Store) -> None:
     told = typed("schedule", "tick", "--leave", "--json").told
     assert ([one["state"] for one in told["fires"]["begun"]], told["fires"]["ended"]) == (["running"], [])
-    found: list[str] = []
-    wait_until(lambda: found.append(typed("schedule", "tick", "--quiet").out) or found[-1], 60)  # type: ignore[func-returns-value]  # that is why
-    assert "nightly of" in found[-1]
-    assert " done " in found[-1]
+    (attempt,) = store.read("select attempt_id::varchar from fire_attempts").rows[0]
+    wait_until(lambda: not attempts.lives(store.places, attempt), 60)
+    assert re.match(r"nightly of .* done [0-9a-f]{8}\n", typed("schedule", "tick", "--quiet").out)
 
 
 def test_a_target_that_is_gone_fails_and_says_what_to_do(past: Path, typed: Type) -> None:
@@ -142,12 +149,18 @@ def test_a_backfill_says_how_much_succeeded(past: Path, typed: Type) -> None:
     assert "no data" in answer.out
     told = typed("schedule", "backfill", "nightly", "2026-03-02..2026-03-02", "--json").told
     assert (told["times"], told["done"]) == (1, 1)
-    for stretch, why in (("yesterday", "is no stretch"), ("2026-03-02..x", "is no time"), ("2026-03-02..2026-03-01", "ends before")):
+    for stretch, why in (
+        ("yesterday", "is no stretch"),
+        ("2026-03-02..x", "is no time"),
+        ("2026-03-02..2026-03-01", "ends before"),
+    ):
         refused = typed("schedule", "backfill", "nightly", stretch)
         assert (refused.status, why in refused.err) == (64, True)
 
 
-def test_a_scheduler_in_the_foreground_ends_by_sigterm_and_what_it_began_goes_on(past: Path, project: Project, store: Store) -> None:
+def test_a_scheduler_in_the_foreground_ends_by_sigterm_and_what_it_began_goes_on(
+    past: Path, project: Project, store: Store
+) -> None:
     notebook(past / "nightly.ipynb", "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.05)")
     scheduler = subprocess.Popen(
         [sys.executable, "-P", "-m", "nbops", "schedule", "run", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -167,7 +180,9 @@ def test_a_scheduler_in_the_foreground_ends_by_sigterm_and_what_it_began_goes_on
     assert store.read("select state, attempts from fires").rows == [["done", 1]]
 
 
-def test_a_scheduler_in_the_foreground_waits_for_a_store_that_is_away(past: Path, project: Project, store: Store) -> None:
+def test_a_scheduler_in_the_foreground_waits_for_a_store_that_is_away(
+    past: Path, project: Project, store: Store
+) -> None:
     scheduler = project.start("from nbops import cli; import sys; sys.argv = ['nbops', 'schedule', 'run']; cli.main()")
     wait_until(lambda: store.read("select state from fires").rows == [["done"]], 60)
     before = store.read("select time from scheduler").rows
@@ -216,7 +231,9 @@ def test_a_file_of_secrets_has_to_belong_to_whoever_runs(here: Path, typed: Type
     file = tmp_path / "secrets.toml"
     file.write_text('crew-db = "a long enough value"\n')
     file.chmod(0o600)
-    (here / "nbops.toml").write_text(f'[secrets]\nsource = "file"\nfile = "{file}"\n[secrets.allow]\n"*" = ["crew-db"]\n')
+    (here / "nbops.toml").write_text(
+        f'[secrets]\nsource = "file"\nfile = "{file}"\n[secrets.allow]\n"*" = ["crew-db"]\n'
+    )
     assert typed("schedule", "add", "nightly.ipynb", "--cron", "@daily").status == 0
     assert typed("schedule", "cron").status == 0
     refused = typed("schedule", "cron", "--user", "nobody")
@@ -240,7 +257,10 @@ def test_the_line_of_a_crontab_does_what_it_says(past: Path, typed: Type, store:
 
 def test_files_for_systemd_name_everything_by_absolute_paths(here: Path, typed: Type, tmp_path: Path) -> None:
     answer = typed("schedule", "timer", "--user", "root", "--to", tmp_path / "units")
-    assert sorted(path.name for path in (tmp_path / "units").iterdir()) == ["nbops-project.service", "nbops-project.timer"]
+    assert sorted(path.name for path in (tmp_path / "units").iterdir()) == [
+        "nbops-project.service",
+        "nbops-project.timer",
+    ]
     text = (tmp_path / "units" / "nbops-project.service").read_text()
     assert f"ExecStart={sys.executable} -P -m nbops -C {here.resolve()} schedule tick --leave --quiet\n" in text
     assert "User=root\n" in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -68,7 +68,9 @@ def test_a_machine_that_slept_for_a_week_tells_of_it_once(clockwork: Clockwork) 
     ((cause, status, severity, text),) = clockwork.incidents()
     # The good run that it led to ended it.
     assert (cause, status, severity) == ("run: not on time", "healed", "warn")
-    assert text.startswith("2,014 times (2026-03-02 12:05 to 2026-03-09 11:50, UTC) were not run when due; nothing had looked since")
+    assert text.startswith(
+        "2,014 times (2026-03-02 12:05 to 2026-03-09 11:50, UTC) were not run when due; nothing had looked since"
+    )
     titles = clockwork.store.read("select title from outbox order by seq").rows
     assert len(titles) == 2
     assert titles[1] == ["Over: nightly: run: not on time"]
@@ -214,24 +216,40 @@ def test_a_clock_that_is_set_back_runs_nothing_twice_and_loses_nothing(clockwork
     clockwork.settled(minutes=59)
     clockwork.settled(hours=1)
     clockwork.settled(hours=1)
-    done = [row[0] for row in clockwork.fires("strftime(nominal, '%m-%d %H:%M')|| ' ' || attempts, state") if row[1] == "done"]
+    done = [
+        row[0]
+        for row in clockwork.fires("strftime(nominal, '%m-%d %H:%M')|| ' ' || attempts, state")
+        if row[1] == "done"
+    ]
     assert done == ["03-02 13:00 1", "03-02 14:00 1", "03-02 15:00 1", "12-27 13:00 1"]
 
 
 def test_what_comes_in_a_pause_is_not_made_up_for(clockwork: Clockwork) -> None:
+    # Acts have the owner's time.
+    clockwork.now = datetime.now(UTC)
     clockwork.put(missed="all")
-    clockwork.put("other", missed="all")
-    # Acts have the owner's time, so this one begins long after what the test's clock shows.
     assert listing.act(clockwork.store, "nightly", "paused")
     assert not listing.act(clockwork.store, "nightly", "paused")
-    assert not [one for one in clockwork.settled(hours=1).begun if one.schedule == "nightly"]
+    assert not clockwork.settled(hours=2)
     assert listing.act(clockwork.store, "nightly", "resumed")
     assert not listing.act(clockwork.store, "nightly", "resumed")
     assert listing.act(clockwork.store, None, "paused")
-    assert not clockwork.settled(hours=1).begun
+    assert not clockwork.settled(hours=2)
     assert listing.act(clockwork.store, None, "resumed")
-    assert clockwork.fires("state", "other") == [["done"], ["done"]] or clockwork.settled(seconds=1)
-    assert listing.get(clockwork.store, "nightly").paused_until is None
+    clockwork.settled(hours=1)
+    assert clockwork.fires("state") == [["done"]]
+
+
+def test_a_pause_that_nothing_looked_in_counts_all_the_same(clockwork: Clockwork) -> None:
+    clockwork.now = datetime.now(UTC) - timedelta(hours=1)
+    clockwork.put(every="1m", missed="all", limit=100)
+    listing.act(clockwork.store, None, "paused", until=datetime.now(UTC) + timedelta(minutes=5, seconds=30))
+    clockwork.stub = LONG
+    clockwork.after(hours=1, minutes=7)
+    began = clockwork.store.read("select epoch_us(time) from schedule_acts where act = 'paused'").rows[0][0]
+    found = [row[0] for row in clockwork.fires("epoch_us(nominal)")]
+    assert len(found) >= 60
+    assert not [one for one in found if began <= one < began + 5 * 60_000_000]
 
 
 def test_a_removed_schedule_leaves_what_runs_alone_and_begins_nothing(clockwork: Clockwork) -> None:
@@ -254,7 +272,10 @@ def test_a_schedule_that_is_changed_while_it_runs_keeps_its_times_apart(clockwor
     clockwork.put(cron="30 * * * *")
     clockwork.let_go()
     clockwork.settled(hours=1)
-    assert clockwork.fires() == [["02 13:00", "done"], ["02 13:30", "missed"]] or clockwork.fires("state") == [["done"], ["done"]]
+    assert clockwork.fires() == [["02 13:00", "done"], ["02 13:30", "missed"]] or clockwork.fires("state") == [
+        ["done"],
+        ["done"],
+    ]
 
 
 def test_jitter_is_later_and_the_same_for_everybody(clockwork: Clockwork) -> None:
@@ -285,7 +306,7 @@ def test_another_host_is_refused_until_it_takes_over(clockwork: Clockwork) -> No
     clockwork.scheduler.beat("tick")
     clockwork.after(hours=1)
     clockwork.store.host = "elsewhere"
-    with pytest.raises(Conflict, match="are run on the host .* this one is 'elsewhere'"):
+    with pytest.raises(Conflict, match=r"are run on the host .* this one is 'elsewhere'"):
         clockwork.scheduler.beat("tick")
     claim = Claim(schedule_id=new_id(), nominal=0, attempt_id=new_id(), host="elsewhere", parallel=1)
     assert clockwork.store.write(claim) == [{"granted": False, "why": "host"}]

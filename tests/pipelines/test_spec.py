@@ -72,7 +72,10 @@ def test_jitter_is_within_its_bounds_and_says_the_same_again(jitter: int, number
 
 
 @given(
-    count=st.integers(0, 60), late=st.integers(0, 60), missed=st.sampled_from(["skip", "latest", "all"]), limit=st.integers(1, 70)
+    count=st.integers(0, 60),
+    late=st.integers(0, 60),
+    missed=st.sampled_from(["skip", "latest", "all"]),
+    limit=st.integers(1, 70),
 )
 def test_each_time_is_run_or_missed_and_nothing_is_both(count: int, late: int, missed: Any, limit: int) -> None:
     spec = Spec(target="a", every="1m", missed=missed, limit=limit, grace="10m")

@@ -11,7 +11,7 @@ from nbops.errors import PathRefused
 from nbops.pipelines.schedules import units
 from nbops.pipelines.schedules.units import Place
 
-ODD = Path("/srv/100 % sure/it's $HOME \\ \"x\"")
+ODD = Path('/srv/100 % sure/it\'s $HOME \\ "x"')
 
 
 def test_cron_is_told_a_path_with_anything_in_it() -> None:
