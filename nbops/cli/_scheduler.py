@@ -80,7 +80,7 @@ def _fires(store: Store, *, leave: bool, parallel: int | None, take_over: bool) 
 
     scheduler = Scheduler(store, parallel=parallel)
     scheduler.beat("tick", take_over=take_over)
-    return scheduler.round(datetime.now(UTC)) if leave else scheduler.tick(datetime.now(UTC))
+    return scheduler.tick(datetime.now(UTC), leave=leave)
 
 
 def _models(done: Ticked) -> list[str]:

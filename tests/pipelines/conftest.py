@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from nbops.pipelines.schedules.spec import Spec
 from nbops.store.client import Store
 from tests.conftest import Project, wait_until
 from tests.shared import nothing_left, typed
+from tests.store.inside import Inside
 from tests.warm import warm
 
 __all__ = ["nothing_left", "typed", "warm"]
@@ -93,6 +95,15 @@ class Clockwork:
             row[0]
             for row in self.store.read("select attempt_id::varchar from core.open_fires where state = 'running'").rows
         ]
+
+
+@pytest.fixture
+def inside(tmp_path: Path) -> Iterator[Inside]:
+    """The owner's writer, in this process."""
+    (tmp_path / "inside").mkdir()
+    made = Inside(tmp_path / "inside")
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -8,16 +8,23 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
+import msgspec
 import pytest
 
-from nbops.errors import Conflict, NotFound
+import nbops.pipelines.schedules.commands  # noqa: F401 - teaches the writer its verbs
+from nbops.errors import Conflict, NbopsError, NotFound
 from nbops.monitoring import incidents
 from nbops.pipelines.schedules import attempts, keeper, listing
-from nbops.pipelines.schedules.requests import Claim
+from nbops.pipelines.schedules.requests import ActOnSchedule, Claim, Due, EndAttempt, Plan, PutSchedule
 from nbops.pipelines.schedules.scheduler import backfill
+from nbops.pipelines.schedules.spec import Spec
 from nbops.records import new_id
+from nbops.store import witness
 from tests.conftest import wait_until
+from tests.monitoring.ward import Ward
 from tests.pipelines.conftest import BAD, GOOD, LONG, NOON, Clockwork
+from tests.store.inside import Inside
 
 
 def test_a_time_that_has_come_is_run_once_with_its_own_parameters(clockwork: Clockwork) -> None:
@@ -384,3 +391,58 @@ def test_a_thousand_schedules_of_which_none_is_due_are_not_looked_at_one_by_one(
     clockwork.store.read = counted  # type: ignore[method-assign,assignment]  # to count what is asked
     clockwork.after(minutes=1)
     assert len(asked) < 6
+
+
+def test_a_schedule_that_cannot_be_understood_keeps_no_other_from_being_run(clockwork: Clockwork) -> None:
+    clockwork.put()
+    broken = clockwork.put("broken")
+    edited = msgspec.json.encode(msgspec.structs.replace(broken, tz="Mars/Olympus")).decode()
+    # As on a machine that does not know the zone.
+    clockwork.store.control("drain")
+    wait_until(lambda: not clockwork.project.owners())
+    with duckdb.connect(str(clockwork.store.places.database)) as con:
+        con.execute(
+            "update core.schedule_acts set spec = ? where seq = (select max(seq) from core.schedule_acts)", [edited]
+        )
+    done = clockwork.settled(hours=1)
+    assert [(one.schedule, one.state) for one in done.ended] == [("nightly", "done")]
+
+
+def test_nothing_that_an_executed_notebook_starts_can_schedule_anything(inside: Inside) -> None:
+    ward = Ward(inside)
+    spec = Spec(target="a.ipynb", cron="@daily", may=("ann",))
+    request = PutSchedule(name="nightly", spec=spec, looked=0, next=0)
+    with pytest.raises(NbopsError, match=r"To schedule a.ipynb is for a person to do: a notebook"):
+        ward.ask("ann", request, "a notebook")
+    assert ward.ask("ann", request) == "added"
+    for deed in ("paused", "resumed", "removed"):
+        with pytest.raises(NbopsError, match="is for a person to do"):
+            ward.ask("ann", ActOnSchedule(name="nightly", deed=deed), "a notebook")
+        with pytest.raises(NbopsError, match=r"Only ann may .* the schedule 'nightly'; this is bob"):
+            ward.ask("bob", ActOnSchedule(name="nightly", deed=deed))
+    with pytest.raises(NbopsError, match="Only ann may change"):
+        ward.ask(
+            "bob", msgspec.structs.replace(request, change=True, spec=msgspec.structs.replace(spec, cron="@hourly"))
+        )
+    assert ward.ask("ann", ActOnSchedule(name="nightly", deed="paused")) is True
+    assert ward.ask("ann", ActOnSchedule(name=None, deed="paused", why="moving")) is True
+    near = inside.near()
+    assert witness.problems(near)[1] == []
+    inside.edit("update core.schedule_acts set spec = replace(spec, '@daily', '@hourly') where act = 'added'")
+    assert witness.problems(near)[1][0].startswith("an act on the schedule nightly was changed")
+
+
+def test_the_end_of_an_attempt_counts_once(inside: Inside) -> None:
+    ward = Ward(inside)
+    ward.subject = "pipeline:once"
+    ward.ask("ann", PutSchedule(name="once", spec=Spec(target="a.ipynb", cron="@daily"), looked=0, next=1))
+    schedule_id, mark = inside.rows("select schedule_id::varchar, seq from core.schedule_marks")[0]
+    plan = Plan(schedule_id=schedule_id, mark=mark, looked=2, next=3, due=[Due(1, 1)])
+    assert [ward.ask("cron", plan), ward.ask("cron", plan)] == [True, False]
+    claims = [Claim(schedule_id=schedule_id, nominal=1, attempt_id=new_id(), host="here", parallel=9) for _ in range(2)]
+    assert [ward.ask("cron", one).why for one in claims] == ["", "running"]
+    end = EndAttempt(attempt_id=claims[0].attempt_id, end="failed", message="KeyError")
+    assert [ward.ask("cron", end), ward.ask("cron", end)] == ["failed", None]
+    assert [row[0] for row in ward.incidents("status")] == ["open"]
+    assert ward.ask("cron", claims[1]).why == "over"
+    assert ward.ask("cron", msgspec.structs.replace(claims[1], again=True)).granted

@@ -39,6 +39,7 @@ from nbops.store.client import Store
 Command = Callable[[Spec, dict[str, str], bool], list[str]]
 """What runs a target with the parameters of a nominal time, forced or not."""
 _BACK = timedelta(minutes=1)
+_MOMENT, _PATIENCE = 0.1, 60.0
 # Beyond, nobody wants to know what was missed.
 _FURTHEST = timedelta(days=366)
 
@@ -130,15 +131,15 @@ class Scheduler:
         begun, given_up = self._begin(now)
         return Round(tuple(begun), tuple(ended), (*left, *given_up), self._next(now))
 
-    def tick(self, now: datetime, *, watch: Callable[[Round], None] = lambda _: None) -> Round:
-        """A round, and what it leads to: what is due by now is begun as others end, and waited for."""
-        done = self.round(now)
-        watch(done)
-        while self.wait(1):
+    def tick(self, now: datetime, *, leave: bool = False) -> Round:
+        """A round, and what it leads to: what is due by now is begun as others end, and waited for, unless it is to be left.
+
+        What is being stopped, so that another one may begin, is waited for in any case.
+        """
+        done, deadline = self.round(now), time.monotonic() + _PATIENCE
+        while (not leave and self.wait(1)) or self._settling(deadline):
             # What comes meanwhile is for the next tick.
-            more = self.round(now, plan=False)
-            watch(more)
-            done += more
+            done += self.round(now, plan=False)
         return done
 
     def collect(self) -> list[Fire]:
@@ -192,6 +193,17 @@ class Scheduler:
             self.store.write(EndAttempt(attempt_id=attempt_id, end="interrupted", message=told))
         return claimed
 
+    def _settling(self, deadline: float) -> bool:
+        """Whether something is told to end and lives, or has ended and the owner is about to say how."""
+        found = [one.attempt_id or "" for one in self._open("o.state = 'running' and o.host = ?", self.store.host)]
+        places = self.store.places
+        if time.monotonic() > deadline or all(
+            attempts.lives(places, one) and not (attempts.folder(places, one) / "stop").exists() for one in found
+        ):
+            return False
+        time.sleep(_MOMENT)
+        return True
+
     def wait(self, seconds: float) -> bool:
         """Wait that long at most for an attempt of this process to end; False when there is none."""
         if not self.children:
@@ -213,23 +225,30 @@ class Scheduler:
         """Make fires of the times that have come."""
         left: list[Fire] = []
         for one in self._come(now):
-            spec, looked = one.spec, at(one.looked)
-            if looked > now + _BACK:
-                # The clock was set back: what was planned too early is known by its rows.
-                looked = now
-            calendar = spec.calendar()
-            nominal = list(calendar.between(max(looked, now - _FURTHEST), now))
-            nominal = planning.without(nominal, self._pauses(one.schedule_id, now))
-            chosen = planning.choose(spec, one.schedule_id, nominal, now, looked)
-            following = calendar.next(now)
-            request = Plan(
-                schedule_id=one.schedule_id, mark=one.mark, looked=times.microseconds(now),
-                next=None if following is None else times.microseconds(following), due=list(chosen.due),
-                missed=list(chosen.missed), message=chosen.message, late=chosen.late,
-            )  # fmt: skip
-            if self.store.write(request)[0]:
-                left += [Fire(one.name, nominal, "missed", message=chosen.message) for nominal in chosen.missed]
+            # One that cannot be understood here, because its zone is unknown for example, is no reason to leave out the others: its
+            # time stays overdue, which the doctor tells.
+            with contextlib.suppress(UsageError):
+                left += self._plan_one(one, now)
         return left
+
+    def _plan_one(self, one: _Schedule, now: datetime) -> list[Fire]:
+        spec, looked = one.spec, at(one.looked)
+        if looked > now + _BACK:
+            # The clock was set back: what was planned too early is known by its rows.
+            looked = now
+        calendar = spec.calendar()
+        nominal = list(calendar.between(max(looked, now - _FURTHEST), now))
+        nominal = planning.without(nominal, self._pauses(one.schedule_id, now))
+        chosen = planning.choose(spec, one.schedule_id, nominal, now, looked)
+        following = calendar.next(now)
+        request = Plan(
+            schedule_id=one.schedule_id, mark=one.mark, looked=times.microseconds(now),
+            next=None if following is None else times.microseconds(following), due=list(chosen.due),
+            missed=list(chosen.missed), message=chosen.message, late=chosen.late,
+        )  # fmt: skip
+        if not self.store.write(request)[0]:
+            return []
+        return [Fire(one.name, nominal, "missed", message=chosen.message) for nominal in chosen.missed]
 
     def _come(self, now: datetime) -> list[_Schedule]:
         """The schedules that have a time to be planned, and those that were looked at in what is the future now."""
@@ -274,7 +293,7 @@ class Scheduler:
             if one.paused:
                 continue
             if why := _superseded(one, waiting, now):
-                left += self._give_up(one, "missed" if one.state == "interrupted" else "skipped", why)
+                left += self._give_up(one, "missed", why)
                 continue
             answer = self.attempt(one)
             if answer.granted:
@@ -319,9 +338,9 @@ class Scheduler:
         found = self.store.read(
             """
             select epoch_us(min(moment)) from (
-                select m.next as moment from core.schedule_marks m
-                union all select due from core.open_fires where state <> 'running' and due > make_timestamp(?)
-            )
+                select next as moment from core.schedule_marks
+                union all select due from core.open_fires where state <> 'running'
+            ) where moment > make_timestamp(?)
             """,
             [times.microseconds(now)],
         ).rows
