@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from nbops.config import FIRE_VARIABLE
 from nbops.errors import Ambiguous, NotFound, UsageError
 from nbops.records import Param, Record, RunStatus, Tag, new_id, now_us, short
 from nbops.render import view
@@ -92,6 +93,10 @@ def begin(
     return recording
 
 
+FIRE_TAG = "nbops.fire"
+"""The tag of a run that a schedule has begun: the attempt's id."""
+
+
 class Birth(Record):
     """What is known of a run before it begins."""
 
@@ -114,13 +119,14 @@ def begin_headless(
     The store knows it on return, or if not `soon` within `tracking.flush_seconds`.
     """
     birth = birth or Birth(new_id())
+    labels = birth.tags if parent else {**birth.tags, **scheduled()}
     made = [param(key, value) for key, value in params.items()]
     recording = Recording(store, birth.run_id, params=made, folder=notebook.parent, source=str(notebook))
     source = provenance.relative(str(notebook), store.settings.project)
     request = StartRun(
         run_id=recording.run_id, experiment=provenance.experiment_of(source), name=birth.name, started=now_us(),
         host=store.host, pid=os.getpid(), parent_id=parent, source=source, params=made,
-        tags=[tag(key, value) for key, value in birth.tags.items()],
+        tags=[tag(key, value) for key, value in labels.items()],
     )  # fmt: skip
     begun(recording, request)
     if soon:
@@ -254,6 +260,12 @@ def value_of(item: Param) -> object:
 def invited() -> str | None:
     """The run that this process's runner wants it to join; a runner that this process starts takes it for its parent."""
     return os.environ.get(RUN_VARIABLE, "").partition("@")[0] or None
+
+
+def scheduled() -> dict[str, str]:
+    """The tag of a run that a schedule's process begins: the attempt that it is, by which it is found when that process dies."""
+    attempt = os.environ.get(FIRE_VARIABLE)
+    return {FIRE_TAG: attempt} if attempt else {}
 
 
 def _join(
