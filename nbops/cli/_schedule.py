@@ -69,19 +69,17 @@ def add(
     store = connect(obj.settings(start=whole if whole.is_dir() else whole.parent))
     project = store.settings.project
     place = listing.target(project, target)
-    block = targets.declared(project / place) if (project / place).is_dir() else None
+    block = targets.declared(whole) if whole.is_dir() else None
     told = {key: list(value) if key == "may" else value for key, value in timing.items() if value not in {None, ()}}
-    if told.keys() & {"cron", "every"} and isinstance(block, dict):
-        block = {key: value for key, value in block.items() if key not in {"cron", "every"}}
-    if isinstance(block, dict) or block is None:
-        block = {**(block or {}), **told}
-        if pairs:
-            block["parameters"] = {**(block.get("parameters") or {}), **dict(pairs)}
-        if working_tree:
-            block["working_tree"] = True
-    spec = of_block(block, place, f"{place}/pipeline.yaml" if not told and not pairs else "the options")
-    targets.check(store.settings, spec)
-    called = name or listing.called(place, project)
+    said = msgspec.to_builtins(block) if block else {}
+    if told.keys() & {"cron", "every"}:
+        said |= {"cron": "", "every": ""}
+    said |= told
+    said["parameters"] = {**said.get("parameters", {}), **dict(pairs)}
+    said["working_tree"] = working_tree or said.get("working_tree", False)
+    spec = of_block(said, place, "the options")
+    targets.check(store, spec)
+    called = name or targets.called(project, place)
     what = listing.put(store, called, spec, change=change)
     coming = [one.isoformat() for one in listing.coming(spec, datetime.now(UTC), _COMING)]
     local = [_local(spec, one) for one in listing.coming(spec, datetime.now(UTC), 1)]

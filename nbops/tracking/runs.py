@@ -119,7 +119,8 @@ def begin_headless(
     The store knows it on return, or if not `soon` within `tracking.flush_seconds`.
     """
     birth = birth or Birth(new_id())
-    labels = birth.tags if parent else {**birth.tags, **scheduled()}
+    scheduled = fire()
+    labels = {**birth.tags, FIRE_TAG: scheduled.attempt_id} if scheduled and not parent else birth.tags
     made = [param(key, value) for key, value in params.items()]
     recording = Recording(store, birth.run_id, params=made, folder=notebook.parent, source=str(notebook))
     source = provenance.relative(str(notebook), store.settings.project)
@@ -262,10 +263,22 @@ def invited() -> str | None:
     return os.environ.get(RUN_VARIABLE, "").partition("@")[0] or None
 
 
-def scheduled() -> dict[str, str]:
-    """The tag of a run that a schedule's process begins: the attempt that it is, by which it is found when that process dies."""
-    attempt = os.environ.get(FIRE_VARIABLE)
-    return {FIRE_TAG: attempt} if attempt else {}
+class Fire(Record):
+    """What a schedule's process is run for: the attempt, schedule or backfill, and the nominal time (UTC microseconds)."""
+
+    attempt_id: str
+    cause: str
+    nominal: int
+
+    def __str__(self) -> str:
+        return f"{self.attempt_id}@{self.cause}@{self.nominal}"
+
+
+def fire() -> Fire | None:
+    """For what a schedule has begun this process; None in processes that a person or an executed notebook has begun."""
+    attempt_id, _, rest = os.environ.get(FIRE_VARIABLE, "").partition("@")
+    cause, _, nominal = rest.partition("@")
+    return Fire(attempt_id, cause, int(nominal)) if nominal.isdigit() and not invited() else None
 
 
 def _join(

@@ -40,7 +40,7 @@ WORK = """
 import json, os, time
 import nbops
 
-run = nbops.start_run("work", tags={"nbops.fire": os.environ["NBOPS_FIRE"]})
+run = nbops.start_run("work", tags={"nbops.fire": os.environ["NBOPS_FIRE"].partition("@")[0]})
 time.sleep(0.3)
 run.end()
 print(json.dumps({"run_id": run.run_id, "status": "finished", "exit": 0}), flush=True)

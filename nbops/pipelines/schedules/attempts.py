@@ -29,7 +29,7 @@ from nbops.records import Record
 from nbops.store.client import Store
 from nbops.store.marks import VARIABLE as RUN_VARIABLE
 from nbops.store.places import Places, locked, make_folder, open_file
-from nbops.tracking.runs import FIRE_TAG
+from nbops.tracking.runs import FIRE_TAG, Fire
 
 KEPT = 30 * 86_400
 """Seconds: so long an attempt's log is kept."""
@@ -65,13 +65,13 @@ def drop(places: Places, attempt_id: str, lock: int) -> None:
     shutil.rmtree(folder(places, attempt_id), ignore_errors=True)
 
 
-def begin(store: Store, attempt_id: str, lock: int, command: Sequence[str]) -> subprocess.Popen[bytes]:
+def begin(store: Store, fire: Fire, lock: int, command: Sequence[str]) -> subprocess.Popen[bytes]:
     """Its keeper, which has the lock from now on. Raises OSError when no process can be started."""
     environ = {name: value for name, value in os.environ.items() if name != RUN_VARIABLE}
-    environ[FIRE_VARIABLE] = attempt_id
+    environ[FIRE_VARIABLE] = str(fire)
     try:
         return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
-            [sys.executable, "-I", "-S", keeper.__file__, str(folder(store.places, attempt_id)), str(lock), *command],
+            [sys.executable, "-I", "-S", keeper.__file__, str(folder(store.places, fire.attempt_id)), str(lock), *command],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, pass_fds=[lock],
             cwd=store.settings.project, env=environ,
         )  # fmt: skip
@@ -115,8 +115,8 @@ def stop(places: Places, attempt_id: str, why: str, *, patience: float = 30) -> 
             os.killpg(group, number)
 
 
-def verdict(store: Store, attempt_id: str, *, own: bool = True) -> EndAttempt | None:
-    """How an attempt ended that lives no more; None when that shows a little later. `own`: see `EndAttempt`."""
+def verdict(store: Store, attempt_id: str) -> EndAttempt | None:
+    """How an attempt ended that lives no more; None when that shows a little later."""
     place = folder(store.places, attempt_id)
     ended = _ended(place / "ended")
     document = _document(place / "out")
@@ -126,7 +126,7 @@ def verdict(store: Store, attempt_id: str, *, own: bool = True) -> EndAttempt | 
         return None
     run_id = document.get("run_id") or run_id
     made = EndAttempt(
-        attempt_id=attempt_id, end="failed", run_id=run_id, outcome=_outcome(document, status), own=own or run_id is None,
+        attempt_id=attempt_id, end="failed", run_id=run_id, outcome=_outcome(document, status),
         exit_status=ended.status if ended else document.get("exit"), message=_message(place, document),
         begun=_pid(place) is not None,
     )  # fmt: skip
@@ -136,7 +136,7 @@ def verdict(store: Store, attempt_id: str, *, own: bool = True) -> EndAttempt | 
         return msgspec.structs.replace(made, end="stopped", message=(place / "stop").read_text(encoding="utf-8"))
     if why := _interruption(ended, document, status):
         return msgspec.structs.replace(made, end="interrupted", message=why)
-    if "stopped" in {status, document.get("status")}:
+    if "stopped" in {status, document.get("status"), document.get("outcome")}:
         return msgspec.structs.replace(made, end="stopped", message=made.message or "stopped")
     return made
 
@@ -169,8 +169,8 @@ def _outcome(document: dict[str, Any], status: str | None) -> str:
 
 def _message(place: Path, document: dict[str, Any]) -> str:
     """What went wrong: the run's cause, or the last words of the process."""
-    if document.get("cause"):
-        return str(document["cause"])[:_LONGEST]
+    if told := document.get("cause") or document.get("sentence"):
+        return str(told)[:_LONGEST]
     lines = _last(place / "log").strip().splitlines()
     first = next((line for line in reversed(lines) if line.startswith("Error: ")), "")
     return (first.removeprefix("Error: ") or (lines[-1] if lines else ""))[:_LONGEST]

@@ -199,7 +199,7 @@ def end(tx: Transaction, request: EndAttempt) -> str | None:
         _tell(tx, name, one.nominal, told)
         return "failed"
     _over(tx, one, request.end, **said)
-    if request.end == "failed" and request.own:
+    if request.end == "failed":
         _tell(tx, name, one.nominal, request.message or f"exit status {request.exit_status}")
     if request.end == "done":
         _well(tx, name)

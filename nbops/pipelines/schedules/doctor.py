@@ -106,7 +106,7 @@ def _scheduler(store: Store, now: datetime, wanted: bool) -> Iterator[Check]:  #
 
 def _schedule(store: Store, one: Schedule, user: str, environ: Mapping[str, str], now: datetime) -> Iterator[Check]:
     name = f"schedule {one.name}"
-    error: NbopsError | None = targets.trouble(store.settings, one.spec, user, environ)
+    error: NbopsError | None = targets.trouble(store, one.spec, user, environ)
     if error is not None:
         yield Check(name, "wrong", error.message, error.hint)
     if one.paused(now):

@@ -106,11 +106,6 @@ def target(project: Path, path: Path) -> str:
     return whole.relative_to(project).as_posix()
 
 
-def called(target: str, project: Path) -> str:
-    """The name of a schedule that was given none: its target's."""
-    return Path(target).stem if target != "." else project.name
-
-
 def coming(spec: Spec, now: datetime, count: int) -> list[datetime]:
     """The next nominal times."""
     return list(itertools.islice(spec.calendar().after(now), count))

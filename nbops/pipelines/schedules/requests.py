@@ -87,10 +87,7 @@ class Claimed(Record):
 
 
 class EndAttempt(Request, tag="fire.end"):
-    """How an attempt ended; said again, it changes nothing. `begun` is False when its process never started.
-
-    `own` says that nobody else tells people of a failure.
-    """
+    """How an attempt ended; said again, it changes nothing. `begun` is False when its process never started."""
 
     attempt_id: str
     end: End
@@ -99,7 +96,6 @@ class EndAttempt(Request, tag="fire.end"):
     exit_status: int | None = None
     message: str = ""
     begun: bool = True
-    own: bool = True
 
 
 class GiveUp(Request, tag="fire.give-up"):

@@ -35,6 +35,7 @@ from nbops.pipelines.schedules.requests import (
 from nbops.pipelines.schedules.spec import Spec
 from nbops.records import Record, at, new_id
 from nbops.store.client import Store
+from nbops.tracking import runs
 
 Command = Callable[[Spec, dict[str, str], bool], list[str]]
 """What runs a target with the parameters of a nominal time, forced or not."""
@@ -153,7 +154,7 @@ class Scheduler:
                 if (attempts.folder(self.store.places, attempt_id) / "stop").exists():
                     attempts.stop(self.store.places, attempt_id, "")
                 continue
-            told = attempts.verdict(self.store, attempt_id, own=not self._has_its_own(one.spec))
+            told = attempts.verdict(self.store, attempt_id)
             if told is None:
                 continue
             state = self.store.write(told)[0]
@@ -187,7 +188,9 @@ class Scheduler:
             self.store.write(EndAttempt(attempt_id=attempt_id, end="failed", message=error.message))
             return claimed
         try:
-            self.children[attempt_id] = attempts.begin(self.store, attempt_id, lock, command)
+            self.children[attempt_id] = attempts.begin(
+                self.store, runs.Fire(attempt_id, one.cause, one.nominal), lock, command
+            )
         except OSError as error:
             told = f"No process could be started: {error}."
             self.store.write(EndAttempt(attempt_id=attempt_id, end="interrupted", message=told))
@@ -345,10 +348,6 @@ class Scheduler:
             [times.microseconds(now)],
         ).rows
         return found[0][0] if found else None
-
-    def _has_its_own(self, spec: Spec) -> bool:
-        """Whether a target tells people itself how its runs end: a pipeline does."""
-        return (self.store.settings.project / spec.target).is_dir()
 
 
 def backfill(

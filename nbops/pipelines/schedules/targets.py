@@ -16,24 +16,42 @@ from nbops.errors import ConfigError, NbopsError, NotFound, UsageError
 from nbops.execution import parameters as typed
 from nbops.execution import reading, secrets
 from nbops.execution.parameters import Word
-from nbops.pipelines.schedules.spec import Spec
+from nbops.pipelines import declaration, definition, marked, releases
+from nbops.pipelines.schedules.spec import Spec, Timing
+from nbops.store.client import Store
 
 if TYPE_CHECKING:
     from nbops.execution.parameters import Interface
 
 
-def check(settings: Settings, spec: Spec) -> None:
-    """Raise what `nbops run` would raise for the target's next time: NotFound, ParameterError, UsageError.
+def check(store: Store, spec: Spec) -> None:
+    """Raise what `nbops run` would raise for the target's next time: NotFound, ParameterError, ConfigError, UsageError.
 
-    Of a folder's notebooks nobody knows here which one takes a parameter.
+    Of a release only that there is one is looked at: it was looked through when it was made.
     """
-    path = settings.project / spec.target
-    if path.is_dir():
-        return
-    interface = _interface(path)
+    path = store.settings.project / spec.target
     now = spec.calendar().next(datetime.now(UTC)) or datetime.now(UTC)
     given = {name: Word(text) for name, text in spec.texts(now).items()}
-    typed.resolve(interface, given, strict=settings.execution.strict_parameters)
+    if not path.is_dir():
+        typed.resolve(_interface(path), given, strict=store.settings.execution.strict_parameters)
+    elif spec.working_tree:
+        definition.load(path, given)
+    else:
+        releases.get(store, releases.of_folder(store, path) or called(store.settings.project, spec.target))
+
+
+def called(project: Path, target: str) -> str:
+    """The name of a schedule that was given none: that of its notebook or pipeline."""
+    path = project / target
+    name = declaration.read(path)[0].name if path.is_dir() else path.stem
+    return name or path.name
+
+
+def declared(folder: Path) -> Timing | None:
+    """What stands under `schedule:` in a folder's pipeline.yaml; None when nothing does. Raises ConfigError with all mistakes."""
+    operations, _, mistakes = declaration.read(folder)
+    marked.refuse(mistakes)
+    return operations.schedule
 
 
 def check_secrets(settings: Settings, spec: Spec, user: str, environ: Mapping[str, str]) -> None:
@@ -104,30 +122,16 @@ def _interface(notebook: Path) -> Interface:
     return typed.read(node, reading.language_of(node), notebook.name)
 
 
-def trouble(settings: Settings, spec: Spec, user: str, environ: Mapping[str, str]) -> NbopsError | None:
+def trouble(store: Store, spec: Spec, user: str, environ: Mapping[str, str]) -> NbopsError | None:
     """What would keep a target from being run by a user; None when nothing is known."""
     try:
-        if not (settings.project / spec.target).exists():
+        if not (store.settings.project / spec.target).exists():
             raise NotFound(
-                f"There is no {spec.target} in {settings.project}.",
+                f"There is no {spec.target} in {store.settings.project}.",
                 hint="It was moved or removed: change the schedule, or remove it.",
             )
-        check(settings, spec)
-        check_secrets(settings, spec, user, environ)
+        check(store, spec)
+        check_secrets(store.settings, spec, user, environ)
     except NbopsError as error:
         return error
     return None
-
-
-def declared(folder: Path) -> object | None:
-    """What stands under `schedule:` in a folder's pipeline.yaml; None when nothing does. Raises ConfigError."""
-    import yaml
-
-    path = folder / "pipeline.yaml"
-    if not path.is_file():
-        return None
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {error}.", hint="Mend the line that the message names.") from error
-    return loaded.get("schedule") if isinstance(loaded, dict) else None

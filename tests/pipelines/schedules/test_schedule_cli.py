@@ -99,17 +99,41 @@ def test_what_lies_outside_of_the_project_is_not_scheduled(here: Path, typed: Ty
 
 
 def test_a_folder_is_scheduled_as_its_pipeline_says(here: Path, typed: Type) -> None:
-    (here / "pipe").mkdir()
+    notebook(here / "pipe" / "one.ipynb", "open(made, 'w').write('1')", "made: 'out' = 'made.txt'")
     (here / "pipe" / "pipeline.yaml").write_text("schedule: {cron: '0 6 * * *', tz: Europe/Berlin, jitter: 5m}\n")
-    told = typed("schedule", "add", "pipe", "--json").told
+    refused = typed("schedule", "add", "pipe")
+    assert (refused.status, "pipe has no release" in refused.err, "--working-tree" in refused.err) == (64, True, True)
+    told = typed("schedule", "add", "pipe", "--working-tree", "--json").told
     assert [told["spec"][key] for key in ("target", "cron", "tz", "jitter")] == [
         "pipe",
         "0 6 * * *",
         "Europe/Berlin",
         "5m",
     ]
-    (here / "pipe" / "pipeline.yaml").write_text("schedule: {cron: '0 6 * * *', zone: Europe/Berlin}\n")
-    assert "In pipe/pipeline.yaml: unknown key 'zone'" in typed("schedule", "add", "pipe").err
+    told = typed("schedule", "add", "pipe", "--working-tree", "--every", "2h", "--change", "--json").told
+    assert [told["spec"][key] for key in ("cron", "every", "jitter")] == ["", "2h", "5m"]
+    for wrong, what in (
+        ("zone: UTC", "zone"),
+        ("tz: Europe/Berlim", "Did you mean 'Europe/Berlin'"),
+        ("missed: never", "missed"),
+    ):
+        (here / "pipe" / "pipeline.yaml").write_text(f"schedule:\n  cron: '0 6 * * *'\n  {wrong}\n")
+        refused = typed("schedule", "add", "pipe")
+        assert (refused.status, "pipeline.yaml" in refused.err, what in refused.err) == (64, True, True), refused
+
+
+def test_a_scheduled_pipeline_is_a_run_that_says_what_it_was_for(here: Path, typed: Type, store: Store) -> None:
+    notebook(here / "pipe" / "one.ipynb", "open(made, 'w').write('1')", "made: 'out' = 'made.txt'")
+    now = datetime.now(UTC)
+    listing.put(
+        store, "pipe", Spec(target="pipe", every="1h", working_tree=True, grace="2h"), now=now - timedelta(hours=1)
+    )
+    (ended,) = typed("schedule", "tick", "--json").told["fires"]["ended"]
+    assert (ended["state"], ended["outcome"]) == ("done", "done")
+    assert (here / "pipe" / "made.txt").read_text() == "1"
+    rows = store.read("select run_id::varchar, trigger, epoch_us(nominal) from pipeline_runs").rows
+    assert rows == [[ended["run_id"], "schedule", ended["nominal"]]]
+    assert store.read("select run_id::varchar from tags where key = 'nbops.fire'").rows == [[ended["run_id"]]]
 
 
 def test_a_tick_runs_what_is_due_and_says_so(past: Path, typed: Type, store: Store) -> None:
