@@ -206,6 +206,25 @@ def list_releases(obj: Here, pipeline: str | None, as_json: bool) -> None:
     )
 
 
+@pipeline_group.command("drill")
+@_folder
+@_pairs
+@_files
+@json_option
+@here
+def drill(obj: Here, folder: Path, pairs: tuple[tuple[str, str], ...], files: tuple[Path, ...], as_json: bool) -> None:
+    """Provoke failures in a copy of the project, and say what of them would heal, stop or page. The notebooks run for real."""
+    from nbops.execution import reading
+    from nbops.pipelines import drills
+    from nbops.render.progress import told
+
+    reading.only_files()
+    store = connect(obj.settings(start=folder.expanduser().resolve()))
+    with told("drill") as tell:
+        done = drills.drill(store, folder, merged_parameters(pairs, (), files, ()), progress=lambda what: tell(what, 0))
+    show(msgspec.to_builtins(done), as_json=as_json, text=done.to_text)
+
+
 @pipeline_group.command("schema")
 def schema() -> None:
     """Print the JSON Schema of pipeline.yaml, for editors."""

@@ -474,8 +474,10 @@ class _Driver:
         )  # fmt: skip
         if action.kind == "retry" and not self._stopped:
             job.tries[held] = job.tries.get(held, 0) + (told.status != "lost")
+            # A drill asks what is done, not how long it is waited for.
+            wait = 0.0 if self._asked.trigger == "drill" else action.wait
             job.not_before, job.longer, job.alone = (
-                time.monotonic() + action.wait,
+                time.monotonic() + wait,
                 max(job.longer, action.longer),
                 action.alone,
             )
