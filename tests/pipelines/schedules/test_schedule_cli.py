@@ -136,6 +136,20 @@ def test_a_scheduled_pipeline_is_a_run_that_says_what_it_was_for(here: Path, typ
     assert store.read("select run_id::varchar from tags where key = 'nbops.fire'").rows == [[ended["run_id"]]]
 
 
+def test_a_schedule_runs_the_release_and_not_what_somebody_edits(here: Path, typed: Type, store: Store) -> None:
+    step = here / "pipe" / "one.ipynb"
+    notebook(step, "open(made, 'w').write('released')", "made: 'out' = '../made.txt'")
+    assert typed("pipeline", "release", "pipe", "--reason", "first").status == 0
+    assert typed("schedule", "add", "pipe", "--every", "1h", "--name", "hourly").status == 0
+    notebook(step, "open(made, 'w').write('edited')", "made: 'out' = '../made.txt'")
+    now = datetime.now(UTC)
+    spec = listing.get(store, "hourly").spec
+    listing.put(store, "other", spec, now=now - timedelta(hours=1))
+    (ended,) = typed("schedule", "tick", "--json").told["fires"]["ended"]
+    assert ended["state"] == "done", ended
+    assert (here / "made.txt").read_text() == "released"
+
+
 def test_a_tick_runs_what_is_due_and_says_so(past: Path, typed: Type, store: Store) -> None:
     told = typed("schedule", "tick", "--json").told
     (ended,) = told["fires"]["ended"]
