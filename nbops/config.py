@@ -134,9 +134,11 @@ KEYS: dict[str, Any] = {
 """Every setting as `section.key`, with its default."""
 
 _SPECIAL = {"NBOPS_TRANSPORT": "store.transport"}
+FIRE_VARIABLE = "NBOPS_FIRE"
+"""In the environment of what a schedule runs: the attempt, which its run is tagged with."""
 # Names that steer one process and are no settings of a project.
 _NOT_SETTINGS = frozenset(
-    {"NBOPS_PROJECT", "NBOPS_RUN", "NBOPS_HEADLESS", "NBOPS_NOTEBOOK", "NBOPS_BROWSER", SECRETS_VARIABLE}
+    {"NBOPS_PROJECT", "NBOPS_RUN", "NBOPS_HEADLESS", "NBOPS_NOTEBOOK", "NBOPS_BROWSER", FIRE_VARIABLE, SECRETS_VARIABLE}
 )
 
 

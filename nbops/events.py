@@ -305,5 +305,18 @@ class PipelineReleased(Event, tag="pipeline.released"):
     rows: Rows
 
 
+class ScheduleActed(Event, tag="schedule.acted"):
+    """A schedule was added, changed, paused, resumed or removed.
+
+    `spec` is all of it as JSON, `until` the end of a pause (UTC microseconds).
+    """
+
+    act: str
+    spec: str | None
+    until: int | None
+    why: str | None
+    rows: Rows
+
+
 EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())
 """Every kind of event, for the documentation and the audit."""

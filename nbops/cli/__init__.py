@@ -33,6 +33,7 @@ _MODULES = (
     "_run",
     "_runs",
     "_schedule",
+    "_scheduler",
     "_scoring",
     "_sweep",
     "_versions",

@@ -277,9 +277,14 @@ def run_folder(
 ) -> int:
     """Run a folder, tell how it ended, and return the exit status."""
     from nbops.pipelines.driver import Asked
+    from nbops.tracking import runs
 
     folder = folder.expanduser().resolve()
-    asked = Asked(folder=str(folder), parameters=dict(given), force=force, lanes=lanes, release=release)
+    fire = runs.fire()
+    asked = Asked(
+        folder=str(folder), parameters=dict(given), force=force, lanes=lanes, release=release,
+        trigger=fire.cause if fire else "person", nominal=fire.nominal if fire else None,  # type: ignore[arg-type]  # one of them
+    )  # fmt: skip
     return _drive(obj, asked, folder, detailed_exit_code=detailed_exit_code, as_json=as_json)
 
 

@@ -128,6 +128,12 @@ TABLES = {
         ),
         "'what became of a wish to train again, ' || right(request_id::varchar, 8)",
     ),
+    "schedules": Witnessed(("schedule_id::varchar", "name", "epoch_us(created)", *_WHO), "'the schedule ' || name"),
+    "schedule_acts": Witnessed(
+        ("schedule_id::varchar", "act", "spec", "epoch_us(until)", "why", "epoch_us(time)", *_WHO),
+        "coalesce('an act on the schedule ' || (select s.name from core.schedules s where s.schedule_id = t.schedule_id),"
+        " 'an act on all schedules')",
+    ),
 }  # fmt: skip
 """Everything in them but what a later verb changes: `model_versions.state` and `prediction_segments.replaced`."""
 _SCHEMA = 6
