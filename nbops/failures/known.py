@@ -128,7 +128,15 @@ _SURROUNDINGS = (
     ),
     Rule(
         "import.missing", "environment", "A package, or a part of it, is missing or does not fit.",
-        ename=("ImportError", "ModuleNotFoundError", "PackageNotFoundError", "DistributionNotFound", "VersionConflict"),
+        ename=(
+            "ImportError", "ModuleNotFoundError", "PackageNotFoundError", "DistributionNotFound", "VersionConflict", "NoSuchModuleError",
+        ),
+    ),
+    Rule(
+        "library.lacks", "environment", "A library was built without it, or finds no device for it.", own=False,
+        ename=("LightGBMError", "CatBoostError", "XGBoostError", "RuntimeError", "AssertionError", "ValueError", "Error", "OSError"),
+        evalue=r"\bnot (enabled|compiled|built|included) (in|with|for|into) |[Cc]ompiled without |built without "
+               r"|(?i:no (\w+[- ])?(OpenCL|CUDA|GPU)[ -]?(capable )?devices?\b)|Environment for task type \[GPU\] not found",
     ),
     Rule(
         "binary.unfit", "environment", "A compiled library does not fit this system or another package.",
@@ -211,6 +219,10 @@ _SLIPS = (
         ),
     ),
     Rule(
+        "date.moved", "code_bug", "The code moves a date to a day that its month does not have.", ename=("ValueError",), own=True,
+        evalue=r"^day is out of range for month", code=r"\.replace\(",
+    ),
+    Rule(
         "code.type", "code_bug", "The code uses a value as what it is not.", ename=("TypeError", "AttributeError"),
         evalue=r"^(?![Cc]ould not convert)",
     ),
@@ -233,7 +245,7 @@ _RESOURCES = (
         "system.told", "resource", "Disk, memory, threads or file handles ran out.", on_purpose=False,
         ename=("OSError", "IOException", "OperationalError", "RuntimeError", "error", "FatalException"),
         evalue=r"No space left on device|(disk|database) is full|Disk quota exceeded|can't start new thread|Too many open files"
-               r"|Cannot allocate memory|out of memory|bad_alloc|disk I/O error|^\d+ requested and \d+ written",
+               r"|File too large|Cannot allocate memory|out of memory|bad_alloc|disk I/O error|^\d+ requested and \d+ written",
     ),
     Rule(
         "pool.memory", "resource", "A worker process was killed because memory ran out.",
@@ -347,7 +359,7 @@ _SOURCES = (
     ),
     Rule(
         "file.damaged", "data_access", "A file is damaged, empty or cut off.",
-        ename=("EmptyDataError", "BadZipFile", "BadGzipFile", "LZMAError", "UnpicklingError", "UnidentifiedImageError"),
+        ename=("EmptyDataError", "NoDataError", "BadZipFile", "BadGzipFile", "LZMAError", "UnpicklingError", "UnidentifiedImageError"),
     ),
     Rule(
         "file.torn", "data_access", "A file is damaged, empty or cut off.",
@@ -377,9 +389,15 @@ _SHAPES = (
     ),
     Rule(
         "columns.changed", "schema_change", "The columns are not those that were expected.",
-        ename=("ValueError",), own=False,
-        evalue=r"^(?!.*\bmust\b).*(\b([Uu]se)?(columns?|cols|features?)\b.*\b(not|missing|expect\w*|passed|unknown|match|different)\b"
+        ename=("ValueError", "LightGBMError", "XGBoostError", "CatBoostError"), own=False,
+        evalue=r"^(?!.*\bmust\b).*(\b([Uu]se)?(columns?|cols|features?|feature[_ ]names?)\b"
+               r".*\b(not|missing|expect\w*|passed|unknown|match|mismatch\w*|different)\b"
                r"|\b[Mm]issing column|trying to merge on .+ columns|Length mismatch: Expected axis)",
+    ),
+    Rule(
+        "sheet.missing", "schema_change", "A workbook lacks the sheet that the code asks for, or a page the table.", own=False,
+        ename=("ValueError", "KeyError", "SheetNotFoundError", "WorksheetNotFoundError", "XLRDError"),
+        evalue=r"(?i)\b(work)?sheets? .*(not found|does not exist|missing)|^no (sheet|worksheet|tables? found)",
     ),
     Rule(
         "schema.changed", "schema_change", "Tables that belong together differ in their columns.",
@@ -417,14 +435,20 @@ _SHAPES = (
     ),
     Rule(
         "sql.undefined", "schema_change", "A query names a table or column that is not there.",
-        ename=("UndefinedColumn", "UndefinedTable", "NoSuchTableError", "ColumnNotFoundError"),
+        ename=(
+            "UndefinedColumn", "UndefinedTable", "NoSuchTableError", "NoSuchColumnError", "ColumnNotFoundError",
+            "SchemaFieldNotFoundError", "StructFieldNotFoundError",
+        ),
     ),
 )  # fmt: skip
 
 _VALUES = (
     Rule(
-        "value.missing", "dirty_rows", "Values are missing where none may be.", ename=("ValueError", "IntCastingNaNError"),
-        evalue=r"\b(NaNs?|NAs?|infinity|infs?|nulls?|non-finite|not finite|missing values?)\b", own=False,
+        "value.missing", "dirty_rows", "Values are missing where none may be.", own=False,
+        ename=(
+            "ValueError", "IntCastingNaNError", "InvalidJSONError", "XGBoostError", "LightGBMError", "CatBoostError", "MissingDataError",
+        ),
+        evalue=r"\b(NaNs?|NAs?|infinity|infs?|nulls?|non-finite|not finite|missing values?)\b|not JSON compliant",
     ),
     Rule(
         "rows.few", "dirty_rows", "There are no rows, or too few.", ename=("ValueError",), own=False,
@@ -441,7 +465,13 @@ _VALUES = (
         evalue=r"[Cc]ould not convert|time data .+ match|Unable to parse string|^Expected object or value|unknown categor|unseen labels"
                r"|[Oo]ut of bounds|duplicate (entries|labels|keys|values)|[Bb]adly formed|[Mm]alformed|does not appear to be"
                r"|Unexpected character|[Uu]nknown (string )?format|[Ii]nvalid (date|time|number|character|byte|data)\b"
-               r"|not a valid (date|time|number)",
+               r"|not a valid (date|time|number)|(nonexistent|[Aa]mbiguous) time|infer dst time",
+    ),
+    Rule(
+        "value.cast", "dirty_rows", "A value is not what its column should hold.", own=False,
+        ename=("InvalidOperationError", "ComputeError", "NonExistentTimeError", "AmbiguousTimeError"),
+        evalue=r"conversion .*failed|[Cc]ould not parse|is (ambiguous|non-existent)|invalid utf-?8|more fields than|^\d{4}-\d\d-\d\d"
+               r"|infer dst time",
     ),
     Rule(
         "rows.checked", "dirty_rows", "The notebook finds that rows are not as it expects them.", own=True, on_purpose=True,
