@@ -330,3 +330,252 @@ with open("scaler.pkl", "rb") as file:
 PRODUCTION = [
     *TRANSIENT, *DATA_ACCESS, *SCHEMA_CHANGE, *DIRTY_ROWS, *RESOURCE, *KERNEL_DEATH, *TIMEOUT, *ENVIRONMENT, *CODE_BUG,
 ]  # fmt: skip
+
+LATER = [
+    Notebook("the server hangs up in the middle of an upload", "transient", """
+import socket, struct, threading
+listener = socket.create_server(("127.0.0.1", 0))
+def serve():
+    connection, _ = listener.accept()
+    connection.recv(4096)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+threading.Thread(target=serve, daemon=True).start()
+# %%
+import requests
+requests.put(f"http://127.0.0.1:{listener.getsockname()[1]}/forecasts.csv", data=b"x" * 50_000_000, timeout=20)
+"""),
+    Notebook("the server of shared features goes away in a call", "transient", """
+import os, time
+from multiprocessing import get_context
+from multiprocessing.managers import BaseManager
+class Features:
+    def of(self, customer):
+        os.kill(os.getpid(), 9)
+class Shared(BaseManager):
+    pass
+Shared.register("features", Features)
+shared = Shared(ctx=get_context("fork"))
+shared.start()
+features = shared.features()
+# %%
+features.of(12)
+"""),
+    Notebook("PostgreSQL has too many clients", "transient", _POSTGRES + """
+warehouse = postgres("53300", "sorry, too many clients already")
+# %%
+import adbc_driver_postgresql.dbapi as driver
+connection = driver.connect(warehouse)
+"""),
+    Notebook("a stream ends in the middle of a message", "transient", """
+import asyncio
+async def send_half(reader, writer):
+    writer.write(b"x" * 40)
+    await writer.drain()
+    writer.close()
+server = await asyncio.start_server(send_half, "127.0.0.1", 0)
+# %%
+reader, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
+message = await reader.readexactly(100)
+"""),
+    Notebook("the download is not what its checksum says", "data_access", """
+import hashlib
+body, promised = b"id,amount" * 100, "9f86d081884c7d659a2feaa0c55ad015"
+# %%
+found = hashlib.md5(body).hexdigest()
+if found != promised:
+    raise ValueError(f"checksum mismatch for orders.csv: expected {promised}, got {found}")
+"""),
+    Notebook("Spark left a folder where a file was", "data_access", """
+import os
+import pandas as pd
+os.makedirs("orders.csv")
+open("orders.csv/part-00000.csv", "w").write("id,amount\\n1,2\\n")
+# %%
+orders = pd.read_csv("orders.csv")
+"""),
+    Notebook("the link to the newest export points at itself", "data_access", """
+import os
+os.symlink("latest.json", "latest.json")
+# %%
+import json
+with open("latest.json") as file:
+    export = json.load(file)
+"""),
+    Notebook("the supplier's archive wants a password", "data_access", """
+import zipfile
+with zipfile.ZipFile("prices.zip", "w") as archive:
+    archive.writestr("prices.csv", "id,price")
+whole = bytearray(open("prices.zip", "rb").read())
+whole[6] |= 1
+whole[whole.index(b"PK\\x01\\x02") + 8] |= 1
+open("prices.zip", "wb").write(whole)
+# %%
+with zipfile.ZipFile("prices.zip") as archive:
+    prices = archive.read("prices.csv")
+"""),
+    Notebook("a column that the schema asks for is gone", "schema_change", """
+import pandas as pd
+import pandera.pandas as pa
+schema = pa.DataFrameSchema({"id": pa.Column(int), "amount": pa.Column(float)})
+# %%
+orders = schema.validate(pd.DataFrame({"id": [1, 2], "amount_eur": [2.5, 3.0]}))
+"""),
+    Notebook("a lazy query asks for a column that is gone", "schema_change", """
+import polars as pl
+pl.DataFrame({"origin": ["JFK"], "delay_minutes": [3]}).write_parquet("flights.parquet")
+# %%
+delays = pl.scan_parquet("flights.parquet").group_by("origin").agg(pl.col("delay").mean()).collect()
+"""),
+    Notebook("the service answers with one record instead of lists", "schema_change", """
+import json
+import pandas as pd
+reply = '{"id": 12, "name": "N", "sales": 3.5}'
+# %%
+sales = pd.DataFrame(json.loads(reply))
+"""),
+    Notebook("a file has fewer columns than it had", "schema_change", """
+import io
+import pandas as pd
+export = io.StringIO("1;JFK;3\\n2;LGA;5\\n")
+# %%
+flights = pd.read_csv(export, sep=";", header=None)
+delays = flights.iloc[:, 3]
+"""),
+    Notebook("a class with one row cannot be split", "dirty_rows", """
+import numpy as np
+from sklearn.model_selection import train_test_split
+rows, churned = np.arange(40.0).reshape(20, 2), np.array([1] + [0] * 19)
+# %%
+train, test = train_test_split(rows, stratify=churned, random_state=0)
+"""),
+    Notebook("an order's number outgrows its column", "dirty_rows", """
+import pandas as pd
+import pyarrow as pa
+orders = pd.DataFrame({"id": [12, 3_000_000_000], "amount": [1.0, 2.0]})
+# %%
+table = pa.Table.from_pandas(orders, schema=pa.schema({"id": pa.int32(), "amount": pa.float64()}))
+"""),
+    Notebook("a day twice in a series that is reindexed", "dirty_rows", """
+import pandas as pd
+sales = pd.Series([3, 4, 5], index=pd.to_datetime(["2026-11-01", "2026-11-02", "2026-11-02"]))
+# %%
+sales = sales.reindex(pd.date_range("2026-11-01", "2026-11-05"), fill_value=0)
+"""),
+    Notebook("two objects on a line of JSON lines", "dirty_rows", """
+import io
+import pandas as pd
+events = io.StringIO('{"id": 1}\\n{"id": 2}{"id": 3}\\n')
+# %%
+frame = pd.read_json(events, lines=True)
+"""),
+    Notebook("the kernel reaches ulimit -t", "resource", """
+import resource
+used = resource.getrusage(resource.RUSAGE_SELF)
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + 1, resource.RLIM_INFINITY))
+# %%
+total = 0
+while True:
+    total += 1
+"""),
+    Notebook("DuckDB may not spill as much as a sort needs", "resource", """
+import duckdb
+con = duckdb.connect(config={"memory_limit": "20MB", "threads": 1, "max_temp_directory_size": "1MB"})
+# %%
+con.execute("create table sorted as select range as i, hash(range)::varchar as h from range(2_000_000) order by h")
+"""),
+    Notebook("polars asks for more memory than there is", "resource", """
+import resource
+import polars as pl
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+# %%
+rows = pl.int_range(0, 400_000_000_000_000, eager=True)
+"""),
+    Notebook("nested data is too deep for the interpreter", "kernel_death", """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+sys.setrecursionlimit(10**7)
+tree = []
+for _ in range(10**6):
+    tree = [tree]
+# %%
+text = repr(tree)
+"""),
+    Notebook("a C library frees memory twice", "kernel_death", """
+import ctypes, resource
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+# %%
+block = libc.malloc(5000)
+libc.malloc(16)
+libc.free(block)
+libc.free(block)
+"""),
+    Notebook("the notebook stops its own long query of DuckDB", "timeout", """
+import threading
+import duckdb
+con = duckdb.connect()
+# %%
+watch = threading.Timer(0.3, con.interrupt)
+watch.start()
+con.execute("select count(*) from range(1_000_000_000) a, range(1_000) b where hash(a.range) = hash(b.range) + 1").fetchall()
+"""),
+    Notebook("the notebook stops its own long query of SQLite", "timeout", """
+import sqlite3, time
+con = sqlite3.connect(":memory:")
+deadline = time.monotonic() + 0.3
+con.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+# %%
+con.execute("with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n").fetchone()
+"""),
+    Notebook("the service's user has no home", "environment", """
+import os
+from pathlib import Path
+os.environ["HOME"] = "/proc/nonexistent"
+# %%
+cache = Path.home() / ".cache" / "models"
+cache.mkdir(parents=True, exist_ok=True)
+"""),
+    Notebook("a model was pickled by a newer Python", "environment", """
+open("model.pkl", "wb").write(b"\\x80\\x09]\\x94.")
+# %%
+import pickle
+with open("model.pkl", "rb") as file:
+    model = pickle.load(file)
+"""),
+    Notebook("the browser for the screenshots was not installed", "environment", """
+import os
+os.environ["PLAYWRIGHT_BROWSERS_PATH"] = os.path.abspath("browsers")
+# %%
+from playwright.async_api import async_playwright
+async with async_playwright() as driver:
+    browser = await driver.chromium.launch()
+"""),
+    Notebook("the objective of a booster is misspelled", "code_bug", """
+import lightgbm
+import numpy as np
+rows = np.arange(400.0).reshape(200, 2)
+# %%
+model = lightgbm.LGBMRegressor(objective="regresion", n_estimators=2, verbose=-1).fit(rows, rows[:, 0])
+"""),
+    Notebook("an address of S3 is given to requests", "code_bug", """
+import requests
+# %%
+orders = requests.get("s3://acme-landing/orders/2026-11-22.json", timeout=5).json()
+"""),
+    Notebook("columns of unequal lengths are put together", "code_bug", """
+import polars as pl
+weeks = pl.DataFrame({"week": [1, 2, 3]})
+# %%
+weeks.with_columns(sales=pl.Series([3.5, 4.0]))
+"""),
+    Notebook("a query reads a list of rows", "code_bug", """
+import duckdb
+orders = [{"id": 1, "amount": 2.0}]
+# %%
+total = duckdb.sql("select sum(amount) from orders").fetchone()
+"""),
+]  # fmt: skip
+"""Thirty more, labelled and run once when the rules had been mended for the first thirty, by one who knew them by then."""
