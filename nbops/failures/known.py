@@ -27,6 +27,11 @@ _LIMITS = (
         "limit.query", "timeout", "A query of the store was stopped at its time limit.", ename=("QueryTimeout",), evalue=_NBOPS
     ),
     Rule(
+        "limit.statement", "timeout", "A query was stopped at the limit of time that the code or the database gives it.",
+        ename=("InterruptException", "QueryCanceled", "QueryCanceledError", "OperationalError", "InternalError", "ProgrammingError"),
+        evalue=r"^INTERRUPT Error|^interrupted$|due to statement timeout|(statement|query) execution (time exceeded|was interrupted)",
+    ),
+    Rule(
         "limit.program", "timeout", "A program that the code started took longer than it may.", ename=("TimeoutExpired", "TIMEOUT")
     ),
     Rule(
@@ -176,6 +181,16 @@ _SURROUNDINGS = (
         "extension.missing", "environment", "An extension of the database is not installed.",
         ename=("IOException", "HTTPException", "InvalidInputException", "CatalogException", "OperationalError"),
         evalue=r"Extension .+ not found|[Ii]nstall it first|download extension|exists in the .+ extension|no such module",
+    ),
+    Rule(
+        "program.absent", "environment", "A library needs a program that is not installed.", own=False,
+        evalue=r"[Ee]xecutable (doesn't|does not) exist|[Uu]nable to (find|locate|obtain) .*\b(executable|binary|browser|driver)\b"
+               r"|JAVA_HOME is not set|Java gateway process exited|playwright install",
+    ),
+    Rule(
+        "version.unfit", "environment", "A file was written by a newer version of what reads it.",
+        ename=("ValueError", "IOException", "SerializationException", "OSError", "RuntimeError"),
+        evalue=r"^unsupported pickle protocol|database file with version number|(written|created|saved|made) (by|with|in) a (newer|later)",
     ),
     Rule(
         "surroundings.checked", "environment", "The code finds that a variable, package or program is missing.", on_purpose=True,
@@ -328,6 +343,10 @@ _SOURCES = (
         ),
     ),
     Rule(
+        "connection.aborted", "transient", "The connection was lost.", ename=("ConnectionError", "URLError"), own=False,
+        evalue=r"Connection (aborted|broken)|RemoteDisconnected|IncompleteRead",
+    ),
+    Rule(
         "connection.failed", "transient", "The connection was lost.",
         ename=("ConnectionError", "URLError", "OSError"), errno=(32, 103, 104, 110, 116),
     ),
@@ -342,13 +361,19 @@ _SOURCES = (
     ),
     Rule(
         "device.failed", "data_access", "The disk or device that holds the data does not give it.",
-        ename=("OSError",), errno=(5, 6, 19, 117, 121, 123),
+        ename=("OSError",), errno=(5, 6, 19, 40, 117, 121, 123),
+    ),
+    # A socket that is not connected tells the same, without a path.
+    Rule("mount.lost", "data_access", "A mounted folder has lost its server.", ename=("OSError",), errno=(107, 112), evalue=r": '"),
+    Rule(
+        "file.checked", "data_access", "A file is not the one that its checksum promises.", on_purpose=True,
+        words=r"(?i)\b(checksum|digest|md5|sha-?\d+|crc|hash)\w*\b.*\b(mismatch\w*|differs?|does(n't| not) match|do not match)\b",
     ),
     Rule(
         "file.foreign", "data_access", "A file is not of the kind that its name says.", own=False,
         ename=("ValueError", "OSError", "RuntimeError", "Error"),
         evalue=r"(?i)\b(unknown|unrecogni[sz]ed|invalid|unsupported|bad|not an?) [\w ]*\bfile\b|file (type|format|header|signature)|pickled"
-               r"|does not start with|\bEOF\b|truncated|requires a buffer",
+               r"|does not start with|\bEOF\b|truncated|requires a buffer|\bis encrypted\b|[Bb]ad password",
     ),
     Rule("file.folder", "data_access", "The folder to write into is not there.", ename=("OSError",), evalue=r"non-existent directory"),
     Rule(
@@ -451,8 +476,9 @@ _VALUES = (
         evalue=r"\b(NaNs?|NAs?|infinity|infs?|nulls?|non-finite|not finite|missing values?)\b|not JSON compliant",
     ),
     Rule(
-        "rows.few", "dirty_rows", "There are no rows, or too few.", ename=("ValueError",), own=False,
-        evalue=r"^Found array with 0 |at least 2 classes",
+        "rows.few", "dirty_rows", "There are no rows, or too few.", ename=("ValueError", "StatisticsError"), own=False,
+        evalue=r"^Found array with 0 |at least 2 classes|least populated class|^zero-size array|at least (one|two) data points?"
+               r"|(not enough|too few) (samples|observations|data|rows|points)",
     ),
     Rule(
         "value.unreadable", "dirty_rows", "A value is not what its column should hold.",
@@ -488,8 +514,8 @@ _VALUES = (
     Rule(
         "row.broken", "dirty_rows", "A row cannot be read.", ename=("ArrowInvalid", "InvalidInputException", "Error"),
         evalue=r"[Cc]ould not convert|[Cc]onversion error|CSV [Ee]rror|CSV parse error|JSON parse error|[Ff]ailed to parse|Malformed JSON"
-               r"|[Ii]nvalid unicode|sniffing|out of (range|bounds)|would lose data|line contains NUL|field larger than"
-               r"|padding|[Nn]on-base64",
+               r"|[Ii]nvalid unicode|sniffing|out of (range|bounds)|not in range|too large to fit|would lose data"
+               r"|line contains NUL|field larger than|padding|[Nn]on-base64",
     ),
 )  # fmt: skip
 

@@ -578,4 +578,7 @@ orders = [{"id": 1, "amount": 2.0}]
 total = duckdb.sql("select sum(amount) from orders").fetchone()
 """),
 ]  # fmt: skip
-"""Thirty more, labelled and run once when the rules had been mended for the first thirty, by one who knew them by then."""
+"""Thirty more, labelled when the rules had been mended for the first thirty, by one who knew them by then.
+
+The rules told 15 of them in their first run, and called no code bug anything that is tried again; they have learnt from ten since.
+"""

@@ -14,7 +14,7 @@ from nbops.execution.notebook import Outcome
 from nbops.failures import FailureClass
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project
-from tests.failures.production import PRODUCTION, Notebook
+from tests.failures.production import LATER, PRODUCTION, Notebook
 from tests.shared import here, nothing_left, quick, shared
 
 __all__ = ["here", "nothing_left", "quick", "shared"]
@@ -24,10 +24,16 @@ TRIED_AGAIN = {"transient", "resource", "kernel_death", "timeout", "data_access"
 
 @pytest.fixture(scope="module")
 def outcomes(quick: None, here: Workspace, shared: Project) -> dict[Notebook, Outcome]:
-    """Every notebook, executed once, in a folder of its own that its kernel may leave root's rights in."""
+    """Every notebook, executed once, in a folder of its own."""
     return {
         notebook: execute(here, shared.folder / f"{number:02}", notebook) for number, notebook in enumerate(PRODUCTION)
     }
+
+
+@pytest.fixture(scope="module")
+def later(quick: None, here: Workspace, shared: Project) -> dict[Notebook, Outcome]:
+    """The same of those that came later."""
+    return {notebook: execute(here, shared.folder / f"l{number:02}", notebook) for number, notebook in enumerate(LATER)}
 
 
 def execute(here: Workspace, folder: Path, notebook: Notebook) -> Outcome:
@@ -53,3 +59,22 @@ def test_no_code_bug_in_production_is_called_what_is_tried_again(outcomes: dict[
 
 def test_every_class_is_among_the_thirty() -> None:
     assert {notebook.label for notebook in PRODUCTION} == set(get_args(FailureClass))
+
+
+@pytest.mark.long
+def test_no_code_bug_that_came_later_is_called_what_is_tried_again(later: dict[Notebook, Outcome]) -> None:
+    bugs = [(notebook, outcome) for notebook, outcome in later.items() if notebook.label == "code_bug"]
+    assert len(bugs) >= 4
+    assert [n.name for n, outcome in bugs if outcome.failure_class in TRIED_AGAIN] == []
+
+
+@pytest.mark.long
+def test_what_was_learnt_from_those_that_came_later_is_not_forgotten(later: dict[Notebook, Outcome]) -> None:
+    """What is still wrong: nothing tells these from code bugs, or the reason is only in what the kernel wrote as it died."""
+    assert [notebook.name for notebook, outcome in later.items() if outcome.failure_class != notebook.label] == [
+        "the server of shared features goes away in a call",
+        "the service answers with one record instead of lists",
+        "a file has fewer columns than it had",
+        "polars asks for more memory than there is",
+        "the service's user has no home",
+    ]
