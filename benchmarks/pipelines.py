@@ -24,6 +24,7 @@ import nbformat
 import psutil
 from nbformat import v4
 
+import nbops
 from benchmarks import peer
 from benchmarks.measure import Figures, Party, Report, Size, environment, median, times
 
@@ -64,13 +65,14 @@ with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
 sys.exit(any(future.exception() for future in waiting))
 """
 
-# It is the one to whom whatever is left falls, the store's owner too; `wall` is the command's own.
+# It is the one to whom whatever is left falls, the store's owner too, unless that is to stay; `wall` is the command's own.
 _WHOLE = """
 import ctypes, json, os, resource, subprocess, sys, time
-ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+if sys.argv[1] == "all":
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 began = time.perf_counter()
 with open("log", "ab") as log:
-    command = subprocess.Popen(sys.argv[1:], stdout=log, stderr=log)
+    command = subprocess.Popen(sys.argv[2:], stdout=log, stderr=log)
 wall, ended = 0.0, None
 while True:
     try:
@@ -105,15 +107,15 @@ def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
     folder.mkdir(parents=True)
     python = str(parties[0].python)
     ploomber = peer.environment("ploomber", PLOOMBER)
-    nbops = _Tool("nbops", (python, "-m", "nbops", "run", "steps", "--json"), depth=2)
+    ours = _Tool("nbops", (python, "-m", "nbops", "run", "steps", "--json"), depth=2)
     pool = _Tool("papermill pool", (python, "-c", _POOL), depth=1)
     build = _Tool("Ploomber", (str(ploomber.with_name("ploomber")), "build"), depth=1)
     report = Report(
         ["what", "tool", "done", "begun again", "by halves", "kernels left", "wall s", "cpu s", "beside nbops"]
     )
-    _deaths(report, (nbops, pool, build), size, folder)
-    _nothing(report, (nbops, build), size, folder)
-    _trivial(report, (nbops, pool), size, folder)
+    _deaths(report, (ours, pool, build), size, folder)
+    _nothing(report, (ours, build), size, folder)
+    _trivial(report, (ours, pool), size, folder)
     report.notes.append(
         "begun again: though done; by halves: products that lie in their place unfinished; kernels left: 2 s after the end. Over all rounds"
     )
@@ -229,11 +231,15 @@ def _nothing(report: Report, tools: Sequence[_Tool], size: Size, folder: Path) -
         _write(tool, steps, folder / f"nothing-{tool.name}")
         first[tool.name] = _whole(tool, folder / f"nothing-{tool.name}")
     found: dict[str, list[Figures]] = {tool.name: [] for tool in tools}
+    there: list[Figures] = []
     for _ in range(size.of(2, 5, 9)):
         for tool in tools:
             found[tool.name].append(_whole(tool, folder / f"nothing-{tool.name}"))
+            if tool.name == "nbops":
+                there.append(_with_owner(tool, folder / f"nothing-{tool.name}"))
     _compare(report, f"nothing to do in {count} steps", found)
-    report.raw["nothing"] = {"first": first, "again": found}
+    _compare(report, f"nothing to do in {count} steps, the store's owner is there", {**found, "nbops": there})
+    report.raw["nothing"] = {"first": first, "again": found, "with owner": there}
 
 
 def _trivial(report: Report, tools: Sequence[_Tool], size: Size, folder: Path) -> None:
@@ -284,14 +290,29 @@ def _tell_failure(report: Report, who: str, turns: Sequence[Figures]) -> None:
         report.notes.append(f"{who}: {len(failed)} of {len(turns)} ended with status {statuses}: {failed[0]['said']}")
 
 
-def _whole(tool: _Tool, place: Path, *words: str) -> Figures:
-    """Wall seconds of the command, cpu seconds of it and of everything that it started, to the end of all of that."""
+def _whole(tool: _Tool, place: Path, *words: str, which: str = "all") -> Figures:
+    """Wall seconds of the command, cpu seconds of it and of everything that it started, to the end of all of that.
+
+    `which` is "own" for what it waited for alone.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", _WHOLE, *tool.command, *words], capture_output=True, text=True, check=True, cwd=place,
+        [sys.executable, "-c", _WHOLE, which, *tool.command, *words], capture_output=True, text=True, check=True, cwd=place,
         env=_surroundings(place), timeout=_PATIENCE_SECONDS,
     )  # fmt: skip
     told: Figures = json.loads(done.stdout)
     return told | {"said": _last(place)}
+
+
+def _with_owner(tool: _Tool, place: Path) -> Figures:
+    """Wall and cpu seconds of the command and of the store's owner, which was there before and is stopped afterwards."""
+    store = nbops.open(place).store
+    owner = psutil.Process(store.hello().pid)
+    before = owner.cpu_times()
+    told = _whole(tool, place, which="own")
+    after = owner.cpu_times()
+    told["cpu"] += after.user + after.system - before.user - before.system
+    store.stop_owner()
+    return told
 
 
 def _surroundings(place: Path) -> dict[str, str]:
