@@ -24,6 +24,7 @@ DOMAINS = (
     "nbops.monitoring.commands",
     "nbops.monitoring.keeping",
     "nbops.promotion.commands",
+    "nbops.pipelines.commands",
 )
 
 

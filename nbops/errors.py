@@ -19,6 +19,7 @@ NbopsError
 ├── QueryError            (ValueError)
 │   └── QueryTimeout      (TimeoutError)
 ├── SourceError
+├── ContractViolation     (ValueError)
 ├── ModelError            (TypeError)
 │   └── TrustRefused      (PermissionError)
 ├── ReviewRefused         (PermissionError)
@@ -59,6 +60,7 @@ EXITS: dict[str, Exit] = {
     "query": Exit(64, 400),
     "query.timeout": Exit(23, 408),
     "source": Exit(20, 502),
+    "contract": Exit(21, 422),
     "model": Exit(26, 422),
     "model.trust": Exit(30, 403),
     "review": Exit(30, 403),
@@ -209,6 +211,12 @@ class SourceError(NbopsError):
     """Data cannot be had from its source, or what came is not what was asked for."""
 
     default_code = "source"
+
+
+class ContractViolation(NbopsError, ValueError):
+    """Data is not what its contract asks for."""
+
+    default_code = "contract"
 
 
 class ModelError(NbopsError, TypeError):

@@ -285,5 +285,15 @@ class RetrainActed(Event, tag="retrain.acted"):
     rows: Rows
 
 
+class StepDecided(Event, tag="step.decided"):
+    """A person decided on a step of a pipeline's run that had waited for it: `approve` or `reject`."""
+
+    run_id: str
+    task: str
+    decision: str
+    reason: str
+    rows: Rows
+
+
 EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())
 """Every kind of event, for the documentation and the audit."""

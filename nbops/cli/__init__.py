@@ -25,6 +25,7 @@ _MODULES = (
     "_notify",
     "_pages",
     "_params",
+    "_pipeline",
     "_project",
     "_report",
     "_reviews",

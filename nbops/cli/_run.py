@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +15,15 @@ import click
 import msgspec
 
 from nbops.cli._base import Here, cli, here, json_option
+from nbops.cli._given import UNCHANGED, merged_parameters
 from nbops.cli._params import show_interface
-from nbops.errors import NotFound, ParameterError
+from nbops.errors import NotFound, UsageError
 from nbops.records import at, short
 from nbops.store.client import connect
 
 if TYPE_CHECKING:
     from nbops.execution.live import State
     from nbops.execution.skipping.seen import Undeclared
-
-UNCHANGED = 12
-"""The exit status, when asked for, of what was not executed because nothing has changed."""
-
 
 cwd_option = click.option(
     "--cwd",
@@ -70,12 +68,16 @@ timeout_option = click.option("--execution-timeout", type=float, metavar="SECOND
 @kernel_option
 @timeout_option
 @click.option("--force", is_flag=True, help="Execute it even if that repeats an unchanged run.")
-@click.option("--detailed-exit-code", is_flag=True, help="Exit status 12 when it was unchanged.")
+@click.option(
+    "--detailed-exit-code",
+    is_flag=True,
+    help="Exit status 10 when it was healed, 11 when it waits, 12 when it was unchanged.",
+)
 @click.option("--help-notebook", is_flag=True, help="Show the parameters that NOTEBOOK takes, and execute nothing.")
 @click.option("--html", "html", type=click.Path(path_type=Path), help="Also render the executed notebook as one page.")
 @json_option
 @here
-def run(
+def run(  # noqa: C901 - one option after the other
     obj: Here,
     notebook: Path,
     output: Path | None,
@@ -92,7 +94,7 @@ def run(
     html: Path | None,
     as_json: bool,
 ) -> int:
-    """Execute NOTEBOOK with parameters, as a run; write the executed notebook to OUTPUT if given.
+    """Execute NOTEBOOK with parameters, as a run; write the executed notebook to OUTPUT if given. A folder is a pipeline.
 
     It runs in its own folder, as in JupyterLab. A notebook that declares inputs or outputs is not executed again when neither they nor
     its code, parameters and packages have changed. The exit status says how it ended: see docs/errors.md.
@@ -102,10 +104,22 @@ def run(
 
     reading.only_files()
     _mind_the_noun(notebook)
+    parameters = merged_parameters(pairs, raw, files, yamls)
+    if notebook.is_dir():
+        alone = {
+            "output": output,
+            "cwd": cwd,
+            "kernel": kernel,
+            "timeout": execution_timeout,
+            "html": html,
+            "help": help_notebook,
+        }
+        return _folder(
+            obj, notebook, parameters, alone, force=force, detailed_exit_code=detailed_exit_code, as_json=as_json
+        )
     if help_notebook:
         show_interface(notebook, as_json=as_json)
         return 0
-    parameters = merged_parameters(pairs, raw, files, yamls)
     if html:
         execution.writable(html)
     store = connect(obj.settings(start=notebook.expanduser().resolve().parent))
@@ -174,40 +188,19 @@ def _advice(undeclared: tuple[Undeclared, ...], folder: Path, project: Path) -> 
     return f"I{told[1:]}{more}: {remedy}"
 
 
+def _folder(obj: Here, folder: Path, given: dict[str, Any], alone: Mapping[str, object], **ways: bool) -> int:
+    """Run a folder as a pipeline. Raises UsageError for what can be given to a notebook `alone`."""
+    from nbops.cli._pipeline import run_folder
+
+    if wrong := [name for name, value in alone.items() if value]:
+        raise UsageError(
+            f"A folder of notebooks takes no {wrong[0]}.", hint="Say it for a step, in the folder's pipeline.yaml."
+        )
+    return run_folder(obj, folder, given, **ways)
+
+
 def _mind_the_noun(notebook: Path) -> None:
     """`nbops run show ID` is what people type who mean `nbops runs show ID`."""
     group = cli.commands["runs"]
     if isinstance(group, click.Group) and str(notebook) in group.commands and not notebook.exists():
         raise NotFound(f"There is no notebook {str(notebook)!r}.", hint=f"Did you mean `nbops runs {notebook} …`?")
-
-
-def merged_parameters(
-    pairs: tuple[tuple[str, str], ...],
-    raw: tuple[tuple[str, str], ...],
-    files: tuple[Path, ...],
-    yamls: tuple[str, ...],
-) -> dict[str, Any]:
-    """The parameters that the options of a command give: the later kinds win. Raises ParameterError for what is no mapping."""
-    import yaml
-
-    from nbops.execution.parameters import Word
-
-    merged: dict[str, Any] = {}
-    texts = [(str(path), path.read_text(encoding="utf-8")) for path in files] + [
-        ("--parameters-yaml", text) for text in yamls
-    ]
-    for source, text in texts:
-        try:
-            loaded = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ParameterError(
-                f"The parameters in {source} are not YAML: {error}.", hint="Write one 'name: value' per line."
-            ) from error
-        if loaded is not None and not (isinstance(loaded, dict) and all(isinstance(name, str) for name in loaded)):
-            raise ParameterError(
-                f"The parameters in {source} are no mapping.", hint="Write one 'name: value' per line."
-            )
-        merged.update(loaded or {})
-    merged.update({name: Word(text) for name, text in pairs})
-    merged.update(dict(raw))
-    return merged

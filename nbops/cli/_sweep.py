@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nbops.cli._base import Here, cli, here, json_option
-from nbops.cli._run import cwd_option, kernel_option, merged_parameters, timeout_option
+from nbops.cli._given import merged_parameters
+from nbops.cli._run import cwd_option, kernel_option, timeout_option
 from nbops.errors import UsageError
 
 if TYPE_CHECKING:

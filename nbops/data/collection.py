@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nbops.data.checking import COLUMNS
 from nbops.data.requests import Collect, Status
+from nbops.errors import ContractViolation
 from nbops.render import html, text, values
 from nbops.render.model import Html
 from nbops.render.view import View
@@ -32,6 +33,15 @@ class Collection(View):
     def ok(self) -> bool:
         """Whether the last version is what its contract asks for."""
         return self.status in {"taken", "unchanged"}
+
+    def require(self) -> Collection:
+        """Itself. Raises ContractViolation when its contract forbids what came."""
+        if self.ok:
+            return self
+        raise ContractViolation(
+            f"{self.source}: {self.message}",
+            hint="`nbops data quarantine` shows the rows; mend the source or the contract.",
+        )
 
     @property
     def summary(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from nbformat import NotebookNode, from_dict
+from nbformat import NotebookNode, from_dict, v4
 from papermill.engines import NotebookExecutionManager
 from papermill.log import logger
 
@@ -97,6 +97,14 @@ class Account(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
             cell.outputs.append(from_dict(error_output(name, cause)))
         self.cell_exception(cell)
         self.cell_complete(cell, index)
+
+    def refuse(self, cause: str) -> None:
+        """Every cell ended well, and what they made is not taken."""
+        self.nb.metadata.papermill["exception"] = True
+        cell = v4.new_markdown_cell(f"**What this notebook made is not taken.** {cause}")
+        if (self.nb.nbformat, self.nb.nbformat_minor) < (4, 5):
+            del cell["id"]
+        self.nb.cells.append(cell)
 
     def notebook_complete(self, **_: Any) -> None:
         """The execution has ended, well or not: its end time is told."""

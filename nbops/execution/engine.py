@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from nbops import failures
 from nbops.errors import StoreFull
 from nbops.execution import kernel, parameters, reading, saving, secrets
-from nbops.execution.execution import Ending, Execution, adopt, broken, journal, stopped
+from nbops.execution.execution import Ending, Execution, adopt, broken, failed, journal, late, stopped
+from nbops.execution.lanes import Stop
 from nbops.execution.live import Live
 from nbops.execution.parameters.reading import is_python
 from nbops.execution.skipping import finding, seen
@@ -114,6 +115,9 @@ class _Telling:
         elif error is not None:
             execution.ending, name = _broken(error, execution, self._live)
             account.abort(name, execution.ending.cause or name)
+        elif execution.part and execution.part.settle and (refused := execution.part.settle()):
+            execution.ending = refused
+            account.refuse(refused.cause or "")
         account.notebook_complete()
         saved = _save(account.document, execution)
         if account.journal:
@@ -144,7 +148,7 @@ def _converse(
     first, last = _watching(execution.standing, mask)
     live.client = client = Client(
         account, manager, mask=mask, first=first, after=_metrics(execution), last=last, tick=live.tick,
-        stopped=execution.part.reason if execution.part else None,
+        stopped=(lambda: execution.part and execution.part.stop().reason) if execution.part else None,
         timeout=execution.timeout, kernel_name=kernel_name, log=logger, **conversation,
     )  # fmt: skip
     client.execute()
@@ -247,7 +251,7 @@ def _raised(error: PapermillExecutionError) -> Ending:
     first = str(error.evalue).strip().partition("\n")[0]
     cause = f"{error.ename}: {first}".removesuffix(": ") + f" (cell [{error.exec_count}])"
     output = {"output_type": "error", "ename": error.ename, "evalue": error.evalue, "traceback": error.traceback}
-    return _failed(cause, "execution", failures.evidence_from_outputs([output], cell=error.cell_index))
+    return failed(cause, "execution", failures.evidence_from_outputs([output], cell=error.cell_index))
 
 
 def _broken(error: BaseException, execution: Execution, live: Live) -> tuple[Ending, str]:
@@ -258,23 +262,19 @@ def _broken(error: BaseException, execution: Execution, live: Live) -> tuple[End
 
     if isinstance(error, DeadKernelError):
         evidence, told = live.death()
-        return _failed(told, "execution.kernel", evidence), "KernelDied"
+        return failed(told, "execution.kernel", evidence), "KernelDied"
     if isinstance(error, CellTimeoutError):
         seconds = execution.timeout or 0
         evidence = failures.Evidence(timed_out=True, seconds=seconds)
-        return _failed(f"timeout after {seconds:g} s", "execution.timeout", evidence), "CellTimeout"
+        return failed(f"timeout after {seconds:g} s", "execution.timeout", evidence), "CellTimeout"
     if isinstance(error, KeyboardInterrupt):
+        stop = execution.part.stop() if execution.part else Stop()
+        if stop.timed_out:
+            return late(stop), "Timeout"
         cause = str(error) if isinstance(error, Stopped) else f"interrupted by {signal.SIGINT.name}"
-        return stopped((execution.part and execution.part.reason()) or cause), "Stopped"
+        return stopped(stop.reason or cause), "Stopped"
     cause = f"{type(error).__name__}: {error}"[:500]
     return broken(cause), type(error).__name__
-
-
-def _failed(cause: str, code: str, evidence: failures.Evidence) -> Ending:
-    verdict = failures.classify(evidence)
-    return Ending(
-        status="failed", cause=cause[:500], code=code, failure_class=verdict.failure_class, exit=verdict.exit_status
-    )
 
 
 def _save(document: saving.Document, execution: Execution) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbops import config
+from nbops import config, failures
 from nbops.execution import parameters as typed
 from nbops.execution import reading, saving, secrets
+from nbops.execution.lanes import Stop
 from nbops.execution.parameters import Interface
 from nbops.execution.skipping.finding import Standing
 from nbops.execution.skipping.plan import plan
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
 
 
 class Ending(Record):
-    """How an execution ended; `code` is its error code, empty when it finished, and `exit` the exit status."""
+    """How an execution ended; `code` is its error code, empty when it finished, `exit` the exit status, `rule` what gave the class."""
 
     status: RunStatus = "finished"
     cause: str | None = None
     code: str = ""
     failure_class: FailureClass | None = None
     exit: int = 0
+    rule: str = ""
 
 
 INTERRUPTED = 130
@@ -40,6 +42,20 @@ def stopped(cause: str) -> Ending:
     return Ending(status="stopped", cause=cause, code="execution", exit=INTERRUPTED)
 
 
+def late(stop: Stop) -> Ending:
+    """It took longer than somebody allowed."""
+    return failed(stop.reason, "execution.timeout", failures.Evidence(timed_out=True))
+
+
+def failed(cause: str, code: str, evidence: failures.Evidence) -> Ending:
+    """It failed, for a reason that the rules know."""
+    verdict = failures.classify(evidence)
+    return Ending(
+        status="failed", cause=cause[:500], code=code, failure_class=verdict.failure_class, exit=verdict.exit_status,
+        rule=verdict.rule,
+    )  # fmt: skip
+
+
 def broken(cause: str) -> Ending:
     """The surroundings did not let it happen."""
     return Ending(status="failed", cause=cause, code="execution.environment", failure_class="environment", exit=26)
@@ -48,13 +64,16 @@ def broken(cause: str) -> Ending:
 class Part(NamedTuple):
     """What an execution is told that is a part of something larger: its place there, and the notebook as that has read it.
 
-    `reason` tells why the larger thing has stopped the execution, if it has.
+    `stop` tells why the larger thing has stopped the execution, if it has. Parameters get the values of `instead` where the notebook is
+    to write beside what it declares; `settle` brings that to its place after the last cell, or tells how the run ended instead.
     """
 
     parent: str
     birth: runs.Birth
     node: Any
-    reason: Callable[[], str]
+    stop: Callable[[], Stop]
+    instead: Mapping[str, object] = {}
+    settle: Callable[[], Ending | None] | None = None
 
 
 class Given(NamedTuple):

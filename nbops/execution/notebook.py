@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +19,8 @@ import msgspec
 from nbops.errors import NotFound, UsageError, nearest
 from nbops.execution import parameters as typed
 from nbops.execution import reading, saving, secrets
-from nbops.execution.execution import Ending, Execution, Given, Part, broken, journals, stopped
+from nbops.execution.execution import Ending, Execution, Given, Part, broken, journals, late, stopped
+from nbops.execution.lanes import Stop
 from nbops.execution.live import State
 from nbops.execution.parameters.reading import is_python
 from nbops.execution.skipping.finding import Found, Standing, find
@@ -74,7 +76,7 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     not ask for, and UsageError for what is no notebook or an output that cannot be written: all before a run begins.
     """
     notebook = notebook.expanduser().resolve()
-    if not notebook.is_file():
+    if not part and not notebook.is_file():
         raise NotFound(f"There is no notebook {notebook}.", hint=_neighbours(notebook))
     node = part.node if part else reading.read(notebook)
     language = reading.language_of(node)
@@ -100,8 +102,8 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     if begun:
         begun(recording.run_id)
     execution = Execution(recording, str(notebook), cwd=where, timeout=timeout, watch=progress, secrets=hidden)
-    execution.given, execution.part = Given(interface, values), part
-    execution.standing = Standing(made, forced=force, noted=found.reasons)
+    execution.given, execution.part = Given(interface, {**values, **(part.instead if part else {})}), part
+    execution.standing = Standing(made, forced=force, noted=found.reasons, written=_written(part, where))
     missing = _missing(kernel)
     if missing:
         _over(execution, missing)
@@ -114,6 +116,11 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
         seconds=time.monotonic() - started, trouble=execution.trouble, declares=made.declares,
         undeclared=execution.standing.undeclared,
     )  # fmt: skip
+
+
+def _written(part: Part | None, where: Path) -> frozenset[str]:
+    """The real paths of what it writes instead of what it declares."""
+    return frozenset(os.path.realpath(where / str(path)) for path in (part.instead if part else {}).values())
 
 
 def _may_join(node: NotebookNode) -> bool:
@@ -178,7 +185,8 @@ def _papermill(execution: Execution, kernel: str, language: str) -> None:
         if execution.recording.ended:
             return
         if isinstance(error, KeyboardInterrupt):
-            _over(execution, stopped((execution.part and execution.part.reason()) or "interrupted before it began"))
+            stop = execution.part.stop() if execution.part else Stop()
+            _over(execution, late(stop) if stop.timed_out else stopped(stop.reason or "interrupted before it began"))
         else:
             _over(execution, broken(f"{type(error).__name__}: {error}"[:500]))
 

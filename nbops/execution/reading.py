@@ -88,3 +88,8 @@ def assignments(source: str) -> dict[str, ast.expr | None]:
                 pairs = zip(target.elts, values, strict=True)
                 found.update((item.id, value) for item, value in pairs if isinstance(item, ast.Name))
     return found
+
+
+def is_executable(path: Path) -> bool:
+    """Whether a file can be executed as a notebook."""
+    return path.suffix == ".ipynb"

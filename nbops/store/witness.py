@@ -54,6 +54,10 @@ TABLES = {
         ("model", "alias", "before", "after", "kind", "review_id::varchar", "why", "epoch_us(time)", *_WHO),
         "'a move of ' || model || '@' || alias",
     ),
+    "step_decisions": Witnessed(
+        ("run_id::varchar", "task", "decision", "reason", "epoch_us(time)", *_WHO),
+        "'the decision on ' || task || ' of run ' || right(run_id::varchar, 8)",
+    ),
     "freezes": Witnessed(
         ("model", "version", "frozen", "why", "epoch_us(time)", *_WHO), "'a freeze of ' || model || coalesce('/' || version, '')"
     ),

@@ -60,9 +60,13 @@ class Found(Record):
 class Standing:
     """How an execution stands to earlier ones: its plan, and what its kernel tells in the end."""
 
-    def __init__(self, made: Plan, *, forced: bool = False, noted: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, made: Plan, *, forced: bool = False, noted: tuple[str, ...] = (), written: frozenset[str] = frozenset()
+    ) -> None:
+        """`written` are the real paths of what it writes beside what it declares."""
         self.plan = made
         self.forced = forced
+        self.written = written
         self.noted = noted
         self.seen: Seen | None = None
         self.undeclared: tuple[Undeclared, ...] = ()
@@ -199,8 +203,8 @@ def _undeclared(store: Store, standing: Standing, told: Seen, node: NotebookNode
     # What the run itself wrote is none of what it depends on.
     same = {path: cell for path, (cell, before) in made.mentioned.items() if stamp(path) == before}
     return seen.undeclared(
-        told, declared=made.declared_files(), project=made.project, allowed=store.settings.execution.undeclared_reads, mentioned=same,
-        cell_at=_clock(node),
+        told, declared=made.declared_files() | standing.written, project=made.project, mentioned=same,
+        allowed=store.settings.execution.undeclared_reads, cell_at=_clock(node),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from nbops.execution.skipping.finding import NEITHER, Kept, find, planner
 from nbops.execution.skipping.keys import Parts, differences
+from nbops.execution.skipping.plan import Plan
 from nbops.records import Record, short
 from nbops.store.client import Store
 from nbops.tracking import runs
@@ -71,8 +72,12 @@ def of_notebook(
     kernel: str | None = None,
 ) -> Why:
     """Why `nbops run` would make a run of it now. Raises UsageError and ParameterError as the run would."""
-    plan = planner(store, notebook, cwd=cwd, kernel=kernel)(parameters)
-    found = find(store, plan)
+    return of_plan(store, planner(store, notebook, cwd=cwd, kernel=kernel)(parameters))
+
+
+def of_plan(store: Store, plan: Plan, *, declared_only: bool = True) -> Why:
+    """Why a run of this plan would be made now, or the run that would be taken instead."""
+    found = find(store, plan, declared_only=declared_only)
     if found.run_id:
         return Why(found.run_id, plan.notebook, unchanged=True)
     earlier = _nearest(store, plan.notebook, plan.static_key)

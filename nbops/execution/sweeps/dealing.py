@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import collections
-import contextlib
-import selectors
-import signal
-import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-
-import msgspec
 
 from nbops.execution import notebook
 from nbops.execution.execution import INTERRUPTED
+from nbops.execution.lanes import Crew, Nursery, Stop
 from nbops.execution.sweeps import plan as plans
 from nbops.execution.sweeps import results, space, texts
 from nbops.execution.sweeps.hopeless import Watch
-from nbops.execution.sweeps.lanes import Nursery, Order, Told
+from nbops.execution.sweeps.lanes import Order, Told
 from nbops.execution.sweeps.plan import Plan
 from nbops.failures import EXIT_STATUSES
 from nbops.records import Record, RunStatus, new_id
@@ -61,20 +56,6 @@ class Ended(Record):
     unbegun: int = 0
 
 
-class _Desk:
-    """A lane as the driver sees it."""
-
-    def __init__(self, line: socket.socket) -> None:
-        self.line = line
-        self.buffer = b""
-        self.order: Order | None = None
-
-    def send(self, message: Order | dict[str, str]) -> None:
-        # Whoever died meanwhile is noticed when its socket is read.
-        with contextlib.suppress(OSError):
-            self.line.sendall(msgspec.json.encode(message) + b"\n")
-
-
 class Dealer:
     """Deals until no points are left, too many have failed, or somebody stops it."""
 
@@ -84,18 +65,15 @@ class Dealer:
         """`signals` have been heard before."""
         self._store = store
         self._plan = plan
-        self._nursery = nursery
         self._lanes = lanes
         self._known = known
         self._sampler = plans.sampler(plan)
-        self._selector = selectors.DefaultSelector()
-        self._desks: list[_Desk] = []
+        self._crew: Crew[Order, Told] = Crew(nursery, Told, most=lanes, signals=signals)
         self._left: collections.deque[tuple[int, dict[str, str]]] = collections.deque()
         self._next = 0
         self._told: list[Told] = []
         self._kept = self._taken = self._done = self._failed = 0
         self._hopeless: set[int] = set()
-        self._signals = signals
         self._reason = ""
         self._interrupted = False
         self._spent = 0.0
@@ -113,24 +91,19 @@ class Dealer:
         """Execute what is missing and end the sweep's run; a second request to stop kills."""
         self._recording = recording
         self._prepare(before)
-        with self._ears(stop):
+        with self._crew.ears(stop):
             self._heed()
             self._hand_out()
             watch(self._progress())
-            while self._running:
-                for key, _ in self._selector.select(_LOOK_SECONDS):
-                    key.data()
+            while self._crew.orders:
+                for order, told in self._crew.wait(_LOOK_SECONDS):
+                    self._note(told or _lost(order), order.values)
                 self._heed()
                 self._judge()
                 self._hand_out()
                 watch(self._progress())
-        for desk in self._desks:
-            desk.line.close()
+        self._crew.dismiss()
         return self._end()
-
-    @property
-    def _running(self) -> list[_Desk]:
-        return [desk for desk in self._desks if desk.order]
 
     def _prepare(self, before: results.Sweep | None) -> None:
         """Find what is to be done: points of a list, or those that a sampler chose before and that are missing."""
@@ -150,19 +123,9 @@ class Dealer:
         self._next = max(found, default=-1) + 1
 
     def _hand_out(self) -> None:
-        while not self._reason:
-            free = next((desk for desk in self._desks if not desk.order), None)
-            if free is None and len(self._desks) >= self._lanes:
-                return
-            point = self._point()
-            if point is None:
-                return
-            if free is None:
-                free = self._new_desk()
+        while not self._reason and not self._crew.full and (point := self._point()) is not None:
             number, values = point
-            order = Order(number, new_id(), self._recording.run_id, values, self._output(number))
-            free.order = order
-            free.send(order)
+            self._crew.give(Order(number, new_id(), self._recording.run_id, values, self._output(number)))
 
     def _point(self) -> tuple[int, dict[str, str]] | None:
         """The next one to execute; what an earlier run stands for is noted."""
@@ -186,32 +149,6 @@ class Dealer:
             self._taken += 1
             self._done += 1
 
-    def _new_desk(self) -> _Desk:
-        desk = _Desk(self._nursery.lane())
-        self._desks.append(desk)
-        self._selector.register(desk.line, selectors.EVENT_READ, lambda: self._read(desk))
-        return desk
-
-    def _read(self, desk: _Desk) -> None:
-        try:
-            data = desk.line.recv(1 << 16)
-        except OSError:
-            data = b""
-        *lines, desk.buffer = (desk.buffer + data).split(b"\n")
-        for line in lines:
-            order, desk.order = desk.order, None
-            self._note(msgspec.json.decode(line, type=Told), order.values if order else {})
-        if data:
-            return
-        self._selector.unregister(desk.line)
-        desk.line.close()
-        self._desks.remove(desk)
-        if desk.order:
-            cause = "the process that executed it died"
-            lost = EXIT_STATUSES["kernel_death"]
-            told = Told(desk.order.number, desk.order.run_id, "lost", cause, failure_class="kernel_death", exit=lost)
-            self._note(told, desk.order.values)
-
     def _note(self, told: Told, values: Mapping[str, str]) -> None:
         self._told.append(told)
         self._spent += told.seconds
@@ -230,50 +167,24 @@ class Dealer:
     def _judge(self) -> None:
         if self._watch is None or self._reason:
             return
-        running = {desk.order.run_id: desk.order.number for desk in self._desks if desk.order}
+        running = {order.run_id: order.number for order in self._crew.orders}
         causes = self._watch.look(running)
-        for desk in self._running:
-            if desk.order and desk.order.number in causes and desk.order.number not in self._hopeless:
+        for order in self._crew.orders:
+            if order.number in causes and order.number not in self._hopeless:
                 # Once: the second time would kill.
-                self._hopeless.add(desk.order.number)
-                desk.send({"stop": causes[desk.order.number]})
-
-    @contextlib.contextmanager
-    def _ears(self, stop: int) -> Iterator[None]:
-        """Hear signals, and the end of what `stop` reads, without being interrupted."""
-        ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.setblocking(False)
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        for number in before:
-            signal.signal(number, lambda number, _: self._signals.append(number))
-        signal.set_wakeup_fd(theirs.fileno())
-        self._selector.register(ours, selectors.EVENT_READ, lambda: ours.recv(64))
-        if stop >= 0:
-            self._selector.register(stop, selectors.EVENT_READ, lambda: self._hung_up(stop))
-        try:
-            yield
-        finally:
-            signal.set_wakeup_fd(-1)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            ours.close()
-            theirs.close()
-
-    def _hung_up(self, stop: int) -> None:
-        self._selector.unregister(stop)
-        self._signals.append(signal.SIGHUP)
+                self._hopeless.add(order.number)
+                self._crew.stop(order, Stop(causes[order.number]))
 
     def _heed(self) -> None:
-        while self._signals:
-            self._stop(f"interrupted by {signal.Signals(self._signals.pop(0)).name}", by_somebody=True)
+        for reason in self._crew.heard():
+            self._stop(reason, by_somebody=True)
 
     def _stop(self, reason: str, *, by_somebody: bool = False) -> None:
         """No more points, and those that run are stopped; the second time they are killed."""
         self._interrupted = by_somebody
         self._reason = reason
-        for desk in self._running:
-            desk.send({"stop": reason})
+        for order in self._crew.orders:
+            self._crew.stop(order, Stop(reason))
 
     def _progress(self) -> Progress:
         done = self._done + self._failed
@@ -281,7 +192,7 @@ class Dealer:
         if self._spent:
             missing = self._plan.size - done
             left = self._spent / len(self._told) * missing / min(self._lanes, max(missing, 1))
-        return Progress(self._recording.run_id, self._plan.size, done, len(self._running), self._failed, left)
+        return Progress(self._recording.run_id, self._plan.size, done, len(self._crew.orders), self._failed, left)
 
     def _output(self, number: int) -> str | None:
         folder = self._plan.specification.ways.output
@@ -308,3 +219,9 @@ class Dealer:
             sorted(self._told, key=lambda told: told.number), self._kept, self._taken, self._plan.dropped,
             time.monotonic() - self._began, len(self._left),
         )  # fmt: skip
+
+
+def _lost(order: Order) -> Told:
+    cause = "the process that executed it died"
+    lost = EXIT_STATUSES["kernel_death"]
+    return Told(order.number, order.run_id, "lost", cause, failure_class="kernel_death", exit=lost)

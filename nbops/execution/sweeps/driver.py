@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 
 import msgspec
 
 from nbops import config
 from nbops.errors import UsageError
+from nbops.execution import driving, secrets
 from nbops.execution import parameters as typed
-from nbops.execution import reading, secrets
+from nbops.execution.lanes import Lane, Nursery
 from nbops.execution.live import SWEEP
+from nbops.execution.own import Own
 from nbops.execution.skipping import finding
 from nbops.execution.sweeps import plan as plans
 from nbops.execution.sweeps import results
 from nbops.execution.sweeps.asked import Asked
 from nbops.execution.sweeps.dealing import Dealer, Ended, Known, Progress
-from nbops.execution.sweeps.lanes import Lane, Nursery
+from nbops.execution.sweeps.lanes import Order, worker
 from nbops.execution.sweeps.plan import Plan
-from nbops.execution.sweeps.server import Own
 from nbops.records import new_id, short
 from nbops.store.client import Store, connect
-from nbops.tracking import artifacts, provenance, runs
+from nbops.tracking import artifacts, runs
 from nbops.tracking.recording import Recording, verdict
-
-# What sizes the pools of numeric libraries, when they are imported.
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
 
 
 def sweep(
@@ -46,26 +41,19 @@ def sweep(
     `watch` hears of every change, and once a second. An interrupt, SIGTERM, or the end of what the descriptor `stop` reads lets the
     running points stop; the sweep can be resumed.
     """
-    signals: list[int] = []
-
-    def heard(number: int, _: FrameType | None) -> None:
-        # Where what is raised gets lost, as in the middle of a fork, it is heard later.
-        signals.append(number)
-        raise KeyboardInterrupt
-
-    # A scheduler that gives up sends SIGTERM: the sweep is then stopped as by Ctrl-C, not lost.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, heard)
-    _prepare()
+    signals = driving.listen()
+    driving.prepare()
     store = connect(config.existing(settings) if asked.resume else settings)
     before = results.load(store, asked.resume) if asked.resume else None
     plan = plans.again(before.specification, asked) if before else plans.make(asked)
     secrets.refuse_values(msgspec.json.encode(plan.specification).decode())
     _may_use_secrets(store, plan)
     count = plans.lanes(plan)
-    _share_cores(count)
+    driving.share_cores(count)
     own = Own(store)
-    with contextlib.closing(Nursery(lambda line: Lane(line, store, plan).live(), own.send_away)) as nursery:
+    with contextlib.closing(
+        Nursery(lambda line: Lane(line, Order, worker(store, plan)).live(), own.send_away)
+    ) as nursery:
         plan = _directed(store, plan)
         dealer = Dealer(
             store, plan, nursery, lanes=count, signals=signals, known=None if asked.force else _known(store, plan)
@@ -74,7 +62,7 @@ def sweep(
             lock = own.hold()
             if lock >= 0:
                 nursery.entrust(lock)
-            own.start(plan.node, plan.path.parent)
+            own.start([(plan.node, plan.path.parent)])
             return dealer.deal(recording, before, watch, stop)
 
 
@@ -84,34 +72,10 @@ def _known(store: Store, plan: Plan) -> Known:
     return finding.finder(store, plan.path, cwd=cwd, kernel=ways.kernel, declared_only=False)
 
 
-def _prepare() -> None:
-    """Import and read what every lane needs, which inherits it."""
-    reading.only_files()
-    with reading.light_imports():
-        import ipykernel.kernelspec  # noqa: F401 - the import is what counts, here and below
-        import papermill  # noqa: F401
-        import psutil  # noqa: F401
-        from jupyter_client.provisioning.factory import KernelProvisionerFactory
-
-        from nbops.execution import account, client, engine  # noqa: F401
-        from nbops.execution.kernels import key, manager  # noqa: F401
-
-    provenance.environment()
-    key.site_key()
-    KernelProvisionerFactory.instance()
-
-
 def _may_use_secrets(store: Store, plan: Plan) -> None:
     """Raise what would keep every point from its secrets."""
     values = typed.resolve(plan.interface, plan.example)
     secrets.resolve(store.settings, plan.path.resolve(), secrets.asked(plan.interface, values))
-
-
-def _share_cores(lanes: int) -> None:
-    """Let numeric libraries use a lane's share of the cores, unless somebody has said how many."""
-    share = max(1, plans.cores() // lanes)
-    for name in _THREADS:
-        os.environ.setdefault(name, str(share))
 
 
 def _directed(store: Store, plan: Plan) -> Plan:

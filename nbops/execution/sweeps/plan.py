@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from nbops.errors import NotFound, UsageError
+from nbops.execution import driving, reading
 from nbops.execution import parameters as typed
-from nbops.execution import reading
 from nbops.execution.notebook import folder, writable
 from nbops.execution.parameters import Interface
 from nbops.execution.skipping.plan import by_hand
@@ -166,14 +165,9 @@ def digest(node: Any) -> str:
     return hashlib.sha256(" ".join(by_hand(node)).encode()).hexdigest()
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def lanes(plan: Plan) -> int:
     """How many lanes there are: never more than points."""
-    return min(plan.specification.ways.lanes or cores(), plan.size)
+    return min(plan.specification.ways.lanes or driving.cores(), plan.size)
 
 
 def _read(path: Path) -> tuple[Any, Interface]:

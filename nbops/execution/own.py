@@ -1,4 +1,4 @@
-"""The fork server of a sweep, shared with other sweeps that need the very same one."""
+"""The fork server of a sweep or pipeline, shared with others that need the very same one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import fcntl
 import importlib.util
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ _LONELY_MINUTES = 1.0
 
 
 class Own:
-    """The server that forks the kernels of a sweep. The environment is taken as it is when this is made."""
+    """The server that forks the kernels of lanes. The environment is taken as it is when this is made."""
 
     def __init__(self, store: Store) -> None:
         self._folder = store.places.kernels
@@ -42,11 +43,13 @@ class Own:
         fcntl.flock(lock, fcntl.LOCK_SH)
         return lock
 
-    def start(self, node: Any, folder: Path) -> None:
-        """Have it running, if it can be had here, with what the notebook `node` in `folder` will import preloaded."""
+    def start(self, notebooks: Iterable[tuple[Any, Path]]) -> None:
+        """Have it running, if it can be had here, with what these notebooks, each in its folder, will import preloaded."""
         if not servers.SUPPORTED:
             return
-        Memory(servers.memory_for(self._folder, self._environ)).learn(imported(node, folder))
+        Memory(servers.memory_for(self._folder, self._environ)).learn(
+            list(dict.fromkeys(name for node, folder in notebooks for name in imported(node, folder)))
+        )
         # Should everybody die who is to send it away, it does not stay for long.
         minutes = self._minutes if self._stays else min(self._minutes, _LONELY_MINUTES)
         servers.server_for(self._folder, start=True, idle_minutes=minutes, environ=self._environ)

@@ -1,0 +1,221 @@
+"""`nbops pipeline …`: a folder of notebooks as a pipeline."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from nbops.cli._base import Here, cli, here, json_option, show
+from nbops.cli._given import UNCHANGED, merged_parameters
+from nbops.records import short
+from nbops.store.client import connect
+
+if TYPE_CHECKING:
+    from nbops.pipelines.driver import Asked, Ended, Progress
+
+# By outcome, when asked for.
+_DETAILED = {"healed": 10, "degraded": 10, "waiting": 11, "unchanged": UNCHANGED}
+
+_folder = click.argument("folder", type=click.Path(path_type=Path), default=Path())
+_pairs = click.option(
+    "-p",
+    "--parameters",
+    "pairs",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A parameter, for all steps that have it.",
+)
+_files = click.option(
+    "-f", "--parameters-file", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Parameters from a YAML or JSON file.",
+)  # fmt: skip
+_force = click.option("--force", is_flag=True, help="Execute steps even if that repeats unchanged runs.")
+_lanes = click.option(
+    "--lanes", type=click.IntRange(min=1), metavar="N", help="So many steps side by side (default: the cores)."
+)
+_detailed = click.option(
+    "--detailed-exit-code",
+    is_flag=True,
+    help="Exit status 10 when it was healed, 11 when it waits, 12 when nothing changed.",
+)
+
+
+@cli.group("pipeline")
+def pipeline_group() -> None:
+    """Plan and run folders of notebooks."""
+
+
+@pipeline_group.command("plan")
+@_folder
+@_pairs
+@_files
+@_force
+@click.option("--svg", "svg", type=click.Path(path_type=Path), help="Draw it into this file.")
+@json_option
+@here
+def plan(
+    obj: Here,
+    folder: Path,
+    pairs: tuple[tuple[str, str], ...],
+    files: tuple[Path, ...],
+    force: bool,
+    svg: Path | None,
+    as_json: bool,
+) -> None:
+    """Say what a run of FOLDER would execute now, and why; execute nothing."""
+    from nbops.execution import reading
+    from nbops.pipelines import definition, planning
+
+    reading.only_files()
+    made = definition.load(folder, merged_parameters(pairs, (), files, ()))
+    planned = planning.make(connect(obj.settings(start=made.folder)), made, force=force)
+    if svg is not None:
+        from nbops.pipelines import drawing
+
+        svg.write_text(drawing.of_plan(planned), encoding="utf-8")
+    show(msgspec.to_builtins(planned), as_json=as_json, text=planned.to_text)
+
+
+@pipeline_group.command("run")
+@_folder
+@_pairs
+@_files
+@_force
+@_lanes
+@_detailed
+@json_option
+@here
+def run(
+    obj: Here,
+    folder: Path,
+    pairs: tuple[tuple[str, str], ...],
+    files: tuple[Path, ...],
+    force: bool,
+    lanes: int | None,
+    detailed_exit_code: bool,
+    as_json: bool,
+) -> int:
+    """Run FOLDER: every step that is not as it was, each after what it reads; `nbops run FOLDER` is the same."""
+    given = merged_parameters(pairs, (), files, ())
+    return run_folder(
+        obj, folder, given, force=force, lanes=lanes or 0, detailed_exit_code=detailed_exit_code, as_json=as_json
+    )
+
+
+@pipeline_group.command("resume")
+@click.argument("run")
+@_lanes
+@_detailed
+@json_option
+@here
+def resume(obj: Here, run: str, lanes: int | None, detailed_exit_code: bool, as_json: bool) -> int:
+    """Go on with what is missing of RUN: what failed, was stopped, or waited for a person. Nothing that is done runs again."""
+    from nbops.pipelines.driver import Asked
+
+    return _drive(
+        obj, Asked(resume=run, lanes=lanes or 0), None, detailed_exit_code=detailed_exit_code, as_json=as_json
+    )
+
+
+@pipeline_group.command("approve")
+@click.argument("run")
+@click.argument("step", required=False)
+@click.option("--reason", required=True, help="Why, for those who read it later.")
+@here
+def approve(obj: Here, run: str, step: str | None, reason: str) -> None:
+    """Let a step of RUN go on that waits for a person."""
+    _decide(obj, run, step, "approve", reason)
+
+
+@pipeline_group.command("reject")
+@click.argument("run")
+@click.argument("step", required=False)
+@click.option("--reason", required=True, help="Why, for those who read it later.")
+@here
+def reject(obj: Here, run: str, step: str | None, reason: str) -> None:
+    """Do not let a step of RUN go on; what comes after it is left out."""
+    _decide(obj, run, step, "reject", reason)
+
+
+@pipeline_group.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of pipeline.yaml, for editors."""
+    from nbops.pipelines import declaration
+
+    click.echo(json.dumps(declaration.schema(), indent=2))
+
+
+def run_folder(
+    obj: Here,
+    folder: Path,
+    given: Mapping[str, Any],
+    *,
+    force: bool,
+    detailed_exit_code: bool,
+    as_json: bool,
+    lanes: int = 0,
+) -> int:
+    """Run a folder, tell how it ended, and return the exit status."""
+    from nbops.pipelines.driver import Asked
+
+    folder = folder.expanduser().resolve()
+    asked = Asked(folder=str(folder), parameters=dict(given), force=force, lanes=lanes)
+    return _drive(obj, asked, folder, detailed_exit_code=detailed_exit_code, as_json=as_json)
+
+
+def _drive(obj: Here, asked: Asked, start: Path | None, *, detailed_exit_code: bool, as_json: bool) -> int:
+    from nbops.execution import reading
+    from nbops.pipelines import driver
+
+    reading.only_files()
+    lively = sys.stderr.isatty() and not as_json
+
+    def watch(at: Progress) -> None:
+        if lively:
+            done = at.count("finished", "unchanged", "degraded", "excluded")
+            now = ", ".join(key for key, one in at.tasks.items() if one.status == "running")
+            click.echo(f"\r\033[K{done} of {len(at.tasks)} steps done{f'; {now}' if now else ''}", err=True, nl=False)
+
+    ended = driver.run(asked, obj.settings(start=start), watch=watch)
+    if lively:
+        click.echo("\r\033[K", err=True, nl=False)
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(ended)))
+    else:
+        click.echo("\n".join(_lines(ended)))
+    return _DETAILED.get(ended.outcome, ended.exit) if detailed_exit_code else ended.exit
+
+
+def _lines(ended: Ended) -> list[str]:
+    """A line for each step that did something or did not come to it, and the outcome as the last one."""
+    told = [
+        f"  {one.status}{' (healed)' if one.healed else ''} {key}{f': {one.sentence}' if one.sentence else ''}"
+        for key, one in ended.tasks.items()
+        if one.status != "unchanged"
+    ]
+    how = f"{ended.outcome} {short(ended.run_id)} {ended.pipeline} in {ended.seconds:.1f} s: {ended.sentence}"
+    more = {
+        "failed": [f"Mend it, then: nbops pipeline resume {short(ended.run_id)}"],
+        "stopped": [f"Go on: nbops pipeline resume {short(ended.run_id)}"],
+        "waiting": [f"Decide: nbops pipeline approve {short(ended.run_id)} --reason …"],
+    }
+    return [*told, *more.get(ended.outcome, []), how]
+
+
+def _decide(obj: Here, run: str, step: str | None, decision: str, reason: str) -> None:
+    from nbops.pipelines import approving
+
+    task, run_id = approving.decide(obj.store(), run, step, decision, reason)  # type: ignore[arg-type]  # one of two words
+    went = "goes on with the next `nbops schedule tick`, or now:" if decision == "approve" else "ends without it:"
+    click.echo(
+        f"{decision.removesuffix('e')}ed {task}; the run {went} nbops pipeline resume {short(run_id)}".replace(
+            "rejected", "rejected"
+        )
+    )

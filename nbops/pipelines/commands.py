@@ -1,0 +1,145 @@
+"""What the owner does about pipelines: keeps what happens to their tasks, and lets one run at a time be at a step."""
+
+from __future__ import annotations
+
+from nbops.errors import Conflict, NotFound, ReviewRefused, UsageError
+from nbops.events import StepDecided
+from nbops.notify import outbox
+from nbops.pipelines.requests import AskApproval, Claim, Decide, EndPipelineRun, KeepActs, OpenPipelineRun, Release
+from nbops.records import short
+from nbops.store import witness
+from nbops.store.commands import Bulk, Transaction, command
+
+_ACTS = Bulk.into(
+    "core.step_acts", run_id="uuid", task="varchar", step="varchar", act="varchar", attempt="integer", step_run_id="uuid",
+    failure_class="varchar", sentence="varchar", healed="boolean", stale_since="us", seconds="double", time="us", seq="bigint",
+)  # fmt: skip
+
+
+@command(OpenPipelineRun)
+def open_run(tx: Transaction, request: OpenPipelineRun) -> None:
+    """Keep what the run is of, the first time that it is opened."""
+    if tx.rows("select 1 from core.pipeline_runs where run_id = ?", request.run_id):
+        return
+    if not tx.rows("select 1 from core.runs where run_id = ?", request.run_id):
+        raise NotFound(f"There is no run {request.run_id}.", hint="`nbops runs list` shows the runs.")
+    tx.run(
+        "insert into core.pipeline_runs values (?, ?, ?, ?, make_timestamp(?::bigint), ?, ?, ?)",
+        request.run_id, request.pipeline, request.folder, request.trigger, request.nominal, request.release, request.definition,
+        tx.next_seq(),
+    )  # fmt: skip
+
+
+@command(KeepActs)
+def keep(tx: Transaction, request: KeepActs) -> None:
+    """Append them."""
+    _known(tx, request.run_id)
+    for did in request.acts:
+        tx.add(
+            _ACTS, request.run_id, did.task, did.step, did.act, did.attempt, did.step_run_id, did.failure_class, did.sentence, did.healed,
+            did.stale_since, did.seconds, request.time, tx.next_seq(),
+        )  # fmt: skip
+
+
+@command(EndPipelineRun)
+def end(tx: Transaction, request: EndPipelineRun) -> None:
+    """Append how it ended; it may go on and end again."""
+    _known(tx, request.run_id)
+    tx.run(
+        "insert into core.pipeline_ends values (?, ?, ?, make_timestamp(?), ?)",
+        request.run_id, request.outcome, request.sentence, request.time, tx.next_seq(),
+    )  # fmt: skip
+    tx.run("delete from core.claims where run_id = ?", request.run_id)
+
+
+@command(Claim)
+def claim(tx: Transaction, request: Claim) -> str | None:
+    """Give it the key, unless a run that goes on has it."""
+    held = tx.rows(
+        "select c.run_id::varchar from core.claims c join core.runs r on r.run_id = c.run_id"
+        " where c.key = ? and c.run_id <> ?::uuid and r.status = 'running'",
+        request.key, request.run_id,
+    )  # fmt: skip
+    if held:
+        return str(held[0][0])
+    tx.run("delete from core.claims where key = ?", request.key)
+    tx.run("insert into core.claims values (?, ?, make_timestamp(?))", request.key, request.run_id, tx.time)
+    return None
+
+
+@command(Release)
+def release(tx: Transaction, request: Release) -> None:
+    """Give it up."""
+    tx.run("delete from core.claims where key = ? and run_id = ?", request.key, request.run_id)
+
+
+@command(AskApproval)
+def ask(tx: Transaction, request: AskApproval) -> None:
+    """Keep that the task waits, and tell those who may decide."""
+    _known(tx, request.run_id)
+    if _open(tx, request.run_id, request.task):
+        return
+    tx.run(
+        "insert into core.step_requests values (?, ?, ?, ?, make_timestamp(?), make_timestamp(?), ?, ?)",
+        request.run_id, request.task, request.asks, request.approvers, request.expires, tx.time, tx.actor.name, tx.next_seq(),
+    )  # fmt: skip
+    name = str(tx.rows("select pipeline from core.pipeline_runs where run_id = ?", request.run_id)[0][0])
+    outbox.put(
+        tx, "proposed", f"pipeline:{name}", request.approvers or [outbox.REVIEWERS], f"{name} waits for approval of {request.task}",
+        request.asks or f"{request.task} runs when somebody approves it.", f"`nbops pipeline approve {short(request.run_id)}` does.",
+    )  # fmt: skip
+
+
+@command(Decide)
+def decide(tx: Transaction, request: Decide) -> None:
+    """Record a person's decision. Raises Conflict when nothing waits any more, ReviewRefused for who may not decide."""
+    tx.personal(f"To {request.decision} a step")
+    _known(tx, request.run_id)
+    waiting = _open(tx, request.run_id, request.task)
+    if not waiting:
+        raise Conflict(
+            f"{request.task} of run {short(request.run_id)} does not wait for anybody.",
+            hint="`nbops status` shows what does.",
+        )
+    approvers, expires = waiting
+    if expires <= tx.time:
+        raise Conflict(f"The time to decide on {request.task} is over.", hint="`nbops pipeline resume` asks again.")
+    if approvers and tx.actor.name not in approvers:
+        raise ReviewRefused(
+            f"{tx.actor.name} may not decide on {request.task}.",
+            hint=f"These may: {', '.join(approvers)}.",
+            code="review",
+        )
+    if not request.reason.strip():
+        raise UsageError(f"To {request.decision} needs words.", hint="Say why, for those who read it later.")
+    tx.run(
+        "insert into core.step_decisions values (?, ?, ?, ?, make_timestamp(?), ?, ?)",
+        request.run_id, request.task, request.decision, request.reason.strip(), tx.time, tx.actor.name, tx.next_seq(),
+    )  # fmt: skip
+    put = witness.rows(tx, step_decisions=tx.seq)
+    event = StepDecided(
+        subject=f"run:{request.run_id}", run_id=request.run_id, task=request.task, decision=request.decision,
+        reason=request.reason.strip(), rows=put,
+    )  # fmt: skip
+    tx.event(event)
+
+
+def _known(tx: Transaction, run_id: str) -> None:
+    def load() -> bool:
+        if not tx.rows("select 1 from core.pipeline_runs where run_id = ?", run_id):
+            raise NotFound(
+                f"There is no run {run_id} of a pipeline.", hint="`nbops status` shows those that there are."
+            )
+        return True
+
+    tx.cached("pipeline run", run_id, load)
+
+
+def _open(tx: Transaction, run_id: str, task: str) -> tuple[list[str], int] | None:
+    """Who may decide on it, and until when; None when it does not wait."""
+    found = tx.rows(
+        "select approvers, epoch_us(expires) from core.step_requests q where run_id = ? and task = ? and not exists ("
+        "select 1 from core.step_decisions d where d.run_id = q.run_id and d.task = q.task and d.seq > q.seq) order by seq desc limit 1",
+        run_id, task,
+    )  # fmt: skip
+    return (list(found[0][0]), int(found[0][1])) if found else None

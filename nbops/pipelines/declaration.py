@@ -1,0 +1,282 @@
+"""pipeline.yaml: how the steps of a folder are operated. What they are, and in which order they run, their parameters cells say.
+
+Every mistake is told with its line. The JSON Schema for editors comes from the same records.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from nbops.data import spans
+from nbops.errors import UsageError
+from nbops.pipelines import expressions, marked
+from nbops.pipelines.marked import Marked, Mistake, Place
+from nbops.records import FailureClass, Record
+
+FILE = "pipeline.yaml"
+FILES = (FILE, "pipeline.yml")
+
+
+class Span(float):
+    """Seconds, written as `30 min` or as a number."""
+
+
+class Heal(Record, forbid_unknown_fields=True):
+    """What is done about failures of a class; what is left out stays as it is (see `healing`).
+
+    `wait` is before the first try again, and doubles; `longer` multiplies the step's limit of time; `alone` lets nothing run beside it.
+    """
+
+    retries: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
+    wait: Span | None = None
+    longer: Annotated[float, msgspec.Meta(ge=1, le=100)] | None = None
+    alone: bool | None = None
+    fallback: bool | None = None
+
+
+class Approval(Record, forbid_unknown_fields=True):
+    """A person says yes before the step runs; `by` are names of users, nobody named is everybody."""
+
+    by: list[str] = []
+    expires: Span = Span(7 * 86_400)
+    asks: str = ""
+
+
+class Limits(Record, forbid_unknown_fields=True):
+    """How long a cell and a step may take, and how long nothing may be heard of it: no output, and no time of a processor."""
+
+    timeout: Span | None = None
+    cell_timeout: Span | None = None
+    stall: Span | None = None
+    heal: dict[FailureClass, Heal] = {}
+    retries: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
+    fallback: Span | None = None
+
+
+class Operation(Limits, forbid_unknown_fields=True, rename={"ins": "in", "outs": "out", "source": "source"}):
+    """How one step is operated. Its name is that of its file without the suffix, unless `file` names another one.
+
+    `source` collects what the project declares under that name, and needs no file; `fallback` says how old what it made before may be,
+    to go on with it when it fails.
+    """
+
+    file: str = ""
+    source: str = ""
+    ins: dict[str, str | list[str]] = {}
+    outs: dict[str, str] = {}
+    parameters: dict[str, Any] = {}
+    sweep: dict[str, list[Any]] = {}
+    when: str = ""
+    always: bool = False
+    after: list[str] = []
+    approval: Approval | None = None
+    idempotent: bool = True
+    skip: bool = True
+    kernel: str = ""
+
+
+class Alerts(Record, forbid_unknown_fields=True):
+    """Who hears of what: addresses as `notify` takes them."""
+
+    on: tuple[Literal["failed", "degraded", "chronic", "missed", "recovered"], ...] = (
+        "failed", "degraded", "chronic", "missed", "recovered",
+    )  # fmt: skip
+    to: list[str] = []
+
+
+class Schedule(Record, forbid_unknown_fields=True):
+    """When it runs."""
+
+    cron: str = ""
+    every: Span | None = None
+    tz: str = ""
+    missed: Literal["skip", "latest", "all"] = "latest"
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+    overlap: Literal["skip", "queue", "kill"] = "skip"
+    jitter: Span = Span(0)
+    parameters: dict[str, Any] = {}
+    working_tree: bool = False
+
+
+class Operations(Record, forbid_unknown_fields=True):
+    """All that a pipeline.yaml can say; `timeout` is for the whole run, `lanes` how many steps run side by side."""
+
+    name: str = ""
+    description: str = ""
+    lanes: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None
+    timeout: Span | None = None
+    parameters: dict[str, Any] = {}
+    contracts: dict[str, str] = {}
+    defaults: Limits = Limits()
+    steps: dict[str, Operation] = {}
+    exclude: list[str] = []
+    schedule: Schedule | None = None
+    alerts: Alerts = Alerts()
+
+
+def read(folder: Path) -> tuple[Operations, Marked]:
+    """What a folder's pipeline.yaml says; nothing, where there is none. Raises ConfigError with every mistake's line."""
+    path = next((folder / name for name in FILES if (folder / name).is_file()), None)
+    if path is None:
+        return Operations(), Marked(FILE, {}, {(): 0})
+    told = marked.read(path, path.name)
+    if told.value is None:
+        told = Marked(told.file, {}, told.lines)
+    made, mistakes = decode(told)
+    marked.refuse(mistakes)
+    return made, told
+
+
+def decode(told: Marked) -> tuple[Operations, list[Mistake]]:
+    """The record, as far as it can be had, and what is wrong."""
+    if not isinstance(told.value, dict):
+        return Operations(), [
+            told.mistake((), "is no mapping.", "It begins with `steps:`; docs/pipelines.md shows one.")
+        ]
+    mistakes = [*told.mistakes, *_unknown(told)]
+    fields: dict[str, Any] = {}
+    # Each part by itself, so that one mistake does not hide the next.
+    for field in msgspec.structs.fields(Operations):
+        if field.encode_name not in told.value:
+            continue
+        place: Place = (field.encode_name,)
+        if field.encode_name == "steps" and isinstance(told.value["steps"], dict):
+            steps: dict[str, Operation] = {}
+            for name, asked in told.value["steps"].items():
+                made = _convert(told, (*place, str(name)), asked if asked is not None else {}, Operation, mistakes)
+                steps[str(name)] = made or Operation()
+            fields["steps"] = steps
+        elif (value := _convert(told, place, told.value[field.encode_name], field.type, mistakes)) is not None:
+            fields[field.name] = value
+    made = Operations(**fields)
+    return made, [*mistakes, *_sense(told, made)]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of pipeline.yaml."""
+    made = msgspec.json.schema(Operations, schema_hook=_span_schema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "nbops pipeline", **made}
+
+
+def _span_schema(kind: type) -> dict[str, Any]:
+    if kind is Span:
+        return {
+            "anyOf": [
+                {"type": "string", "pattern": r"^(\d+(\.\d+)?\s*(s|min|m|h|d|w)\s*)+$"},
+                {"type": "number", "minimum": 0},
+            ]
+        }
+    raise NotImplementedError(kind)
+
+
+def _span(kind: type, value: object) -> object:
+    if kind is not Span:
+        raise NotImplementedError(kind)
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return Span(value)
+    return Span(spans.seconds(str(value)))
+
+
+_AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+
+
+def _convert(told: Marked, place: Place, value: Any, kind: Any, mistakes: list[Mistake]) -> Any:
+    """The value as its type; None, and a mistake more, where it does not fit."""
+    known = _strip(value, kind)
+    try:
+        return msgspec.convert(known, kind, dec_hook=_span)
+    except (msgspec.ValidationError, UsageError) as error:
+        found = _AT.match(str(error))
+        what, path = (found["what"].replace("\nHint:", ""), found["path"] or "") if found else (str(error), "")
+        deeper = tuple(key for key in re.findall(r"\.(\w+)", path))
+        said = ".".join(str(key) for key in (*place, *deeper))
+        mistakes.append(
+            told.mistake(
+                (*place, *deeper),
+                f"{said} does not fit: {what.rstrip('.')}.",
+                "docs/pipelines.md shows what each key takes.",
+            )
+        )
+        return None
+
+
+def _strip(value: Any, kind: Any) -> Any:
+    """The value without keys that are unknown, which are told by themselves."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, dict):
+        fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+        return {key: _strip(item, _inner(fields[key])) for key, item in value.items() if key in fields}
+    return value
+
+
+def _inner(kind: Any) -> Any:
+    """The record in an optional type."""
+    parts = getattr(kind, "__args__", ())
+    return next((part for part in parts if isinstance(part, type) and issubclass(part, msgspec.Struct)), kind)
+
+
+def _unknown(told: Marked) -> Iterator[Mistake]:
+    yield from told.unknown((), _names(Operations))
+    for key, kind in (("defaults", Limits), ("alerts", Alerts), ("schedule", Schedule)):
+        if isinstance(told.value.get(key), dict):
+            yield from told.unknown((key,), _names(kind))
+            yield from _healing(told, (key,), told.value[key])
+    steps = told.value.get("steps")
+    for name, step in steps.items() if isinstance(steps, dict) else ():
+        if isinstance(step, dict):
+            yield from told.unknown(("steps", name), _names(Operation))
+            yield from _healing(told, ("steps", name), step)
+            if isinstance(step.get("approval"), dict):
+                yield from told.unknown(("steps", name, "approval"), _names(Approval))
+
+
+def _healing(told: Marked, place: Place, value: Mapping[str, Any]) -> Iterator[Mistake]:
+    heal = value.get("heal")
+    if not isinstance(heal, dict):
+        return
+    classes: tuple[str, ...] = FailureClass.__args__  # type: ignore[attr-defined]  # a Literal's members
+    yield from told.unknown((*place, "heal"), classes, "a class of failures")
+    for name, policy in heal.items():
+        if isinstance(policy, dict):
+            yield from told.unknown((*place, "heal", name), _names(Heal))
+
+
+def _names(kind: type[msgspec.Struct]) -> list[str]:
+    return [field.encode_name for field in msgspec.structs.fields(kind)]
+
+
+def _sense(told: Marked, made: Operations) -> Iterator[Mistake]:
+    """What fits its type and still cannot be meant."""
+    if made.name and not re.fullmatch(r"[\w][\w .-]{0,99}", made.name):
+        yield told.mistake(("name",), f"{made.name!r} is no name.", "Give letters, digits, dots and dashes.")
+    for name, step in made.steps.items():
+        place = ("steps", name)
+        if step.file and step.source:
+            yield told.mistake(
+                (*place, "source"), f"{name!r} has a file and a source.", "A source needs no file: leave one out."
+            )
+        for parameter, values in step.sweep.items():
+            if not values:
+                yield told.mistake(
+                    (*place, "sweep", parameter), f"The sweep of {parameter!r} has no values.", "Such as [1, 10]."
+                )
+            if parameter in step.parameters:
+                what = f"{parameter!r} is set and swept."
+                yield told.mistake((*place, "sweep", parameter), what, "Leave one of them out.")
+        if step.when:
+            yield from _expression(told, (*place, "when"), step.when)
+        if step.approval is not None and step.always:
+            yield told.mistake(
+                (*place, "approval"), f"{name!r} always runs and waits for a person.", "Leave one of them out."
+            )
+
+
+def _expression(told: Marked, place: Place, text: str) -> Iterable[Mistake]:
+    try:
+        expressions.parse(text)
+    except UsageError as error:
+        yield told.mistake(place, error.message, error.hint)

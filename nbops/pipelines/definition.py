@@ -1,0 +1,42 @@
+"""A pipeline as its folder defines it: read, checked and drawn up without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from nbops.data import contract as contracts
+from nbops.errors import NbopsError, NotFound, UsageError
+from nbops.pipelines import declaration, graph, marked, steps
+from nbops.pipelines.graph import Graph
+from nbops.pipelines.marked import Mistake
+
+
+def load(folder: Path, given: Mapping[str, object] | None = None) -> Graph:
+    """The graph of a folder, with parameters for all steps that have them.
+
+    Raises NotFound for a missing folder, and ConfigError with all mistakes, their files and lines.
+    """
+    folder = folder.expanduser().resolve()
+    if not folder.is_dir():
+        raise NotFound(f"There is no folder {folder}.", hint="Give a notebook, or a folder of notebooks.")
+    if any(part in {".nbops", ".git"} for part in folder.parts):
+        raise UsageError(f"{folder} is no folder of a pipeline.", hint="Give a folder of your own notebooks.")
+    operations, told = declaration.read(folder)
+    found = steps.read(folder, operations, told, given or {})
+    made, mistakes = graph.build(found)
+    mistakes += _contracts(folder, operations.contracts, told)
+    marked.refuse(mistakes)
+    if made is None:
+        raise UsageError(f"{folder.name} is no pipeline.", hint="See docs/pipelines.md.")
+    return made
+
+
+def _contracts(folder: Path, named: Mapping[str, str], told: marked.Marked) -> list[Mistake]:
+    found = []
+    for name, path in named.items():
+        try:
+            contracts.read(folder / path)
+        except NbopsError as error:
+            found.append(told.mistake(("contracts", name), error.message, error.hint))
+    return found

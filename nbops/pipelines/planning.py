@@ -1,0 +1,89 @@
+"""What a run of a pipeline would do now, and why: each task, without executing or writing anything."""
+
+from __future__ import annotations
+
+from nbops.errors import NbopsError
+from nbops.execution import parameters as typed
+from nbops.execution.skipping import why
+from nbops.execution.skipping.plan import Plan, plan
+from nbops.pipelines import graph
+from nbops.pipelines.graph import Graph, Task
+from nbops.records import Record, short
+from nbops.render import text
+from nbops.store.client import Store
+
+COLUMNS = ["step", "would", "why", "reads", "writes"]
+
+
+class Planned(Record):
+    """What would become of a task: `run`, `skip`, or `perhaps`, where that hangs on one before it or on a condition."""
+
+    task: str
+    step: str
+    file: str
+    verdict: str
+    why: str
+    reads: list[str]
+    writes: list[str]
+    before: list[str]
+
+
+class PipelinePlan(Record):
+    """The tasks in their order; `aside` are files that are no steps, with the reason."""
+
+    pipeline: str
+    folder: str
+    tasks: list[Planned]
+    aside: dict[str, str]
+
+    def to_text(self) -> str:
+        """A line for each task."""
+        rows = [[one.task, one.verdict, one.why, " ".join(one.reads), " ".join(one.writes)] for one in self.tasks]
+        counts = {word: sum(one.verdict == word for one in self.tasks) for word in ("run", "skip", "perhaps")}
+        told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        lines = [text.table(COLUMNS, rows, caption=f"{self.pipeline}: {told}")]
+        return "\n".join([*lines, *(f"not a step: {file} ({reason})" for file, reason in self.aside.items())])
+
+
+def planned(store: Store, task: Task) -> Plan:
+    """What a task's run would depend on. Raises ParameterError."""
+    step = task.step
+    values = typed.resolve(step.interface, task.values, strict=store.settings.execution.strict_parameters)
+    kernel = step.operation.kernel or step.node.metadata.get("kernelspec", {}).get("name") or "python3"
+    return plan(store, step.node, step.interface, values, notebook=str(step.path), cwd=step.folder, kernel=kernel)
+
+
+def make(store: Store, made: Graph, *, force: bool = False) -> PipelinePlan:
+    """The plan of a run that began now."""
+    verdicts: dict[str, Planned] = {}
+    for task in graph.tasks(made):
+        verdict, reason = _verdict(store, task, verdicts, force=force)
+        names = {name: [path.rpartition("/")[2] for path in paths] for name, paths in task.ins.items()}
+        verdicts[task.key] = Planned(
+            task.key, task.name, task.step.file, verdict, reason, [file for files in names.values() for file in files],
+            [path.rpartition("/")[2] for path in task.outs.values()], list(task.before),
+        )  # fmt: skip
+    return PipelinePlan(made.name, str(made.folder), list(verdicts.values()), made.aside)
+
+
+def _verdict(  # noqa: PLR0911 - one reason after the other
+    store: Store, task: Task, before: dict[str, Planned], *, force: bool
+) -> tuple[str, str]:
+    operation = task.step.operation
+    if operation.approval is not None:
+        return "perhaps", f"when {' or '.join(operation.approval.by) or 'somebody'} approves it"
+    if operation.when:
+        return "perhaps", f"when {operation.when}"
+    if force:
+        return "run", "it is forced"
+    if not operation.skip:
+        return "run", "it is never skipped"
+    if waits := [key for key in task.before if before[key].verdict != "skip"]:
+        return "perhaps", f"if {' or '.join(waits)} changes what it reads"
+    try:
+        found = why.of_plan(store, planned(store, task), declared_only=False)
+    except NbopsError as error:
+        return "run", error.message
+    if found.unchanged:
+        return "skip", f"unchanged since run {short(found.run_id or '')}"
+    return "run", "; ".join(found.because)

@@ -1,0 +1,111 @@
+"""Runs of pipelines read back from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from nbops.errors import NotFound, StoreCorrupt
+from nbops.pipelines.standing import Standing, Status
+from nbops.records import FailureClass, Record, short
+from nbops.store.client import Store
+from nbops.tracking import runs
+
+
+class Definition(Record):
+    """What a run was begun with."""
+
+    parameters: dict[str, Any] = {}
+    steps: list[str] = []
+
+
+class PipelineRun(Record):
+    """A run of a pipeline as the store has it: `tasks` as they stand, `folder` whole."""
+
+    run_id: str
+    pipeline: str
+    folder: str
+    outcome: str
+    parameters: dict[str, Any]
+    tasks: dict[str, Standing]
+
+
+class Approval(Record):
+    """What was asked of people about a task, and what they said; times in UTC microseconds."""
+
+    status: str
+    expires: int
+    decided_by: str | None = None
+    reason: str | None = None
+
+
+def load(store: Store, text: str) -> PipelineRun:
+    """The run that an id, its last digits or its name means. Raises NotFound or Ambiguous."""
+    run_id = runs.find(store, text)
+    rows = store.read(
+        "select p.pipeline, p.folder, p.definition, v.outcome from core.pipeline_runs p join pipeline_runs v using (run_id)"
+        " where p.run_id = ?",
+        [run_id],
+    ).rows
+    if not rows:
+        raise NotFound(
+            f"Run {short(run_id)} is none of a pipeline.", hint="`nbops status` shows the runs of pipelines."
+        )
+    name, folder, text_, outcome = rows[0]
+    try:
+        told = msgspec.json.decode(text_, type=Definition)
+    except msgspec.DecodeError as error:
+        raise StoreCorrupt(
+            f"What run {short(run_id)} was begun with cannot be read: {error}.", hint="Begin a new run."
+        ) from error
+    place = Path(folder) if Path(folder).is_absolute() else store.settings.project / folder
+    return PipelineRun(run_id, name, str(place), outcome, told.parameters, tasks(store, run_id))
+
+
+def tasks(store: Store, run_id: str) -> dict[str, Standing]:
+    """How each task of a run stands; one that ran when its driver died waits again."""
+    sql = """
+        select task, status, sentence, attempt, step_run_id::varchar, healed, epoch_us(stale_since) from step_runs where run_id = ?
+        """
+    words: dict[str, Status] = {"started": "waiting", "retrying": "waiting", "approved": "waiting"}
+    return {
+        task: Standing(words.get(status, status), sentence, attempt, step_run, healed, since)
+        for task, status, sentence, attempt, step_run, healed, since in store.read(sql, [run_id]).rows
+    }
+
+
+def approval(store: Store, run_id: str, task: str) -> Approval | None:
+    """What was asked about a task last; None when nothing was."""
+    sql = "select status, epoch_us(expires), decided_by, reason from step_approvals where run_id = ? and task = ?"
+    rows = store.read(sql, [run_id, task]).rows
+    return Approval(*rows[0]) if rows else None
+
+
+def metrics(store: Store, of: Mapping[str, str | None], names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The metrics of steps, by name of the step: a list, where it was swept. `of` are runs by task."""
+    found: dict[str, list[dict[str, float]]] = {}
+    for task, run_id in of.items():
+        if run_id is not None:
+            found.setdefault(names[task], []).append(runs.metrics(store, run_id))
+    return {
+        step: one[0]
+        if len(one) == 1
+        else {key: [each[key] for each in one if key in each] for each in one for key in each}
+        for step, one in found.items()
+    }
+
+
+def failure_class(store: Store, run_id: str) -> FailureClass | None:
+    """The class of the first failure that a run ended with."""
+    rows = store.read(
+        "select failure_class from step_runs where run_id = ? and status = 'failed' order by time limit 1", [run_id]
+    ).rows
+    return rows[0][0] if rows else None
+
+
+def living(store: Store) -> set[str]:
+    """The short ids of runs that go on."""
+    return {short(row[0]) for row in store.read("select run_id::varchar from runs where status = 'running'").rows}

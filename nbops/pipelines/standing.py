@@ -1,0 +1,108 @@
+"""How the tasks of a run stand, and what that makes of those that wait for them, and of the run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from nbops.pipelines.graph import Task
+from nbops.pipelines.requests import Outcome
+from nbops.records import Record
+from nbops.render.values import counted
+
+Status = Literal[
+    "waiting", "running", "finished", "unchanged", "degraded", "excluded", "blocked", "failed", "stopped", "parked"
+]
+GOOD = ("finished", "unchanged", "degraded")
+"""What it made is there."""
+OVER = (*GOOD, "excluded", "blocked", "failed", "stopped")
+
+
+class Standing(Record):
+    """How a task stands: `sentence` says why, `healed` that it took more than one try, `since` of when what it rests on is."""
+
+    status: Status = "waiting"
+    sentence: str = ""
+    attempt: int = 0
+    run_id: str | None = None
+    healed: bool = False
+    since: int | None = None
+    exit: int = 0
+    rejected: bool = False
+
+
+def awaited(task: Task, stand: Mapping[str, Standing]) -> list[str]:
+    """The tasks that it still waits for."""
+    return [key for key in task.before if stand[key].status not in OVER]
+
+
+def follows(task: Task, stand: Mapping[str, Standing]) -> Standing | None:
+    """What becomes of a task because of those before it, which are over; None when it may run."""
+    if task.step.operation.always:
+        return None
+    for key in task.before:
+        before = stand[key]
+        if before.status in {"failed", "blocked"}:
+            return Standing("blocked", f"{key} {'failed' if before.status == 'failed' else 'was blocked'}")
+        if before.status == "stopped":
+            return Standing("blocked", f"{key} was stopped")
+        if before.status == "excluded":
+            return Standing("excluded", f"{key} was left out", rejected=before.rejected)
+    return None
+
+
+def stale(task: Task, stand: Mapping[str, Standing]) -> int | None:
+    """Since when the oldest of what it rests on is (UTC microseconds), if any of that is old."""
+    return min((since for key in task.before if (since := stand[key].since) is not None), default=None)
+
+
+def outcome(  # noqa: PLR0911 - one for each way to end, the worst first
+    stand: Mapping[str, Standing], *, stopped: str = "", late: bool = False
+) -> tuple[Outcome, str, int]:
+    """The word, the sentence and the exit status of a run whose tasks stand so."""
+    all_ = list(stand.items())
+    broken = [(key, one) for key, one in all_ if one.status == "failed"]
+    if stopped and not late:
+        return "stopped", stopped, 130
+    if broken or late:
+        return (
+            "failed",
+            _failed(broken, all_, stopped),
+            next((one.exit for _, one in broken if one.exit), 23 if late else 25),
+        )
+    parked = [one for _, one in all_ if one.status == "parked"]
+    if parked:
+        return "waiting", "; ".join(one.sentence for one in parked), 0
+    if any(one.status in {"blocked", "stopped", "waiting"} for _, one in all_):
+        return (
+            "stopped",
+            "; ".join(f"{key}: {one.sentence}" for key, one in all_ if one.status in {"blocked", "stopped"}),
+            130,
+        )
+    if rejected := [one for _, one in all_ if one.rejected and one.status == "excluded"]:
+        return "rejected", rejected[0].sentence, 30
+    old = [f"{key}: {one.sentence}" for key, one in all_ if one.status == "degraded" and one.sentence]
+    if any(one.status == "degraded" for _, one in all_):
+        return "degraded", "; ".join(old), 0
+    healed = [key for key, one in all_ if one.healed]
+    if healed:
+        return "healed", f"{', '.join(healed)} ended well after being healed", 0
+    if all(one.status in {"unchanged", "excluded"} for _, one in all_) and any(
+        one.status == "unchanged" for _, one in all_
+    ):
+        return "unchanged", "nothing has changed", 0
+    return "done", _done(one for _, one in all_), 0
+
+
+def _failed(broken: list[tuple[str, Standing]], all_: list[tuple[str, Standing]], late: str) -> str:
+    told = [f"{key}: {one.sentence}" for key, one in broken] + ([late] if late else [])
+    blocked = sum(one.status == "blocked" for _, one in all_)
+    return "; ".join(told) + (f"; {counted(blocked, 'step')} did not run" if blocked else "")
+
+
+def _done(all_: Iterable[Standing]) -> str:
+    numbers: dict[str, int] = {}
+    for one in all_:
+        numbers[one.status] = numbers.get(one.status, 0) + 1
+    words = {"finished": "executed", "unchanged": "unchanged", "excluded": "left out"}
+    return ", ".join(f"{number} {words.get(status, status)}" for status, number in numbers.items())

@@ -1,0 +1,99 @@
+"""What a lane of a pipeline does: it executes a task and tells how that ended."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from nbops.errors import NbopsError
+from nbops.execution import notebook
+from nbops.execution.execution import Part, failed
+from nbops.execution.lanes import Stop
+from nbops.failures import evidence_from_error
+from nbops.pipelines.graph import Task
+from nbops.pipelines.settling import Counted, Products
+from nbops.records import FailureClass, Record, RunStatus
+from nbops.store.client import Store
+from nbops.tracking import runs
+
+TASK = "nbops.task"
+"""The tag of a run that says which task of its pipeline it executed."""
+DEGRADED = "nbops.degraded"
+"""The tag of a run that rests on old data; its value says since when and why."""
+
+
+class Order(Record):
+    """A task to execute, by its number; times in seconds. `stale` says on what old data it rests."""
+
+    number: int
+    run_id: str
+    parent: str
+    cell_timeout: float | None = None
+    stale: str = ""
+
+
+class Told(Record):
+    """How it ended: as `notebook.Outcome`; `counted` are the rows of products that have a contract."""
+
+    number: int
+    run_id: str
+    status: RunStatus
+    cause: str | None = None
+    code: str = ""
+    failure_class: FailureClass | None = None
+    exit: int = 0
+    rule: str = ""
+    seconds: float = 0.0
+    counted: list[Counted] = []
+
+
+def worker(
+    store: Store, tasks: list[Task], contracts: Mapping[str, str]
+) -> Callable[[Order, Callable[[], Stop]], Told]:
+    """What does an order."""
+
+    def work(order: Order, stop: Callable[[], Stop]) -> Told:
+        began = time.monotonic()
+        products = Products(store, tasks[order.number], order.run_id, contracts)
+        try:
+            told = _outcome(store, tasks[order.number], order, products, stop)
+        except (NbopsError, OSError) as error:
+            words = error.message if isinstance(error, NbopsError) else f"{type(error).__name__}: {error}"
+            code = error.code if isinstance(error, NbopsError) else "execution.environment"
+            end = failed(words, code, evidence_from_error(error))
+            told = Told(order.number, "", "failed", end.cause, code, end.failure_class, end.exit, end.rule)
+        finally:
+            products.clear()
+        return msgspec.structs.replace(told, seconds=time.monotonic() - began, counted=products.counted)
+
+    return work
+
+
+def _outcome(store: Store, task: Task, order: Order, products: Products, stop: Callable[[], Stop]) -> Told:
+    tags = {TASK: task.key, **({DEGRADED: order.stale} if order.stale else {})}
+    birth = runs.Birth(run_id=order.run_id, name=task.key if task.point else "", tags=tags)
+    node = _told(task.step.node, order.stale)
+    outcome = notebook.execute(
+        store, task.step.path, parameters=task.values, cwd=task.step.folder, kernel=task.step.operation.kernel or None,
+        timeout=order.cell_timeout, part=Part(order.parent, birth, node, stop, products.instead, products.settle),
+    )  # fmt: skip
+    return Told(
+        order.number, order.run_id, outcome.status, outcome.cause, outcome.code, outcome.failure_class, outcome.exit, outcome.rule
+    )  # fmt: skip
+
+
+def _told(node: Any, stale: str) -> Any:
+    """The notebook, with a banner where it rests on old data."""
+    made = copy.deepcopy(node)
+    if stale:
+        from nbformat import v4
+
+        banner = v4.new_markdown_cell(f"> **This rests on old data.** {stale}")
+        if (made.nbformat, made.nbformat_minor) < (4, 5):
+            del banner["id"]
+        made.cells.insert(0, banner)
+    return made
