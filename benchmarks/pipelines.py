@@ -1,8 +1,8 @@
 """A folder of notebooks as a pipeline: workers killed while it runs, nothing to do, and forty trivial notebooks.
 
-nbops by `nbops run FOLDER --json`, beside a two-process pool of papermill 2.7 in the same environment and Ploomber 0.23.3 with its
-parallel executor of two processes, in an environment of its own. Ploomber runs with the newest of what it needs (papermill 2.7,
-nbclient 0.11, jupytext 1.19, click 8.5, setuptools as `python -m venv` brings it): nothing had to be held back.
+nbops by `nbops run FOLDER --json` with two lanes, beside a two-process pool of papermill 2.7 in the same environment and Ploomber
+0.23.3 with its parallel executor of two processes, in an environment of its own. Ploomber runs with the newest of what it needs
+(papermill 2.7, nbclient 0.11, jupytext 1.19, click 8.5, setuptools as `python -m venv` brings it): nothing had to be held back.
 """
 
 from __future__ import annotations
@@ -341,6 +341,8 @@ def _write(tool: _Tool, steps: Sequence[_Step], place: Path) -> None:
             cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         )
         nbformat.write(node, place / "steps" / f"{step.name}.ipynb")
+    if tool.name == "nbops":
+        (place / "steps" / "pipeline.yaml").write_text("lanes: 2\n", "utf-8")
     if tool.name == "Ploomber":
         tasks: list[dict[str, Any]] = [
             {"source": f"steps/{step.name}.ipynb",

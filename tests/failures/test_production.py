@@ -12,6 +12,7 @@ from nbformat import v4
 from nbops.execution import notebook as execution
 from nbops.execution.notebook import Outcome
 from nbops.failures import FailureClass
+from nbops.pipelines.healing import POLICIES
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project
 from tests.failures.production import LATER, PRODUCTION, Notebook
@@ -19,7 +20,7 @@ from tests.shared import here, nothing_left, quick, shared
 
 __all__ = ["here", "nothing_left", "quick", "shared"]
 
-TRIED_AGAIN = {"transient", "resource", "kernel_death", "timeout", "data_access"}
+TRIED_AGAIN = {failure_class for failure_class, policy in POLICIES.items() if policy.retries}
 
 
 @pytest.fixture(scope="module")
