@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,7 +38,7 @@ _WRITES = """
 import os, time
 def note(word):
     with open({log!r}, "a") as file:
-        file.write(f"{{word}} {name} {{os.getpid()}}\\n")
+        file.write(f"{{word}} {name} {{os.getpid()}} {{time.time()}}\\n")
 note("begun")
 with open(target, "w") as file:
     file.write("x" * {half}); file.flush()
@@ -117,7 +118,8 @@ def measure(parties: tuple[Party, Party], size: Size, folder: Path) -> Report:
     _nothing(report, (ours, build), size, folder)
     _trivial(report, (ours, pool), size, folder)
     report.notes.append(
-        "begun again: though done; by halves: products that lie in their place unfinished; kernels left: 2 s after the end. Over all rounds"
+        "begun again: though their product was in its place; by halves: products that lie in their place unfinished;"
+        " kernels left: 2 s after the end. Over all rounds"
     )
     report.notes.append(
         "cpu of everything that a command started, the store's owner with its start too; medians of wall and cpu"
@@ -145,11 +147,15 @@ def _deaths(report: Report, tools: Sequence[_Tool], size: Size, folder: Path) ->
     for tool in tools:
         turns = found[tool.name]
         told = [sum(turn[key] for turn in turns) for key in ("done", "again", "halves", "left")]
-        kills = sum(turn["kills"] for turn in turns)
+        kills, twice = (sum(turn[key] for turn in turns) for key in ("kills", "ended twice"))
         report.rows.append(
             [f"{count} notebooks, {kills} workers killed", tool.name, f"{told[0]} of {count * rounds}", *told[1:],
              f"{median([turn['wall'] for turn in turns]):.1f}", "", ""]
         )  # fmt: skip
+        if twice:
+            report.notes.append(
+                f"{tool.name}: {twice} steps began again whose code had ended before the worker was killed"
+            )
         _tell_failure(report, f"{tool.name} while workers are killed", turns)
     report.raw["deaths"] = found
 
@@ -166,7 +172,9 @@ def _killed(tool: _Tool, place: Path, chance: random.Random, count: int) -> Figu
             stdout=told,
             stderr=told,
         )
-    kills, due = 0, float("inf")
+    kills: list[float] = []
+    whole: dict[str, float] = {}
+    due = float("inf")
     while command.poll() is None:
         now = time.monotonic()
         if due == float("inf") and log.exists():
@@ -174,24 +182,31 @@ def _killed(tool: _Tool, place: Path, chance: random.Random, count: int) -> Figu
         if now >= due and (workers := _workers(command.pid, tool.depth)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 chance.choice(workers).kill()
-                kills += 1
+                kills.append(time.time())
             due += _KILL_SECONDS
         if now > began + _PATIENCE_SECONDS:
             command.kill()
+        for name in _whole_ones(place):
+            whole.setdefault(name, time.time())
         time.sleep(0.02)
     over = time.monotonic()
     lines = [line.split() for line in log.read_text().splitlines()] if log.exists() else []
-    pids = {int(pid) for _, _, pid in lines}
+    pids = {int(pid) for _, _, pid, _ in lines}
     while time.monotonic() < over + _GRACE_SECONDS and any(map(_runs, pids)):
         time.sleep(0.02)
     left = [pid for pid in pids if _runs(pid)]
     for pid in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    sizes = [path.stat().st_size for path in (place / "products").glob("s*.txt")]
+    done = len(_whole_ones(place))
+    # A step whose product was seen in its place is finished, as others can see it; one whose code had just ended may not be.
+    begun = [(name, float(moment)) for word, name, _, moment in lines if word == "begun"]
+    ended = Counter(name for word, name, *_ in lines if word == "done")
     return {
-        "done": sizes.count(2 * _HALF), "of": count, "halves": len(sizes) - sizes.count(2 * _HALF), "again": _again(lines),
-        "left": len(left), "kills": kills, "wall": over - began, "exit": command.returncode, "said": _last(place),
+        "done": done, "of": count, "halves": len(list((place / "products").glob("s*.txt"))) - done,
+        "again": len({name for name, moment in begun if moment > whole.get(name, float("inf"))}),
+        "ended twice": sum(times > 1 for times in ended.values()), "begun": len(begun), "lines": lines, "killed": kills,
+        "left": len(left), "kills": len(kills), "wall": over - began, "exit": command.returncode, "said": _last(place),
     }  # fmt: skip
 
 
@@ -207,16 +222,15 @@ def _workers(command: int, depth: int) -> list[psutil.Process]:
         return []
 
 
-def _again(lines: Sequence[Sequence[str]]) -> int:
-    """How many steps were begun although they had been done."""
-    done: set[str] = set()
-    again: set[str] = set()
-    for word, name, _ in lines:
-        if word == "done":
-            done.add(name)
-        elif name in done:
-            again.add(name)
-    return len(again)
+def _whole_ones(place: Path) -> list[str]:
+    """The steps whose product lies in its place, from its beginning to its end."""
+    found = []
+    for path in (place / "products").glob("s*.txt"):
+        # Whoever writes it may be putting another one into its place.
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_size == 2 * _HALF:
+                found.append(path.stem)
+    return found
 
 
 def _nothing(report: Report, tools: Sequence[_Tool], size: Size, folder: Path) -> None:
