@@ -40,10 +40,10 @@ class Heal(Record, forbid_unknown_fields=True):
 
 
 class Approval(Record, forbid_unknown_fields=True):
-    """A person says yes before the step runs; `by` are names of users, nobody named is everybody."""
+    """A person says yes before the step runs; `by` are names of users, nobody named is everybody. It `expires` after a week."""
 
     by: list[str] = []
-    expires: Span = Span(7 * 86_400)
+    expires: Span | None = None
     asks: str = ""
 
 
@@ -98,7 +98,7 @@ class Schedule(Record, forbid_unknown_fields=True):
     missed: Literal["skip", "latest", "all"] = "latest"
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
     overlap: Literal["skip", "queue", "kill"] = "skip"
-    jitter: Span = Span(0)
+    jitter: Span | None = None
     parameters: dict[str, Any] = {}
     working_tree: bool = False
 
@@ -119,17 +119,19 @@ class Operations(Record, forbid_unknown_fields=True):
     alerts: Alerts = Alerts()
 
 
-def read(folder: Path) -> tuple[Operations, Marked]:
-    """What a folder's pipeline.yaml says; nothing, where there is none. Raises ConfigError with every mistake's line."""
+def read(folder: Path) -> tuple[Operations, Marked, list[Mistake]]:
+    """What a folder's pipeline.yaml says, nothing where there is none, and what is wrong with it.
+
+    Raises ConfigError for what is no YAML.
+    """
     path = next((folder / name for name in FILES if (folder / name).is_file()), None)
     if path is None:
-        return Operations(), Marked(FILE, {}, {(): 0})
+        return Operations(), Marked(FILE, {}, {(): 0}), []
     told = marked.read(path, path.name)
     if told.value is None:
         told = Marked(told.file, {}, told.lines)
     made, mistakes = decode(told)
-    marked.refuse(mistakes)
-    return made, told
+    return made, told, mistakes
 
 
 def decode(told: Marked) -> tuple[Operations, list[Mistake]]:
@@ -160,7 +162,9 @@ def decode(told: Marked) -> tuple[Operations, list[Mistake]]:
 def schema() -> dict[str, Any]:
     """The JSON Schema of pipeline.yaml."""
     made = msgspec.json.schema(Operations, schema_hook=_span_schema)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "nbops pipeline", **made}
+    told = {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "nbops pipeline"}
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(told))
+    return plain
 
 
 def _span_schema(kind: type) -> dict[str, Any]:

@@ -22,9 +22,10 @@ def load(folder: Path, given: Mapping[str, object] | None = None) -> Graph:
         raise NotFound(f"There is no folder {folder}.", hint="Give a notebook, or a folder of notebooks.")
     if any(part in {".nbops", ".git"} for part in folder.parts):
         raise UsageError(f"{folder} is no folder of a pipeline.", hint="Give a folder of your own notebooks.")
-    operations, told = declaration.read(folder)
+    operations, told, wrong = declaration.read(folder)
     found = steps.read(folder, operations, told, given or {})
     made, mistakes = graph.build(found)
+    mistakes += wrong
     mistakes += _contracts(folder, operations.contracts, told)
     marked.refuse(mistakes)
     if made is None:

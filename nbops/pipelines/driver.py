@@ -49,6 +49,7 @@ from nbops.tracking.recording import Recording, Usage, verdict
 PIPELINE = "nbops.pipeline"
 """The tag of a run that is one of a pipeline; its value is the pipeline's name."""
 _LOOK_SECONDS = 0.5
+_WEEK = 7 * 86_400.0
 
 
 class Asked(Record):
@@ -110,7 +111,7 @@ def run(asked: Asked, settings: config.Settings, *, watch: Callable[[Progress], 
     driving.share_cores(min(lanes, len(tasks)))
     with (
         contextlib.closing(Nursery(lane, own.send_away, driving.prepare)) as nursery,
-        _open(store, made, asked, before, given) as recording,
+        _open(store, made, tasks, asked, before, given) as recording,
     ):
         hands = Hands(nursery, own, lanes, signals)
         return _Driver(store, made, tasks, recording, asked, hands, before.tasks if before else {}).drive(watch, stop)
@@ -118,7 +119,12 @@ def run(asked: Asked, settings: config.Settings, *, watch: Callable[[Progress], 
 
 @contextlib.contextmanager
 def _open(
-    store: Store, made: Graph, asked: Asked, before: results.PipelineRun | None, given: Mapping[str, object]
+    store: Store,
+    made: Graph,
+    tasks: list[Task],
+    asked: Asked,
+    before: results.PipelineRun | None,
+    given: Mapping[str, object],
 ) -> Iterator[Recording]:
     """The run, begun or gone on with; it ends with what is raised."""
     if before:
@@ -135,10 +141,10 @@ def _open(
         recording = runs.begin_headless(
             store, made.folder / made.name, params=params, parent=runs.invited(), birth=birth
         )
-        told = results.Definition(parameters=dict(given), steps=[*made.steps])
+        told = results.definition(store.settings.project, tasks, given)
         opening = OpenPipelineRun(
             run_id=recording.run_id, pipeline=made.name, folder=name_in(store.settings.project, made.folder),
-            definition=msgspec.json.encode(told, enc_hook=str).decode(), trigger=asked.trigger, nominal=asked.nominal,
+            definition=msgspec.json.encode(told).decode(), trigger=asked.trigger, nominal=asked.nominal,
         )  # fmt: skip
         store.write(opening)
     try:
@@ -323,7 +329,7 @@ class _Driver:
         if found is not None and found.status == "rejected":
             return Standing("excluded", f"{found.decided_by} rejected it: {found.reason}", rejected=True)
         if found is None or found.expires <= now_us():
-            expires = now_us() + int(asks.expires * 1e6)
+            expires = now_us() + int((asks.expires or _WEEK) * 1e6)
             self._store.write(
                 AskApproval(
                     run_id=self._recording.run_id, task=task.key, asks=asks.asks, approvers=asks.by, expires=expires

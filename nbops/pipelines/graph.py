@@ -14,7 +14,7 @@ from glob import has_magic
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nbops.errors import nearest
+from nbops.errors import UsageError, nearest
 from nbops.execution.parameters import values as known
 from nbops.pipelines import expressions
 from nbops.pipelines.declaration import Operations
@@ -261,10 +261,9 @@ class _Builder:
             for number, other in enumerate(step.operation.after):
                 if self._known(("steps", name, "after", number), other):
                     yield Edge(other, name)
-            if step.operation.when:
-                for other, _ in expressions.parse(step.operation.when).names:
-                    if self._known(("steps", name, "when"), other):
-                        yield Edge(other, name)
+            for other, _ in _named_in(step.operation.when):
+                if self._known(("steps", name, "when"), other):
+                    yield Edge(other, name)
 
     def _known(self, place: tuple[str | int, ...], name: str) -> bool:
         if name in self._steps:
@@ -304,6 +303,14 @@ class _Builder:
 
     def _place(self, path: str) -> str:
         return path if "://" in path else os.path.relpath(path, self._folder.path)
+
+
+def _named_in(condition: str) -> tuple[tuple[str, str], ...]:
+    """The metrics that a condition names; none of one that cannot be read, which is told where it stands."""
+    try:
+        return expressions.parse(condition).names if condition else ()
+    except UsageError:
+        return ()
 
 
 def _circle(waits: Mapping[str, Iterable[str]]) -> list[str]:

@@ -9,28 +9,45 @@ from typing import Any
 import msgspec
 
 from nbops.errors import NotFound, StoreCorrupt
+from nbops.execution.sweeps import texts
+from nbops.execution.sweeps.texts import Given
+from nbops.pipelines.graph import Task
 from nbops.pipelines.standing import Standing, Status
+from nbops.pipelines.steps import name_in
 from nbops.records import FailureClass, Record, short
 from nbops.store.client import Store
 from nbops.tracking import runs
 
 
-class Definition(Record):
-    """What a run was begun with."""
+class Drawn(Record):
+    """A task as its run was begun with it: `reads` and `writes` are paths in the project, `before` the tasks that it waits for."""
 
-    parameters: dict[str, Any] = {}
-    steps: list[str] = []
+    key: str
+    step: str
+    file: str
+    before: list[str]
+    reads: list[str]
+    writes: list[str]
+
+
+class Definition(Record):
+    """What a run was begun with; tasks in their order."""
+
+    parameters: dict[str, Given] = {}
+    tasks: list[Drawn] = []
 
 
 class PipelineRun(Record):
-    """A run of a pipeline as the store has it: `tasks` as they stand, `folder` whole."""
+    """A run of a pipeline as the store has it: `tasks` as they stand, `drawn` what they are, `folder` whole."""
 
     run_id: str
     pipeline: str
     folder: str
     outcome: str
+    sentence: str
     parameters: dict[str, Any]
     tasks: dict[str, Standing]
+    drawn: list[Drawn] = []
 
 
 class Approval(Record):
@@ -46,7 +63,7 @@ def load(store: Store, text: str) -> PipelineRun:
     """The run that an id, its last digits or its name means. Raises NotFound or Ambiguous."""
     run_id = runs.find(store, text)
     rows = store.read(
-        "select p.pipeline, p.folder, p.definition, v.outcome from core.pipeline_runs p join pipeline_runs v using (run_id)"
+        "select p.pipeline, p.folder, p.definition, v.outcome, v.sentence from core.pipeline_runs p join pipeline_runs v using (run_id)"
         " where p.run_id = ?",
         [run_id],
     ).rows
@@ -54,7 +71,7 @@ def load(store: Store, text: str) -> PipelineRun:
         raise NotFound(
             f"Run {short(run_id)} is none of a pipeline.", hint="`nbops status` shows the runs of pipelines."
         )
-    name, folder, text_, outcome = rows[0]
+    name, folder, text_, outcome, sentence = rows[0]
     try:
         told = msgspec.json.decode(text_, type=Definition)
     except msgspec.DecodeError as error:
@@ -62,7 +79,20 @@ def load(store: Store, text: str) -> PipelineRun:
             f"What run {short(run_id)} was begun with cannot be read: {error}.", hint="Begin a new run."
         ) from error
     place = Path(folder) if Path(folder).is_absolute() else store.settings.project / folder
-    return PipelineRun(run_id, name, str(place), outcome, told.parameters, tasks(store, run_id))
+    return PipelineRun(
+        run_id, name, str(place), outcome, sentence or "", {key: one.value for key, one in told.parameters.items()},
+        tasks(store, run_id), told.tasks,
+    )  # fmt: skip
+
+
+def definition(project: Path, made: list[Task], parameters: Mapping[str, Any]) -> Definition:
+    """What a run of these tasks is begun with."""
+    drawn = []
+    for task in made:
+        reads = [name_in(project, path) for paths in task.ins.values() for path in paths]
+        writes = [name_in(project, path) for path in task.outs.values()]
+        drawn.append(Drawn(task.key, task.name, task.step.file, list(task.before), reads, writes))
+    return Definition({name: texts.given(value) for name, value in parameters.items()}, drawn)
 
 
 def tasks(store: Store, run_id: str) -> dict[str, Standing]:

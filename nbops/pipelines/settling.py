@@ -145,7 +145,7 @@ def _counted(name: str, made: Collection) -> Counted:
 def _as_csv(rows: str, path: Path) -> None:
     con = duck.scratch()
     try:
-        con.execute(f"copy (select * from {rows}) to {_text(path)} (format csv, header)")  # noqa: S608 - our own blobs, and a path in quotes
+        con.execute(f"copy (select * from {rows}) to {_text(path)} (format csv, header)")  # noqa: S608 - our own blobs, a quoted path
     finally:
         con.close()
 

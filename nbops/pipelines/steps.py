@@ -171,15 +171,15 @@ class _Reader:
             self._mistakes.append(Mistake(file, 0, error.message, error.hint))
             return None
         interface = typed.read(node, reading.language_of(node), file)
+        if interface.problem:
+            what = f"the parameters cannot be read: {interface.problem}."
+            self._mistakes.append(Mistake(file, 0, what, "Mend that cell.", _cell(interface)))
+            return None
         declares = (
             operation.ins or operation.outs or any(one.direction in {"in", "out"} for one in interface.parameters)
         )
         if not declares and name not in self._operations.steps:
             self._aside[file] = "its parameters declare neither an input nor an output"
-            return None
-        if interface.problem:
-            what = f"the parameters cannot be read: {interface.problem}."
-            self._mistakes.append(Mistake(file, 0, what, "Mend that cell.", _cell(interface)))
             return None
         values = self._values(name, interface, operation)
         swept = self._swept(name, interface, operation)

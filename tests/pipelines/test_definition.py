@@ -1,0 +1,240 @@
+"""What a folder says is read without running anything; every mistake is told with file, line and the nearest name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbops.errors import ConfigError, NotFound, UsageError
+from nbops.pipelines import declaration, definition, expressions, graph, planning
+from nbops.pipelines.declaration import Operations
+from nbops.workspace._workspace import Workspace
+from tests.pipelines.parts import Pipeline
+
+
+@pytest.fixture
+def flights(tmp_path: Path) -> Pipeline:
+    """A sound pipeline: collect, train, evaluate, report."""
+    made = Pipeline(tmp_path)
+    made.step("collect", 'flights: "out" = "flights.csv"\nday: str = "2013-01-01"')
+    made.step("train", 'flights: "in" = "flights.csv"\nmax_iter: int = 50  # 10..1000\nmodel: "out" = "model.skops"')
+    made.step("evaluate", 'model: "in" = "model.skops"\nscore: "out" = "score.json"')
+    made.step("report", 'score: "in" = "score.json"')
+    return made
+
+
+def refused(pipeline: Pipeline, given: dict[str, object] | None = None) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        definition.load(pipeline.folder, given)
+    return caught.value
+
+
+def test_the_graph_is_what_the_parameters_cells_say(flights: Pipeline) -> None:
+    made = definition.load(flights.folder)
+    assert [*made.steps] == ["collect", "train", "evaluate", "report"]
+    assert {(edge.maker, edge.reader) for edge in made.edges} == {
+        ("collect", "train"),
+        ("train", "evaluate"),
+        ("evaluate", "report"),
+    }
+
+
+def test_notebooks_that_declare_nothing_are_no_steps(flights: Pipeline) -> None:
+    made = definition.load(flights.step("scratch", "x = 1").folder)
+    assert made.aside == {"scratch.ipynb": "its parameters declare neither an input nor an output"}
+
+
+YAML = [
+    ("steps:\n  trian: {retries: 2}\n", 2, "There is no step 'trian'", "Did you mean 'train'?"),
+    ("stesp:\n  train: {}\n", 1, "'stesp' is no key", "Did you mean 'steps'?"),
+    ("steps:\n  train:\n    retires: 3\n", 3, "'retires' is no key", "Did you mean 'retries'?"),
+    ("steps:\n  train:\n    timeout: soon\n", 3, "'soon' is no span of time", "docs/pipelines.md"),
+    ("steps:\n  train: {}\n  train: {}\n", 3, "'train' stands here again; it is also on line 2", "Keep one"),
+    ("steps:\n  train: {sweep: {max_itr: [1]}}\n", 2, "Unknown parameter 'max_itr'", "Did you mean 'max_iter'?"),
+    ("steps:\n  train: {sweep: {max_iter: [5000]}}\n", 2, "is not within 10..1000", "Give a value within"),
+    ("steps:\n  train: {sweep: {max_iter: []}}\n", 2, "has no values", "Such as [1, 10]"),
+    ("steps:\n  train: {parameters: {max_iter: many}}\n", 2, "given was 'many'", "int"),
+    ("steps:\n  train: {parameters: {max_iter: 20}, sweep: {max_iter: [20]}}\n", 2, "is set and swept", "Leave one"),
+    ("steps:\n  train: {sweep: {model: [a]}}\n", 2, "is no setting but a file", "Sweep what"),
+    ("steps:\n  report: {when: evalute.mae < 9}\n", 2, "There is no step 'evalute'", "Did you mean 'evaluate'?"),
+    ("steps:\n  report: {when: evaluate.mae <}\n", 2, "is no condition", "Compare metrics"),
+    ("steps:\n  report: {when: __import__('os').system('x')}\n", 2, "calls", "Known: min"),
+    ("steps:\n  report: {after: [trian]}\n", 2, "There is no step 'trian'", "Did you mean 'train'?"),
+    (
+        "steps:\n  collect: {after: [report]}\n",
+        0,
+        "wait for each other: collect -> train -> evaluate -> report -> collect",
+        "Take one",
+    ),
+    ("parameters:\n  max_itre: 20\n", 2, "No step has a parameter 'max_itre'", "Did you mean 'max_iter'?"),
+    ("contracts:\n  flihgts: c.yaml\n", 2, "No step makes 'flihgts'", "Did you mean 'flights'?"),
+    ("contracts:\n  flights: missing.yaml\n", 2, "There is no contract", "nbops data infer"),
+    ("steps:\n  extra: {file: trian.ipynb}\n", 2, "There is no file 'trian.ipynb'", "Did you mean 'train.ipynb'?"),
+    (
+        "defaults:\n  heal: {transeint: {retries: 1}}\n",
+        2,
+        "'transeint' is no class of failures",
+        "Did you mean 'transient'?",
+    ),
+    ("steps:\n  train: {approval: {expires: tomorrow}}\n", 2, "'tomorrow' is no span of time", "docs/pipelines.md"),
+    ("steps:\n  train: {approval: {by: [me]}, always: true}\n", 2, "always runs and waits", "Leave one"),
+    ("lanes: many\n", 1, "lanes does not fit", "docs/pipelines.md"),
+    ("- steps\n", 1, "is no mapping", "It begins with"),
+    ("steps: [train\n", 2, "expected", "It is YAML"),
+    ("schedule: {missed: sometimes}\n", 1, "schedule", "docs/pipelines.md"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "what", "remedy"), YAML, ids=[str(number) for number in range(len(YAML))])
+def test_a_mistake_in_yaml_is_told_with_its_line(
+    flights: Pipeline, text: str, line: int, what: str, remedy: str
+) -> None:
+    error = refused(flights.operate(text))
+    told = f"{error.message} {error.hint}"
+    assert what in told
+    assert remedy in told
+    assert f"line {line}" in told if line else ".ipynb" in told
+
+
+CELLS = [
+    (
+        "train",
+        'data: "in" = "flihgts.csv"\nmodel: "out" = "model.skops"',
+        "reads flihgts.csv",
+        "Did you mean 'flights.csv'?",
+    ),
+    ("train", 'flights: "in" = "other.csv"', "collect writes it to flights.csv", "Give both the same path"),
+    ("train", 'data: "in" = ""  # from: flight', "takes 'flight', which no step makes", "Did you mean 'flights'?"),
+    ("train", 'flights: "in" = open("x").read()', "known only when the cell runs", "Write its path as text"),
+    (
+        "train",
+        'flights: "in" = "flights.csv"\nmodel: "out" = make()',
+        "has to be the path of one file",
+        "Write it as text",
+    ),
+    (
+        "train",
+        'flights: "in" = "flights.csv"\nother: "out" = "score.json"',
+        "both write score.json",
+        "a file of its own",
+    ),
+    (
+        "train",
+        'flights: "in" = "flights.csv"\nkept: "out" = "flights.csv"',
+        "both write flights.csv",
+        "a file of its own",
+    ),
+    (
+        "train",
+        'flights: "in" = "flights.csv"\nalpha: float\nmodel: "out" = "model.skops"',
+        "has no default",
+        "-p alpha",
+    ),
+    ("train", "flights: 'in' = 'flights.csv'\n)", "cannot be read: line 2", "Mend that cell"),
+]
+
+
+@pytest.mark.parametrize(("name", "cell", "what", "remedy"), CELLS, ids=[str(number) for number in range(len(CELLS))])
+def test_a_mistake_in_a_notebook_is_told_with_its_cell(
+    flights: Pipeline, name: str, cell: str, what: str, remedy: str
+) -> None:
+    error = refused(flights.step(name, cell))
+    told = f"{error.message} {error.hint}"
+    assert what in told
+    assert remedy in told
+    assert f"{name}.ipynb" in told or "evaluate.ipynb" in told
+
+
+def test_all_mistakes_are_told_at_once(flights: Pipeline) -> None:
+    flights.operate("stesp: {}\nsteps:\n  trian: {}\n").step("report", 'score: "in" = "scroe.json"')
+    assert refused(flights).message.count("\n- ") == 3
+
+
+def test_a_file_that_is_no_notebook_is_told(flights: Pipeline) -> None:
+    (flights.folder / "broken.ipynb").write_text("{}")
+    assert "broken.ipynb" in refused(flights).message
+
+
+def test_a_folder_without_steps_says_what_a_step_is(tmp_path: Path) -> None:
+    assert 'flights: "out"' in refused(Pipeline(tmp_path)).hint
+    with pytest.raises(NotFound):
+        definition.load(tmp_path / "nowhere")
+
+
+def test_a_name_that_two_steps_make_has_to_be_said_with_its_step(flights: Pipeline) -> None:
+    flights.step("train2", 'model: "out" = "model2.skops"')
+    flights.step("both", 'model: "in" = ""\ndone: "out" = "done"')
+    assert "# from: train.model" in refused(flights).hint
+    flights.step("both", 'model: "in" = ""  # from: train2.model\ndone: "out" = "done"')
+    assert ("train2", "both") in {(edge.maker, edge.reader) for edge in definition.load(flights.folder).edges}
+
+
+def test_points_of_two_sweeps_meet_where_they_agree(tmp_path: Path) -> None:
+    made = Pipeline(tmp_path)
+    made.step("a", 'x: int = 0\na: "out" = "a.txt"').step("b", 'a: "in" = "a.txt"\ny: int = 0\nb: "out" = "b.txt"')
+    made.step("c", 'a: "in" = "a.txt"\nb: "in" = "b.txt"\nc: "out" = "c.txt"')
+    made.operate("steps: {a: {sweep: {x: [1, 2]}}, b: {sweep: {y: [3, 4]}}}")
+    found = graph.tasks(definition.load(tmp_path))
+    assert [task.key for task in found if task.name == "c"] == ["c[x=1 y=3]", "c[x=1 y=4]", "c[x=2 y=3]", "c[x=2 y=4]"]
+    assert len({path for task in found for path in task.outs.values()}) == len(found)
+
+
+def test_values_that_no_file_name_can_have_give_files_of_their_own(tmp_path: Path) -> None:
+    made = Pipeline(tmp_path).step("a", 'x: str = ""\na: "out" = "a.txt"')
+    made.operate("steps: {a: {sweep: {x: ['../../etc/passwd', 'a/b', 'a b', '" + "z" * 300 + "', '']}}}")
+    outs = [path for task in graph.tasks(definition.load(tmp_path)) for path in task.outs.values()]
+    assert len({*outs}) == 5
+    assert {Path(path).parent for path in outs} == {tmp_path}
+    assert all(len(Path(path).name) < 100 for path in outs)
+
+
+def test_a_plan_says_what_would_run_and_why(flights: Pipeline, here: Workspace) -> None:
+    planned = planning.make(here.store, definition.load(flights.folder))
+    assert [one.verdict for one in planned.tasks] == ["run", "perhaps", "perhaps", "perhaps"]
+    assert planned.tasks[0].why == "no earlier run of this notebook finished"
+    assert "if collect changes what it reads" in planned.to_text()
+
+
+def test_the_schema_takes_what_we_take() -> None:
+    told = declaration.schema()
+    assert {*told["$defs"]["Operation"]["properties"]} >= {"sweep", "when", "in", "out", "approval"}
+    assert json.loads(json.dumps(told)) == told
+    assert {*told["$defs"]["Operations"]["properties"]} == {
+        field.encode_name for field in msgspec.structs.fields(Operations)
+    }
+
+
+# Conditions.
+
+KNOWN: dict[str, dict[str, object]] = {"train": {"mae": 8.5, "n": [1.0, 3.0]}, "check": {"ok": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("train.mae < 9", True), ("train.mae < 8 or check.ok", True), ("not check.ok", False), ("min(train.n) >= 1", True),
+        ("8 < train.mae <= 9", True), ("train.mae * 2 - 1 > 15", True), ("count(train.n) == 2", True), ("-train.mae < 0", True),
+    ],
+)  # fmt: skip
+def test_a_condition_holds_or_not(text: str, held: bool) -> None:
+    assert expressions.holds(text, KNOWN) is held
+
+
+@pytest.mark.parametrize("text", ["train.r2 > 0", "train.n < 2", "nobody.x > 1", "train.mae / 0 > 1"])
+def test_a_condition_that_cannot_be_decided_is_no_answer(text: str) -> None:
+    with pytest.raises(UsageError):
+        expressions.holds(text, KNOWN)
+
+
+@given(st.text(max_size=60))
+def test_whatever_stands_there_is_a_condition_or_refused(text: str) -> None:
+    try:
+        found = expressions.parse(text)
+    except UsageError:
+        return
+    assert found.names

@@ -1,0 +1,230 @@
+"""A folder runs as its notebooks say: in order, side by side, once, and again only what changed or is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from nbops.workspace._workspace import Workspace
+from tests.conftest import wait_until
+from tests.pipelines.parts import Pipeline, ended, kill, stand
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+BEGIN = "open('begun', 'w').close()"
+WAIT = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.05)"
+
+
+def test_steps_run_after_what_they_read_and_not_again_when_nothing_changed(pipeline: Pipeline) -> None:
+    pipeline.makes("a").makes("b", reads="a").makes("c", reads="a b")
+    told = pipeline.run()
+    assert (told["outcome"], told["status"]) == ("done", 0)
+    assert pipeline.text("c") == "a\na\nb\nc\n"
+    again = pipeline.run("--detailed-exit-code")
+    assert (again["outcome"], again["status"]) == ("unchanged", 12)
+    assert set(stand(again).values()) == {"unchanged"}
+
+
+def test_only_what_follows_a_change_runs_again(pipeline: Pipeline) -> None:
+    pipeline.makes("a").makes("b", reads="a").makes("c", more="n: int = 1")
+    pipeline.run()
+    pipeline.makes("b", "# another comment is no other code", "x = 1", reads="a").makes("d", reads="b")
+    assert stand(pipeline.run()) == {"a": "unchanged", "b": "finished", "c": "unchanged", "d": "finished"}
+    assert stand(pipeline.run("-p", "n", "2"))["c"] == "finished"
+
+
+def test_a_sweep_spans_the_steps_after_it_until_one_takes_all_points(pipeline: Pipeline) -> None:
+    pipeline.makes("data")
+    pipeline.step(
+        "train",
+        'data: "in" = "data.txt"\nC: float = 1.0\nmodel: "out" = "model.txt"',
+        "open(model, 'w').write(f'C={C}')",
+    )
+    pipeline.step(
+        "score",
+        'model: "in" = "model.txt"\nscored: "out" = "scored.txt"',
+        "open(scored, 'w').write(open(model).read())",
+    )
+    pipeline.step(
+        "best",
+        'scores: "in" = []  # from: scored\nall_: "out" = "all.txt"',
+        "open(all_, 'w').write(' '.join(open(s).read() for s in scores))",
+    )
+    pipeline.operate("steps: {train: {sweep: {C: [0.1, 10]}}}")
+    told = pipeline.run()
+    assert [*told["tasks"]] == ["data", "train[C=0.1]", "train[C=10]", "score[C=0.1]", "score[C=10]", "best"]
+    assert pipeline.text("all") == "C=0.1 C=10.0"
+    assert not (pipeline.folder / "model.txt").exists()
+
+
+def test_a_step_without_its_condition_is_left_out_with_what_reads_it(pipeline: Pipeline) -> None:
+    pipeline.makes("train", "import nbops", "nbops.start_run().log_metrics({'mae': 9.5})").makes(
+        "publish", reads="train"
+    )
+    pipeline.makes("tell", reads="publish").makes("report", reads="train")
+    told = pipeline.operate("steps: {publish: {when: train.mae < 9}, tell: {}, report: {always: true}}").run()
+    assert stand(told) == {"train": "finished", "publish": "excluded", "report": "finished", "tell": "excluded"}
+    assert told["tasks"]["publish"]["sentence"] == "`train.mae < 9` does not hold: train.mae is 9.5"
+
+
+def test_what_fails_blocks_what_reads_it_and_nothing_else(pipeline: Pipeline, here: Workspace) -> None:
+    pipeline.makes("a").makes("b", "1 / 0", reads="a").makes("c", reads="b").makes("d", reads="a")
+    pipeline.makes("always", reads="a").operate("steps: {always: {always: true, after: [c]}}")
+    told = pipeline.run()
+    assert stand(told) == {"a": "finished", "b": "failed", "c": "blocked", "d": "finished", "always": "finished"}
+    assert (told["outcome"], told["status"]) == ("failed", 25)
+    assert "ZeroDivisionError" in told["sentence"]
+    rows = here.store.read("select outcome, exit_status from pipeline_runs where run_id = ?", [told["run_id"]]).rows
+    assert rows == [["failed", 25]]
+
+
+def test_resume_runs_exactly_what_is_missing(pipeline: Pipeline, here: Workspace) -> None:
+    pipeline.makes("a").makes("b", "import os; assert os.path.exists('ok')", reads="a").makes("c", reads="b")
+    told = pipeline.run()
+    assert stand(told) == {"a": "finished", "b": "failed", "c": "blocked"}
+    (pipeline.folder / "ok").write_text("now")
+    done = pipeline.run(told["run_id"][-8:], command="resume")
+    assert (done["run_id"], done["outcome"]) == (told["run_id"], "done")
+    runs = here.store.read(
+        "select source, status from runs where parent_run_id = ? order by start_time", [told["run_id"]]
+    ).rows
+    assert [(Path(source).stem, status) for source, status in runs] == [
+        ("a", "finished"), ("b", "failed"), ("b", "finished"), ("c", "finished"),
+    ]  # fmt: skip
+
+
+def test_a_killed_driver_leaves_no_half_product_and_no_finished_step_runs_twice(
+    pipeline: Pipeline, here: Workspace
+) -> None:
+    pipeline.makes("a").makes(
+        "b",
+        "open('begun', 'w').close()",
+        "import os, time",
+        "while not os.path.exists('go'): time.sleep(0.05)",
+        reads="a",
+    )
+    process = pipeline.start()
+    wait_until((pipeline.folder / "begun").exists)
+    kill(process)
+    assert sorted(path.name for path in pipeline.folder.glob("*.txt")) == ["a.txt"]
+    run_id = here.store.read("select run_id::varchar from pipeline_runs order by start_time desc limit 1").rows[0][0]
+    wait_until(
+        lambda: here.store.read("select outcome from pipeline_runs where run_id = ?", [run_id]).rows == [["lost"]]
+    )
+    (pipeline.folder / "go").touch()
+    done = pipeline.run(run_id, command="resume")
+    assert (done["outcome"], stand(done)) == ("done", {"a": "finished", "b": "finished"})
+    runs = here.store.read("select source from runs where parent_run_id = ? and status = 'finished'", [run_id]).rows
+    assert sorted(Path(row[0]).stem for row in runs) == ["a", "b"]
+    assert not list(pipeline.folder.glob(".nbops-*"))
+
+
+def test_a_scheduler_that_gives_up_stops_the_run_which_can_go_on(pipeline: Pipeline) -> None:
+    pipeline.makes("a", BEGIN, WAIT)
+    process = pipeline.start()
+    wait_until((pipeline.folder / "begun").exists)
+    process.send_signal(signal.SIGTERM)
+    told = ended(process)
+    assert (told["outcome"], told["status"], stand(told)) == ("stopped", 130, {"a": "stopped"})
+    (pipeline.folder / "go").touch()
+    assert pipeline.run(told["run_id"], command="resume")["outcome"] == "done"
+
+
+def test_a_step_that_writes_nothing_of_what_it_declares_has_failed(pipeline: Pipeline) -> None:
+    told = pipeline.step("a", 'made: "out" = "made.txt"', "print('nothing')").run()
+    assert (told["status"], told["tasks"]["a"]["sentence"]) == (25, "it did not write 'made', which it declares")
+
+
+def test_a_step_that_takes_too_long_is_stopped_and_tried_once_with_more_time(
+    pipeline: Pipeline, here: Workspace
+) -> None:
+    pipeline.makes("slow", "import time; time.sleep(60)").operate("steps: {slow: {timeout: 1 s}}")
+    told = pipeline.run()
+    assert (told["outcome"], told["status"]) == ("failed", 23)
+    assert told["tasks"]["slow"]["attempt"] == 2
+    rows = here.store.read(
+        "select status, failure_class, exit_status from runs where parent_run_id = ? order by start_time",
+        [told["run_id"]],
+    ).rows
+    assert rows == [["failed", "timeout", 23]] * 2
+
+
+def test_a_step_of_which_nothing_is_heard_is_stopped(pipeline: Pipeline) -> None:
+    pipeline.makes("silent", "import time; time.sleep(60)").operate(
+        "steps: {silent: {stall: 3 s, heal: {timeout: {retries: 0}}}}"
+    )
+    told = pipeline.run()
+    assert told["status"] == 23
+    assert "nothing was heard" in told["tasks"]["silent"]["sentence"]
+
+
+def test_two_runs_at_once_execute_a_step_once(pipeline: Pipeline, here: Workspace) -> None:
+    pipeline.makes("a", "open('log', 'a').write('x')", "import time; time.sleep(1)")
+    first, second = pipeline.start(), pipeline.start()
+    outcomes = sorted([ended(first)["outcome"], ended(second)["outcome"]])
+    assert (outcomes, (pipeline.folder / "log").read_text()) == (["done", "unchanged"], "x")
+
+
+def test_a_step_that_waits_for_a_person_holds_no_process(pipeline: Pipeline, here: Workspace) -> None:
+    pipeline.makes("a").makes("b", reads="a").makes("c", reads="b")
+    pipeline.operate("steps: {b: {approval: {asks: Publish it, expires: 1 d}}}")
+    told = pipeline.run("--detailed-exit-code")
+    assert (told["outcome"], told["status"]) == ("waiting", 11)
+    assert stand(told) == {"a": "finished", "b": "parked", "c": "waiting"}
+    again = pipeline.run(told["run_id"], command="resume")
+    assert again["outcome"] == "waiting"
+    environ = {key: value for key, value in os.environ.items() if key != "NBOPS_HEADLESS"}
+    assert approve(pipeline, told["run_id"], environ) == 0
+    done = pipeline.run(told["run_id"], command="resume")
+    assert (done["outcome"], pipeline.text("c")) == ("done", "a\nb\nc\n")
+
+
+def test_what_a_person_rejects_is_left_out_and_told(pipeline: Pipeline) -> None:
+    pipeline.makes("a").makes("b", reads="a").operate("steps: {b: {approval: {}}}")
+    told = pipeline.run()
+    assert approve(pipeline, told["run_id"], dict(os.environ), "reject") == 0
+    done = pipeline.run(told["run_id"], command="resume")
+    assert (done["outcome"], done["status"], stand(done)["b"]) == ("rejected", 30, "excluded")
+    assert "not good enough" in done["sentence"]
+
+
+def test_nothing_inside_a_run_can_approve(pipeline: Pipeline) -> None:
+    code = "import subprocess, sys; print(subprocess.run([sys.executable, '-m', 'nbops', 'pipeline', 'approve', open('id').read(), '--reason', 'x'], capture_output=True, text=True).stderr); "  # noqa: E501 - one cell
+    pipeline.makes("a").makes("b", reads="a").makes("evil", code).operate(
+        "steps: {b: {approval: {}}}\nexclude: [evil.ipynb]"
+    )
+    told = pipeline.run()
+    (pipeline.folder / "id").write_text(told["run_id"])
+    pipeline.operate("steps: {b: {approval: {}}}").run()
+    (found,) = pipeline.folder.parent.glob(".nbops/runs/*/evil.ipynb")
+    outputs = json.loads(found.read_text())["cells"][-2]["outputs"]
+    assert "is for a person to do" in "".join(outputs[0]["text"])
+    assert pipeline.run(told["run_id"], command="resume")["outcome"] == "waiting"
+
+
+def approve(pipeline: Pipeline, run_id: str, environ: dict[str, str], decision: str = "approve") -> int:
+    import subprocess
+
+    from tests.pipelines.parts import NBOPS
+
+    return subprocess.run(
+        [*NBOPS, "pipeline", decision, run_id, "--reason", "not good enough"],
+        cwd=pipeline.folder,
+        env=environ,
+        check=False,
+    ).returncode
+
+
+def test_the_time_of_steps_is_that_of_lanes_not_of_a_queue(pipeline: Pipeline) -> None:
+    for name in "abcd":
+        pipeline.makes(name, "import time; time.sleep(1)")
+    began = time.monotonic()
+    told = pipeline.run("--lanes", 4)
+    assert told["outcome"] == "done"
+    took = [one["seconds"] for one in told["tasks"].values() if "seconds" in one]
+    assert time.monotonic() - began < 4 * 4, took
