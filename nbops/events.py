@@ -295,5 +295,15 @@ class StepDecided(Event, tag="step.decided"):
     rows: Rows
 
 
+class PipelineReleased(Event, tag="pipeline.released"):
+    """A release of a pipeline became the current one, for the first time or again."""
+
+    number: int
+    act: str
+    digest: str
+    why: str
+    rows: Rows
+
+
 EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())
 """Every kind of event, for the documentation and the audit."""

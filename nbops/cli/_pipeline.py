@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from nbops.cli._base import Here, cli, here, json_option, show
+from nbops.cli._base import Here, cli, here, json_option, show, table
 from nbops.cli._given import UNCHANGED, merged_parameters
-from nbops.records import short
+from nbops.records import at, short
 from nbops.store.client import connect
 
 if TYPE_CHECKING:
@@ -89,6 +89,9 @@ def plan(
 @_files
 @_force
 @_lanes
+@click.option(
+    "--release", default="", metavar="N", help="Run a release, `current` or a number, not the folder as it is."
+)
 @_detailed
 @json_option
 @here
@@ -99,14 +102,15 @@ def run(
     files: tuple[Path, ...],
     force: bool,
     lanes: int | None,
+    release: str,
     detailed_exit_code: bool,
     as_json: bool,
 ) -> int:
     """Run FOLDER: every step that is not as it was, each after what it reads; `nbops run FOLDER` is the same."""
     given = merged_parameters(pairs, (), files, ())
     return run_folder(
-        obj, folder, given, force=force, lanes=lanes or 0, detailed_exit_code=detailed_exit_code, as_json=as_json
-    )
+        obj, folder, given, force=force, lanes=lanes or 0, release=release, detailed_exit_code=detailed_exit_code, as_json=as_json,
+    )  # fmt: skip
 
 
 @pipeline_group.command("resume")
@@ -144,6 +148,64 @@ def reject(obj: Here, run: str, step: str | None, reason: str) -> None:
     _decide(obj, run, step, "reject", reason)
 
 
+@pipeline_group.command("release")
+@_folder
+@click.option("--reason", required=True, help="What is new, for those who read it later.")
+@json_option
+@here
+def release(obj: Here, folder: Path, reason: str, as_json: bool) -> None:
+    """Freeze FOLDER: notebooks, pipeline.yaml, contracts, modules and packages, by hash. Schedules run the current release."""
+    from nbops.execution import reading
+    from nbops.pipelines import releases
+
+    reading.only_files()
+    store = connect(obj.settings(start=folder.expanduser().resolve()))
+    made = releases.freeze(store, folder, reason)
+    show(
+        msgspec.to_builtins(made),
+        as_json=as_json,
+        text=lambda: (
+            f"Release {made.number} of {made.pipeline} is the current one: {len(made.files)} files, sha256 {made.digest[:12]}."
+        ),
+    )
+
+
+@pipeline_group.command("rollback")
+@click.argument("pipeline")
+@click.option("--to", "number", type=int, metavar="N", help="The release to go back to (default: the one before).")
+@click.option("--reason", required=True, help="Why, for those who read it later.")
+@here
+def rollback(obj: Here, pipeline: str, number: int | None, reason: str) -> None:
+    """Let an earlier release of PIPELINE be the current one again."""
+    from nbops.pipelines import releases
+
+    made = releases.roll_back(obj.store(), pipeline, reason, number)
+    click.echo(f"Release {made.number} of {made.pipeline} is the current one.")
+
+
+@pipeline_group.command("releases")
+@click.argument("pipeline", required=False)
+@json_option
+@here
+def list_releases(obj: Here, pipeline: str | None, as_json: bool) -> None:
+    """List the releases of PIPELINE, or of all, and what of the folder differs from the current one."""
+    from nbops.pipelines import releases
+
+    store = obj.store()
+    known = releases.every(store, pipeline)
+    differs = {one.pipeline: releases.changed(store, one) for one in known if one.current}
+    rows = [
+        ["*" if one.current else "", one.pipeline, one.number, at(one.created), one.actor, len(one.files), one.why]
+        for one in known
+    ]
+    told = [f"{name} is not as it was released: {', '.join(what[:5])}" for name, what in differs.items() if what]
+    show(
+        {"releases": msgspec.to_builtins(known), "differs": differs},
+        as_json=as_json,
+        text=lambda: "\n".join([table(["", "pipeline", "release", "made", "by", "files", "why"], rows), *told]),
+    )
+
+
 @pipeline_group.command("schema")
 def schema() -> None:
     """Print the JSON Schema of pipeline.yaml, for editors."""
@@ -161,12 +223,13 @@ def run_folder(
     detailed_exit_code: bool,
     as_json: bool,
     lanes: int = 0,
+    release: str = "",
 ) -> int:
     """Run a folder, tell how it ended, and return the exit status."""
     from nbops.pipelines.driver import Asked
 
     folder = folder.expanduser().resolve()
-    asked = Asked(folder=str(folder), parameters=dict(given), force=force, lanes=lanes)
+    asked = Asked(folder=str(folder), parameters=dict(given), force=force, lanes=lanes, release=release)
     return _drive(obj, asked, folder, detailed_exit_code=detailed_exit_code, as_json=as_json)
 
 

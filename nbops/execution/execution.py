@@ -64,6 +64,7 @@ def broken(cause: str) -> Ending:
 class Part(NamedTuple):
     """What an execution is told that is a part of something larger: its place there, and the notebook as that has read it.
 
+    Its code may lie in another `tree`, a copy of the project, than what the run depends on is told for, which is then the folder `home`.
     `stop` tells why the larger thing has stopped the execution, if it has. Parameters get the values of `instead` where the notebook is
     to write beside what it declares; `settle` brings that to its place after the last cell, or tells how the run ended instead.
     """
@@ -74,6 +75,8 @@ class Part(NamedTuple):
     stop: Callable[[], Stop]
     instead: Mapping[str, object] = {}
     settle: Callable[[], Ending | None] | None = None
+    home: Path | None = None
+    tree: Path | None = None
 
 
 class Given(NamedTuple):

@@ -88,7 +88,8 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     output = writable(output) if output is not None else None
     where = folder(cwd or notebook.parent)
     kernel = kernel or node.metadata.get("kernelspec", {}).get("name") or "python3"
-    made = plan(store, node, interface, values, notebook=str(notebook), cwd=where, kernel=kernel)
+    home, tree = (part.home or where, part.tree) if part else (where, None)
+    made = plan(store, node, interface, values, notebook=str(notebook), cwd=home, kernel=kernel, tree=tree)
     started = time.monotonic()
     # Whoever it is a part of has looked for an earlier run.
     found = Found() if force or part else find(store, made)

@@ -54,6 +54,16 @@ TABLES = {
         ("model", "alias", "before", "after", "kind", "review_id::varchar", "why", "epoch_us(time)", *_WHO),
         "'a move of ' || model || '@' || alias",
     ),
+    "releases": Witnessed(
+        (
+            "release_id::varchar", "pipeline", "number", "folder", "digest", "files", "environment", "commit_hash", "dirty", "why",
+            "epoch_us(created)", *_WHO,
+        ),
+        "'release ' || number || ' of ' || pipeline",
+    ),
+    "release_acts": Witnessed(
+        ("pipeline", "number", "act", "why", "epoch_us(time)", *_WHO), "'release ' || number || ' of ' || pipeline || ' as the current one'"
+    ),
     "step_decisions": Witnessed(
         ("run_id::varchar", "task", "decision", "reason", "epoch_us(time)", *_WHO),
         "'the decision on ' || task || ' of run ' || right(run_id::varchar, 8)",

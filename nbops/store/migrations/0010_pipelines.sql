@@ -63,6 +63,45 @@ create table core.step_decisions (
     seq bigint not null
 );
 
+-- A release is what a pipeline was at a time, file by file; its schedule runs the one that became current last.
+create table core.releases (
+    release_id uuid primary key,
+    pipeline varchar not null,
+    number integer not null,
+    folder varchar not null,
+    digest varchar not null,
+    files varchar not null,
+    environment varchar,
+    commit_hash varchar,
+    dirty boolean,
+    why varchar not null,
+    created timestamp not null,
+    actor varchar not null,
+    seq bigint not null
+);
+
+create table core.release_acts (
+    pipeline varchar not null,
+    number integer not null,
+    act varchar not null check (act in ('released', 'rolled back')),
+    why varchar not null,
+    time timestamp not null,
+    actor varchar not null,
+    seq bigint not null
+);
+
+create view main.releases as
+select
+    r.pipeline, r.number, a.number is not null as current, r.folder, r.digest, json_array_length(r.files)::integer as files,
+    r.environment, r.commit_hash as "commit", r.dirty, r.why, r.created, r.actor
+from core.releases r
+left join (
+    select pipeline, arg_max(number, seq) as number from core.release_acts group by pipeline
+) a on a.pipeline = r.pipeline and a.number = r.number;
+
+create view main.release_acts as
+select pipeline, number, act, why, time, actor from core.release_acts;
+
 create view main.pipeline_runs as
 select
     p.run_id, p.pipeline, p.folder, p.trigger, p.nominal, p.release, r.status,
