@@ -206,6 +206,42 @@ def list_releases(obj: Here, pipeline: str | None, as_json: bool) -> None:
     )
 
 
+@pipeline_group.command("drill")
+@_folder
+@_pairs
+@_files
+@json_option
+@here
+def drill(obj: Here, folder: Path, pairs: tuple[tuple[str, str], ...], files: tuple[Path, ...], as_json: bool) -> None:
+    """Provoke failures in a copy of the project, and say what of them would heal, stop or page. The notebooks run for real."""
+    from nbops.execution import reading
+    from nbops.pipelines import drills
+    from nbops.render.progress import told
+
+    reading.only_files()
+    store = connect(obj.settings(start=folder.expanduser().resolve()))
+    with told("drill") as tell:
+        done = drills.drill(store, folder, merged_parameters(pairs, (), files, ()), progress=lambda what: tell(what, 0))
+    show(msgspec.to_builtins(done), as_json=as_json, text=done.to_text)
+
+
+@pipeline_group.command("health")
+@click.argument("pipeline", required=False)
+@json_option
+@here
+def health(obj: Here, pipeline: str | None, as_json: bool) -> None:
+    """Tell what of PIPELINE (or of all) was healed, by step and week, at what cost, and how many runs end well only by healing."""
+    from nbops.pipelines import health as healths
+
+    store = obj.store()
+    found = [healths.of(store, name) for name in ([pipeline] if pipeline else healths.names(store))]
+    show(
+        msgspec.to_builtins([one.to_dict() for one in found]),
+        as_json=as_json,
+        text=lambda: "\n\n".join(one.to_text() for one in found) or "No pipeline has run yet.",
+    )
+
+
 @pipeline_group.command("schema")
 def schema() -> None:
     """Print the JSON Schema of pipeline.yaml, for editors."""

@@ -474,8 +474,10 @@ class _Driver:
         )  # fmt: skip
         if action.kind == "retry" and not self._stopped:
             job.tries[held] = job.tries.get(held, 0) + (told.status != "lost")
+            # A drill asks what is done, not how long it is waited for.
+            wait = 0.0 if self._asked.trigger == "drill" else action.wait
             job.not_before, job.longer, job.alone = (
-                time.monotonic() + action.wait,
+                time.monotonic() + wait,
                 max(job.longer, action.longer),
                 action.alone,
             )
@@ -515,7 +517,7 @@ class _Driver:
             job.healed = True
             made = CorrectiveAction(
                 failure_class="dirty_rows", rule="contract.rows", signal=str(one), action="rows set aside", outcome="healed",
-                run_id=told.run_id or None, step=job.task.key, attempt=max(job.attempt, 1),
+                run_id=self._recording.run_id, step=job.task.key, attempt=max(job.attempt, 1),
             )  # fmt: skip
             self._write_action(made)
 
