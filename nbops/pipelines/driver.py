@@ -119,7 +119,6 @@ def run(asked: Asked, settings: config.Settings, *, watch: Callable[[Progress], 
     made = definition.load(folder, given, tree)
     tasks = graph.tasks(made)
     secrets.refuse_values(repr(given))
-    own = Own(store)
     place = tree.folder if tree else made.folder
     contracts = {name: str((place / path).resolve()) for name, path in made.operations.contracts.items()}
 
@@ -128,6 +127,7 @@ def run(asked: Asked, settings: config.Settings, *, watch: Callable[[Progress], 
 
     lanes = asked.lanes or made.operations.lanes or driving.cores()
     driving.share_cores(min(lanes, len(tasks)))
+    own = Own(store)
     with (
         contextlib.closing(Nursery(lane, own.send_away, driving.prepare)) as nursery,
         _open(store, made, tasks, asked, before, given, release) as recording,
