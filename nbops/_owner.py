@@ -25,6 +25,7 @@ DOMAINS = (
     "nbops.monitoring.keeping",
     "nbops.promotion.commands",
     "nbops.pipelines.commands",
+    "nbops.pipelines.schedules.commands",
 )
 
 

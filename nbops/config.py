@@ -94,6 +94,15 @@ class NotifySettings(Record):
     timeout: Positive = 5.0
 
 
+class LineageSettings(Record):
+    """Where runs of pipelines are told as OpenLineage: a file of the project, and the address of a server; `key` opens that."""
+
+    file: str = ""
+    url: str = ""
+    key: Reference = ""
+    namespace: str = ""
+
+
 class Settings(Record):
     """Everything a project may set; `origins` says where each value came from."""
 
@@ -105,6 +114,7 @@ class Settings(Record):
     secrets: SecretsSettings = SecretsSettings()
     mail: MailSettings = MailSettings()
     notify: NotifySettings = NotifySettings()
+    lineage: LineageSettings = LineageSettings()
     origins: dict[str, str] = {}
 
     @property
@@ -124,9 +134,11 @@ KEYS: dict[str, Any] = {
 """Every setting as `section.key`, with its default."""
 
 _SPECIAL = {"NBOPS_TRANSPORT": "store.transport"}
+FIRE_VARIABLE = "NBOPS_FIRE"
+"""In the environment of what a schedule runs: the attempt, which its run is tagged with."""
 # Names that steer one process and are no settings of a project.
 _NOT_SETTINGS = frozenset(
-    {"NBOPS_PROJECT", "NBOPS_RUN", "NBOPS_HEADLESS", "NBOPS_NOTEBOOK", "NBOPS_BROWSER", SECRETS_VARIABLE}
+    {"NBOPS_PROJECT", "NBOPS_RUN", "NBOPS_HEADLESS", "NBOPS_NOTEBOOK", "NBOPS_BROWSER", FIRE_VARIABLE, SECRETS_VARIABLE}
 )
 
 

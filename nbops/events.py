@@ -295,5 +295,28 @@ class StepDecided(Event, tag="step.decided"):
     rows: Rows
 
 
+class PipelineReleased(Event, tag="pipeline.released"):
+    """A release of a pipeline became the current one, for the first time or again."""
+
+    number: int
+    act: str
+    digest: str
+    why: str
+    rows: Rows
+
+
+class ScheduleActed(Event, tag="schedule.acted"):
+    """A schedule was added, changed, paused, resumed or removed.
+
+    `spec` is all of it as JSON, `until` the end of a pause (UTC microseconds).
+    """
+
+    act: str
+    spec: str | None
+    until: int | None
+    why: str | None
+    rows: Rows
+
+
 EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())
 """Every kind of event, for the documentation and the audit."""

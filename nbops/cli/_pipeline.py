@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from nbops.cli._base import Here, cli, here, json_option, show
+from nbops.cli._base import Here, cli, here, json_option, show, table
 from nbops.cli._given import UNCHANGED, merged_parameters
-from nbops.records import short
+from nbops.errors import NbopsError
+from nbops.records import at, short
 from nbops.store.client import connect
 
 if TYPE_CHECKING:
+    from nbops.config import Settings
     from nbops.pipelines.driver import Asked, Ended, Progress
 
 # By outcome, when asked for.
@@ -90,6 +92,9 @@ def plan(
 @_files
 @_force
 @_lanes
+@click.option(
+    "--release", default="", metavar="N", help="Run a release, `current` or a number, not the folder as it is."
+)
 @_detailed
 @json_option
 @here
@@ -100,14 +105,15 @@ def run(
     files: tuple[Path, ...],
     force: bool,
     lanes: int | None,
+    release: str,
     detailed_exit_code: bool,
     as_json: bool,
 ) -> int:
     """Run FOLDER: every step that is not as it was, each after what it reads; `nbops run FOLDER` is the same."""
     given = merged_parameters(pairs, (), files, ())
     return run_folder(
-        obj, folder, given, force=force, lanes=lanes or 0, detailed_exit_code=detailed_exit_code, as_json=as_json
-    )
+        obj, folder, given, force=force, lanes=lanes or 0, release=release, detailed_exit_code=detailed_exit_code, as_json=as_json,
+    )  # fmt: skip
 
 
 @pipeline_group.command("resume")
@@ -145,6 +151,112 @@ def reject(obj: Here, run: str, step: str | None, reason: str) -> None:
     _decide(obj, run, step, "reject", reason)
 
 
+@pipeline_group.command("release")
+@_folder
+@click.option("--reason", required=True, help="What is new, for those who read it later.")
+@json_option
+@here
+def release(obj: Here, folder: Path, reason: str, as_json: bool) -> None:
+    """Freeze FOLDER: notebooks, pipeline.yaml, contracts, modules and packages, by hash. Schedules run the current release."""
+    from nbops.execution import reading
+    from nbops.pipelines import releases
+
+    reading.only_files()
+    store = connect(obj.settings(start=folder.expanduser().resolve()))
+    made = releases.freeze(store, folder, reason)
+    show(
+        msgspec.to_builtins(made),
+        as_json=as_json,
+        text=lambda: (
+            f"Release {made.number} of {made.pipeline} is the current one: {len(made.files)} files, sha256 {made.digest[:12]}."
+        ),
+    )
+
+
+@pipeline_group.command("rollback")
+@click.argument("pipeline")
+@click.option("--to", "number", type=int, metavar="N", help="The release to go back to (default: the one before).")
+@click.option("--reason", required=True, help="Why, for those who read it later.")
+@here
+def rollback(obj: Here, pipeline: str, number: int | None, reason: str) -> None:
+    """Let an earlier release of PIPELINE be the current one again."""
+    from nbops.pipelines import releases
+
+    made = releases.roll_back(obj.store(), pipeline, reason, number)
+    click.echo(f"Release {made.number} of {made.pipeline} is the current one.")
+
+
+@pipeline_group.command("releases")
+@click.argument("pipeline", required=False)
+@json_option
+@here
+def list_releases(obj: Here, pipeline: str | None, as_json: bool) -> None:
+    """List the releases of PIPELINE, or of all, and what of the folder differs from the current one."""
+    from nbops.pipelines import releases
+
+    store = obj.store()
+    known = releases.every(store, pipeline)
+    differs = {one.pipeline: releases.changed(store, one) for one in known if one.current}
+    rows = [
+        ["*" if one.current else "", one.pipeline, one.number, at(one.created), one.actor, len(one.files), one.why]
+        for one in known
+    ]
+    told = [f"{name} is not as it was released: {', '.join(what[:5])}" for name, what in differs.items() if what]
+    show(
+        {"releases": msgspec.to_builtins(known), "differs": differs},
+        as_json=as_json,
+        text=lambda: "\n".join([table(["", "pipeline", "release", "made", "by", "files", "why"], rows), *told]),
+    )
+
+
+@pipeline_group.command("drill")
+@_folder
+@_pairs
+@_files
+@json_option
+@here
+def drill(obj: Here, folder: Path, pairs: tuple[tuple[str, str], ...], files: tuple[Path, ...], as_json: bool) -> None:
+    """Provoke failures in a copy of the project, and say what of them would heal, stop or page. The notebooks run for real."""
+    from nbops.execution import reading
+    from nbops.pipelines import drills
+    from nbops.render.progress import told
+
+    reading.only_files()
+    store = connect(obj.settings(start=folder.expanduser().resolve()))
+    with told("drill") as tell:
+        done = drills.drill(store, folder, merged_parameters(pairs, (), files, ()), progress=lambda what: tell(what, 0))
+    show(msgspec.to_builtins(done), as_json=as_json, text=done.to_text)
+
+
+@pipeline_group.command("health")
+@click.argument("pipeline", required=False)
+@json_option
+@here
+def health(obj: Here, pipeline: str | None, as_json: bool) -> None:
+    """Tell what of PIPELINE (or of all) was healed, by step and week, at what cost, and how many runs end well only by healing."""
+    from nbops.pipelines import health as healths
+
+    store = obj.store()
+    found = [healths.of(store, name) for name in ([pipeline] if pipeline else healths.names(store))]
+    show(
+        msgspec.to_builtins([one.to_dict() for one in found]),
+        as_json=as_json,
+        text=lambda: "\n\n".join(one.to_text() for one in found) or "No pipeline has run yet.",
+    )
+
+
+@pipeline_group.command("lineage")
+@click.argument("run")
+@here
+def lineage(obj: Here, run: str) -> None:
+    """Print the events of RUN as OpenLineage, one in a line."""
+    from nbops.pipelines import openlineage, results
+
+    store = obj.store()
+    for event in openlineage.events(store, run_id=results.load(store, run).run_id):
+        click.echo(json.dumps(event))
+
+
 @pipeline_group.command("schema")
 def schema() -> None:
     """Print the JSON Schema of pipeline.yaml, for editors."""
@@ -162,12 +274,18 @@ def run_folder(
     detailed_exit_code: bool,
     as_json: bool,
     lanes: int = 0,
+    release: str = "",
 ) -> int:
     """Run a folder, tell how it ended, and return the exit status."""
     from nbops.pipelines.driver import Asked
+    from nbops.tracking import runs
 
     folder = folder.expanduser().resolve()
-    asked = Asked(folder=str(folder), parameters=dict(given), force=force, lanes=lanes)
+    fire = runs.fire()
+    asked = Asked(
+        folder=str(folder), parameters=dict(given), force=force, lanes=lanes, release=release,
+        trigger=fire.cause if fire else "person", nominal=fire.nominal if fire else None,  # type: ignore[arg-type]  # one of them
+    )  # fmt: skip
     return _drive(obj, asked, folder, detailed_exit_code=detailed_exit_code, as_json=as_json)
 
 
@@ -182,14 +300,28 @@ def _drive(obj: Here, asked: Asked, start: Path | None, *, detailed_exit_code: b
         if lively:
             click.echo(f"\r\033[K{telling.progress(at)}", err=True, nl=False)
 
-    ended = driver.run(asked, obj.settings(start=start), watch=watch)
+    settings = obj.settings(start=start)
+    ended = driver.run(asked, settings, watch=watch)
     if lively:
         click.echo("\r\033[K", err=True, nl=False)
+    _tell_lineage(settings)
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(ended)))
     else:
         click.echo("\n".join(_lines(ended)))
     return _DETAILED.get(ended.outcome, ended.exit) if detailed_exit_code else ended.exit
+
+
+def _tell_lineage(settings: Settings) -> None:
+    """Where the settings want it; what goes wrong there is no failure of the run."""
+    if not settings.lineage.file and not settings.lineage.url:
+        return
+    from nbops.pipelines import openlineage
+
+    try:
+        openlineage.emit(connect(settings))
+    except (NbopsError, OSError) as error:
+        click.echo(f"The lineage could not be told: {error}", err=True)
 
 
 def _lines(ended: Ended) -> list[str]:

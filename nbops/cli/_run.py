@@ -68,6 +68,7 @@ timeout_option = click.option("--execution-timeout", type=float, metavar="SECOND
 @kernel_option
 @timeout_option
 @click.option("--force", is_flag=True, help="Execute it even if that repeats an unchanged run.")
+@click.option("--release", default="", metavar="N", help="Of a folder: run a release, `current` or a number.")
 @click.option(
     "--detailed-exit-code",
     is_flag=True,
@@ -89,6 +90,7 @@ def run(  # noqa: C901 - one option after the other
     kernel: str | None,
     execution_timeout: float | None,
     force: bool,
+    release: str,
     detailed_exit_code: bool,
     help_notebook: bool,
     html: Path | None,
@@ -97,7 +99,8 @@ def run(  # noqa: C901 - one option after the other
     """Execute NOTEBOOK with parameters, as a run; write the executed notebook to OUTPUT if given. A folder is a pipeline.
 
     It runs in its own folder, as in JupyterLab. A notebook that declares inputs or outputs is not executed again when neither they nor
-    its code, parameters and packages have changed. The exit status says how it ended: see docs/errors.md.
+    its code, parameters and packages have changed. NOTEBOOK may also be a script with `# %%` cells (.py), or SQL for DuckDB whose
+    comments declare what it reads and writes (.sql): see docs/running.md. The exit status says how it ended: see docs/errors.md.
     """
     from nbops.execution import notebook as execution
     from nbops.execution import reading
@@ -115,7 +118,14 @@ def run(  # noqa: C901 - one option after the other
             "help": help_notebook,
         }
         return _folder(
-            obj, notebook, parameters, alone, force=force, detailed_exit_code=detailed_exit_code, as_json=as_json
+            obj,
+            notebook,
+            parameters,
+            alone,
+            release,
+            force=force,
+            detailed_exit_code=detailed_exit_code,
+            as_json=as_json,
         )
     if help_notebook:
         show_interface(notebook, as_json=as_json)
@@ -188,7 +198,9 @@ def _advice(undeclared: tuple[Undeclared, ...], folder: Path, project: Path) -> 
     return f"I{told[1:]}{more}: {remedy}"
 
 
-def _folder(obj: Here, folder: Path, given: dict[str, Any], alone: Mapping[str, object], **ways: bool) -> int:
+def _folder(
+    obj: Here, folder: Path, given: dict[str, Any], alone: Mapping[str, object], release: str, **ways: bool
+) -> int:
     """Run a folder as a pipeline. Raises UsageError for what can be given to a notebook `alone`."""
     from nbops.cli._pipeline import run_folder
 
@@ -196,7 +208,9 @@ def _folder(obj: Here, folder: Path, given: dict[str, Any], alone: Mapping[str, 
         raise UsageError(
             f"A folder of notebooks takes no {wrong[0]}.", hint="Say it for a step, in the folder's pipeline.yaml."
         )
-    return run_folder(obj, folder, given, **ways)
+    return run_folder(
+        obj, folder, given, release=release, force=ways["force"], detailed_exit_code=ways["detailed_exit_code"], as_json=ways["as_json"]
+    )  # fmt: skip
 
 
 def _mind_the_noun(notebook: Path) -> None:

@@ -1,4 +1,4 @@
-"""Spans of time and amounts of bytes as people write them: `2d`, `90 min`, `10 GB`; numbers come out."""
+"""Spans of time and amounts of bytes as people write them: `2d`, `90 min`, `5m`, `10 GB`; numbers come out."""
 
 from __future__ import annotations
 

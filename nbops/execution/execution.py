@@ -64,6 +64,7 @@ def broken(cause: str) -> Ending:
 class Part(NamedTuple):
     """What an execution is told that is a part of something larger: its place there, and the notebook as that has read it.
 
+    Its code may lie in another `tree`, a copy of the project, than what the run depends on is told for, which is then the folder `home`.
     `stop` tells why the larger thing has stopped the execution, if it has. Parameters get the values of `instead` where the notebook is
     to write beside what it declares; `settle` brings that to its place after the last cell, or tells how the run ended instead.
     """
@@ -74,6 +75,8 @@ class Part(NamedTuple):
     stop: Callable[[], Stop]
     instead: Mapping[str, object] = {}
     settle: Callable[[], Ending | None] | None = None
+    home: Path | None = None
+    tree: Path | None = None
 
 
 class Given(NamedTuple):
@@ -84,7 +87,10 @@ class Given(NamedTuple):
 
 
 class Execution:
-    """An execution that has a run; `ending` says how it ended, `kept` where the executed notebook is."""
+    """An execution that has a run; `ending` says how it ended, `kept` where the executed notebook is.
+
+    `node` is the notebook to be executed where that is read already, else its file is.
+    """
 
     def __init__(
         self,
@@ -107,7 +113,9 @@ class Execution:
         self.watch = watch
         self.secrets = secrets or {}
         self.folder = recording.store.places.runs / recording.run_id
-        self.kept = self.folder / (Path(notebook).name or "notebook.ipynb")
+        name = Path(notebook).name or "notebook.ipynb"
+        self.kept = self.folder / (name if reading.is_notebook(Path(name)) else f"{Path(name).stem}.ipynb")
+        self.node: Any = None
         self.given: Given | None = None
         self.standing: Standing | None = None
         self.part: Part | None = None

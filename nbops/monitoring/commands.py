@@ -11,7 +11,7 @@ import msgspec
 from nbops.errors import Conflict, NotFound, UsageError
 from nbops.events import IncidentActed, MonitoringChanged
 from nbops.monitoring import telling, windows
-from nbops.monitoring.policy import SEVERITIES, MonitorPolicy, Severity, worst
+from nbops.monitoring.policy import SEVERITIES, MonitorPolicy, Severity, by_default, worst
 from nbops.monitoring.reconciling import Act, Stored, reconcile
 from nbops.monitoring.requests import ActOnIncident, Change, Deed, KeepSignals, SetMonitorPolicy, Verb
 from nbops.monitoring.shadows import PRESENT, REIGNED, without
@@ -122,12 +122,12 @@ def act_on(tx: Transaction, request: ActOnIncident) -> bool:
 
 
 def policy_of(tx: Transaction, subject: str) -> MonitorPolicy:
-    """The policy in force; pipelines have the one that holds when nothing is said."""
+    """The policy in force; pipelines have the one that holds for them when nothing is said."""
     found = tx.rows(
         "select policy from core.monitor_policies where model = ? order by seq desc limit 1",
         subject.removeprefix("model:"),
     )
-    return msgspec.json.decode(found[0][0], type=MonitorPolicy) if found else MonitorPolicy()
+    return msgspec.json.decode(found[0][0], type=MonitorPolicy) if found else by_default(subject)
 
 
 def _put(tx: Transaction, subject: str, signals: Sequence[Signal]) -> set[str]:

@@ -10,7 +10,7 @@ import msgspec
 
 from nbops import times
 from nbops.errors import Ambiguous, NotFound, StoreCorrupt
-from nbops.monitoring.policy import Kind, MonitorPolicy, Severity
+from nbops.monitoring.policy import Kind, MonitorPolicy, Severity, by_default
 from nbops.monitoring.requests import ActOnIncident, Change, Deed, KeepSignals, SetMonitorPolicy, Verb
 from nbops.monitoring.shadows import PRESENT, REIGNED, without
 from nbops.monitoring.signals import Closing, Signal, Standing, standing
@@ -148,7 +148,8 @@ def breaks(store: Store, model: str) -> list[str]:
 def standings(store: Store, subject: str) -> dict[str, Standing]:
     """How each cause of a subject such as "model:air-time" stands, by the policy in force."""
     model = subject.removeprefix("model:")
-    policy = policies(store, model)[0].policy
+    said = policies(store, model)[0]
+    policy = said.policy if said.version else by_default(subject)
     seen = store.read(
         "select cause, kind, state, severity, sentence, epoch_us(window_start), epoch_us(window_end), item, version"
         " from signals where subject = ?",

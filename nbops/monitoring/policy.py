@@ -17,8 +17,9 @@ from nbops.monitoring.windows import Every, Window, zone
 from nbops.notify.outbox import OPERATORS
 from nbops.records import Record
 
-Kind = Literal["data", "assumption", "drift", "prediction", "estimate", "performance"]
-"""What a signal is about: the rules for data and a version's assumptions; columns; answers; quality without and with labels."""
+Kind = Literal["data", "assumption", "drift", "prediction", "estimate", "performance", "run"]
+"""What a signal is about: the rules for data and a version's assumptions; columns; answers; quality without and with labels; whether
+a pipeline ran as it should."""
 Severity = Literal["info", "watch", "warn", "page"]
 """How much something matters; `page` is to be looked at now."""
 SEVERITIES: tuple[Severity, ...] = ("info", "watch", "warn", "page")
@@ -156,6 +157,15 @@ class MonitorPolicy(Record):
         first = window.start.astimezone(here).date()
         last = (window.until - timedelta(microseconds=1)).astimezone(here).date()
         return next((season.reason for season in self.seasons if season.overlaps(first, last)), None)
+
+
+PIPELINES = MonitorPolicy(close_after=1, warmup=Warmup(rows=0, windows=0))
+"""How pipelines are monitored: from the first run on, and one good run ends what was wrong before."""
+
+
+def by_default(subject: str) -> MonitorPolicy:
+    """The policy that holds for a subject such as "model:air-time" when nothing is said."""
+    return PIPELINES if subject.startswith("pipeline:") else MonitorPolicy()
 
 
 def worst(severities: list[Severity]) -> Severity:

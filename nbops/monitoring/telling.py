@@ -25,6 +25,7 @@ _SAFE: dict[Kind, str] = {
     "prediction": "As far as is known: its answers have moved, they have not been shown to be worse.",
     "estimate": "In doubt: its quality is estimated to be bad, and the labels that would tell are not there yet.",
     "performance": "No: its answers are worse than what was approved.",
+    "run": "What was made before is still there, and gets older.",
 }
 _MUTE = timedelta(days=7)
 

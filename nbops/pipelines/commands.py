@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from nbops.errors import Conflict, NotFound, ReviewRefused, UsageError
-from nbops.events import StepDecided
+from nbops.events import PipelineReleased, StepDecided
 from nbops.notify import outbox
-from nbops.pipelines.requests import AskApproval, Claim, Decide, EndPipelineRun, KeepActs, OpenPipelineRun, Release
+from nbops.pipelines.requests import (
+    AskApproval,
+    Claim,
+    Decide,
+    EndPipelineRun,
+    KeepActs,
+    KeepRelease,
+    OpenPipelineRun,
+    Release,
+    RollBackRelease,
+)
 from nbops.records import short
 from nbops.store import witness
 from nbops.store.commands import Bulk, Transaction, command
@@ -122,6 +134,72 @@ def decide(tx: Transaction, request: Decide) -> None:
         reason=request.reason.strip(), rows=put,
     )  # fmt: skip
     tx.event(event)
+
+
+@command(KeepRelease)
+def keep_release(tx: Transaction, request: KeepRelease) -> int:
+    """Number it, and let it be the current one."""
+    tx.personal("To release a pipeline")
+    if not request.why.strip():
+        raise UsageError("A release needs a reason.", hint="Say what is new, for those who read it later: --reason …")
+    current = _current(tx, request.pipeline)
+    same = tx.rows("select digest from core.releases where pipeline = ? and number = ?", request.pipeline, current)
+    if same and same[0][0] == request.digest:
+        return current
+    last = tx.rows("select coalesce(max(number), 0) from core.releases where pipeline = ?", request.pipeline)[0][0]
+    number = int(last) + 1
+    tx.run(
+        "insert into core.releases values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, make_timestamp(?), ?, ?)",
+        request.release_id, request.pipeline, number, request.folder, request.digest, msgspec.json.encode(request.files).decode(),
+        request.environment, request.commit, request.dirty, request.why.strip(), tx.time, tx.actor.name, tx.next_seq(),
+    )  # fmt: skip
+    kept = tx.seq
+    _make_current(tx, request.pipeline, number, "released", request.digest, request.why.strip(), kept)
+    return number
+
+
+@command(RollBackRelease)
+def roll_back(tx: Transaction, request: RollBackRelease) -> int:
+    """Let an earlier one be current. Raises NotFound, Conflict, UsageError without a reason."""
+    tx.personal("To roll a release back")
+    if not request.why.strip():
+        raise UsageError("To roll back needs a reason.", hint="Say why, for those who read it later: --reason …")
+    current, number = _current(tx, request.pipeline), request.number
+    if number is None:
+        before = "select number from core.releases where pipeline = ? and number < ? order by number desc limit 1"
+        found = tx.rows(before, request.pipeline, current)
+        if not found:
+            raise Conflict(
+                f"{request.pipeline} has no release before {current or 'the first one'}.",
+                hint="`nbops pipeline releases` lists them.",
+            )
+        number = int(found[0][0])
+    rows = tx.rows("select digest from core.releases where pipeline = ? and number = ?", request.pipeline, number)
+    if not rows:
+        raise NotFound(
+            f"There is no release {number} of {request.pipeline}.", hint="`nbops pipeline releases` lists them."
+        )
+    if number == current:
+        raise Conflict(f"Release {number} of {request.pipeline} is the current one.", hint="There is nothing to do.")
+    _make_current(tx, request.pipeline, number, "rolled back", rows[0][0], request.why.strip())
+    return number
+
+
+def _current(tx: Transaction, pipeline: str) -> int:
+    """Its number; 0 when there is none."""
+    found = tx.rows("select coalesce(arg_max(number, seq), 0) from core.release_acts where pipeline = ?", pipeline)
+    return int(found[0][0])
+
+
+def _make_current(
+    tx: Transaction, pipeline: str, number: int, act: str, digest: str, why: str, kept: int | None = None
+) -> None:
+    tx.run(
+        "insert into core.release_acts values (?, ?, ?, ?, make_timestamp(?), ?, ?)",
+        pipeline, number, act, why, tx.time, tx.actor.name, tx.next_seq(),
+    )  # fmt: skip
+    put = witness.rows(tx, release_acts=tx.seq, **({"releases": kept} if kept is not None else {}))
+    tx.event(PipelineReleased(subject=f"pipeline:{pipeline}", number=number, act=act, digest=digest, why=why, rows=put))
 
 
 def _known(tx: Transaction, run_id: str) -> None:

@@ -16,6 +16,7 @@ from nbops.data import spans
 from nbops.errors import UsageError
 from nbops.pipelines import expressions, marked
 from nbops.pipelines.marked import Marked, Mistake, Place
+from nbops.pipelines.schedules.spec import Timing
 from nbops.records import FailureClass, Record
 
 FILE = "pipeline.yaml"
@@ -89,20 +90,6 @@ class Alerts(Record, forbid_unknown_fields=True):
     to: list[str] = []
 
 
-class Schedule(Record, forbid_unknown_fields=True):
-    """When it runs."""
-
-    cron: str = ""
-    every: Span | None = None
-    tz: str = ""
-    missed: Literal["skip", "latest", "all"] = "latest"
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
-    overlap: Literal["skip", "queue", "kill"] = "skip"
-    jitter: Span | None = None
-    parameters: dict[str, Any] = {}
-    working_tree: bool = False
-
-
 class Operations(Record, forbid_unknown_fields=True):
     """All that a pipeline.yaml can say; `timeout` is for the whole run, `lanes` how many steps run side by side."""
 
@@ -115,7 +102,7 @@ class Operations(Record, forbid_unknown_fields=True):
     defaults: Limits = Limits()
     steps: dict[str, Operation] = {}
     exclude: list[str] = []
-    schedule: Schedule | None = None
+    schedule: Timing | None = None
     alerts: Alerts = Alerts()
 
 
@@ -225,7 +212,7 @@ def _inner(kind: Any) -> Any:
 
 def _unknown(told: Marked) -> Iterator[Mistake]:
     yield from told.unknown((), _names(Operations))
-    for key, kind in (("defaults", Limits), ("alerts", Alerts), ("schedule", Schedule)):
+    for key, kind in (("defaults", Limits), ("alerts", Alerts), ("schedule", Timing)):
         if isinstance(told.value.get(key), dict):
             yield from told.unknown((key,), _names(kind))
             yield from _healing(told, (key,), told.value[key])
@@ -257,6 +244,11 @@ def _sense(told: Marked, made: Operations) -> Iterator[Mistake]:
     """What fits its type and still cannot be meant."""
     if made.name and not re.fullmatch(r"[\w][\w .-]{0,99}", made.name):
         yield told.mistake(("name",), f"{made.name!r} is no name.", "Give letters, digits, dots and dashes.")
+    if made.schedule is not None:
+        try:
+            made.schedule.check()
+        except UsageError as error:
+            yield told.mistake(("schedule",), f"schedule: {error.message}", error.hint)
     for name, step in made.steps.items():
         place = ("steps", name)
         if step.file and step.source:

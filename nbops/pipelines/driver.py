@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from nbops import config
-from nbops.errors import NbopsError, UsageError
+from nbops.errors import NbopsError, NotFound, UsageError
 from nbops.execution import driving, live, secrets
 from nbops.execution.lanes import Crew, Lane, Nursery, Stop
 from nbops.execution.own import Own
@@ -21,10 +21,22 @@ from nbops.execution.skipping.plan import Plan
 from nbops.execution.sweeps.results import goes_on
 from nbops.failures import EXIT_STATUSES, CorrectiveAction, record_action
 from nbops.failures.requests import Outcome as Healed
-from nbops.pipelines import definition, expressions, fallback, graph, healing, planning, results, settling, standing
+from nbops.pipelines import (
+    definition,
+    expressions,
+    fallback,
+    graph,
+    healing,
+    planning,
+    releases,
+    results,
+    settling,
+    standing,
+)
 from nbops.pipelines.declaration import Span
 from nbops.pipelines.graph import Graph, Task
 from nbops.pipelines.healing import Action
+from nbops.pipelines.releases import Release
 from nbops.pipelines.requests import (
     Act,
     AskApproval,
@@ -34,9 +46,9 @@ from nbops.pipelines.requests import (
     KeepActs,
     OpenPipelineRun,
     Outcome,
-    Release,
     Trigger,
 )
+from nbops.pipelines.requests import Release as ReleaseClaim
 from nbops.pipelines.standing import Standing, Status
 from nbops.pipelines.steps import name_in
 from nbops.pipelines.working import Order, Told, worker
@@ -51,11 +63,15 @@ _WEEK = 7 * 86_400.0
 
 
 class Asked(Record):
-    """What somebody asks for: a folder with parameters, or a run to `resume`. `nominal` in UTC microseconds."""
+    """What somebody asks for: a folder with parameters, or a run to `resume`. `nominal` in UTC microseconds.
+
+    `release` is `current` or a number; without one the folder runs as it is.
+    """
 
     folder: str = ""
     parameters: dict[str, object] = {}
     resume: str = ""
+    release: str = ""
     force: bool = False
     lanes: int = 0
     trigger: Trigger = "person"
@@ -96,23 +112,45 @@ def run(asked: Asked, settings: config.Settings, *, watch: Callable[[Progress], 
     before = results.load(store, asked.resume) if asked.resume else None
     folder = Path(before.folder if before else asked.folder)
     given = {**(before.parameters if before else {}), **asked.parameters}
-    made = definition.load(folder, given)
+    release = _release(store, asked, before, folder)
+    tree = releases.place(store, release) if release else None
+    made = definition.load(folder, given, tree)
     tasks = graph.tasks(made)
     secrets.refuse_values(repr(given))
-    own = Own(store)
-    contracts = made.operations.contracts
+    place = tree.folder if tree else made.folder
+    contracts = {name: str((place / path).resolve()) for name, path in made.operations.contracts.items()}
 
     def lane(line: object) -> None:
         Lane(line, Order, worker(store, tasks, contracts)).live()  # type: ignore[arg-type]  # a socket
 
     lanes = asked.lanes or made.operations.lanes or driving.cores()
     driving.share_cores(min(lanes, len(tasks)))
+    own = Own(store)
     with (
         contextlib.closing(Nursery(lane, own.send_away, driving.prepare)) as nursery,
-        _open(store, made, tasks, asked, before, given) as recording,
+        _open(store, made, tasks, asked, before, given, release) as recording,
     ):
         hands = Hands(nursery, own, lanes, signals)
         return _Driver(store, made, tasks, recording, asked, hands, before.tasks if before else {}).drive(watch, stop)
+
+
+def _release(store: Store, asked: Asked, before: results.PipelineRun | None, folder: Path) -> Release | None:
+    """The release that is to run. Raises NotFound, UsageError."""
+    if before is not None:
+        return releases.get(store, before.pipeline, before.release) if before.release else None
+    if not asked.release:
+        return None
+    name = releases.of_folder(store, folder)
+    if name is None:
+        raise NotFound(
+            f"{folder.name} has no release.",
+            hint=f"`nbops pipeline release {folder.name} --reason …` makes the first one.",
+        )
+    if asked.release == "current":
+        return releases.get(store, name)
+    if not asked.release.isdecimal():
+        raise UsageError(f"{asked.release!r} is no release.", hint="Give `current`, or the number of one.")
+    return releases.get(store, name, int(asked.release))
 
 
 @contextlib.contextmanager
@@ -123,6 +161,7 @@ def _open(
     asked: Asked,
     before: results.PipelineRun | None,
     given: Mapping[str, object],
+    release: Release | None,
 ) -> Iterator[Recording]:
     """The run, begun or gone on with; it ends with what is raised."""
     if before:
@@ -143,6 +182,7 @@ def _open(
         opening = OpenPipelineRun(
             run_id=recording.run_id, pipeline=made.name, folder=name_in(store.settings.project, made.folder),
             definition=msgspec.json.encode(told).decode(), trigger=asked.trigger, nominal=asked.nominal,
+            release=release.number if release else None,
         )  # fmt: skip
         store.write(opening)
     try:
@@ -432,8 +472,10 @@ class _Driver:
         )  # fmt: skip
         if action.kind == "retry" and not self._stopped:
             job.tries[held] = job.tries.get(held, 0) + (told.status != "lost")
+            # A drill asks what is done, not how long it is waited for.
+            wait = 0.0 if self._asked.trigger == "drill" else action.wait
             job.not_before, job.longer, job.alone = (
-                time.monotonic() + action.wait,
+                time.monotonic() + wait,
                 max(job.longer, action.longer),
                 action.alone,
             )
@@ -473,7 +515,7 @@ class _Driver:
             job.healed = True
             made = CorrectiveAction(
                 failure_class="dirty_rows", rule="contract.rows", signal=str(one), action="rows set aside", outcome="healed",
-                run_id=told.run_id or None, step=job.task.key, attempt=max(job.attempt, 1),
+                run_id=self._recording.run_id, step=job.task.key, attempt=max(job.attempt, 1),
             )  # fmt: skip
             self._write_action(made)
 
@@ -504,7 +546,7 @@ class _Driver:
         """A task stands otherwise now."""
         self._stand[job.task.key] = stood
         if job.claimed and stood.status not in {"waiting", "running"}:
-            self._store.write(Release(key=job.claimed, run_id=self._recording.run_id))
+            self._store.write(ReleaseClaim(key=job.claimed, run_id=self._recording.run_id))
             job.claimed = ""
         doing: Doing = stood.status  # type: ignore[assignment]  # neither waiting nor running
         self._act(

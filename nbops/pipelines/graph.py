@@ -115,25 +115,27 @@ def _task(graph: Graph, step: Step, point: dict[tuple[str, str], object], made: 
         edge = sources.get(reads.name)
         if edge is None:
             ins[reads.name] = list(reads.paths)
+            if step.released and reads.paths:
+                values[reads.name] = list(reads.paths) if reads.many else reads.paths[0]
             continue
         makers = [task for task in made[edge.maker] if reads.many or _fits(task.point, point)]
         before += [task.key for task in makers]
         paths = [task.outs[edge.product] for task in makers]
         ins[reads.name] = paths
-        if paths != list(reads.paths):
+        if paths != list(reads.paths) or step.released:
             told = [_written(step, path) for path in paths]
             values[reads.name] = told if reads.many else told[0]
     data = {edge.maker for edge in sources.values()}
     before += [task.key for maker in graph.before(step.name) if maker not in data for task in made[maker]]
     outs = {name: _own(path, point) for name, path in step.outs.items()}
-    values |= {name: _written(step, path) for name, path in outs.items() if path != step.outs[name]}
+    values |= {name: _written(step, path) for name, path in outs.items() if path != step.outs[name] or step.released}
     key = f"{step.name}[{label(point)}]" if point else step.name
     return Task(key, step, point, values, ins, outs, tuple(dict.fromkeys(before)))
 
 
 def _written(step: Step, path: str) -> str:
-    """A path as the step would write it: from its folder, if the project holds it."""
-    return path if "://" in path else os.path.relpath(path, step.folder)
+    """A path as the step would write it, from its folder; whole, where that is another one than the step is told for."""
+    return path if "://" in path or step.released else os.path.relpath(path, step.folder)
 
 
 def _own(path: str, point: Point) -> str:

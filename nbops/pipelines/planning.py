@@ -50,7 +50,9 @@ def planned(store: Store, task: Task) -> Plan:
     step = task.step
     values = typed.resolve(step.interface, task.values, strict=store.settings.execution.strict_parameters)
     kernel = step.operation.kernel or step.node.metadata.get("kernelspec", {}).get("name") or "python3"
-    return plan(store, step.node, step.interface, values, notebook=str(step.path), cwd=step.folder, kernel=kernel)
+    return plan(
+        store, step.node, step.interface, values, notebook=str(step.path), cwd=step.path.parent, kernel=kernel, tree=step.tree
+    )  # fmt: skip
 
 
 def make(store: Store, made: Graph, *, force: bool = False) -> PipelinePlan:

@@ -108,3 +108,33 @@ class Decide(Request, tag="pipeline.decide"):
     task: str
     decision: Decision
     reason: str
+
+
+class Frozen(Record):
+    """A file of a release, by its path in the project: a blob."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+class KeepRelease(Request, tag="pipeline.freeze"):
+    """A pipeline as it is now becomes its current release; one that is just so is not made again. Answers with the number."""
+
+    release_id: str
+    pipeline: str
+    folder: str
+    digest: str
+    files: list[Frozen]
+    why: str
+    environment: str | None = None
+    commit: str | None = None
+    dirty: bool | None = None
+
+
+class RollBackRelease(Request, tag="pipeline.roll-back"):
+    """An earlier release (the one before, if none is named) is the current one again. Answers with its number."""
+
+    pipeline: str
+    why: str
+    number: int | None = None

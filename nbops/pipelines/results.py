@@ -48,6 +48,7 @@ class PipelineRun(Record):
     parameters: dict[str, Any]
     tasks: dict[str, Standing]
     drawn: list[Drawn] = []
+    release: int | None = None
 
 
 class Approval(Record):
@@ -63,7 +64,8 @@ def load(store: Store, text: str) -> PipelineRun:
     """The run that an id, its last digits or its name means. Raises NotFound or Ambiguous."""
     run_id = runs.find(store, text)
     rows = store.read(
-        "select p.pipeline, p.folder, p.definition, v.outcome, v.sentence from core.pipeline_runs p join pipeline_runs v using (run_id)"
+        "select p.pipeline, p.folder, p.definition, v.outcome, v.sentence, p.release from core.pipeline_runs p"
+        " join pipeline_runs v using (run_id)"
         " where p.run_id = ?",
         [run_id],
     ).rows
@@ -71,7 +73,7 @@ def load(store: Store, text: str) -> PipelineRun:
         raise NotFound(
             f"Run {short(run_id)} is none of a pipeline.", hint="`nbops status` shows the runs of pipelines."
         )
-    name, folder, text_, outcome, sentence = rows[0]
+    name, folder, text_, outcome, sentence, release = rows[0]
     try:
         told = msgspec.json.decode(text_, type=Definition)
     except msgspec.DecodeError as error:
@@ -81,7 +83,7 @@ def load(store: Store, text: str) -> PipelineRun:
     place = Path(folder) if Path(folder).is_absolute() else store.settings.project / folder
     return PipelineRun(
         run_id, name, str(place), outcome, sentence or "", {key: one.value for key, one in told.parameters.items()},
-        tasks(store, run_id), told.tasks,
+        tasks(store, run_id), told.tasks, release,
     )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ class Products:
     """The products of one execution of a task."""
 
     def __init__(self, store: Store, task: Task, run_id: str, contracts: Mapping[str, str]) -> None:
-        """`contracts` are paths by product."""
+        """`contracts` are whole paths by product."""
         self._store = store
         self._task = task
         self._run_id = run_id
@@ -64,7 +64,8 @@ class Products:
         made: dict[str, object] = {}
         for name, path in self._places.items():
             self._beside(path).parent.mkdir(parents=True, exist_ok=True)
-            made[name] = os.path.relpath(self._beside(path), self._task.step.folder)
+            beside = self._beside(path)
+            made[name] = str(beside) if self._task.step.released else os.path.relpath(beside, self._task.step.folder)
         return made
 
     def settle(self) -> Ending | None:
@@ -108,8 +109,7 @@ class Products:
 
         Raises ContractViolation, and what reading it raises.
         """
-        contract = str((self._task.step.folder / self._contracts[name]).resolve())
-        source = declaration.read({"source": name, "from": str(written), "contract": contract})
+        source = declaration.read({"source": name, "from": str(written), "contract": self._contracts[name]})
         made = collecting.collect(self._store, source, run_id=self._run_id, why=f"made by {self._task.key}")
         self.counted.append(_counted(name, made))
         made.require()

@@ -24,6 +24,13 @@ COPY = "copy_of"
 """Where the metadata of a copy of a run, made for a person, names the run: below `nbops`."""
 
 
+class Tree(NamedTuple):
+    """Where a release lies: the folder of the pipeline in it, and the whole tree."""
+
+    folder: Path
+    root: Path
+
+
 class Reads(NamedTuple):
     """One input: its paths as they are declared, what another name it is made under, and whether it takes all points of a sweep."""
 
@@ -34,7 +41,10 @@ class Reads(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One step. Paths of `outs` and of inputs are whole; `values` is what it is given, `swept` what is varied."""
+    """One step. Paths of `outs` and of inputs are whole; `values` is what it is given, `swept` what is varied.
+
+    It is told for `path` in the project, and lies at `place`, which is another one in a release.
+    """
 
     name: str
     file: str
@@ -46,11 +56,18 @@ class Step(NamedTuple):
     outs: dict[str, str]
     values: dict[str, object]
     swept: dict[str, list[object]]
+    place: Path
+    tree: Path | None = None
 
     @property
     def folder(self) -> Path:
         """Where it runs."""
-        return self.path.parent
+        return self.place.parent
+
+    @property
+    def released(self) -> bool:
+        """Whether it lies in a release."""
+        return self.tree is not None
 
     @property
     def cell(self) -> str:
@@ -70,9 +87,9 @@ class Folder(NamedTuple):
     mistakes: tuple[Mistake, ...]
 
 
-def read(folder: Path, operations: Operations, told: Marked, given: Mapping[str, object]) -> Folder:
-    """The steps of a folder; `given` are parameters for all steps that have them."""
-    return _Reader(folder, operations, told, given).folder()
+def read(folder: Path, operations: Operations, told: Marked, given: Mapping[str, object], tree: Tree | None) -> Folder:
+    """The steps of a folder, as they are or as a release has them; `given` are parameters for all steps that have them."""
+    return _Reader(folder, operations, told, given, tree).folder()
 
 
 def path_of(folder: Path, text: str) -> str:
@@ -86,8 +103,12 @@ def is_step(path: Path) -> bool:
 
 
 class _Reader:
-    def __init__(self, folder: Path, operations: Operations, told: Marked, given: Mapping[str, object]) -> None:
-        self._folder = folder
+    def __init__(
+        self, folder: Path, operations: Operations, told: Marked, given: Mapping[str, object], tree: Tree | None
+    ) -> None:
+        self._folder = tree.folder if tree else folder
+        self._home = folder
+        self._root = tree.root if tree else None
         self._operations = operations
         self._told = told
         self._given = given
@@ -103,7 +124,7 @@ class _Reader:
         self._mistakes += self._unnamed(files)
         if self._given or operations.parameters:
             self._mistakes += self._nobodys(steps)
-        name = operations.name or self._folder.resolve().name
+        name = operations.name or self._home.resolve().name
         return Folder(self._folder, name, operations, self._told, tuple(steps), self._aside, tuple(self._mistakes))
 
     def _files(self) -> dict[str, Path | None]:
@@ -166,7 +187,8 @@ class _Reader:
 
     def _step(self, name: str, path: Path | None) -> Step | None:
         operation = self._operations.steps.get(name, Operation())
-        where = path or self._folder / f"{name}.ipynb"
+        place = path or self._folder / f"{name}.ipynb"
+        where = self._home / place.relative_to(self._folder)
         file = path.name if path else f"{name} (source {operation.source})"
         try:
             node = reading.read(path) if path else collecting.notebook(operation.source, operation.outs)
@@ -191,7 +213,7 @@ class _Reader:
         swept = self._swept(name, interface, operation)
         ins = tuple(self._ins(file, where.parent, interface, operation, values))
         outs = dict(self._outs(file, where.parent, interface, operation, values))
-        return Step(name, file, where, node, interface, operation, ins, outs, values, swept)
+        return Step(name, file, where, node, interface, operation, ins, outs, values, swept, place, self._root)
 
     def _values(self, name: str, interface: Interface, operation: Operation) -> dict[str, object]:
         """What is given, after it was found to fit; where it stands decides on the line of a mistake."""

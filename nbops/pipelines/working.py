@@ -79,7 +79,9 @@ def _outcome(store: Store, task: Task, order: Order, products: Products, stop: C
     node = _told(task.step.node, order.stale)
     outcome = notebook.execute(
         store, task.step.path, parameters=task.values, cwd=task.step.folder, kernel=task.step.operation.kernel or None,
-        timeout=order.cell_timeout, part=Part(order.parent, birth, node, stop, products.instead, products.settle),
+        timeout=order.cell_timeout, part=Part(
+            order.parent, birth, node, stop, products.instead, products.settle, home=task.step.path.parent, tree=task.step.tree
+        ),
     )  # fmt: skip
     return Told(
         order.number, order.run_id, outcome.status, outcome.cause, outcome.code, outcome.failure_class, outcome.exit, outcome.rule

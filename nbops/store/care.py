@@ -87,6 +87,8 @@ _NAMED = """
     union select profile from main.version_facts where profile is not null
     union select example from main.version_facts where example is not null
     union select sha256 from core.prediction_segments where not replaced union select sha256 from core.label_segments
+    union select unnest(json_extract_string(files, '$[*].sha256')) from core.releases
+    union select environment from core.releases where environment is not null
 """
 _HOLDERS = """
     select model || '/' || version from core.model_versions where sha256 = ?
@@ -94,6 +96,8 @@ _HOLDERS = """
     union all select 'what shows an act on review ' || right(review_id::varchar, 8) from core.review_acts where evidence = ?
     union all select 'predictions of ' || model || '/' || version from core.prediction_segments where sha256 = ? and not replaced
     union all select 'labels of ' || model from core.label_segments where sha256 = ?
+    union all select 'release ' || number || ' of ' || pipeline from core.releases
+    where list_contains(json_extract_string(files, '$[*].sha256'), ?)
 """
 
 

@@ -54,6 +54,16 @@ TABLES = {
         ("model", "alias", "before", "after", "kind", "review_id::varchar", "why", "epoch_us(time)", *_WHO),
         "'a move of ' || model || '@' || alias",
     ),
+    "releases": Witnessed(
+        (
+            "release_id::varchar", "pipeline", "number", "folder", "digest", "files", "environment", "commit_hash", "dirty", "why",
+            "epoch_us(created)", *_WHO,
+        ),
+        "'release ' || number || ' of ' || pipeline",
+    ),
+    "release_acts": Witnessed(
+        ("pipeline", "number", "act", "why", "epoch_us(time)", *_WHO), "'release ' || number || ' of ' || pipeline || ' as the current one'"
+    ),
     "step_decisions": Witnessed(
         ("run_id::varchar", "task", "decision", "reason", "epoch_us(time)", *_WHO),
         "'the decision on ' || task || ' of run ' || right(run_id::varchar, 8)",
@@ -117,6 +127,12 @@ TABLES = {
             "request_id::varchar", "act", "run_id::varchar", "version", "review_id::varchar", "message", "verdict", "epoch_us(time)", *_WHO,
         ),
         "'what became of a wish to train again, ' || right(request_id::varchar, 8)",
+    ),
+    "schedules": Witnessed(("schedule_id::varchar", "name", "epoch_us(created)", *_WHO), "'the schedule ' || name"),
+    "schedule_acts": Witnessed(
+        ("schedule_id::varchar", "act", "spec", "epoch_us(until)", "why", "epoch_us(time)", *_WHO),
+        "coalesce('an act on the schedule ' || (select s.name from core.schedules s where s.schedule_id = t.schedule_id),"
+        " 'an act on all schedules')",
     ),
 }  # fmt: skip
 """Everything in them but what a later verb changes: `model_versions.state` and `prediction_segments.replaced`."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from nbops.config import FIRE_VARIABLE
 from nbops.errors import Ambiguous, NotFound, UsageError
 from nbops.records import Param, Record, RunStatus, Tag, new_id, now_us, short
 from nbops.render import view
@@ -92,6 +93,10 @@ def begin(
     return recording
 
 
+FIRE_TAG = "nbops.fire"
+"""The tag of a run that a schedule has begun: the attempt's id."""
+
+
 class Birth(Record):
     """What is known of a run before it begins."""
 
@@ -114,13 +119,15 @@ def begin_headless(
     The store knows it on return, or if not `soon` within `tracking.flush_seconds`.
     """
     birth = birth or Birth(new_id())
+    scheduled = fire()
+    labels = {**birth.tags, FIRE_TAG: scheduled.attempt_id} if scheduled and not parent else birth.tags
     made = [param(key, value) for key, value in params.items()]
     recording = Recording(store, birth.run_id, params=made, folder=notebook.parent, source=str(notebook))
     source = provenance.relative(str(notebook), store.settings.project)
     request = StartRun(
         run_id=recording.run_id, experiment=provenance.experiment_of(source), name=birth.name, started=now_us(),
         host=store.host, pid=os.getpid(), parent_id=parent, source=source, params=made,
-        tags=[tag(key, value) for key, value in birth.tags.items()],
+        tags=[tag(key, value) for key, value in labels.items()],
     )  # fmt: skip
     begun(recording, request)
     if soon:
@@ -254,6 +261,24 @@ def value_of(item: Param) -> object:
 def invited() -> str | None:
     """The run that this process's runner wants it to join; a runner that this process starts takes it for its parent."""
     return os.environ.get(RUN_VARIABLE, "").partition("@")[0] or None
+
+
+class Fire(Record):
+    """What a schedule's process is run for: the attempt, schedule or backfill, and the nominal time (UTC microseconds)."""
+
+    attempt_id: str
+    cause: str
+    nominal: int
+
+    def __str__(self) -> str:
+        return f"{self.attempt_id}@{self.cause}@{self.nominal}"
+
+
+def fire() -> Fire | None:
+    """For what a schedule has begun this process; None in processes that a person or an executed notebook has begun."""
+    attempt_id, _, rest = os.environ.get(FIRE_VARIABLE, "").partition("@")
+    cause, _, nominal = rest.partition("@")
+    return Fire(attempt_id, cause, int(nominal)) if nominal.isdigit() and not invited() else None
 
 
 def _join(

@@ -10,8 +10,9 @@ import pytest
 
 from nbops.errors import Ambiguous, NbopsError, NotFound
 from nbops.monitoring import incidents
-from nbops.monitoring.policy import MonitorPolicy, Notify, Season, Warmup
+from nbops.monitoring.policy import MonitorPolicy, Notify, Season, Warmup, by_default
 from nbops.monitoring.requests import ActOnIncident, Deed, KeepSignals, SetMonitorPolicy
+from nbops.monitoring.signals import State
 from nbops.records import now_us
 from nbops.store import witness
 from tests.monitoring.ward import READY, Ward, seen, weeks
@@ -230,6 +231,17 @@ def test_a_pipeline_has_incidents_in_the_same_table(inside: Inside) -> None:
     )
     assert ward.incidents("model, cause, status") == [(None, "data: all null", "open")]
     assert "what it made before is still there" in ward.messages("text")[0][0]
+
+
+def test_one_good_run_of_a_pipeline_ends_what_was_wrong_with_it(inside: Inside) -> None:
+    ward = Ward(inside)
+    ward.subject = "pipeline:hourly"
+    states: list[State] = ["broken", "broken", "fine", "broken", "fine"]
+    for number, state in enumerate(states):
+        ward.keep(seen(number, state, cause="run: failed", kind="run", version=None))
+    assert ward.incidents("cause, status") == [("run: failed", "healed"), ("run: failed", "healed")]
+    assert by_default("pipeline:hourly").close_after == 1
+    assert by_default("model:air-time") == MonitorPolicy()
 
 
 def test_events_answer_for_policies_incidents_and_acts(ward: Ward) -> None:

@@ -138,16 +138,15 @@ def kept(store: Store, run_id: str, standing: Standing, node: NotebookNode) -> K
     if by_hand(node) != made.by_hand:
         # Papermill has read it once more.
         reasons.append("its notebook was saved as the run began")
-    if told is None:
-        python = is_python(parts.language)
-        reasons.append(
-            "what it read is not known: "
-            + ("its kernel did not tell" if python else f"its language is {parts.language}")
-        )
+    if told is None and is_python(parts.language):
+        reasons.append("what it read is not known: its kernel did not tell")
+    elif told is None:
+        # Of another language nobody hears what it reads: one that says what it makes is believed.
+        reasons += [] if made.outputs else [f"what it read is not known: its language is {parts.language}"]
     else:
         installed = packages.versions(told.site)
         owners = packages.distributions(told.packages, told.site, store.places.run / "packages.json")
-        modules = {seen.inside(path, made.project): _file(digests, path) for path in told.modules}
+        modules = {made.called(path): _file(digests, path) for path in told.modules}
         parts = msgspec.structs.replace(
             parts, distributions={name: installed[name] for name in sorted(owners & installed.keys())}, modules=modules
         )
@@ -174,7 +173,7 @@ def _against(store: Store, made: Plan, earlier: Kept, digests: Digests) -> list[
     """Why a run of the same code, parameters and inputs cannot be taken."""
     installed = packages.versions(earlier.site)
     versions = {name: installed[name] for name in earlier.parts.distributions if name in installed}
-    modules = {name: _file(digests, str(made.project / name)) for name in earlier.parts.modules}
+    modules = {name: _file(digests, made.code(name)) for name in earlier.parts.modules}
     modules = {name: digest for name, digest in modules.items() if digest != MISSING}
     against = imported(earlier.parts, versions, modules)
     for name, item in earlier.outputs.items():
@@ -201,9 +200,10 @@ def _by(store: Store, made: Plan, now: Input) -> str:
 def _undeclared(store: Store, standing: Standing, told: Seen, node: NotebookNode) -> tuple[Undeclared, ...]:
     made = standing.plan
     # What the run itself wrote is none of what it depends on.
+    own = {os.path.realpath(path) for path in (made.project / made.notebook, made.code(made.notebook))}
     same = {path: cell for path, (cell, before) in made.mentioned.items() if stamp(path) == before}
     return seen.undeclared(
-        told, declared=made.declared_files() | standing.written, project=made.project, mentioned=same,
+        told, declared=made.declared_files() | standing.written | own, called=made.called, mentioned=same,
         allowed=store.settings.execution.undeclared_reads, cell_at=_clock(node),
     )  # fmt: skip
 
@@ -244,5 +244,5 @@ def _file(digests: Digests, path: str) -> str:
 
 
 def _written_since(made: Plan, name: str) -> bool:
-    found = stamp(str(made.project / name))
+    found = stamp(made.code(name))
     return found is None or found[1] >= made.began

@@ -25,7 +25,8 @@ class Plan(NamedTuple):
     """A run that may be made. `notebook` is its name in the store, `folder` where it runs, `began` nanoseconds since 1970.
 
     `contents` are the inputs as they lie there now, by parameter; `outputs` and `inputs` the paths as the notebook has them, None for
-    one that only running the cell tells. `mentioned` are the files that the code names: their cell and stamp.
+    one that only running the cell tells. `mentioned` are the files that the code names: their cell and stamp. `tree` is where the code
+    lies, if not in the project.
     """
 
     notebook: str
@@ -38,6 +39,17 @@ class Plan(NamedTuple):
     contents: dict[str, list[Content]]
     mentioned: dict[str, tuple[int, tuple[int, int] | None]]
     by_hand: tuple[str, ...]
+    tree: Path | None = None
+
+    def called(self, path: str) -> str:
+        """A file as it lies in the project, or in the tree that stands for it."""
+        if self.tree is not None and (found := seen.inside(path, self.tree)) != path:
+            return found
+        return seen.inside(path, self.project)
+
+    def code(self, name: str) -> str:
+        """The path of code that `called` has named."""
+        return str((self.tree or self.project) / name)
 
     @property
     def declares(self) -> bool:
@@ -80,6 +92,7 @@ def plan(
     notebook: str,
     cwd: Path,
     kernel: str,
+    tree: Path | None = None,
 ) -> Plan:
     """The plan of a run of `node`, whose path or address is `notebook`, with resolved `values`."""
     began = time.time_ns()
@@ -113,6 +126,7 @@ def plan(
         contents=contents,
         mentioned={path: (cell, stamp(path)) for path, cell in found.items()},
         by_hand=by_hand(node),
+        tree=tree,
     )
 
 

@@ -78,21 +78,22 @@ def undeclared(
     seen: Seen,
     *,
     declared: set[str],
-    project: Path,
+    called: Callable[[str], str],
     allowed: Sequence[str] = (),
     mentioned: Mapping[str, int] | None = None,
     cell_at: Callable[[float], int | None] = lambda _: None,
 ) -> tuple[Undeclared, ...]:
     """What was used that is not `declared` (real paths), not code that was imported and not `allowed` (patterns in the project).
 
-    `mentioned` are real paths with the cell that names them, `cell_at` gives the cell that ran at a time.
+    `called` names a path as it lies in the project; `mentioned` are real paths with the cell that names them, `cell_at` gives the cell
+    that ran at a time.
     """
     code = {os.path.realpath(path) for path in seen.modules}
     reads = {os.path.realpath(path): cell_at(time) for path, time in seen.reads.items()}
     found = [
         Undeclared("read", name, cell)
         for path, cell in {**(mentioned or {}), **reads}.items()
-        if path not in declared and path not in code and not _fits(name := inside(path, project), allowed)
+        if path not in declared and path not in code and not _fits(name := called(path), allowed)
     ]
     if seen.full:
         found.append(Undeclared("read", "more files than are noted"))

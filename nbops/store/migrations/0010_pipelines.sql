@@ -63,6 +63,45 @@ create table core.step_decisions (
     seq bigint not null
 );
 
+-- A release is what a pipeline was at a time, file by file; its schedule runs the one that became current last.
+create table core.releases (
+    release_id uuid primary key,
+    pipeline varchar not null,
+    number integer not null,
+    folder varchar not null,
+    digest varchar not null,
+    files varchar not null,
+    environment varchar,
+    commit_hash varchar,
+    dirty boolean,
+    why varchar not null,
+    created timestamp not null,
+    actor varchar not null,
+    seq bigint not null
+);
+
+create table core.release_acts (
+    pipeline varchar not null,
+    number integer not null,
+    act varchar not null check (act in ('released', 'rolled back')),
+    why varchar not null,
+    time timestamp not null,
+    actor varchar not null,
+    seq bigint not null
+);
+
+create view main.releases as
+select
+    r.pipeline, r.number, a.number is not null as current, r.folder, r.digest, json_array_length(r.files)::integer as files,
+    r.environment, r.commit_hash as "commit", r.dirty, r.why, r.created, r.actor
+from core.releases r
+left join (
+    select pipeline, arg_max(number, seq) as number from core.release_acts group by pipeline
+) a on a.pipeline = r.pipeline and a.number = r.number;
+
+create view main.release_acts as
+select pipeline, number, act, why, time, actor from core.release_acts;
+
 create view main.pipeline_runs as
 select
     p.run_id, p.pipeline, p.folder, p.trigger, p.nominal, p.release, r.status,
@@ -101,3 +140,35 @@ from core.step_requests q
 join core.pipeline_runs p on p.run_id = q.run_id
 left join core.step_decisions d on d.run_id = q.run_id and d.task = q.task and d.seq > q.seq
 qualify row_number() over (partition by q.run_id, q.task order by q.seq desc, d.seq) = 1;
+
+-- What was healed in which week, step and class, what it cost, and what of it was in vain.
+create view main.pipeline_heals as
+select
+    p.pipeline, a.step, a.failure_class, a.rule, date_trunc('week', a.time)::date as week,
+    count(distinct a.run_id) filter (where a.outcome = 'healed') as runs_healed,
+    count(*) filter (where a.outcome = 'healed') as healed, count(*) filter (where a.outcome = 'failed') as failed,
+    sum(a.cost_seconds) as cost_seconds, max(a.time) as last_time
+from main.corrective_actions a
+join core.pipeline_runs p on p.run_id = a.run_id
+where a.step is not null
+group by all;
+
+-- The same healing in three of the last seven runs is no accident any more.
+create view main.pipeline_chronic as
+with last as (
+    select p.run_id, p.pipeline, row_number() over (partition by p.pipeline order by r.started desc) as age
+    from core.pipeline_runs p
+    join core.runs r on r.run_id = p.run_id
+    where not r.deleted and r.status <> 'running' and p.trigger <> 'drill'
+    qualify age <= 7
+), counts as (
+    select pipeline, count(*) as runs from last group by pipeline
+)
+select
+    l.pipeline, a.step, a.failure_class, c.runs, count(distinct a.run_id) as healed_runs, sum(a.cost_seconds) as cost_seconds,
+    max(a.time) as last_time, arg_max(a.signal, a.time) as signal
+from last l
+join counts c on c.pipeline = l.pipeline
+join main.corrective_actions a on a.run_id = l.run_id and a.outcome = 'healed' and a.step is not null
+group by l.pipeline, a.step, a.failure_class, c.runs
+having healed_runs >= 3;

@@ -1,0 +1,136 @@
+"""kill -9 of schedulers and of what they run: each nominal time has one run that completed, and what was interrupted is known."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from nbops.pipelines.schedules import listing
+from nbops.pipelines.schedules.spec import Spec
+from nbops.store.client import Store
+from tests.conftest import Project, wait_until
+
+# The clock is an argument: each scheduler sees one minute more than the one before.
+SCHEDULER = """
+import sys, time
+from datetime import datetime
+import nbops
+from nbops.pipelines.schedules.scheduler import Scheduler
+
+now, stub = datetime.fromisoformat(sys.argv[1]), sys.argv[2]
+command = (lambda spec, texts, force: [sys.executable, "-c", stub]) if stub else None
+scheduler = Scheduler(nbops.open().store, parallel=2, command=command)
+scheduler.beat("run")
+print("works", flush=True)
+while True:
+    scheduler.round(now)
+    time.sleep(0.02)
+"""
+# Lighter than a notebook, and as much of a run.
+WORK = """
+import json, os, time
+import nbops
+
+run = nbops.start_run("work", tags={"nbops.fire": os.environ["NBOPS_FIRE"].partition("@")[0]})
+time.sleep(0.3)
+run.end()
+print(json.dumps({"run_id": run.run_id, "status": "finished", "exit": 0}), flush=True)
+"""
+COMPLETED = """
+    select f.nominal, f.state, f.attempts, f.interrupted, count(r.run_id) filter (where r.status = 'finished')
+    from fires f left join fire_attempts a on a.schedule_id = f.schedule_id and a.nominal = f.nominal
+    left join tags t on t.key = 'nbops.fire' and t.value = a.attempt_id::varchar
+    left join runs r on r.run_id = t.run_id
+    group by all order by f.nominal
+"""
+
+
+def processes(project: Project) -> list[int]:
+    """The keepers and what they run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            cwd = (path.parent / "cwd").readlink()
+            if b"NBOPS_FIRE=" in path.read_bytes() and cwd.is_relative_to(project.folder.resolve()):
+                found.append(int(path.parent.name))
+    return found
+
+
+def kill(project: Project, scheduler: subprocess.Popen[str], chance: random.Random, *, everything: bool) -> None:
+    """The scheduler; now and then with what it runs, as when the power fails, or with one of those processes alone."""
+    if everything:
+        wait_until(lambda: processes(project))
+    scheduler.kill()
+    scheduler.wait()
+    victims = processes(project)
+    if victims and (everything or chance.random() < 0.6):
+        for pid in victims if everything or chance.random() < 0.5 else [chance.choice(victims)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def storm(
+    project: Project, store: Store, kills: int, pause: float, stub: str, *, begun: datetime, seed: int
+) -> datetime:
+    """Kill schedulers until it is enough, and let the last one finish; gives the last moment that it saw."""
+    chance = random.Random(seed)
+    now = begun
+    for number in range(kills):
+        now += timedelta(minutes=1)
+        scheduler = project.start(SCHEDULER, now.isoformat(), stub)
+        assert scheduler.stdout is not None
+        assert scheduler.stdout.readline() == "works\n"
+        time.sleep(chance.random() * pause)
+        assert scheduler.poll() is None, scheduler.communicate()[1]
+        kill(project, scheduler, chance, everything=number == 0)
+    project.start(SCHEDULER, now.isoformat(), stub)
+    done = "select count(*) filter (where state = 'done') from fires"
+    wait_until(lambda: store.read(done).rows == [[kills]], 900)
+    return now
+
+
+def check(store: Store, begun: datetime, last: datetime) -> int:
+    """Every nominal time is there, done once; gives how many attempts were interrupted."""
+    expected = list(listing.get(store, "work").spec.calendar().between(begun, last))
+    rows = store.read(COMPLETED).rows
+    assert [row[0] for row in rows] == [one.replace(tzinfo=None).isoformat() for one in expected]
+    assert {(state, completed) for _, state, _, _, completed in rows} == {("done", 1)}
+    assert [attempts - interrupted for _, _, attempts, interrupted, _ in rows] == [1] * len(rows)
+    assert store.read("select count(*) from fire_attempts where ended is null").rows == [[0]]
+    return sum(int(row[3]) for row in rows)
+
+
+def patient(target: str) -> Spec:
+    return Spec(target=target, every="1m", missed="all", limit=1000, overlap="queue", tries=100)
+
+
+@pytest.mark.parametrize(
+    ("kills", "seed"), [(8, 1), *(pytest.param(100, seed, marks=pytest.mark.long) for seed in (2, 3))]
+)
+def test_killed_schedulers_leave_one_completed_run_for_each_time(project: Project, kills: int, seed: int) -> None:
+    store = project.store()
+    (project.folder / "work.ipynb").touch()
+    begun = datetime.now(UTC)
+    listing.put(store, "work", patient("work.ipynb"), now=begun)
+    last = storm(project, store, kills, 0.6, WORK, begun=begun, seed=seed)
+    assert check(store, begun, last) > 0
+
+
+@pytest.mark.long
+def test_killed_schedulers_of_notebooks_leave_one_completed_run_for_each_time(project: Project) -> None:
+    store = project.store()
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")])
+    nbformat.write(made, project.folder / "work.ipynb")
+    begun = datetime.now(UTC)
+    listing.put(store, "work", patient("work.ipynb"), now=begun)
+    last = storm(project, store, 200, 2.5, "", begun=begun, seed=4)
+    assert check(store, begun, last) > 0
