@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from nbops.errors import NotFound, UsageError
-from nbops.pipelines import definition
+from nbops.pipelines import definition, steps
 from nbops.pipelines.graph import Graph
 from nbops.pipelines.requests import Frozen, KeepRelease, RollBackRelease
 from nbops.pipelines.steps import Tree
@@ -158,6 +158,7 @@ def _code(made: Graph, project: Path) -> dict[str, Path]:
     """The files of a release, by their path in the project."""
     data = {path for step in made.steps.values() for path in step.outs.values()}
     data |= {path for step in made.steps.values() for reads in step.ins for path in reads.paths}
+    data |= {str(made.folder / name) for name in steps.copies(made.aside)}
     exclude = made.operations.exclude
     found = {
         path

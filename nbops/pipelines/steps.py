@@ -22,6 +22,7 @@ from nbops.tracking import provenance
 SUFFIXES = (".ipynb", ".py", ".sql")
 COPY = "copy_of"
 """Where the metadata of a copy of a run, made for a person, names the run: below `nbops`."""
+_COPY_OF = "a copy of run"
 
 
 class Tree(NamedTuple):
@@ -100,6 +101,11 @@ def path_of(folder: Path, text: str) -> str:
 def is_step(path: Path) -> bool:
     """Whether a file can be executed as a step."""
     return path.suffix in SUFFIXES and not path.name.startswith((".", "_")) and reading.is_executable(path)
+
+
+def copies(aside: Mapping[str, str]) -> set[str]:
+    """The files among those that are no steps that are copies of runs, made for a person."""
+    return {file for file, reason in aside.items() if reason.startswith(_COPY_OF)}
 
 
 class _Reader:
@@ -196,7 +202,7 @@ class _Reader:
             self._mistakes.append(Mistake(file, 0, error.message, error.hint))
             return None
         if name not in self._operations.steps and (run_id := node.metadata.get("nbops", {}).get(COPY)):
-            self._aside[file] = f"a copy of run {short(str(run_id))} for a person"
+            self._aside[file] = f"{_COPY_OF} {short(str(run_id))} for a person"
             return None
         interface = typed.read(node, reading.language_of(node), file)
         if interface.problem:

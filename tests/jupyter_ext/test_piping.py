@@ -98,7 +98,8 @@ def test_a_folder_is_drawn_planned_run_and_listed_as_one_run(server: Server, pro
 
 
 def test_a_project_that_never_ran_is_planned_and_not_begun(server: Server, project: Project) -> None:
-    folder = fill(project, "fresh/steps", collect=COLLECT) if (project.folder / "fresh").mkdir() is None else Path()
+    (project.folder / "fresh").mkdir()
+    folder = fill(project, "fresh/steps", collect=COLLECT)
     (folder.parent / "nbops.toml").touch()
     found = server.get("pipeline", folder="fresh/steps")
     assert [(one["would"], one["why"]) for one in found["tasks"]] == [("run", "nothing has run here yet")]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import nbops
 from nbops.errors import ConfigError, NotFound, ParameterError
 from nbops.execution import labs
-from nbops.pipelines import drawing
+from nbops.pipelines import drawing, releases
 from nbops.pipelines.drawing import Node
 from nbops.reports import sanitize
 from nbops.workspace._workspace import Workspace
@@ -103,7 +103,9 @@ def failed(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     return pipeline.run("-p", "depth", "5")
 
 
-def test_the_step_that_failed_is_brought_up_as_it_was(failed: dict[str, Any], pipeline: Pipeline, typed: Type) -> None:
+def test_the_step_that_failed_is_brought_up_as_it_was(
+    failed: dict[str, Any], pipeline: Pipeline, here: Workspace, typed: Type
+) -> None:
     told = typed("runs", "open", failed["run_id"])
     assert told.status == 0, told
     path = Path(told.out.splitlines()[-1])
@@ -122,6 +124,7 @@ def test_the_step_that_failed_is_brought_up_as_it_was(failed: dict[str, Any], pi
     # It is no step: the pipeline is what it was.
     assert path.name in typed("pipeline", "plan", ".").out
     assert json.loads(typed("pipeline", "plan", ".", "--json").out)["tasks"][1]["task"] == "b"
+    assert path.name not in {Path(one.path).name for one in releases.freeze(here.store, pipeline.folder, "first").files}
     other = typed("runs", "open", failed["run_id"], "a")
     assert Path(other.out.splitlines()[-1]).name.startswith("a-")
 

@@ -82,6 +82,12 @@ def a_project(run: nbops.Run) -> None:
     nbops.sweep("train.ipynb", ranges={"alpha": "0.1..10:log", "depth": (3, 12), "kind": ["a", "b"]}, random=30, seed=7)
     nbops.sweep("train.ipynb", {"alpha": 0.1})  # type: ignore[dict-item]  # a grid has lists of values
     assert_type(nbops.load_sweep("4f2a9c1e"), nbops.Sweep)
+    flights = nbops.pipeline("notebooks")
+    assert_type(flights, nbops.Pipeline)
+    assert_type(flights.plan({"alpha": 0.1}), nbops.PipelinePlan)
+    assert_type(flights.run({"alpha": 0.1}, lanes=2).resume(), nbops.PipelineRun)
+    assert_type(flights.last.step("train"), nbops.Run)
+    flights.run(alpha=0.1)  # type: ignore[call-arg]  # parameters are a mapping
     nbops.define_metric("cost", better="lower", unit="EUR")
     nbops.define_metric("cost", better="less")  # type: ignore[arg-type]  # there are two directions
     run.end("ended")  # type: ignore[arg-type]  # and a few ways to end
