@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from nbops.pipelines.overview import Line
     from nbops.store.client import Store
 
+# The sidebar asks often, and tells of few steps.
+_MOST = 12
+_USUAL = ("finished", "unchanged", "waiting")
+
 
 def pipelines(
     root: Root, store: Store, runs: list[Row]
@@ -24,16 +28,17 @@ def pipelines(
     found = overview.of_runs(store, [row.run_id for row in runs] + [one.run_id for one in waits])
     approvals = [waiting(root, one, found[one.run_id].folder) for one in waits if one.run_id in found]
     shown = {told: name for folder, name in overview.folders(store).items() if (told := root.shown(folder)) is not None}
-    return approvals, shown, {run_id: line(root, one) for run_id, one in found.items()}
+    return approvals, shown, {run_id: line(root, one, most=_MOST) for run_id, one in found.items()}
 
 
-def line(root: Root, one: Line) -> dict[str, object]:
-    """A run of a pipeline in a list."""
+def line(root: Root, one: Line, *, most: int | None = None) -> dict[str, object]:
+    """A run of a pipeline in a list; with `most`, only so many of its steps, and of those only what is running or went another way."""
+    steps = [step for step in one.tasks if most is None or step.status not in _USUAL][:most]
     return {
         "id": one.run_id, "short": one.short, "pipeline": one.pipeline, "folder": root.shown(one.folder), "status": one.status,
         "outcome": one.outcome, "sentence": one.sentence, "trigger": one.trigger, "start": one.start, "seconds": one.seconds,
-        "done": one.done, "resumable": one.resumable,
-        "steps": [{"task": step.task, "status": step.status, "doing": step.doing, "sentence": step.sentence} for step in one.tasks],
+        "done": one.done, "total": len(one.tasks), "resumable": one.resumable,
+        "steps": [{"task": step.task, "status": step.status, "doing": step.doing, "sentence": step.sentence} for step in steps],
     }  # fmt: skip
 
 

@@ -248,3 +248,15 @@ def test_it_reads_in_the_dark_and_in_a_narrow_window(panel: Desk) -> None:
     panel.do("apputils:change-theme", theme="JupyterLab Light")
     page.wait_for_selector("body[data-jp-theme-light=true]", state="attached")
     page.set_viewport_size(usual)
+
+
+@pytest.mark.long
+def test_notebook_7_shows_it_below_its_notebook(desk: Desk, pipes: Pipes) -> None:
+    desk.open(desk.server.notebook7("pipes/look.ipynb"))
+    desk.do("nbops:open-panel")
+    desk.page.wait_for_selector("[data-nbops-kind=pipeline]")
+    found = go(desk, "nightly")
+    found.locator(".nbops-Graph [data-nbops-task]").nth(2).wait_for()
+    assert desk.violations(".nbops-Page") == []
+    assert desk.errors == []
+    assert desk.foreign == []

@@ -92,6 +92,8 @@ def test_a_folder_is_drawn_planned_run_and_listed_as_one_run(server: Server, pro
     board = server.get("board")
     row = next(row for row in board["runs"] if row["id"] == run_id)
     assert (row["pipeline"]["outcome"], row["pipeline"]["folder"]) == ("done", "well")
+    # The sidebar is told how many there are, and which of them are out of the ordinary.
+    assert (row["pipeline"]["total"], row["pipeline"]["steps"]) == (2, [])
     assert [one for one in board["runs"] if one["parent"]] == []
     assert {"name": "well", "folder": "well"} in board["pipelines"]
     assert server.get(f"runs/{run_id}")["pipeline"]["pipeline"] == "well"
@@ -143,6 +145,7 @@ def test_a_failed_step_is_brought_up_with_real_paths_and_never_over_another_file
     assert run["resumable"]
     need = next(row for row in server.get("board")["needs"] if row["id"] == run_id)
     assert "KeyError" in need["pipeline"]["sentence"]
+    assert [one["task"] for one in need["pipeline"]["steps"]] == ["train"]
 
     copied = server.post(f"runs/{run_id}/copy", {})
     assert copied["made"]

@@ -74,8 +74,10 @@ export interface PipelineLine {
   start: string;
   seconds: number;
   done: number;
+  total: number;
   /** Whether something is missing that it could go on with. */
   resumable: boolean;
+  /** In lists of runs only those that run or went another way than usual. */
   steps: { task: string; status: StepStatus; doing: string; sentence: string }[];
 }
 

@@ -129,7 +129,7 @@ function Head(props: { sheet: PipelineSheet; folder: Folder }): JSX.Element {
         <>
           <p className="nbops-Facts" role="status">
             <OutcomeMark outcome={newest.outcome} word />
-            {running && <span>{trans.__('%1 of %2 steps', newest.done, newest.steps.length)}</span>}
+            {running && <span>{trans.__('%1 of %2 steps', newest.done, newest.total)}</span>}
             <span>{moment(newest.start)}</span>
             <span>
               {running

@@ -77,7 +77,6 @@ function PipelineRunLine(props: { line: PipelineLine; folder: Folder }): JSX.Ele
   const { trans, act } = useSurface();
   const { line, folder } = props;
   const running = line.status === 'running';
-  const total = line.steps.length;
   const told = line.steps.map(({ task, status, doing }) =>
     [task, stepWord(status, trans), doing].filter(Boolean).join(' · ')
   );
@@ -108,8 +107,8 @@ function PipelineRunLine(props: { line: PipelineLine; folder: Folder }): JSX.Ele
           {line.pipeline}{' '}
           <span className="nbops-Quiet">
             {running
-              ? trans.__('%1/%2 steps', line.done, total)
-              : trans._n('%1 step', '%1 steps', total)}
+              ? trans.__('%1/%2 steps', line.done, line.total)
+              : trans._n('%1 step', '%1 steps', line.total)}
           </span>
         </span>
         <span className="nbops-Line-end nbops-Quiet">{shortMoment(line.start)}</span>
