@@ -16,7 +16,6 @@ from nbops.errors import NbopsError, NotFound, UsageError
 from nbops.execution import driving, live, secrets
 from nbops.execution.lanes import Crew, Lane, Nursery, Stop
 from nbops.execution.own import Own
-from nbops.execution.skipping import finding
 from nbops.execution.skipping.plan import Plan
 from nbops.execution.sweeps.results import goes_on
 from nbops.failures import EXIT_STATUSES, CorrectiveAction, record_action
@@ -252,6 +251,7 @@ class _Driver:
         self._stand = {task.key: _kept(known.get(task.key)) for task in tasks}
         for key, job in self._jobs.items():
             job.attempt = known[key].attempt if key in known else 0
+        self._sight = planning.Sight(store)
         self._running: dict[int, tuple[_Job, float, _Pulse]] = {}
         self._acts: list[Act] = []
         self._stopped = ""
@@ -262,6 +262,8 @@ class _Driver:
     def drive(self, watch: Callable[[Progress], None], stop: int) -> Ended:
         """Execute what is missing and end the run; a second request to stop kills."""
         self._tidy()
+        if not self._asked.force:
+            self._sight.look_ahead(job.task for key, job in self._jobs.items() if self._stand[key].status == "waiting")
         with self._crew.ears(stop):
             self._go_on()
             watch(self._progress())
@@ -329,9 +331,9 @@ class _Driver:
             return False
         job.since = standing.stale(task, self._stand)
         try:
-            planned = planning.planned(self._store, task)
+            planned = self._sight.planned(task)
             anew = self._asked.force or bool(job.pending) or not task.step.operation.skip or self._shows_age(job)
-            found = None if anew else finding.find(self._store, planned, declared_only=False).run_id
+            found = None if anew else self._sight.find(planned)
         except NbopsError as error:
             return self._put(job, Standing("failed", error.message, exit=error.exit.status))
         if found is not None:
@@ -607,8 +609,10 @@ class _Driver:
             return False
         name = self._graph.name
         names = {key: job.task.name for key, job in self._jobs.items()}
-        seen = telling.signals(self._stand, names, health.chronic(self._store, name), self._start, now_us())
-        if not seen:
+        chronic = health.chronic(self._store, name) if any(one.healed for one in self._stand.values()) else []
+        seen = telling.signals(self._stand, names, chronic, self._start, now_us())
+        # Of a pipeline that is well, and was, nothing has to be kept.
+        if not any(one.state == "broken" for one in seen) and not results.in_trouble(self._store, name):
             return False
         wanted = telling.policy(self._graph.operations.alerts)
         self._store.write(HoldPolicy(pipeline=name, policy=wanted))
