@@ -94,6 +94,15 @@ class NotifySettings(Record):
     timeout: Positive = 5.0
 
 
+class LineageSettings(Record):
+    """Where runs of pipelines are told as OpenLineage: a file of the project, and the address of a server; `key` opens that."""
+
+    file: str = ""
+    url: str = ""
+    key: Reference = ""
+    namespace: str = ""
+
+
 class Settings(Record):
     """Everything a project may set; `origins` says where each value came from."""
 
@@ -105,6 +114,7 @@ class Settings(Record):
     secrets: SecretsSettings = SecretsSettings()
     mail: MailSettings = MailSettings()
     notify: NotifySettings = NotifySettings()
+    lineage: LineageSettings = LineageSettings()
     origins: dict[str, str] = {}
 
     @property

@@ -59,12 +59,13 @@ def scratch(*, memory_limit: str = "50%", threads: int = 2) -> Connection:
     return con
 
 
-def confine(con: Connection, paths: Iterable[str], folders: Iterable[str]) -> None:
-    """From now on SQL reaches these files and what lies in these folders, and can change no setting."""
+def confine(con: Connection, paths: Iterable[str], folders: Iterable[str], *, lock: bool = True) -> None:
+    """From now on SQL reaches these files and what lies in these folders, and can change no setting unless not to `lock`."""
     con.execute(f"set allowed_paths = [{', '.join(map(literal, paths))}]")
     con.execute(f"set allowed_directories = [{', '.join(literal(f'{folder}/') for folder in folders)}]")
     con.execute("set enable_external_access = false")
-    con.execute("set lock_configuration = true")
+    if lock:
+        con.execute("set lock_configuration = true")
 
 
 def attach_store(
@@ -128,6 +129,20 @@ def parsed(sql: str) -> Any:
     import duckdb
 
     return duckdb.extract_statements(sql)[0]
+
+
+class Read(NamedTuple):
+    """What DuckDB's parser makes of a statement: whether it is a SELECT, and the names of its parameters."""
+
+    selects: bool
+    names: frozenset[str]
+
+
+def statements(sql: str) -> list[Read]:
+    """The statements of a SQL text, parsed and no more. Raises DuckDB's ParserException."""
+    import duckdb
+
+    return [Read(one.type.name == "SELECT", frozenset(one.named_parameters)) for one in duckdb.extract_statements(sql)]
 
 
 def parts(con: Connection, expression: str) -> dict[str, set[str]]:

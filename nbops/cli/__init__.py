@@ -21,6 +21,7 @@ _MODULES = (
     "_keys",
     "_models",
     "_lineage",
+    "_log",
     "_monitor",
     "_notify",
     "_pages",

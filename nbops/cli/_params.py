@@ -46,6 +46,11 @@ def tag_cell(notebook: Path, cell: int | None, write: bool, as_json: bool) -> No
     """Propose the cell of NOTEBOOK that holds its settings, or the lines of one, as its parameters cell."""
     from nbops.execution import parameters, reading
 
+    if not reading.is_notebook(notebook):
+        raise UsageError(
+            f"{notebook.name} is no notebook, and only the cells of notebooks are tagged.",
+            hint='In a script, write `# %% tags=["parameters"]` above the settings; in SQL, `-- NAME: TYPE = VALUE` at the top.',
+        )
     node = reading.read(notebook)
     proposal = parameters.propose(node, reading.language_of(node), None if cell is None else cell - 1)
     if proposal is None:

@@ -13,10 +13,12 @@ import msgspec
 
 from nbops.cli._base import Here, cli, here, json_option, show, table
 from nbops.cli._given import UNCHANGED, merged_parameters
+from nbops.errors import NbopsError
 from nbops.records import at, short
 from nbops.store.client import connect
 
 if TYPE_CHECKING:
+    from nbops.config import Settings
     from nbops.pipelines.driver import Asked, Ended, Progress
 
 # By outcome, when asked for.
@@ -225,6 +227,35 @@ def drill(obj: Here, folder: Path, pairs: tuple[tuple[str, str], ...], files: tu
     show(msgspec.to_builtins(done), as_json=as_json, text=done.to_text)
 
 
+@pipeline_group.command("health")
+@click.argument("pipeline", required=False)
+@json_option
+@here
+def health(obj: Here, pipeline: str | None, as_json: bool) -> None:
+    """Tell what of PIPELINE (or of all) was healed, by step and week, at what cost, and how many runs end well only by healing."""
+    from nbops.pipelines import health as healths
+
+    store = obj.store()
+    found = [healths.of(store, name) for name in ([pipeline] if pipeline else healths.names(store))]
+    show(
+        msgspec.to_builtins([one.to_dict() for one in found]),
+        as_json=as_json,
+        text=lambda: "\n\n".join(one.to_text() for one in found) or "No pipeline has run yet.",
+    )
+
+
+@pipeline_group.command("lineage")
+@click.argument("run")
+@here
+def lineage(obj: Here, run: str) -> None:
+    """Print the events of RUN as OpenLineage, one in a line."""
+    from nbops.pipelines import openlineage, results
+
+    store = obj.store()
+    for event in openlineage.events(store, run_id=results.load(store, run).run_id):
+        click.echo(json.dumps(event))
+
+
 @pipeline_group.command("schema")
 def schema() -> None:
     """Print the JSON Schema of pipeline.yaml, for editors."""
@@ -270,14 +301,32 @@ def _drive(obj: Here, asked: Asked, start: Path | None, *, detailed_exit_code: b
             now = ", ".join(key for key, one in at.tasks.items() if one.status == "running")
             click.echo(f"\r\033[K{done} of {len(at.tasks)} steps done{f'; {now}' if now else ''}", err=True, nl=False)
 
-    ended = driver.run(asked, obj.settings(start=start), watch=watch)
+    settings = obj.settings(start=start)
+    ended = driver.run(asked, settings, watch=watch)
     if lively:
         click.echo("\r\033[K", err=True, nl=False)
+    _tell_lineage(settings)
+    if ended.told:
+        from nbops.promotion import reviews
+
+        reviews.tell(connect(settings))
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(ended)))
     else:
         click.echo("\n".join(_lines(ended)))
     return _DETAILED.get(ended.outcome, ended.exit) if detailed_exit_code else ended.exit
+
+
+def _tell_lineage(settings: Settings) -> None:
+    """Where the settings want it; what goes wrong there is no failure of the run."""
+    if not settings.lineage.file and not settings.lineage.url:
+        return
+    from nbops.pipelines import openlineage
+
+    try:
+        openlineage.emit(connect(settings))
+    except (NbopsError, OSError) as error:
+        click.echo(f"The lineage could not be told: {error}", err=True)
 
 
 def _lines(ended: Ended) -> list[str]:

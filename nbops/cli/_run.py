@@ -99,7 +99,8 @@ def run(  # noqa: C901 - one option after the other
     """Execute NOTEBOOK with parameters, as a run; write the executed notebook to OUTPUT if given. A folder is a pipeline.
 
     It runs in its own folder, as in JupyterLab. A notebook that declares inputs or outputs is not executed again when neither they nor
-    its code, parameters and packages have changed. The exit status says how it ended: see docs/errors.md.
+    its code, parameters and packages have changed. NOTEBOOK may also be a script with `# %%` cells (.py), or SQL for DuckDB whose
+    comments declare what it reads and writes (.sql): see docs/running.md. The exit status says how it ended: see docs/errors.md.
     """
     from nbops.execution import notebook as execution
     from nbops.execution import reading

@@ -100,12 +100,15 @@ def compare(obj: Here, run: tuple[str, ...], everything: bool, as_json: bool) ->
 def why(obj: Here, run: str | None, pairs: tuple[tuple[str, str], ...], as_json: bool) -> None:
     """Say why RUN (default: the last) was executed and not skipped, or what `nbops run NOTEBOOK` would do now."""
     from nbops.execution.parameters import Word
+    from nbops.execution.reading import STEPS
     from nbops.execution.skipping import why as reasons
 
-    if run and run.endswith(".ipynb"):
+    if run and run.endswith(STEPS):
         notebook = Path(run).expanduser().resolve()
         if not notebook.is_file():
-            raise NotFound(f"There is no notebook {notebook}.", hint="Give the path of an .ipynb file, or a run.")
+            raise NotFound(
+                f"There is no notebook {notebook}.", hint="Give the path of an .ipynb, .py or .sql file, or a run."
+            )
         store = connect(obj.settings(start=notebook.parent))
         found = reasons.of_notebook(store, notebook, {name: Word(text) for name, text in pairs})
     else:

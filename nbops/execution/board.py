@@ -326,7 +326,8 @@ def _row(store: Store, row: Any) -> Row:
 
 
 def _notebook(store: Store, source: str | None) -> str | None:
-    return str(store.settings.project / source) if source and Path(source).suffix == ".ipynb" else None
+    path = store.settings.project / source if source else None
+    return str(path) if path and reading.is_executable(path) else None
 
 
 def _source(row: Row) -> Path | None:

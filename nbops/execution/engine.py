@@ -6,8 +6,10 @@ executed notebook lies at `runs/<id>/<name>.ipynb`, also meanwhile, and at paper
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -21,6 +23,7 @@ from nbops.execution.lanes import Stop
 from nbops.execution.live import Live
 from nbops.execution.parameters.reading import is_python
 from nbops.execution.skipping import finding, seen
+from nbops.execution.steps import making
 from nbops.store.places import make_folder, make_private
 from nbops.tracking.recording import Usage
 
@@ -56,7 +59,7 @@ def execute(  # noqa: PLR0913 - papermill's signature
     execution = nbops or adopt(
         nb, _path(input_path), nb.metadata.papermill.get("parameters") or {}, kernel_name or "python3"
     )
-    if execution.part:
+    if execution.node is not None:
         # What papermill was given is the notebook itself.
         nb.metadata.papermill["input_path"] = execution.notebook
     if execution_timeout:
@@ -111,7 +114,7 @@ class _Telling:
 
         execution, account = self._execution, self._account
         if isinstance(error, PapermillExecutionError):
-            execution.ending = _raised(error)
+            execution.ending = _raised(error, _place(error, execution, account.nb))
         elif error is not None:
             execution.ending, name = _broken(error, execution, self._live)
             account.abort(name, execution.ending.cause or name)
@@ -190,6 +193,9 @@ def _metrics(execution: Execution) -> Callable[[Client, NotebookNode], Any]:
     async def read(client: Client, cell: NotebookNode) -> None:
         if "metrics" not in cell.metadata.get("tags", []):
             return
+        if cell.source.startswith(making.SQL_METRICS):
+            execution.recording.metrics(await _of_sql(client))
+            return
         names = [name for name in reading.assignments(cell.source) if not name.startswith("_")]
         expressions = {name: _NUMBER.format(name=name) for name in names}
         message = await client.async_wait_for_reply(
@@ -201,6 +207,17 @@ def _metrics(execution: Execution) -> Callable[[Client, NotebookNode], Any]:
             execution.recording.metrics({name: float(text.strip("'")) for name, text in told.items() if text != "None"})
 
     return read
+
+
+async def _of_sql(client: Client) -> dict[str, float]:
+    """The numbers of the row that the last SQL statement gave."""
+    asked = {"metrics": "{name: repr(value) for name, value in _nbops_sql.metrics.items()}"}
+    message = await client.async_wait_for_reply(
+        client.kc.execute("", silent=True, store_history=False, user_expressions=asked)
+    )
+    answer = message["content"]["user_expressions"]["metrics"] if message else {}
+    told = ast.literal_eval(answer["data"]["text/plain"]) if answer.get("status") == "ok" else {}
+    return {name: float(value) for name, value in told.items()}
 
 
 def _writer(execution: Execution, output_path: str | None) -> Callable[[str], None]:
@@ -247,9 +264,30 @@ def _local(address: str) -> Path | None:
     return Path(folder or ".") / address
 
 
-def _raised(error: PapermillExecutionError) -> Ending:
+def _place(error: PapermillExecutionError, execution: Execution, node: NotebookNode) -> str:
+    """Where a cell failed: by the line of a step's file, else by the cell's number. SQL tells the line itself."""
+    cell = f"cell [{error.exec_count}]"
+    path = Path(execution.notebook)
+    if reading.is_notebook(path):
+        return cell
+    told = f"{path.name}, line "
+    if told in str(error.evalue).partition("\n")[0]:
+        return ""
+    # Papermill has put a cell of its own before the one that failed.
+    failed = (one for one in node.cells if one.source == error.source and one.get("outputs"))
+    begins = next((one.metadata["nbops"]["line"] for one in failed if "line" in one.metadata.get("nbops", {})), None)
+    lines = _CELL_LINE.findall(_COLOURS.sub("", "\n".join(error.traceback)))
+    return f"{told}{begins + int(lines[-1]) - 1}" if begins and lines else cell
+
+
+# As IPython's tracebacks name a line of the cell that ran.
+_CELL_LINE = re.compile(r"^\s*(?:Cell )?In ?\[\d+\], line (\d+)", re.MULTILINE)
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def _raised(error: PapermillExecutionError, place: str) -> Ending:
     first = str(error.evalue).strip().partition("\n")[0]
-    cause = f"{error.ename}: {first}".removesuffix(": ") + f" (cell [{error.exec_count}])"
+    cause = f"{error.ename}: {first}".removesuffix(": ")[: 480 - len(place)] + (f" ({place})" if place else "")
     output = {"output_type": "error", "ename": error.ename, "evalue": error.evalue, "traceback": error.traceback}
     return failed(cause, "execution", failures.evidence_from_outputs([output], cell=error.cell_index))
 

@@ -87,7 +87,10 @@ class Given(NamedTuple):
 
 
 class Execution:
-    """An execution that has a run; `ending` says how it ended, `kept` where the executed notebook is."""
+    """An execution that has a run; `ending` says how it ended, `kept` where the executed notebook is.
+
+    `node` is the notebook to be executed where that is read already, else its file is.
+    """
 
     def __init__(
         self,
@@ -110,7 +113,9 @@ class Execution:
         self.watch = watch
         self.secrets = secrets or {}
         self.folder = recording.store.places.runs / recording.run_id
-        self.kept = self.folder / (Path(notebook).name or "notebook.ipynb")
+        name = Path(notebook).name or "notebook.ipynb"
+        self.kept = self.folder / (name if reading.is_notebook(Path(name)) else f"{Path(name).stem}.ipynb")
+        self.node: Any = None
         self.given: Given | None = None
         self.standing: Standing | None = None
         self.part: Part | None = None

@@ -88,7 +88,9 @@ class Live:
         cpu, held = usage(self._pid(), children=False)
         if held and cell.cell_type == "code" and cell.source.strip():
             used = {"cpu_seconds": round(max(0.0, cpu - self._before), 3), "memory_bytes": max(held, self._most)}
-            cell.metadata["nbops"] = used
+            told = cell.metadata.get("nbops")
+            line = {"line": told["line"]} if isinstance(told, dict) and "line" in told else {}
+            cell.metadata["nbops"] = {**line, **used}
 
     def state(self) -> State | None:
         """What runs; None between cells."""

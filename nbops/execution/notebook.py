@@ -104,6 +104,7 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
         begun(recording.run_id)
     execution = Execution(recording, str(notebook), cwd=where, timeout=timeout, watch=progress, secrets=hidden)
     execution.given, execution.part = Given(interface, {**values, **(part.instead if part else {})}), part
+    execution.node = part.node if part else None if reading.is_notebook(notebook) else node
     execution.standing = Standing(made, forced=force, noted=found.reasons, written=_written(part, where))
     missing = _missing(kernel)
     if missing:
@@ -166,7 +167,7 @@ def _papermill(execution: Execution, kernel: str, language: str) -> None:
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     # What Python takes we write, with its type; for other languages papermill knows how.
     theirs = {} if is_python(language) or execution.given is None else dict(execution.given.values)
-    source = execution.part.node if execution.part else execution.notebook
+    source = execution.notebook if execution.node is None else execution.node
     try:
         papermill.execute_notebook(
             source, None, parameters=theirs, cwd=execution.cwd, kernel_name=kernel, language=language,
@@ -271,5 +272,6 @@ def _copy(kept: Path, output: Path) -> None:
 
 
 def _neighbours(notebook: Path) -> str:
-    near = nearest(notebook.name, [path.name for path in notebook.parent.glob("*.ipynb")])
-    return f"Did you mean {near!r}?" if near else "Give the path of an .ipynb file."
+    there = [path.name for suffix in reading.STEPS for path in notebook.parent.glob(f"*{suffix}")]
+    near = nearest(notebook.name, there)
+    return f"Did you mean {near!r}?" if near else "Give the path of an .ipynb, .py or .sql file."

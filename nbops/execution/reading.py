@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -43,11 +44,22 @@ _REMOTE = ("pyarrow",)
 _FORMATS = ("rfc3986_validator", "isoduration", "fqdn", "uri_template", "webcolors")
 
 
+STEPS = (".ipynb", ".py", ".sql")
+"""The suffixes of files that may be steps."""
+
+
 def read(notebook: Path) -> Any:
-    """The notebook of a file, in the newest form of its format. Raises UsageError when it is none."""
+    """The notebook of a file, in the newest form of its format; scripts in the percent format and SQL are made one.
+
+    Raises UsageError when it is none.
+    """
     with light_imports():
         import nbformat
 
+    if not is_notebook(notebook):
+        from nbops.execution.steps import percent, sql
+
+        return percent.read(notebook) if notebook.suffix == ".py" else sql.read(notebook)
     while True:
         try:
             return nbformat.read(notebook, as_version=4)
@@ -60,6 +72,21 @@ def read(notebook: Path) -> Any:
             raise UsageError(
                 f"{notebook} is not a notebook: {first}.", hint="Open it in JupyterLab and save it again."
             ) from error
+
+
+def is_notebook(path: Path) -> bool:
+    """Whether a step's file is a notebook itself, and not a script that is read as one."""
+    return path.suffix not in STEPS[1:]
+
+
+def is_executable(path: Path) -> bool:
+    """Whether a file can be executed as a notebook, by its suffix; a script also by a cell's mark."""
+    if path.suffix != ".py":
+        return path.suffix in STEPS
+    try:
+        return re.search(rb"^#\s*%%", path.read_bytes(), re.MULTILINE) is not None
+    except OSError:
+        return False
 
 
 def language_of(node: Any) -> str:
@@ -88,8 +115,3 @@ def assignments(source: str) -> dict[str, ast.expr | None]:
                 pairs = zip(target.elts, values, strict=True)
                 found.update((item.id, value) for item, value in pairs if isinstance(item, ast.Name))
     return found
-
-
-def is_executable(path: Path) -> bool:
-    """Whether a file can be executed as a notebook."""
-    return path.suffix == ".ipynb"

@@ -170,7 +170,8 @@ _INNER = re.compile(r"<(list|dict|set)comp>|<genexpr>")
 _ARROW = re.compile(r"^-+> \d+ (.*)$")
 _RAISED = re.compile(r"^([A-Za-z_][\w.]*)(?:: (.*))?$", re.DOTALL)
 _LIBRARY = re.compile(r"(site|dist)-packages/|/lib/python\d|^<frozen |^<__array_function__|\.(pyx|pxi|pxd)$")
-_ERRNO = re.compile(r"\[Errno (-?\d+)\]|Error\((\d+), ")
+# As Python, urllib3 and DuckDB put it.
+_ERRNO = re.compile(r"\[Errno (-?\d+)\]|Error\((\d+), |\"errno\":\"(\d+)\"")
 # As urllib, requests, httpx, aiohttp, DuckDB and urllib3 put it; then as most others do. What is quoted is somebody else's word.
 _HTTP = re.compile(
     r"^HTTP Error (\d{3})\b|^(\d{3}) (?:Client|Server) Error: |^(?:Client|Server) error '(\d{3}) |^(\d{3}), message=|\(HTTP (\d{3})\b"

@@ -27,6 +27,11 @@ _LIMITS = (
         "limit.query", "timeout", "A query of the store was stopped at its time limit.", ename=("QueryTimeout",), evalue=_NBOPS
     ),
     Rule(
+        "limit.statement", "timeout", "A query was stopped at the limit of time that the code or the database gives it.",
+        ename=("InterruptException", "QueryCanceled", "QueryCanceledError", "OperationalError", "InternalError", "ProgrammingError"),
+        evalue=r"^INTERRUPT Error|^interrupted$|due to statement timeout|(statement|query) execution (time exceeded|was interrupted)",
+    ),
+    Rule(
         "limit.program", "timeout", "A program that the code started took longer than it may.", ename=("TimeoutExpired", "TIMEOUT")
     ),
     Rule(
@@ -128,7 +133,15 @@ _SURROUNDINGS = (
     ),
     Rule(
         "import.missing", "environment", "A package, or a part of it, is missing or does not fit.",
-        ename=("ImportError", "ModuleNotFoundError", "PackageNotFoundError", "DistributionNotFound", "VersionConflict"),
+        ename=(
+            "ImportError", "ModuleNotFoundError", "PackageNotFoundError", "DistributionNotFound", "VersionConflict", "NoSuchModuleError",
+        ),
+    ),
+    Rule(
+        "library.lacks", "environment", "A library was built without it, or finds no device for it.", own=False,
+        ename=("LightGBMError", "CatBoostError", "XGBoostError", "RuntimeError", "AssertionError", "ValueError", "Error", "OSError"),
+        evalue=r"\bnot (enabled|compiled|built|included) (in|with|for|into) |[Cc]ompiled without |built without "
+               r"|(?i:no (\w+[- ])?(OpenCL|CUDA|GPU)[ -]?(capable )?devices?\b)|Environment for task type \[GPU\] not found",
     ),
     Rule(
         "binary.unfit", "environment", "A compiled library does not fit this system or another package.",
@@ -168,6 +181,16 @@ _SURROUNDINGS = (
         "extension.missing", "environment", "An extension of the database is not installed.",
         ename=("IOException", "HTTPException", "InvalidInputException", "CatalogException", "OperationalError"),
         evalue=r"Extension .+ not found|[Ii]nstall it first|download extension|exists in the .+ extension|no such module",
+    ),
+    Rule(
+        "program.absent", "environment", "A library needs a program that is not installed.", own=False,
+        evalue=r"[Ee]xecutable (doesn't|does not) exist|[Uu]nable to (find|locate|obtain) .*\b(executable|binary|browser|driver)\b"
+               r"|JAVA_HOME is not set|Java gateway process exited|playwright install",
+    ),
+    Rule(
+        "version.unfit", "environment", "A file was written by a newer version of what reads it.",
+        ename=("ValueError", "IOException", "SerializationException", "OSError", "RuntimeError"),
+        evalue=r"^unsupported pickle protocol|database file with version number|(written|created|saved|made) (by|with|in) a (newer|later)",
     ),
     Rule(
         "surroundings.checked", "environment", "The code finds that a variable, package or program is missing.", on_purpose=True,
@@ -211,6 +234,10 @@ _SLIPS = (
         ),
     ),
     Rule(
+        "date.moved", "code_bug", "The code moves a date to a day that its month does not have.", ename=("ValueError",), own=True,
+        evalue=r"^day is out of range for month", code=r"\.replace\(",
+    ),
+    Rule(
         "code.type", "code_bug", "The code uses a value as what it is not.", ename=("TypeError", "AttributeError"),
         evalue=r"^(?![Cc]ould not convert)",
     ),
@@ -233,7 +260,7 @@ _RESOURCES = (
         "system.told", "resource", "Disk, memory, threads or file handles ran out.", on_purpose=False,
         ename=("OSError", "IOException", "OperationalError", "RuntimeError", "error", "FatalException"),
         evalue=r"No space left on device|(disk|database) is full|Disk quota exceeded|can't start new thread|Too many open files"
-               r"|Cannot allocate memory|out of memory|bad_alloc|disk I/O error|^\d+ requested and \d+ written",
+               r"|File too large|Cannot allocate memory|out of memory|bad_alloc|disk I/O error|^\d+ requested and \d+ written",
     ),
     Rule(
         "pool.memory", "resource", "A worker process was killed because memory ran out.",
@@ -316,6 +343,10 @@ _SOURCES = (
         ),
     ),
     Rule(
+        "connection.aborted", "transient", "The connection was lost.", ename=("ConnectionError", "URLError"), own=False,
+        evalue=r"Connection (aborted|broken)|RemoteDisconnected|IncompleteRead",
+    ),
+    Rule(
         "connection.failed", "transient", "The connection was lost.",
         ename=("ConnectionError", "URLError", "OSError"), errno=(32, 103, 104, 110, 116),
     ),
@@ -330,13 +361,19 @@ _SOURCES = (
     ),
     Rule(
         "device.failed", "data_access", "The disk or device that holds the data does not give it.",
-        ename=("OSError",), errno=(5, 6, 19, 117, 121, 123),
+        ename=("OSError",), errno=(5, 6, 19, 40, 117, 121, 123),
+    ),
+    # A socket that is not connected tells the same, without a path.
+    Rule("mount.lost", "data_access", "A mounted folder has lost its server.", ename=("OSError",), errno=(107, 112), evalue=r": '"),
+    Rule(
+        "file.checked", "data_access", "A file is not the one that its checksum promises.", on_purpose=True,
+        words=r"(?i)\b(checksum|digest|md5|sha-?\d+|crc|hash)\w*\b.*\b(mismatch\w*|differs?|does(n't| not) match|do not match)\b",
     ),
     Rule(
         "file.foreign", "data_access", "A file is not of the kind that its name says.", own=False,
         ename=("ValueError", "OSError", "RuntimeError", "Error"),
         evalue=r"(?i)\b(unknown|unrecogni[sz]ed|invalid|unsupported|bad|not an?) [\w ]*\bfile\b|file (type|format|header|signature)|pickled"
-               r"|does not start with|\bEOF\b|truncated|requires a buffer",
+               r"|does not start with|\bEOF\b|truncated|requires a buffer|\bis encrypted\b|[Bb]ad password",
     ),
     Rule("file.folder", "data_access", "The folder to write into is not there.", ename=("OSError",), evalue=r"non-existent directory"),
     Rule(
@@ -347,7 +384,7 @@ _SOURCES = (
     ),
     Rule(
         "file.damaged", "data_access", "A file is damaged, empty or cut off.",
-        ename=("EmptyDataError", "BadZipFile", "BadGzipFile", "LZMAError", "UnpicklingError", "UnidentifiedImageError"),
+        ename=("EmptyDataError", "NoDataError", "BadZipFile", "BadGzipFile", "LZMAError", "UnpicklingError", "UnidentifiedImageError"),
     ),
     Rule(
         "file.torn", "data_access", "A file is damaged, empty or cut off.",
@@ -377,9 +414,15 @@ _SHAPES = (
     ),
     Rule(
         "columns.changed", "schema_change", "The columns are not those that were expected.",
-        ename=("ValueError",), own=False,
-        evalue=r"^(?!.*\bmust\b).*(\b([Uu]se)?(columns?|cols|features?)\b.*\b(not|missing|expect\w*|passed|unknown|match|different)\b"
+        ename=("ValueError", "LightGBMError", "XGBoostError", "CatBoostError"), own=False,
+        evalue=r"^(?!.*\bmust\b).*(\b([Uu]se)?(columns?|cols|features?|feature[_ ]names?)\b"
+               r".*\b(not|missing|expect\w*|passed|unknown|match|mismatch\w*|different)\b"
                r"|\b[Mm]issing column|trying to merge on .+ columns|Length mismatch: Expected axis)",
+    ),
+    Rule(
+        "sheet.missing", "schema_change", "A workbook lacks the sheet that the code asks for, or a page the table.", own=False,
+        ename=("ValueError", "KeyError", "SheetNotFoundError", "WorksheetNotFoundError", "XLRDError"),
+        evalue=r"(?i)\b(work)?sheets? .*(not found|does not exist|missing)|^no (sheet|worksheet|tables? found)",
     ),
     Rule(
         "schema.changed", "schema_change", "Tables that belong together differ in their columns.",
@@ -417,18 +460,25 @@ _SHAPES = (
     ),
     Rule(
         "sql.undefined", "schema_change", "A query names a table or column that is not there.",
-        ename=("UndefinedColumn", "UndefinedTable", "NoSuchTableError", "ColumnNotFoundError"),
+        ename=(
+            "UndefinedColumn", "UndefinedTable", "NoSuchTableError", "NoSuchColumnError", "ColumnNotFoundError",
+            "SchemaFieldNotFoundError", "StructFieldNotFoundError",
+        ),
     ),
 )  # fmt: skip
 
 _VALUES = (
     Rule(
-        "value.missing", "dirty_rows", "Values are missing where none may be.", ename=("ValueError", "IntCastingNaNError"),
-        evalue=r"\b(NaNs?|NAs?|infinity|infs?|nulls?|non-finite|not finite|missing values?)\b", own=False,
+        "value.missing", "dirty_rows", "Values are missing where none may be.", own=False,
+        ename=(
+            "ValueError", "IntCastingNaNError", "InvalidJSONError", "XGBoostError", "LightGBMError", "CatBoostError", "MissingDataError",
+        ),
+        evalue=r"\b(NaNs?|NAs?|infinity|infs?|nulls?|non-finite|not finite|missing values?)\b|not JSON compliant",
     ),
     Rule(
-        "rows.few", "dirty_rows", "There are no rows, or too few.", ename=("ValueError",), own=False,
-        evalue=r"^Found array with 0 |at least 2 classes",
+        "rows.few", "dirty_rows", "There are no rows, or too few.", ename=("ValueError", "StatisticsError"), own=False,
+        evalue=r"^Found array with 0 |at least 2 classes|least populated class|^zero-size array|at least (one|two) data points?"
+               r"|(not enough|too few) (samples|observations|data|rows|points)",
     ),
     Rule(
         "value.unreadable", "dirty_rows", "A value is not what its column should hold.",
@@ -441,7 +491,13 @@ _VALUES = (
         evalue=r"[Cc]ould not convert|time data .+ match|Unable to parse string|^Expected object or value|unknown categor|unseen labels"
                r"|[Oo]ut of bounds|duplicate (entries|labels|keys|values)|[Bb]adly formed|[Mm]alformed|does not appear to be"
                r"|Unexpected character|[Uu]nknown (string )?format|[Ii]nvalid (date|time|number|character|byte|data)\b"
-               r"|not a valid (date|time|number)",
+               r"|not a valid (date|time|number)|(nonexistent|[Aa]mbiguous) time|infer dst time",
+    ),
+    Rule(
+        "value.cast", "dirty_rows", "A value is not what its column should hold.", own=False,
+        ename=("InvalidOperationError", "ComputeError", "NonExistentTimeError", "AmbiguousTimeError"),
+        evalue=r"conversion .*failed|[Cc]ould not parse|is (ambiguous|non-existent)|invalid utf-?8|more fields than|^\d{4}-\d\d-\d\d"
+               r"|infer dst time",
     ),
     Rule(
         "rows.checked", "dirty_rows", "The notebook finds that rows are not as it expects them.", own=True, on_purpose=True,
@@ -458,8 +514,8 @@ _VALUES = (
     Rule(
         "row.broken", "dirty_rows", "A row cannot be read.", ename=("ArrowInvalid", "InvalidInputException", "Error"),
         evalue=r"[Cc]ould not convert|[Cc]onversion error|CSV [Ee]rror|CSV parse error|JSON parse error|[Ff]ailed to parse|Malformed JSON"
-               r"|[Ii]nvalid unicode|sniffing|out of (range|bounds)|would lose data|line contains NUL|field larger than"
-               r"|padding|[Nn]on-base64",
+               r"|[Ii]nvalid unicode|sniffing|out of (range|bounds)|not in range|too large to fit|would lose data"
+               r"|line contains NUL|field larger than|padding|[Nn]on-base64",
     ),
 )  # fmt: skip
 

@@ -274,9 +274,11 @@ def source(asked: Asked, name: str) -> dict[str, object]:
 def form(asked: Asked) -> dict[str, object]:
     """A notebook's parameters as a form."""
     from nbops.execution import parameters as typed
+    from nbops.execution import reading
 
     path, node, interface = _interface(asked)
-    proposal = typed.propose(node, interface.language, None) if interface.cell is None and not interface.open else None
+    untagged = interface.cell is None and not interface.open and reading.is_notebook(path)
+    proposal = typed.propose(node, interface.language, None) if untagged else None
     return {
         "notebook": path.name, "problem": interface.problem or None, "parameters": typed.fields(interface),
         "has_cell": interface.cell is not None,

@@ -140,9 +140,10 @@ def _cell_id(ip: Any) -> str | None:
 
 
 def _notebook(ip: Any) -> str | None:
-    named = (
-        os.environ.get(NOTEBOOK_VARIABLE) or ip.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-    )
+    executed = os.environ.get(NOTEBOOK_VARIABLE)
+    if executed and executed.endswith((".py", ".sql")):
+        return executed
+    named = executed or ip.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
     if not named or not str(named).endswith(".ipynb"):
         return None
     path = Path(named)

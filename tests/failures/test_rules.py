@@ -272,6 +272,21 @@ def test_no_word_about_an_argument_makes_it_transient(ename: str, words: list[st
 
 
 @pytest.mark.parametrize(
+    ("fault", "failure_class"),
+    [
+        (Fault("OSError", "[Errno 107] Transport endpoint is not connected: '/mnt/landing'", errno=107), "data_access"),
+        (Fault("OSError", "[Errno 107] Transport endpoint is not connected", errno=107), "code_bug"),
+        (Fault("Empty", frames=(Frame("/lib/python3.11/multiprocessing/queues.py", "get", "raise Empty", own=False),)), "code_bug"),
+        (Fault("EOFError", frames=(Frame("/multiprocessing/connection.py", "_recv", "raise EOFError", own=False),)), "code_bug"),
+        (Fault("ValueError", "day is out of range for month", frames=(Frame("Cell In[1]", "", "day.replace(year=y)"),)), "code_bug"),
+        (Fault("ValueError", "day is out of range for month", frames=(Frame("Cell In[1]", "", "date(*row)"),)), "dirty_rows"),
+    ],
+)  # fmt: skip
+def test_what_might_be_the_codes_own_fault_is_not_tried_again(fault: Fault, failure_class: str) -> None:
+    assert classify(Evidence(faults=(fault,))).failure_class == failure_class
+
+
+@pytest.mark.parametrize(
     ("code", "rule"),
     [
         ('total += row["price"]', "record.missing"),

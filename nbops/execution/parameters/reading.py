@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from nbops.execution.parameters import python, typed
+from nbops.execution.parameters import foreign, python, typed
 from nbops.execution.parameters.interface import HIDDEN, Bound, Direction, Expression, Interface, Parameter
 from nbops.execution.parameters.typed import ANY, Type
 
@@ -77,7 +77,7 @@ def _foreign(cell: Any, interface: Interface) -> Interface:
         told = papermill_translators.find_translator("", interface.language).inspect(cell)
     except (NotImplementedError, PapermillException):
         # Papermill writes parameters of this language at most.
-        return replace(interface, open=True)
+        return replace(interface, open=True, parameters=tuple(foreign.read(cell.source, interface.language)))
     found = (Parameter(item.name, ANY, 0, default=Expression(str(item.default)), help=item.help) for item in told)
     return replace(interface, parameters=tuple(found))
 

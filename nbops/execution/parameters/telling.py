@@ -27,7 +27,8 @@ def help_text(interface: Interface, *, width: int | None = None) -> str:
     table = text.table(
         [heads[index] for index in filled], [[row[index] for index in filled] for row in rows], width=width
     )
-    return f"Parameters of {interface.notebook}:\n{table}"
+    more = f"\n{interface.language} is not read here: any other name may be given, too." if interface.open else ""
+    return f"Parameters of {interface.notebook}:\n{table}{more}"
 
 
 def default_text(parameter: Parameter) -> str:

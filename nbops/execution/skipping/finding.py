@@ -138,12 +138,11 @@ def kept(store: Store, run_id: str, standing: Standing, node: NotebookNode) -> K
     if by_hand(node) != made.by_hand:
         # Papermill has read it once more.
         reasons.append("its notebook was saved as the run began")
-    if told is None:
-        python = is_python(parts.language)
-        reasons.append(
-            "what it read is not known: "
-            + ("its kernel did not tell" if python else f"its language is {parts.language}")
-        )
+    if told is None and is_python(parts.language):
+        reasons.append("what it read is not known: its kernel did not tell")
+    elif told is None:
+        # Of another language nobody hears what it reads: one that says what it makes is believed.
+        reasons += [] if made.outputs else [f"what it read is not known: its language is {parts.language}"]
     else:
         installed = packages.versions(told.site)
         owners = packages.distributions(told.packages, told.site, store.places.run / "packages.json")
@@ -201,9 +200,10 @@ def _by(store: Store, made: Plan, now: Input) -> str:
 def _undeclared(store: Store, standing: Standing, told: Seen, node: NotebookNode) -> tuple[Undeclared, ...]:
     made = standing.plan
     # What the run itself wrote is none of what it depends on.
+    own = {os.path.realpath(path) for path in (made.project / made.notebook, made.code(made.notebook))}
     same = {path: cell for path, (cell, before) in made.mentioned.items() if stamp(path) == before}
     return seen.undeclared(
-        told, declared=made.declared_files() | standing.written, called=made.called, mentioned=same,
+        told, declared=made.declared_files() | standing.written | own, called=made.called, mentioned=same,
         allowed=store.settings.execution.undeclared_reads, cell_at=_clock(node),
     )  # fmt: skip
 

@@ -92,7 +92,8 @@ def of_plan(store: Store, plan: Plan, *, declared_only: bool = True) -> Why:
 def last(store: Store) -> str | None:
     """The run of a notebook that began last."""
     rows = store.read(
-        "select run_id::varchar from runs where not deleted and ends_with(source, '.ipynb') order by start_time desc limit 1"
+        "select run_id::varchar from runs where not deleted and (regexp_matches(source, '[.](ipynb|sql)$')"
+        " or run_id in (select run_id from run_keys)) order by start_time desc limit 1"
     ).rows
     return str(rows[0][0]) if rows else None
 

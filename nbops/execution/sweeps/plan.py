@@ -172,7 +172,7 @@ def lanes(plan: Plan) -> int:
 
 def _read(path: Path) -> tuple[Any, Interface]:
     if not path.is_file():
-        raise NotFound(f"There is no notebook {path}.", hint="Give the path of an .ipynb file.")
+        raise NotFound(f"There is no notebook {path}.", hint="Give the path of an .ipynb, .py or .sql file.")
     node = reading.read(path)
     return node, typed.read(node, reading.language_of(node), path.name)
 

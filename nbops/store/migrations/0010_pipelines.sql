@@ -140,3 +140,35 @@ from core.step_requests q
 join core.pipeline_runs p on p.run_id = q.run_id
 left join core.step_decisions d on d.run_id = q.run_id and d.task = q.task and d.seq > q.seq
 qualify row_number() over (partition by q.run_id, q.task order by q.seq desc, d.seq) = 1;
+
+-- What was healed in which week, step and class, what it cost, and what of it was in vain.
+create view main.pipeline_heals as
+select
+    p.pipeline, a.step, a.failure_class, a.rule, date_trunc('week', a.time)::date as week,
+    count(distinct a.run_id) filter (where a.outcome = 'healed') as runs_healed,
+    count(*) filter (where a.outcome = 'healed') as healed, count(*) filter (where a.outcome = 'failed') as failed,
+    sum(a.cost_seconds) as cost_seconds, max(a.time) as last_time
+from main.corrective_actions a
+join core.pipeline_runs p on p.run_id = a.run_id
+where a.step is not null
+group by all;
+
+-- The same healing in three of the last seven runs is no accident any more. To go on with old data is no healing of the step itself.
+create view main.pipeline_chronic as
+with last as (
+    select p.run_id, p.pipeline, row_number() over (partition by p.pipeline order by r.started desc) as age
+    from core.pipeline_runs p
+    join core.runs r on r.run_id = p.run_id
+    where not r.deleted and r.status <> 'running' and p.trigger <> 'drill'
+    qualify age <= 7
+), counts as (
+    select pipeline, count(*) as runs from last group by pipeline
+)
+select
+    l.pipeline, a.step, a.failure_class, c.runs, count(distinct a.run_id) as healed_runs, sum(a.cost_seconds) as cost_seconds,
+    max(a.time) as last_time, arg_max(a.signal, a.time) as signal
+from last l
+join counts c on c.pipeline = l.pipeline
+join main.corrective_actions a on a.run_id = l.run_id and a.outcome = 'healed' and a.step is not null and not starts_with(a.action, 'gone on with ')
+group by l.pipeline, a.step, a.failure_class, c.runs
+having healed_runs >= 3;
