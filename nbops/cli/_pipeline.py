@@ -13,12 +13,10 @@ import msgspec
 
 from nbops.cli._base import Here, cli, here, json_option, show, table
 from nbops.cli._given import UNCHANGED, merged_parameters
-from nbops.errors import NbopsError
 from nbops.records import at, short
 from nbops.store.client import connect
 
 if TYPE_CHECKING:
-    from nbops.config import Settings
     from nbops.pipelines.driver import Asked, Ended, Progress
 
 # By outcome, when asked for.
@@ -291,20 +289,22 @@ def run_folder(
 
 def _drive(obj: Here, asked: Asked, start: Path | None, *, detailed_exit_code: bool, as_json: bool) -> int:
     from nbops.execution import reading
-    from nbops.pipelines import driver, telling
+    from nbops.pipelines import lines
+    from nbops.workspace import piping
 
     reading.only_files()
     lively = sys.stderr.isatty() and not as_json
 
     def watch(at: Progress) -> None:
         if lively:
-            click.echo(f"\r\033[K{telling.progress(at)}", err=True, nl=False)
+            click.echo(f"\r\033[K{lines.progress(at)}", err=True, nl=False)
 
     settings = obj.settings(start=start)
-    ended = driver.run(asked, settings, watch=watch)
+    ended, trouble = piping.carry_out(asked, settings, watch=watch)
     if lively:
         click.echo("\r\033[K", err=True, nl=False)
-    _tell_lineage(settings)
+    if trouble:
+        click.echo(trouble, err=True)
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(ended)))
     else:
@@ -312,21 +312,9 @@ def _drive(obj: Here, asked: Asked, start: Path | None, *, detailed_exit_code: b
     return _DETAILED.get(ended.outcome, ended.exit) if detailed_exit_code else ended.exit
 
 
-def _tell_lineage(settings: Settings) -> None:
-    """Where the settings want it; what goes wrong there is no failure of the run."""
-    if not settings.lineage.file and not settings.lineage.url:
-        return
-    from nbops.pipelines import openlineage
-
-    try:
-        openlineage.emit(connect(settings))
-    except (NbopsError, OSError) as error:
-        click.echo(f"The lineage could not be told: {error}", err=True)
-
-
 def _lines(ended: Ended) -> list[str]:
     """A line for each step that did something or did not come to it, and the outcome as the last one."""
-    from nbops.pipelines import telling
+    from nbops.pipelines import lines
 
     told = [
         f"  {one.status}{' (healed)' if one.healed else ''} {key}{f': {one.sentence}' if one.sentence else ''}"
@@ -338,7 +326,7 @@ def _lines(ended: Ended) -> list[str]:
         "stopped": [f"Go on: nbops pipeline resume {short(ended.run_id)}"],
         "waiting": [f"Decide: nbops pipeline approve {short(ended.run_id)} --reason …"],
     }
-    return [*told, *more.get(ended.outcome, []), telling.summary(ended)]
+    return [*told, *more.get(ended.outcome, []), lines.summary(ended)]
 
 
 def _decide(obj: Here, run: str, step: str | None, decision: str, reason: str) -> None:

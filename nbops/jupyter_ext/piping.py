@@ -67,7 +67,7 @@ def live(asked: Asked) -> dict[str, object]:
 
 def start(asked: Asked) -> dict[str, object]:
     """Begin a run of a folder, or go on with one."""
-    from nbops.pipelines import launching
+    from nbops.workspace import launching
 
     told: PipelineOrder = asked.body
     folder = asked.root.file(told.folder)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
+
 from nbops.errors import NbopsError
 from nbops.execution import parameters as typed
 from nbops.execution.skipping import why
-from nbops.execution.skipping.plan import Plan, plan
+from nbops.execution.skipping.finding import Row, earlier, find
+from nbops.execution.skipping.plan import Plan, interpreter, memory, plan
 from nbops.pipelines import graph
 from nbops.pipelines.graph import Graph, Task
 from nbops.records import Record, short
@@ -45,21 +49,47 @@ class PipelinePlan(Record):
         return "\n".join([*lines, *(f"not a step: {file} ({reason})" for file, reason in self.aside.items())])
 
 
-def planned(store: Store, task: Task) -> Plan:
-    """What a task's run would depend on. Raises ParameterError."""
-    step = task.step
-    values = typed.resolve(step.interface, task.values, strict=store.settings.execution.strict_parameters)
-    kernel = step.operation.kernel or step.node.metadata.get("kernelspec", {}).get("name") or "python3"
-    return plan(
-        store, step.node, step.interface, values, notebook=str(step.path), cwd=step.path.parent, kernel=kernel, tree=step.tree
-    )  # fmt: skip
+class Sight:
+    """Plans of tasks, and the earlier runs that stand for them, asked for all at once; digests of files are shared."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._digests = memory(store)
+        self._pythons: dict[str, str] = {}
+        self._known: dict[tuple[str, str], list[Row]] = {}
+
+    def look_ahead(self, tasks: Iterable[Task]) -> None:
+        """Ask what is known of all of them; of those that cannot be planned yet nothing is."""
+        plans = []
+        for task in tasks:
+            with contextlib.suppress(NbopsError):
+                plans.append(self.planned(task))
+        self._known = {(made.static_key, made.notebook): [] for made in plans} | earlier(self._store, plans)
+
+    def planned(self, task: Task) -> Plan:
+        """What a task's run would depend on. Raises ParameterError."""
+        step = task.step
+        values = typed.resolve(step.interface, task.values, strict=self._store.settings.execution.strict_parameters)
+        kernel = step.operation.kernel or step.node.metadata.get("kernelspec", {}).get("name") or "python3"
+        if kernel not in self._pythons:
+            self._pythons[kernel] = interpreter(kernel)
+        return plan(
+            self._store, step.node, step.interface, values, notebook=str(step.path), cwd=step.path.parent, kernel=kernel,
+            tree=step.tree, digests=self._digests, python=self._pythons[kernel],
+        )  # fmt: skip
+
+    def find(self, made: Plan) -> str | None:
+        """The run that can be taken in its place. What was asked ahead is used once: another process may have made one since."""
+        known = self._known.pop((made.static_key, made.notebook), None)
+        return find(self._store, made, declared_only=False, known=known, digests=self._digests).run_id
 
 
 def make(store: Store, made: Graph, *, force: bool = False) -> PipelinePlan:
     """The plan of a run that began now."""
     verdicts: dict[str, Planned] = {}
+    sight = Sight(store)
     for task in graph.tasks(made):
-        verdict, reason = _verdict(store, task, verdicts, force=force)
+        verdict, reason = _verdict(store, sight, task, verdicts, force=force)
         names = {name: [path.rpartition("/")[2] for path in paths] for name, paths in task.ins.items()}
         verdicts[task.key] = Planned(
             task.key, task.name, task.step.file, verdict, reason, [file for files in names.values() for file in files],
@@ -69,7 +99,7 @@ def make(store: Store, made: Graph, *, force: bool = False) -> PipelinePlan:
 
 
 def _verdict(  # noqa: PLR0911 - one reason after the other
-    store: Store, task: Task, before: dict[str, Planned], *, force: bool
+    store: Store, sight: Sight, task: Task, before: dict[str, Planned], *, force: bool
 ) -> tuple[str, str]:
     operation = task.step.operation
     if operation.approval is not None:
@@ -83,7 +113,7 @@ def _verdict(  # noqa: PLR0911 - one reason after the other
     if waits := [key for key in task.before if before[key].verdict != "skip"]:
         return "perhaps", f"if {' or '.join(waits)} changes what it reads"
     try:
-        found = why.of_plan(store, planned(store, task), declared_only=False)
+        found = why.of_plan(store, sight.planned(task), declared_only=False)
     except NbopsError as error:
         return "run", error.message
     if found.unchanged:

@@ -141,3 +141,9 @@ def failure_class(store: Store, run_id: str) -> FailureClass | None:
 def living(store: Store) -> set[str]:
     """The short ids of runs that go on."""
     return {short(row[0]) for row in store.read("select run_id::varchar from runs where status = 'running'").rows}
+
+
+def in_trouble(store: Store, pipeline: str) -> bool:
+    """Whether an incident of a pipeline is open."""
+    sql = "select 1 from incidents where subject = ? and status = 'open' limit 1"
+    return bool(store.read(sql, [f"pipeline:{pipeline}"]).rows)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from nbops.pipelines.overview import Line, Page
     from nbops.pipelines.planning import PipelinePlan as Planned
-    from nbops.pipelines.remote import Call
+    from nbops.workspace.remote import Call
 
 
 def pipeline(folder: str | os.PathLike[str]) -> Pipeline:
@@ -66,7 +66,7 @@ class Pipeline(View):
         `params` are for all steps that have them. A failed step is no error; an interrupt stops the run, which can be resumed. Raises
         ConfigError, ParameterError or UsageError before anything runs.
         """
-        from nbops.pipelines import remote
+        from nbops.workspace import remote
 
         call = remote.Call(
             project=str(self._settings().project), folder=str(self.folder), parameters=remote.given(params or {}),
@@ -195,7 +195,7 @@ class PipelineRun(View):
 
     def resume(self, *, lanes: int | None = None) -> PipelineRun:
         """Go on with what is missing, and wait for the end; nothing that is done runs again. Raises UsageError while it is running."""
-        from nbops.pipelines import remote
+        from nbops.workspace import remote
 
         settings = self._store.settings
         return _carried_out(remote.Call(project=str(settings.project), resume=self.run_id, lanes=lanes or 0), settings)
@@ -229,13 +229,14 @@ class PipelineRun(View):
 
 
 def _carried_out(call: Call, settings: config.Settings) -> PipelineRun:
-    from nbops.pipelines import remote, telling
+    from nbops.pipelines import lines
+    from nbops.workspace import remote
 
     # What this process has logged is there for its children to see.
     recording.flush_all()
     shown = Shown()
-    ended, interrupted = remote.run(call, lambda at: shown.show(telling.progress(at)))
-    shown.put(telling.summary(ended), "\n")
+    ended, interrupted = remote.run(call, lambda at: shown.show(lines.progress(at)))
+    shown.put(lines.summary(ended), "\n")
     if interrupted:
         raise KeyboardInterrupt(f"nbops pipeline resume {short(ended.run_id)} goes on with what is missing")
     return PipelineRun(connect(settings), ended.run_id)

@@ -54,13 +54,14 @@ COMPLETED = """
 """
 
 
-def processes(project: Project) -> list[int]:
-    """The keepers and what they run."""
+def processes(project: Project, *, kernels: bool) -> list[int]:
+    """The keepers and what they run, with or without the kernels of that: a run whose kernel alone is killed has failed, and says so."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
             cwd = (path.parent / "cwd").readlink()
-            if b"NBOPS_FIRE=" in path.read_bytes() and cwd.is_relative_to(project.folder.resolve()):
+            mine = b"NBOPS_FIRE=" in path.read_bytes() and cwd.is_relative_to(project.folder.resolve())
+            if mine and (kernels or b"ipykernel" not in (path.parent / "cmdline").read_bytes()):
                 found.append(int(path.parent.name))
     return found
 
@@ -68,12 +69,13 @@ def processes(project: Project) -> list[int]:
 def kill(project: Project, scheduler: subprocess.Popen[str], chance: random.Random, *, everything: bool) -> None:
     """The scheduler; now and then with what it runs, as when the power fails, or with one of those processes alone."""
     if everything:
-        wait_until(lambda: processes(project))
+        wait_until(lambda: processes(project, kernels=False))
     scheduler.kill()
     scheduler.wait()
-    victims = processes(project)
-    if victims and (everything or chance.random() < 0.6):
-        for pid in victims if everything or chance.random() < 0.5 else [chance.choice(victims)]:
+    everything = everything or chance.random() < 0.3
+    victims = processes(project, kernels=everything)
+    if victims and (everything or chance.random() < 0.4):
+        for pid in victims if everything else [chance.choice(victims)]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

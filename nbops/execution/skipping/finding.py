@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,8 +72,37 @@ class Standing:
         self.undeclared: tuple[Undeclared, ...] = ()
 
 
-def find(store: Store, made: Plan, *, declared_only: bool = True) -> Found:
-    """The newest run that a run of this plan would repeat.
+Row = tuple[str, int, bool, str | None, str]
+"""An earlier run: its id, when it began, whether it can be taken, why not, and what it depended on."""
+
+
+def earlier(store: Store, plans: Iterable[Plan]) -> dict[tuple[str, str], list[Row]]:
+    """The newest finished runs that runs of these plans might repeat, by static key and notebook. Raises StoreError."""
+    keys = list({made.static_key for made in plans})
+    if not keys:
+        return {}
+    found: dict[tuple[str, str], list[Row]] = {}
+    sql = """
+        select k.static_key, k.notebook, k.run_id::varchar, epoch_us(r.start_time), k.skippable, k.reason, k.parts
+        from run_keys k join runs r using (run_id)
+        where k.static_key in (select unnest(?::varchar[])) and r.status = 'finished' and not r.deleted
+        qualify row_number() over (partition by k.static_key, k.notebook order by r.start_time desc) <= ?
+        order by r.start_time desc
+    """
+    for key, notebook, *row in store.read(sql, [keys, _CANDIDATES]).rows:
+        found.setdefault((key, notebook), []).append(tuple(row))
+    return found
+
+
+def find(
+    store: Store,
+    made: Plan,
+    *,
+    declared_only: bool = True,
+    known: Sequence[Row] | None = None,
+    digests: Digests | None = None,
+) -> Found:
+    """The newest run that a run of this plan would repeat; among those that are `known`, if somebody has asked for them.
 
     `declared_only`: only if the notebook declares an input or an output; else it is enough that nothing undeclared was used.
     """
@@ -81,18 +110,14 @@ def find(store: Store, made: Plan, *, declared_only: bool = True) -> Found:
     if unknown:
         return Found(reasons=tuple(unknown))
     try:
-        rows = store.read(
-            "select k.run_id::varchar, epoch_us(r.start_time), k.skippable, k.reason, k.parts from run_keys k join runs r using (run_id)"
-            " where k.static_key = ? and k.notebook = ? and r.status = 'finished' and not r.deleted order by r.start_time desc limit ?",
-            [made.static_key, made.notebook, _CANDIDATES],
-        ).rows
+        rows = known if known is not None else earlier(store, [made]).get((made.static_key, made.notebook), [])
     except StoreError as error:
         return Found(reasons=(f"the store could not be asked: {error.message}",))
-    digests = memory(store)
+    digests = digests or memory(store)
     reasons: list[str] = []
     for run_id, started, skippable, reason, text in rows:
         kept = msgspec.json.decode(text, type=Kept)
-        against = [reason] if not skippable else _against(store, made, kept, digests)
+        against = [reason or ""] if not skippable else _against(store, made, kept, digests)
         if not against:
             digests.save()
             return Found(run_id, started)

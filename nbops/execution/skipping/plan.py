@@ -83,7 +83,7 @@ class Plan(NamedTuple):
         return {path for _, paths in self.declared for text in paths or () for path in files(text, self.folder)}
 
 
-def plan(
+def plan(  # noqa: PLR0913 - what a run may depend on
     store: Store,
     node: Any,
     interface: Interface,
@@ -93,10 +93,15 @@ def plan(
     cwd: Path,
     kernel: str,
     tree: Path | None = None,
+    digests: Digests | None = None,
+    python: str = "",
 ) -> Plan:
-    """The plan of a run of `node`, whose path or address is `notebook`, with resolved `values`."""
+    """The plan of a run of `node`, whose path or address is `notebook`, with resolved `values`.
+
+    Who makes many plans gives the `digests` that they share, and the `python` of the kernel.
+    """
     began = time.time_ns()
-    digests = memory(store)
+    digests = digests or memory(store)
     inputs = dict(_directed(interface, values, "in"))
     contents = {name: [digests.content(text, cwd) for text in paths or ()] for name, paths in inputs.items()}
     digests.save()
@@ -104,7 +109,7 @@ def plan(
     parts = Parts(
         kernel=kernel,
         language=interface.language.lower(),
-        python=_interpreter(kernel),
+        python=python or interpreter(kernel),
         folder=storable(os.path.relpath(cwd, Path(notebook).parent) if Path(notebook).is_absolute() else str(cwd)),
         cells=_digests(cells),
         parameters=dict(_told(interface, values)),
@@ -195,7 +200,7 @@ def _paths(value: object) -> Iterator[str]:
         yield from (path for item in value for path in _paths(item))
 
 
-def _interpreter(kernel: str) -> str:
+def interpreter(kernel: str) -> str:
     """The version of this Python where the kernel has it, else the file that is started."""
     from jupyter_client.kernelspec import NoSuchKernel
 

@@ -112,6 +112,10 @@ class Timing(Record, forbid_unknown_fields=True):
         calendars = Calendar(zone, cron=self.cron, every=calendar.span(self.every) if self.every else 0)
         _bounded("jitter", self.jitter, _DAY)
         _bounded("grace", self.grace, 30 * _DAY)
+        if self.grace_span < timedelta(seconds=calendar.SHORTEST):
+            raise UsageError(
+                f"A grace of {self.grace} is too short.", hint="cron and systemd look once a minute: 1m or more."
+            )
         now = calendars.next(datetime(2024, 1, 1, tzinfo=zone))
         if now is not None:
             self.texts(now)

@@ -35,6 +35,8 @@ def test_the_block_of_a_pipeline_is_a_schedule() -> None:
         ({"cron": "@daily", "limit": 0}, "does not fit", "docs"),
         ({"cron": "@daily", "jitter": "3d"}, "A jitter of 3d is too long", "At most 1 days"),
         ({"cron": "@daily", "grace": "soon"}, "'soon' is no span", "Such as"),
+        ({"cron": "@daily", "grace": ""}, "'' is no span", "Such as"),
+        ({"cron": "@daily", "grace": "0s"}, "A grace of 0s is too short", "once a minute"),
         ({"cron": "@daily", "parameters": {"day": "{dat}"}}, "'{dat}' in '{dat}' stands for nothing", "Did you mean {date}"),
         ({"cron": "@daily", "parameters": {"day": "{date.year}"}}, "stands for nothing", "{date}"),
         ({"cron": "@daily", "parameters": {"day": "{0}"}}, "stands for nothing", "Known: {date}, {time}, {start}, {end}"),

@@ -11,7 +11,7 @@ from nbops.execution.sweeps.texts import Given
 from nbops.pipelines.driver import Ended, Progress
 from nbops.records import Record
 
-_DRIVER = remote.Driver("nbops.pipelines.remote", "pipeline")
+_DRIVER = remote.Driver("nbops.workspace.remote", "pipeline")
 
 
 class Call(Record):
@@ -39,13 +39,14 @@ def _work(call: Call, tell: Callable[[Record], None], stop: int) -> Ended:
     from nbops import config
     from nbops.execution import reading
     from nbops.pipelines import driver
+    from nbops.workspace import piping
 
     reading.only_files()
     asked = driver.Asked(
         folder=call.folder, parameters={name: one.value for name, one in call.parameters.items()}, resume=call.resume,
         force=call.force, lanes=call.lanes,
     )  # fmt: skip
-    return driver.run(asked, config.settings(Path(call.project)), watch=tell, stop=stop)
+    return piping.carry_out(asked, config.settings(Path(call.project)), watch=tell, stop=stop)[0]
 
 
 if __name__ == "__main__":

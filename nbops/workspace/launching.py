@@ -8,7 +8,7 @@ from nbops.execution import launching
 from nbops.execution.launching import Begun, Say
 from nbops.records import Record
 
-_MODULE = "nbops.pipelines.launching"
+_MODULE = "nbops.workspace.launching"
 
 
 class Order(Record):
@@ -31,13 +31,14 @@ def _run(order: Order, say: Say) -> None:
     from nbops.execution import reading
     from nbops.execution.parameters import Word
     from nbops.pipelines import driver
+    from nbops.workspace import piping
 
     reading.only_files()
     given: dict[str, object] = {name: Word(text) for name, text in order.values.items()}
     asked = driver.Asked(
         folder="" if order.resume else order.folder, parameters=given, resume=order.resume, force=order.force
     )
-    driver.run(asked, config.settings(order.project), watch=lambda at: say(Begun(at.run_id)))
+    piping.carry_out(asked, config.settings(order.project), watch=lambda at: say(Begun(at.run_id)))
 
 
 if __name__ == "__main__":
