@@ -2,23 +2,14 @@
 
 They are of the everyday kind: nightly exports, deliveries of CSV, interfaces over HTTP, training, time zones, disk, memory, packages.
 Each is a notebook that nbops executes: the class is what is kept with the run.
+
+The rules as they were told 25 of the 30 in the first run, and called no code bug anything that is tried again. Three of the other five
+were called code bugs (the empty folder, the notebook's own check, the new NumPy), December dirty rows, and the late report transient.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from nbops.failures import FailureClass
-
-
-class Notebook(NamedTuple):
-    """What it is to a person, its cells with `# %%` between them, and the seconds that nbops gives a cell."""
-
-    name: str
-    label: FailureClass
-    source: str
-    limit: float | None = None
-
+from tests.failures.production import Notebook
 
 # An interface that gives every request the same answer; with a `length` above the body's, it hangs up in the middle.
 _HTTP = """
