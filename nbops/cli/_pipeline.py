@@ -306,6 +306,10 @@ def _drive(obj: Here, asked: Asked, start: Path | None, *, detailed_exit_code: b
     if lively:
         click.echo("\r\033[K", err=True, nl=False)
     _tell_lineage(settings)
+    if ended.told:
+        from nbops.promotion import reviews
+
+        reviews.tell(connect(settings))
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(ended)))
     else:

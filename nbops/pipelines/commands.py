@@ -5,13 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from nbops.errors import Conflict, NotFound, ReviewRefused, UsageError
-from nbops.events import PipelineReleased, StepDecided
+from nbops.events import MonitoringChanged, PipelineReleased, StepDecided
+from nbops.monitoring import commands as monitoring
 from nbops.notify import outbox
 from nbops.pipelines.requests import (
     AskApproval,
     Claim,
     Decide,
     EndPipelineRun,
+    HoldPolicy,
     KeepActs,
     KeepRelease,
     OpenPipelineRun,
@@ -134,6 +136,20 @@ def decide(tx: Transaction, request: Decide) -> None:
         reason=request.reason.strip(), rows=put,
     )  # fmt: skip
     tx.event(event)
+
+
+@command(HoldPolicy)
+def hold_policy(tx: Transaction, request: HoldPolicy) -> None:
+    """Keep it, unless it is in force already."""
+    subject, text = f"pipeline:{request.pipeline}", msgspec.json.encode(request.policy).decode()
+    if msgspec.json.encode(monitoring.policy_of(tx, subject)).decode() == text:
+        return
+    tx.run(
+        "insert into core.monitor_policies values (?, ?, ?, make_timestamp(?), ?, ?)",
+        subject, text, "pipeline.yaml says so", tx.time, tx.actor.name, tx.next_seq(),
+    )  # fmt: skip
+    put = witness.rows(tx, monitor_policies=tx.seq)
+    tx.event(MonitoringChanged(subject=subject, policy=text, why="pipeline.yaml says so", rows=put))
 
 
 @command(KeepRelease)

@@ -82,11 +82,9 @@ class Operation(Limits, forbid_unknown_fields=True, rename={"ins": "in", "outs":
 
 
 class Alerts(Record, forbid_unknown_fields=True):
-    """Who hears of what: addresses as `notify` takes them."""
+    """Who hears (mail addresses, or names of channels) that a step failed, or goes on with old data or is healed again and again."""
 
-    on: tuple[Literal["failed", "degraded", "chronic", "missed", "recovered"], ...] = (
-        "failed", "degraded", "chronic", "missed", "recovered",
-    )  # fmt: skip
+    on: tuple[Literal["failed", "degraded"], ...] = ("failed", "degraded")
     to: list[str] = []
 
 

@@ -21,17 +21,20 @@ from nbops.execution.skipping.plan import Plan
 from nbops.execution.sweeps.results import goes_on
 from nbops.failures import EXIT_STATUSES, CorrectiveAction, record_action
 from nbops.failures.requests import Outcome as Healed
+from nbops.monitoring import incidents
 from nbops.pipelines import (
     definition,
     expressions,
     fallback,
     graph,
     healing,
+    health,
     planning,
     releases,
     results,
     settling,
     standing,
+    telling,
 )
 from nbops.pipelines.declaration import Span
 from nbops.pipelines.graph import Graph, Task
@@ -43,6 +46,7 @@ from nbops.pipelines.requests import (
     Claim,
     Doing,
     EndPipelineRun,
+    HoldPolicy,
     KeepActs,
     OpenPipelineRun,
     Outcome,
@@ -57,6 +61,7 @@ from nbops.render.values import duration
 from nbops.store.client import Store, connect
 from nbops.tracking import runs
 from nbops.tracking.recording import Recording, Usage, verdict
+from nbops.tracking.requests import EndRun
 
 PIPELINE = "nbops.pipeline"
 """The tag of a run that is one of a pipeline; its value is the pipeline's name."""
@@ -92,7 +97,7 @@ class Progress(Record):
 
 
 class Ended(Record):
-    """How a run ended, in a word, a sentence and an exit status; tasks in their order."""
+    """How a run ended, in a word, a sentence and an exit status; tasks in their order. `told`: a message waits for delivery."""
 
     run_id: str
     pipeline: str
@@ -101,6 +106,7 @@ class Ended(Record):
     exit: int
     tasks: dict[str, Standing]
     seconds: float
+    told: bool = False
 
 
 def run(asked: Asked, settings: config.Settings, *, watch: Callable[[Progress], None], stop: int = -1) -> Ended:
@@ -250,7 +256,7 @@ class _Driver:
         self._acts: list[Act] = []
         self._stopped = ""
         self._late = False
-        self._began = time.monotonic()
+        self._began, self._start = time.monotonic(), now_us()
         self._rng = random.Random()  # noqa: S311 - spreads tries again, no secret
 
     def drive(self, watch: Callable[[Progress], None], stop: int) -> Ended:
@@ -261,7 +267,7 @@ class _Driver:
             watch(self._progress())
             while self._crew.orders or self._waits():
                 for order, told in self._crew.wait(self._patience()):
-                    self._note(order, told or _lost(order))
+                    self._note(order, told or self._lost(order))
                 self._go_on()
                 watch(self._progress())
         self._crew.dismiss()
@@ -324,17 +330,18 @@ class _Driver:
         job.since = standing.stale(task, self._stand)
         try:
             planned = planning.planned(self._store, task)
-            found = (
-                None
-                if self._asked.force or job.pending or not task.step.operation.skip
-                else finding.find(self._store, planned, declared_only=False).run_id
-            )
+            anew = self._asked.force or bool(job.pending) or not task.step.operation.skip or self._shows_age(job)
+            found = None if anew else finding.find(self._store, planned, declared_only=False).run_id
         except NbopsError as error:
             return self._put(job, Standing("failed", error.message, exit=error.exit.status))
         if found is not None:
             status: Status = "unchanged" if job.since is None else "degraded"
             return self._put(job, Standing(status, self._rests(job), run_id=found, since=job.since))
         return self._begin(job, planned)
+
+    def _shows_age(self, job: _Job) -> bool:
+        """Whether it is what people look at, and rests on old data: then it is made anew, to say so."""
+        return job.since is not None and not any(job.task.key in other.task.before for other in self._jobs.values())
 
     def _lonely(self) -> bool:
         return any(job.alone for job, _, _ in self._running.values())
@@ -463,6 +470,14 @@ class _Driver:
             self._settle_actions(job, "failed", told.seconds)
             self._heal(job, told)
 
+    def _lost(self, order: Order) -> Told:
+        """What became of an order whose lane died: it may have had nothing left to do but to say so."""
+        if settling.finished(self._store, order.run_id):
+            self._store.write(EndRun(run_id=order.run_id, status="finished", ended=now_us()))
+            return Told(order.number, order.run_id, "finished")
+        cause, exit_ = "the process that executed it died", EXIT_STATUSES["kernel_death"]
+        return Told(order.number, order.run_id, "lost", cause, "execution.kernel", "kernel_death", exit_, healing.LOST)
+
     def _heal(self, job: _Job, told: Told) -> None:
         held, rule = told.failure_class or "code_bug", told.rule
         job.lost += told.status == "lost"
@@ -572,6 +587,7 @@ class _Driver:
         word, sentence, status = standing.outcome(self._stand, stopped=self._stopped, late=self._late)
         self._keep()
         self._store.write(EndPipelineRun(run_id=self._recording.run_id, outcome=word, sentence=sentence, time=now_us()))
+        told = self._tell(word)
         ends: dict[str, RunStatus] = {
             "failed": "failed",
             "stopped": "stopped",
@@ -582,8 +598,21 @@ class _Driver:
         cause = None if word in {"done", "unchanged"} else sentence[:500]
         self._recording.end(ends.get(word, "finished"), cause, Usage(failure_class=classes, exit_status=status))
         return Ended(
-            self._recording.run_id, self._graph.name, word, sentence, status, dict(self._stand), time.monotonic() - self._began
+            self._recording.run_id, self._graph.name, word, sentence, status, dict(self._stand), time.monotonic() - self._began, told
         )  # fmt: skip
+
+    def _tell(self, word: Outcome) -> bool:
+        """Let incidents open and heal by how the steps were; whether somebody is to be told."""
+        if self._asked.trigger == "drill" or word in {"stopped", "waiting"}:
+            return False
+        name = self._graph.name
+        names = {key: job.task.name for key, job in self._jobs.items()}
+        seen = telling.signals(self._stand, names, health.chronic(self._store, name), self._start, now_us())
+        if not seen:
+            return False
+        wanted = telling.policy(self._graph.operations.alerts)
+        self._store.write(HoldPolicy(pipeline=name, policy=wanted))
+        return any(change.told for change in incidents.keep(self._store, f"pipeline:{name}", seen))
 
 
 class _Pulse:
@@ -607,10 +636,3 @@ class _Pulse:
 def _kept(known: Standing | None) -> Standing:
     """How a task stands when its run goes on: what ended well need not run again, and what was left out is asked again."""
     return known if known is not None and known.status in standing.GOOD else Standing()
-
-
-def _lost(order: Order) -> Told:
-    cause = "the process that executed it died"
-    return Told(
-        order.number, order.run_id, "lost", cause, "execution.kernel", "kernel_death", EXIT_STATUSES["kernel_death"], healing.LOST
-    )  # fmt: skip

@@ -17,7 +17,7 @@ from nbops.records import FailureClass, Record
 _LONGEST_WAIT = 300.0
 LOST = "runner.lost"
 """The rule for a step whose process died, which says nothing about the step."""
-_LOST_RETRIES = 5
+_LOST_RETRIES = 10
 # A refusal by the source is the same the next time, and somebody has to look at it.
 _AT_ONCE = frozenset({"http.refused", "source.untrusted"})
 

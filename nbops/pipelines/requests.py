@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from nbops.monitoring.policy import MonitorPolicy
 from nbops.records import FailureClass, Record
 from nbops.store.wire import Request
 
@@ -138,3 +139,10 @@ class RollBackRelease(Request, tag="pipeline.roll-back"):
     pipeline: str
     why: str
     number: int | None = None
+
+
+class HoldPolicy(Request, tag="pipeline.policy"):
+    """From now on incidents of a pipeline follow this policy. The same again is not recorded."""
+
+    pipeline: str
+    policy: MonitorPolicy

@@ -11,6 +11,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from nbops import duck, failures
 from nbops.data import collecting
 from nbops.data.collection import Collection
@@ -89,8 +91,10 @@ class Products:
                 )
             for name in self._contracts.keys() & self._places.keys():
                 self._judge(name, self._beside(self._places[name]) if name in written else self._places[name])
-            for path in written.values():
-                _move(self._beside(path), path)
+            moves = [(str(self._beside(path)), str(path)) for path in written.values()]
+            # Whoever dies from here on has done its work: what is left is done by the driver.
+            _put(_marker(self._store, self._run_id), msgspec.json.encode(moves))
+            _carry_out(moves)
         except (NbopsError, OSError, duck.errors()) as error:
             told = error.message if isinstance(error, NbopsError) else f"{type(error).__name__}: {error}"
             code = error.code if isinstance(error, NbopsError) else "execution"
@@ -121,6 +125,40 @@ class Products:
 
     def _beside(self, path: Path) -> Path:
         return path.with_name(f"{PREFIX}{short(self._run_id)}") / path.name
+
+
+def finished(store: Store, run_id: str) -> bool:
+    """Whether an execution that died had made all its products; those that were not in their places yet are now."""
+    try:
+        moves = msgspec.json.decode(_marker(store, run_id).read_bytes(), type=list[tuple[str, str]])
+        _carry_out(moves)
+    except (OSError, msgspec.DecodeError):
+        return False
+    for beside, _ in moves:
+        shutil.rmtree(Path(beside).parent, ignore_errors=True)
+    return True
+
+
+def _marker(store: Store, run_id: str) -> Path:
+    return store.places.runs / run_id / "settled.json"
+
+
+def _put(path: Path, data: bytes) -> None:
+    """A file, whole or not at all, on disk on return."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _carry_out(moves: list[tuple[str, str]]) -> None:
+    """Move what is not moved yet."""
+    for beside, path in moves:
+        if os.path.lexists(beside):
+            _move(Path(beside), Path(path))
 
 
 def sweep_up(folders: set[Path], living: set[str]) -> None:

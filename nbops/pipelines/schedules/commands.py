@@ -199,7 +199,8 @@ def end(tx: Transaction, request: EndAttempt) -> str | None:
         _tell(tx, name, one.nominal, told)
         return "failed"
     _over(tx, one, request.end, **said)
-    if request.end == "failed":
+    # The run of a pipeline has told which of its steps failed.
+    if request.end == "failed" and not tx.rows("select 1 from core.pipeline_runs where run_id = ?", request.run_id):
         _tell(tx, name, one.nominal, request.message or f"exit status {request.exit_status}")
     if request.end == "done":
         _well(tx, name)
