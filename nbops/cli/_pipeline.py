@@ -17,7 +17,7 @@ from nbops.records import at, short
 from nbops.store.client import connect
 
 if TYPE_CHECKING:
-    from nbops.pipelines.driver import Asked, Ended, Progress
+    from nbops.pipelines.course import Asked, Ended, Progress
 
 # By outcome, when asked for.
 _DETAILED = {"healed": 10, "degraded": 10, "waiting": 11, "unchanged": UNCHANGED}
@@ -116,16 +116,21 @@ def run(
 
 @pipeline_group.command("resume")
 @click.argument("run")
+@click.option("--expired", is_flag=True, help="What nobody has approved in time is left out, and not asked again.")
 @_lanes
 @_detailed
 @json_option
 @here
-def resume(obj: Here, run: str, lanes: int | None, detailed_exit_code: bool, as_json: bool) -> int:
+def resume(obj: Here, run: str, expired: bool, lanes: int | None, detailed_exit_code: bool, as_json: bool) -> int:
     """Go on with what is missing of RUN: what failed, was stopped, or waited for a person. Nothing that is done runs again."""
-    from nbops.pipelines.driver import Asked
+    from nbops.pipelines.course import Asked
 
     return _drive(
-        obj, Asked(resume=run, lanes=lanes or 0), None, detailed_exit_code=detailed_exit_code, as_json=as_json
+        obj,
+        Asked(resume=run, expired=expired, lanes=lanes or 0),
+        None,
+        detailed_exit_code=detailed_exit_code,
+        as_json=as_json,
     )
 
 
@@ -275,7 +280,7 @@ def run_folder(
     release: str = "",
 ) -> int:
     """Run a folder, tell how it ended, and return the exit status."""
-    from nbops.pipelines.driver import Asked
+    from nbops.pipelines.course import Asked
     from nbops.tracking import runs
 
     folder = folder.expanduser().resolve()

@@ -54,25 +54,40 @@ def tick(
     it. With a MODEL, or with --until, schedules are left alone.
     """
     from nbops import times
+    from nbops.pipelines import approving
     from nbops.promotion import reviews, ticking
     from nbops.render.progress import told
 
     store = obj.store()
     fires = None
+    went: dict[str, int] = {}
     if model is None and until is None:
         fires = _fires(store, leave=leave, parallel=parallel, take_over=take_over)
+        went = {run_id: approving.go_on(store, run_id) for run_id in approving.decided(store)}
     when = times.moment(until) if until is not None else datetime.now(UTC)
     with told("due") as tell:
         done = ticking.tick(store, model, until=when, progress=lambda what: tell(what, 0))
     reviews.tell(store)
-    if quiet and not fires and not done.wishes and not any(one.reports for one in done.monitored):
+    if quiet and not fires and not went and not done.wishes and not any(one.reports for one in done.monitored):
         return
-    document = {**msgspec.to_builtins(done), "fires": msgspec.to_builtins(fires) if fires is not None else None}
+    document = {
+        **msgspec.to_builtins(done),
+        "fires": msgspec.to_builtins(fires) if fires is not None else None,
+        "resumed": went,
+    }
     show(
         document,
         as_json=as_json,
-        text=lambda: "\n".join([*(_lines(fires) if fires is not None else []), *_models(done)]),
+        text=lambda: "\n".join([*(_lines(fires) if fires is not None else []), *_went(went), *_models(done)]),
     )
+
+
+def _went(runs: dict[str, int]) -> list[str]:
+    """A line for each run that had waited for a person."""
+    return [
+        f"Run {short(run_id)} had waited for a person; it went on, exit status {status}."
+        for run_id, status in runs.items()
+    ]
 
 
 def _fires(store: Store, *, leave: bool, parallel: int | None, take_over: bool) -> Round:

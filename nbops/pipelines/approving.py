@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 from nbops.errors import Conflict, NotFound
 from nbops.pipelines.requests import Decide, Decision
 from nbops.records import Record, at, short
@@ -43,6 +47,27 @@ def waiting(store: Store, run_id: str | None = None) -> list[Waiting]:
         order by a.requested
     """
     return [Waiting(*row) for row in store.read(sql, [run_id, run_id]).rows]
+
+
+def decided(store: Store) -> list[str]:
+    """The runs that waited for people and can go on: nothing of them waits any more, because it was decided on or has expired."""
+    sql = """
+        select p.run_id::varchar from pipeline_runs p
+        where p.outcome = 'waiting' and not exists (
+            select 1 from step_runs s join step_approvals a on a.run_id = s.run_id and a.task = s.task
+            where s.run_id = p.run_id and s.status = 'parked' and a.status = 'open' and a.expires > now()::timestamp
+        )
+        order by p.start_time
+    """
+    return [row[0] for row in store.read(sql).rows]
+
+
+def go_on(store: Store, run_id: str) -> int:
+    """Go on with a run in a process of its own, to its end; gives its exit status. What has expired is left out."""
+    environ = {**os.environ, "NBOPS_PROJECT": str(store.settings.project)}
+    command = [sys.executable, "-P", "-m", "nbops", "pipeline", "resume", run_id, "--expired", "--json"]
+    done = subprocess.run(command, cwd=store.settings.project, env=environ, stdout=subprocess.DEVNULL, check=False)  # noqa: S603 - ours
+    return done.returncode
 
 
 def decide(store: Store, run: str, task: str | None, decision: Decision, reason: str) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from nbops.errors import ExecutionError, UsageError
 from nbops.execution import beside
 from nbops.execution.parameters.reading import is_python, is_tagged
 from nbops.pipelines import definition
-from nbops.pipelines.driver import Asked, Ended
+from nbops.pipelines.course import Asked, Ended
 from nbops.pipelines.graph import Graph
 from nbops.pipelines.steps import Step
 from nbops.records import Record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nbops.pipelines.driver import Ended, Progress
+from nbops.pipelines.course import Ended, Progress
 from nbops.records import short
 
 

@@ -30,12 +30,12 @@ def _run(order: Order, say: Say) -> None:
     from nbops import config
     from nbops.execution import reading
     from nbops.execution.parameters import Word
-    from nbops.pipelines import driver
+    from nbops.pipelines import course
     from nbops.workspace import piping
 
     reading.only_files()
     given: dict[str, object] = {name: Word(text) for name, text in order.values.items()}
-    asked = driver.Asked(
+    asked = course.Asked(
         folder="" if order.resume else order.folder, parameters=given, resume=order.resume, force=order.force
     )
     piping.carry_out(asked, config.settings(order.project), watch=lambda at: say(Begun(at.run_id)))

@@ -10,7 +10,7 @@ from nbops.errors import NbopsError
 from nbops.store.client import connect
 
 if TYPE_CHECKING:
-    from nbops.pipelines.driver import Asked, Ended, Progress
+    from nbops.pipelines.course import Asked, Ended, Progress
 
 
 def carry_out(

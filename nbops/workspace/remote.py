@@ -8,7 +8,7 @@ from pathlib import Path
 from nbops.execution import remote
 from nbops.execution.sweeps import texts
 from nbops.execution.sweeps.texts import Given
-from nbops.pipelines.driver import Ended, Progress
+from nbops.pipelines.course import Ended, Progress
 from nbops.records import Record
 
 _DRIVER = remote.Driver("nbops.workspace.remote", "pipeline")
@@ -38,11 +38,11 @@ def given(parameters: Mapping[str, object]) -> dict[str, Given]:
 def _work(call: Call, tell: Callable[[Record], None], stop: int) -> Ended:
     from nbops import config
     from nbops.execution import reading
-    from nbops.pipelines import driver
+    from nbops.pipelines import course
     from nbops.workspace import piping
 
     reading.only_files()
-    asked = driver.Asked(
+    asked = course.Asked(
         folder=call.folder, parameters={name: one.value for name, one in call.parameters.items()}, resume=call.resume,
         force=call.force, lanes=call.lanes,
     )  # fmt: skip

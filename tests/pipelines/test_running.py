@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from nbops.workspace._workspace import Workspace
 from tests.conftest import wait_until
-from tests.pipelines.parts import Pipeline, ended, kill, stand
+from tests.pipelines.parts import NBOPS, Pipeline, ended, kill, stand
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -193,6 +194,24 @@ def test_what_a_person_rejects_is_left_out_and_told(pipeline: Pipeline) -> None:
     assert "not good enough" in done["sentence"]
 
 
+def test_a_tick_goes_on_with_what_was_decided_and_leaves_out_what_has_expired(
+    pipeline: Pipeline, here: Workspace
+) -> None:
+    pipeline.makes("a").makes("b", reads="a").operate("steps: {b: {approval: {}}}")
+    first = pipeline.run()["run_id"]
+    tick = [*NBOPS, "schedule", "tick", "--json"]
+    assert subprocess.run(tick, cwd=pipeline.folder, capture_output=True, check=False).returncode == 0
+    assert here.store.read("select outcome from pipeline_runs where run_id = ?", [first]).rows == [["waiting"]]
+    assert approve(pipeline, first, dict(os.environ)) == 0
+    pipeline.makes("a", "2").operate("steps: {b: {approval: {expires: 0.001 s}}}")
+    second = pipeline.run()["run_id"]
+    done = subprocess.run(tick, cwd=pipeline.folder, capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout)["resumed"] == {first: 0, second: 30}
+    outcomes = "select outcome, sentence from pipeline_runs where run_id in (?, ?) order by start_time"
+    (went, _), (left, why) = here.store.read(outcomes, [first, second]).rows
+    assert (went, left, why.partition(" until")[0]) == ("done", "rejected", "nobody approved it")
+
+
 def test_nothing_inside_a_run_can_approve(pipeline: Pipeline) -> None:
     code = "import subprocess, sys; print(subprocess.run([sys.executable, '-m', 'nbops', 'pipeline', 'approve', open('id').read(), '--reason', 'x'], capture_output=True, text=True).stderr); "  # noqa: E501 - one cell
     pipeline.makes("a").makes("b", reads="a").makes("evil", code).operate(
@@ -208,10 +227,6 @@ def test_nothing_inside_a_run_can_approve(pipeline: Pipeline) -> None:
 
 
 def approve(pipeline: Pipeline, run_id: str, environ: dict[str, str], decision: str = "approve") -> int:
-    import subprocess
-
-    from tests.pipelines.parts import NBOPS
-
     return subprocess.run(
         [*NBOPS, "pipeline", decision, run_id, "--reason", "not good enough"],
         cwd=pipeline.folder,
