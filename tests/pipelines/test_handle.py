@@ -62,6 +62,14 @@ asyncio.run(main())
     assert done.stdout.strip() == "done"
 
 
+def test_its_lineage_is_told_as_that_of_a_run_from_the_command_line(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBOPS_LINEAGE_FILE", str(tmp_path / "lineage.jsonl"))
+    run = nbops.pipeline(pipeline.makes("a").folder).run()
+    assert run.run_id in (tmp_path / "lineage.jsonl").read_text()
+
+
 def test_a_failed_step_is_no_error_and_the_run_is_resumed(pipeline: Pipeline) -> None:
     pipeline.makes("a").makes("b", "raise ValueError('not today')", reads="a")
     run = nbops.pipeline(pipeline.folder).run()
