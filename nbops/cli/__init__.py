@@ -35,6 +35,7 @@ _MODULES = (
     "_schedule",
     "_scheduler",
     "_scoring",
+    "_status",
     "_sweep",
     "_versions",
 )

@@ -18,7 +18,7 @@ from nbops.records import at
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nbops.pipelines.overview import Page, Stands
+    from nbops.pipelines.sheet import Page, Stands
 
 
 class PipelineOrder(InProject, kw_only=True):
@@ -39,10 +39,10 @@ class StepAnswer(InProject, kw_only=True):
 
 def pipeline(asked: Asked) -> dict[str, object]:
     """A folder as a pipeline: what would run now and why, how its last runs ended, what waits, or its mistakes."""
-    from nbops.pipelines import drawing, overview
+    from nbops.pipelines import drawing, sheet
 
     folder = asked.root.file(asked.one("folder"))
-    found = overview.page(asked.store if asked.settings.folder.is_dir() else None, folder)
+    found = sheet.page(asked.store if asked.settings.folder.is_dir() else None, folder)
     plan = found.plan
     return {
         "name": found.pipeline, "folder": asked.root.shown(found.folder), "command": shlex.join(["nbops", "run", folder.name]),
@@ -57,9 +57,9 @@ def pipeline(asked: Asked) -> dict[str, object]:
 
 def live(asked: Asked) -> dict[str, object]:
     """How the newest run of a folder stands; nothing is planned."""
-    from nbops.pipelines import overview
+    from nbops.pipelines import sheet
 
-    newest = next(iter(overview.of_folder(asked.store, asked.root.file(asked.one("folder")), limit=1)), None)
+    newest = next(iter(sheet.of_folder(asked.store, asked.root.file(asked.one("folder")), limit=1)), None)
     return {
         "run": rows.line(asked.root, newest) if newest else None, "picture": str(newest.picture(pressed=True)) if newest else "",
     }  # fmt: skip

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from nbops.execution.board import Row
     from nbops.jupyter_ext.verbs import Root
     from nbops.pipelines.approving import Waiting
-    from nbops.pipelines.overview import Line
+    from nbops.pipelines.sheet import Line
     from nbops.store.client import Store
 
 # The sidebar asks often, and tells of few steps.
@@ -22,12 +22,12 @@ def pipelines(
     root: Root, store: Store, runs: list[Row]
 ) -> tuple[list[dict[str, object]], dict[str, str], dict[str, object]]:
     """The steps that wait for a person, the folders that this server shows and that have run, and which rows are runs of pipelines."""
-    from nbops.pipelines import approving, overview
+    from nbops.pipelines import approving, sheet
 
     waits = approving.waiting(store)
-    found = overview.of_runs(store, [row.run_id for row in runs] + [one.run_id for one in waits])
+    found = sheet.of_runs(store, [row.run_id for row in runs] + [one.run_id for one in waits])
     approvals = [waiting(root, one, found[one.run_id].folder) for one in waits if one.run_id in found]
-    shown = {told: name for folder, name in overview.folders(store).items() if (told := root.shown(folder)) is not None}
+    shown = {told: name for folder, name in sheet.folders(store).items() if (told := root.shown(folder)) is not None}
     return approvals, shown, {run_id: line(root, one, most=_MOST) for run_id, one in found.items()}
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from nbops.errors import NotFound
 from nbops.execution import notebook, reading
 from nbops.execution.parameters.writing import is_injected
-from nbops.pipelines import overview, settling
+from nbops.pipelines import settling, sheet
 from nbops.pipelines.steps import COPY
 from nbops.records import Record, short
 from nbops.store.client import Store
@@ -41,7 +41,7 @@ def choose(store: Store, run_id: str, step: str | None = None) -> str:
 
     Raises NotFound for a step that did not run.
     """
-    line = overview.of_runs(store, [run_id]).get(run_id)
+    line = sheet.of_runs(store, [run_id]).get(run_id)
     if line is None:
         if step:
             raise NotFound(f"Run {short(run_id)} is none of a pipeline.", hint="Leave out the step.")
@@ -134,7 +134,7 @@ def _told(store: Store, run_id: str, source: Path) -> str:
     """What the copy is of, and how one goes on."""
     info = runs.info(store, run_id)
     of = f"run `{short(run_id)}` of {source.name}"
-    parent = overview.of_runs(store, [info.parent_run_id]).get(info.parent_run_id) if info.parent_run_id else None
+    parent = sheet.of_runs(store, [info.parent_run_id]).get(info.parent_run_id) if info.parent_run_id else None
     if parent is not None:
         of += f", a step of run `{parent.short}` of the pipeline {parent.pipeline}"
     lines = [f"**This is {of}.** Its parameters and outputs are those of the run; it reads and writes the real files."]

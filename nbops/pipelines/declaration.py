@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -196,16 +196,16 @@ def _convert(told: Marked, place: Place, value: Any, kind: Any, mistakes: list[M
 
 def _strip(value: Any, kind: Any) -> Any:
     """The value without keys that are unknown, which are told by themselves."""
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, dict):
-        fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
-        return {key: _strip(item, _inner(fields[key])) for key, item in value.items() if key in fields}
-    return value
-
-
-def _inner(kind: Any) -> Any:
-    """The record in an optional type."""
-    parts = getattr(kind, "__args__", ())
-    return next((part for part in parts if isinstance(part, type) and issubclass(part, msgspec.Struct)), kind)
+    if not isinstance(value, dict):
+        return value
+    if get_origin(kind) is dict:
+        return {key: _strip(item, get_args(kind)[1]) for key, item in value.items()}
+    records = (part for part in (kind, *get_args(kind)) if isinstance(part, type) and issubclass(part, msgspec.Struct))
+    record = next(records, None)
+    if record is None:
+        return value
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(record)}
+    return {key: _strip(item, fields[key]) for key, item in value.items() if key in fields}
 
 
 def _unknown(told: Marked) -> Iterator[Mistake]:

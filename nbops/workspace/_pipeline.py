@@ -23,8 +23,8 @@ from nbops.workspace._sweep import Shown
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nbops.pipelines.overview import Line, Page
     from nbops.pipelines.planning import PipelinePlan as Planned
+    from nbops.pipelines.sheet import Line, Page
     from nbops.workspace.remote import Call
 
 
@@ -79,40 +79,40 @@ class Pipeline(View):
         """Its last 100 runs, the newest first, with how each ended."""
         import pandas as pd
 
-        from nbops.pipelines import overview
+        from nbops.pipelines import sheet
 
         columns = ["run_id", "status", "outcome", "sentence", "trigger", "start", "seconds"]
-        lines = overview.of_folder(self._store(), self.folder, limit=100)
+        lines = sheet.of_folder(self._store(), self.folder, limit=100)
         return pd.DataFrame([{name: getattr(line, name) for name in columns} for line in lines], columns=columns)
 
     @property
     def last(self) -> PipelineRun:
         """Its newest run. Raises NotFound when there is none."""
-        from nbops.pipelines import overview
+        from nbops.pipelines import sheet
 
         store = self._store()
-        lines = overview.of_folder(store, self.folder, limit=1)
+        lines = sheet.of_folder(store, self.folder, limit=1)
         if not lines:
             raise NotFound(f"{self.folder.name} has not run as a pipeline yet.", hint="pipeline.run() does so.")
         return PipelineRun(store, lines[0].run_id)
 
     def to_text(self) -> str:
         """For a terminal."""
-        from nbops.pipelines import overview
+        from nbops.pipelines import sheet
 
-        return overview.to_text(self._page())
+        return sheet.to_text(self._page())
 
     def to_html(self) -> Html:
         """The graph and a table, without scripts."""
-        from nbops.pipelines import overview
+        from nbops.pipelines import sheet
 
-        return overview.to_html(self._page())
+        return sheet.to_html(self._page())
 
     def _page(self) -> Page:
-        from nbops.pipelines import overview
+        from nbops.pipelines import sheet
 
         settings = self._settings()
-        return overview.page(connect(settings) if settings.folder.is_dir() else None, self.folder)
+        return sheet.page(connect(settings) if settings.folder.is_dir() else None, self.folder)
 
     def _settings(self) -> config.Settings:
         return config.settings(start=self.folder)
@@ -220,9 +220,9 @@ class PipelineRun(View):
         return f"{line.pipeline} {line.short}: {line.outcome}{f', {line.sentence}' if line.sentence else ''}"
 
     def _line(self) -> Line:
-        from nbops.pipelines import overview
+        from nbops.pipelines import sheet
 
-        found = overview.of_runs(self._store, [self.run_id])
+        found = sheet.of_runs(self._store, [self.run_id])
         if self.run_id not in found:
             raise NotFound(f"Run {self.id} is none of a pipeline.", hint="nbops.pipeline(folder).runs has those.")
         return found[self.run_id]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nbops.errors import ConfigError, NotFound, UsageError
 from nbops.pipelines import declaration, definition, expressions, graph, planning
-from nbops.pipelines.declaration import Operations
+from nbops.pipelines.declaration import Heal, Operations, Span
 from nbops.workspace._workspace import Workspace
 from tests.pipelines.parts import Pipeline
 
@@ -153,6 +153,13 @@ def test_a_mistake_in_a_notebook_is_told_with_its_cell(
 def test_all_mistakes_are_told_at_once(flights: Pipeline) -> None:
     flights.operate("stesp: {}\nsteps:\n  trian: {}\n").step("report", 'score: "in" = "scroe.json"')
     assert refused(flights).message.count("\n- ") == 3
+
+
+def test_what_is_said_about_healing_is_heard(flights: Pipeline) -> None:
+    flights.operate("defaults: {heal: {transient: {wait: 5 s}}}\nsteps: {train: {heal: {timeout: {retries: 0}}}}")
+    made = definition.load(flights.folder)
+    assert made.operations.defaults.heal == {"transient": Heal(wait=Span(5))}
+    assert made.steps["train"].operation.heal == {"timeout": Heal(retries=0)}
 
 
 def test_a_file_that_is_no_notebook_is_told(flights: Pipeline) -> None:
