@@ -228,7 +228,10 @@ def _bury(tx: Transaction, marker: Path) -> None:
         # Cut off while it was written, or removed by its runner this very moment: nobody was told that this run began.
         marker.unlink(missing_ok=True)
         return
-    start(tx, msgspec.structs.replace(request, status="lost", ended=tx.time, cause=_LOST.format(pid=request.pid)))
+    lost = msgspec.structs.replace(
+        request, status="lost", ended=tx.time, cause=_LOST.format(pid=request.pid), failure_class="kernel_death"
+    )  # fmt: skip
+    start(tx, lost)
     tx.event(RunLost(subject=f"run:{request.run_id}", host=request.host, pid=request.pid))
 
 
