@@ -45,7 +45,7 @@ from nbops.pipelines.requests import (
 from nbops.pipelines.requests import Release as ReleaseClaim
 from nbops.pipelines.standing import Standing, Status
 from nbops.pipelines.working import Order, Told
-from nbops.records import FailureClass, Record, RunStatus, at, new_id, now_us
+from nbops.records import FailureClass, Record, RunStatus, at, new_id, now_us, short
 from nbops.render.values import duration
 from nbops.store.client import Store
 from nbops.tracking.recording import Recording, Usage
@@ -148,6 +148,7 @@ class Course:
         self._hands = hands
         self._crew = hands.crew
         self._jobs = {task.key: _Job(task, number) for number, task in enumerate(tasks)}
+        self._known = known
         self._stand = {task.key: _kept(known.get(task.key)) for task in tasks}
         for key, job in self._jobs.items():
             job.attempt = known[key].attempt if key in known else 0
@@ -161,6 +162,7 @@ class Course:
 
     def drive(self, watch: Callable[[Progress], None], stop: int) -> Ended:
         """Execute what is missing and end the run; a second request to stop kills."""
+        self._bring_home()
         self._tidy()
         if not self._asked.force:
             self._sight.look_ahead(job.task for key, job in self._jobs.items() if self._stand[key].status == "waiting")
@@ -182,12 +184,25 @@ class Course:
         self._advance()
         self._keep()
 
+    def _bring_home(self) -> None:
+        """Tasks whose processes died with their driver: those that had nothing left to do but to say so have ended well."""
+        living = results.living(self._store)
+        for key, job in self._jobs.items():
+            stood = self._known.get(key)
+            if stood is None or stood.status != "waiting" or not stood.run_id or short(stood.run_id) in living:
+                continue
+            if settling.finished(self._store, stood.run_id):
+                self._store.write(EndRun(run_id=stood.run_id, status="finished", ended=now_us()))
+                self._put(job, Standing("finished", attempt=stood.attempt, run_id=stood.run_id))
+            else:
+                settling.forget(job.task, stood.run_id)
+
     def _tidy(self) -> None:
         """What executions left beside products that died."""
         folders = {
             Path(path).parent for job in self._jobs.values() for path in job.task.outs.values() if "://" not in path
         }
-        settling.sweep_up(folders, results.living(self._store))
+        settling.sweep_up(folders, results.living(self._store), now=time.time())
 
     # What may run.
 
@@ -380,6 +395,7 @@ class Course:
         if settling.finished(self._store, order.run_id):
             self._store.write(EndRun(run_id=order.run_id, status="finished", ended=now_us()))
             return Told(order.number, order.run_id, "finished")
+        settling.forget(self._running[order.number][0].task, order.run_id)
         cause, exit_ = "the process that executed it died", EXIT_STATUSES["kernel_death"]
         return Told(order.number, order.run_id, "lost", cause, "execution.kernel", "kernel_death", exit_, healing.LOST)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from nbops.pipelines.standing import Standing, Status
 from nbops.pipelines.steps import name_in
 from nbops.records import FailureClass, Record, short
 from nbops.store.client import Store
+from nbops.store.places import locked
 from nbops.tracking import runs
 
 
@@ -139,8 +141,14 @@ def failure_class(store: Store, run_id: str) -> FailureClass | None:
 
 
 def living(store: Store) -> set[str]:
-    """The short ids of runs that go on."""
-    return {short(row[0]) for row in store.read("select run_id::varchar from runs where status = 'running'").rows}
+    """The short ids of runs whose process lives on this host, whether the store knows them yet or not."""
+    found = set()
+    for path in store.places.alive.iterdir() if store.places.alive.is_dir() else ():
+        # It may end this very moment.
+        with contextlib.suppress(FileNotFoundError):
+            if locked(path):
+                found.add(short(path.name))
+    return found
 
 
 def in_trouble(store: Store, pipeline: str) -> bool:

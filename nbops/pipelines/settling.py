@@ -25,6 +25,7 @@ from nbops.store.client import Store
 
 PREFIX = ".nbops-"
 """Begins the name of a folder, beside a product, in which it is written."""
+_YOUNG_SECONDS = 2.0
 _TABLES = {".parquet", ".csv"}
 
 
@@ -161,12 +162,22 @@ def _carry_out(moves: list[tuple[str, str]]) -> None:
             _move(Path(beside), Path(path))
 
 
-def sweep_up(folders: set[Path], living: set[str]) -> None:
-    """Take away what executions wrote that died; `living` are short ids of those that go on."""
+def forget(task: Task, run_id: str) -> None:
+    """Take away what an execution of a task wrote beside, which died."""
+    for path in task.outs.values():
+        shutil.rmtree(Path(path).with_name(f"{PREFIX}{short(run_id)}"), ignore_errors=True)
+
+
+def sweep_up(folders: set[Path], living: set[str], *, now: float) -> None:
+    """Take away what executions wrote that died; `living` are short ids of those that go on.
+
+    What is younger than some seconds, seen from `now`, may be of one that has not begun to say that it lives.
+    """
     for folder in folders:
         with contextlib.suppress(OSError):
             for path in folder.glob(f"{PREFIX}*"):
-                if path.is_dir() and path.name.removeprefix(PREFIX) not in living:
+                dead = path.name.removeprefix(PREFIX) not in living and now - path.stat().st_mtime > _YOUNG_SECONDS
+                if path.is_dir() and dead:
                     shutil.rmtree(path, ignore_errors=True)
 
 

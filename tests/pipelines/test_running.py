@@ -125,6 +125,31 @@ def test_a_killed_driver_leaves_no_half_product_and_no_finished_step_runs_twice(
     assert not list(pipeline.folder.glob(".nbops-*"))
 
 
+def test_a_step_that_had_made_its_products_when_all_was_killed_is_not_executed_again(
+    pipeline: Pipeline, here: Workspace
+) -> None:
+    pipeline.makes("a").makes("b", BEGIN, WAIT, reads="a")
+    process = pipeline.start()
+    wait_until((pipeline.folder / "begun").exists)
+    kill(process)
+    ((run_id, step),) = here.store.read(
+        "select run_id::varchar, step_run_id::varchar from step_runs where task = 'b' and ends_with(pipeline, ?)",
+        [pipeline.folder.name],
+    ).rows
+    wait_until(
+        lambda: here.store.read("select outcome from pipeline_runs where run_id = ?", [run_id]).rows == [["lost"]]
+    )
+    # What it would have left, had it been killed a moment later.
+    beside = pipeline.folder / f".nbops-{step[-8:]}" / "b.txt"
+    beside.parent.mkdir(exist_ok=True)
+    beside.write_text("from the dead")
+    marker = here.store.places.runs / step / "settled.json"
+    marker.write_text(json.dumps([[str(beside), str(pipeline.folder / "b.txt")]]))
+    done = pipeline.run(run_id, command="resume")
+    assert (done["outcome"], done["tasks"]["b"]["attempt"], pipeline.text("b")) == ("done", 1, "from the dead")
+    assert here.store.read("select status from runs where run_id = ?", [step]).rows == [["finished"]]
+
+
 def test_a_scheduler_that_gives_up_stops_the_run_which_can_go_on(pipeline: Pipeline) -> None:
     pipeline.makes("a", BEGIN, WAIT)
     process = pipeline.start()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,12 +96,14 @@ def test_what_died_before_its_rename_is_brought_home(
     assert not settling.finished(here.store, new_id())
 
 
-def test_what_the_dead_left_behind_is_swept_up_and_what_lives_is_not(tmp_path: Path) -> None:
-    dead, alive = new_id(), new_id()
-    for run_id in (dead, alive):
-        (tmp_path / f"{settling.PREFIX}{short(run_id)}").mkdir()
-    settling.sweep_up({tmp_path}, {short(alive)})
-    assert [path.name for path in tmp_path.iterdir()] == [f"{settling.PREFIX}{short(alive)}"]
+def test_what_the_dead_left_behind_is_swept_up_and_what_lives_or_begins_is_not(tmp_path: Path) -> None:
+    dead, alive, young = (f"{settling.PREFIX}{short(new_id())}" for _ in range(3))
+    now = time.time()
+    for name in (dead, alive, young):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (now, now if name == young else now - 60))
+    settling.sweep_up({tmp_path}, {alive.removeprefix(settling.PREFIX)}, now=now)
+    assert {path.name for path in tmp_path.iterdir()} == {alive, young}
 
 
 def test_a_folder_takes_the_place_of_a_folder(here: Workspace) -> None:
