@@ -508,7 +508,6 @@ class Course:
         word, sentence, status = standing.outcome(self._stand, stopped=self._stopped, late=self._late)
         self._keep()
         self._store.write(EndPipelineRun(run_id=self._recording.run_id, outcome=word, sentence=sentence, time=now_us()))
-        told = self._tell(word)
         ends: dict[str, RunStatus] = {
             "failed": "failed",
             "stopped": "stopped",
@@ -518,6 +517,8 @@ class Course:
         classes = results.failure_class(self._store, self._recording.run_id) if word == "failed" else None
         cause = None if word in {"done", "unchanged"} else sentence[:500]
         self._recording.end(ends.get(word, "finished"), cause, Usage(failure_class=classes, exit_status=status))
+        # When it has ended it is one of the runs in which patterns are seen.
+        told = self._tell(word)
         return Ended(
             self._recording.run_id, self._graph.name, word, sentence, status, dict(self._stand), time.monotonic() - self._began, told
         )  # fmt: skip

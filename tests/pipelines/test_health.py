@@ -33,6 +33,8 @@ def test_the_same_healing_three_times_in_seven_runs_is_chronic(
     assert "100% of these only by healing" in told.to_text()
     assert "Chronic: a was healed of transient in 3 of the last 3 runs: ConnectionResetError" in told.to_text()
     assert "ConnectionResetError" in told.to_html()
+    opened = "select cause, severity from incidents where subject = 'pipeline:flaky' and status = 'open'"
+    assert here.store.read(opened).rows == [["run: healed again and again", "warn"]]
 
 
 def test_a_pipeline_that_never_ran_is_not_known(here: Workspace) -> None:
