@@ -156,7 +156,7 @@ def test_a_page_of_an_executed_notebook_is_written(typed: Type, here: Workspace)
         v4.new_notebook(cells=[v4.new_markdown_cell("# Churn"), settings, v4.new_code_cell("1", outputs=[output])]),
         folder / "train.ipynb",
     )
-    assert typed("runs", "open", run.id).out.strip() == str(folder / "train.ipynb")
+    assert typed("runs", "open", run.id, "--path").out.strip() == str(folder / "train.ipynb")
     status, out, _ = typed("report", run.id)
     assert (status, out) == (0, f"report-{run.id}.html\n")
     page = Path(f"report-{run.id}.html").read_text(encoding="utf-8")
