@@ -18,6 +18,7 @@ from nbops.store.client import connect
 
 if TYPE_CHECKING:
     from nbops.pipelines.course import Asked, Ended, Progress
+    from nbops.pipelines.requests import Decision
 
 # By outcome, when asked for.
 _DETAILED = {"healed": 10, "degraded": 10, "waiting": 11, "unchanged": UNCHANGED}
@@ -334,13 +335,12 @@ def _lines(ended: Ended) -> list[str]:
     return [*told, *more.get(ended.outcome, []), lines.summary(ended)]
 
 
-def _decide(obj: Here, run: str, step: str | None, decision: str, reason: str) -> None:
+def _decide(obj: Here, run: str, step: str | None, decision: Decision, reason: str) -> None:
     from nbops.pipelines import approving
 
-    task, run_id = approving.decide(obj.store(), run, step, decision, reason)  # type: ignore[arg-type]  # one of two words
-    went = "goes on with the next `nbops schedule tick`, or now:" if decision == "approve" else "ends without it:"
-    click.echo(
-        f"{decision.removesuffix('e')}ed {task}; the run {went} nbops pipeline resume {short(run_id)}".replace(
-            "rejected", "rejected"
-        )
-    )
+    task, run_id = approving.decide(obj.store(), run, step, decision, reason)
+    done = {
+        "approve": f"approved {task}; the run goes on with the next `nbops schedule tick`, or now",
+        "reject": f"rejected {task}; the run ends without it",
+    }
+    click.echo(f"{done[decision]}: nbops pipeline resume {short(run_id)}")

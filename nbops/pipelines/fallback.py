@@ -37,13 +37,12 @@ def last_good(store: Store, graph: Graph, task: Task, *, oldest: float | None, n
     if not task.outs:
         return Kept(None, "it makes nothing that others could go on with")
     confirmed = store.read(_CONFIRMED, [graph.name, task.key]).rows[0][0]
-    since: list[int] = []
+    digests, since = memory(store), list[int]()
     for name, path in task.outs.items():
         found = store.read(_MADE, [name_in(store.settings.project, path)]).rows
         if not found:
             return Kept(None, f"no earlier run made {name!r}")
         digest, made = found[0]
-        digests = memory(store)
         if digests.content(path, Path(path).parent).digest != digest and not _put_back(store, graph, name, path):
             return Kept(None, f"{name!r} is not what the last good run made")
         since.append(max(int(made), int(confirmed or 0)))

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from glob import has_magic
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nbops.errors import UsageError, nearest
 from nbops.execution.parameters import values as known
@@ -25,6 +25,8 @@ Point = Mapping[tuple[str, str], object]
 """The values of what is varied, by step and parameter."""
 
 _LONGEST = 60
+TABLES = (".parquet", ".csv")
+"""Products of these kinds can have a contract."""
 
 
 class Edge(NamedTuple):
@@ -282,10 +284,20 @@ class _Builder:
                 near = nearest(name, names)
                 remedy = f"Did you mean {near!r}?" if near else f"Made are {', '.join(sorted(names)) or 'none'}."
                 yield self._told.mistake(("contracts", name), f"No step makes {name!r}.", remedy)
+            elif Path(path := self._outs(name)).suffix not in TABLES:
+                what = f"{name!r} is written to {Path(path).name}, and contracts are for {' and '.join(TABLES)}."
+                yield self._told.mistake(
+                    ("contracts", name), what, "Write it as one of these, or leave the contract out."
+                )
             elif len(self._named(name)) > 1:
                 yield self._told.mistake(
                     ("contracts", name), f"{len(self._named(name))} steps make {name!r}.", "Rename one of them."
                 )
+
+    def _outs(self, name: str) -> str:
+        """Where the first step that makes it writes it."""
+        step, called = self._named(name)[0]
+        return self._steps[step].outs[called]
 
     def _sorted(self, edges: Sequence[Edge]) -> list[str]:
         """The steps, each after those that it waits for, by name where that is open; a circle is a mistake."""
@@ -344,8 +356,3 @@ def _nothing(folder: Folder) -> Mistake:
         what = "it holds no notebook."
     remedy = 'Declare what a notebook writes in its parameters cell: `flights: "out" = "../data/flights.parquet"`.'
     return Mistake(f"{folder.path.name}/", 0, what, remedy)
-
-
-def values_of(point: Point) -> dict[str, Any]:
-    """A point by the names of the parameters alone."""
-    return {name: value for (_, name), value in point.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -93,7 +94,7 @@ def parse(text: str, name: str) -> Marked:
     """As `read`, from text."""
     import yaml
 
-    loader = yaml.SafeLoader(text)
+    loader = _loader()(text)
     lines: dict[Place, int] = {(): 1}
     mistakes: list[Mistake] = []
     try:
@@ -109,6 +110,23 @@ def parse(text: str, name: str) -> Marked:
     finally:
         loader.dispose()
     return Marked(name, value, lines, tuple(mistakes))
+
+
+@functools.cache
+def _loader() -> Any:
+    """PyYAML's safe one, to which only `true` and `false` are truth values, as to editors: `on:` is a key, `no` a country."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+        yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool"]
+            for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+    )
+    return Loader
 
 
 def _mark(node: Any, place: Place, lines: dict[Place, int], mistakes: list[Mistake], name: str) -> None:

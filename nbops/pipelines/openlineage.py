@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,25 +45,9 @@ where r.parent_run_id = ?::uuid order by r.start_time
 _OUTPUTS = "select name, path, digest from run_outputs where run_id = ?::uuid"
 
 
-def events(store: Store, *, since: int = 0, run_id: str | None = None) -> Iterator[dict[str, Any]]:
-    """The events of runs that ended after that number of the writer's sequence, or of one run, in the order in which they ended."""
-    namespace = _namespace(store)
-    for run, pipeline, status, outcome, sentence, began, ended, nominal, _ in store.read(
-        _RUNS, [since, run_id, run_id]
-    ).rows:
-        job = {"namespace": namespace, "name": pipeline, "facets": _job("PIPELINE")}
-        facets: dict[str, Any] = {}
-        if nominal is not None:
-            facets["nominalTime"] = _facet("NominalTimeRunFacet", nominalStartTime=_time(nominal))
-        yield _event("START", began, run, job, facets)
-        for step in store.read(_STEPS, [run]).rows:
-            yield from _of_step(store, namespace, pipeline, run, _StepRun(*step))
-        if status in {"failed", "lost"}:
-            facets["errorMessage"] = _facet(
-                "ErrorMessageRunFacet", message=sentence or outcome, programmingLanguage="python"
-            )
-        facets["nbops_outcome"] = _facet("NbopsOutcome", outcome=outcome, sentence=sentence or "")
-        yield _event(_ENDS.get(status, "OTHER"), ended, run, job, facets)
+def events(store: Store, *, run_id: str) -> Iterator[dict[str, Any]]:
+    """The events of a run that has ended."""
+    return _told(store, store.read(_RUNS, [0, run_id, run_id]).rows)
 
 
 def emit(store: Store) -> int:
@@ -74,21 +58,21 @@ def emit(store: Store) -> int:
     wanted = store.settings.lineage
     if not wanted.file and not wanted.url:
         return 0
-    count = 0
     with _alone(store) as cursor:
         if cursor is None:
             return 0
         last = int(cursor.read_text() or 0) if cursor.exists() else 0
-        found = list(events(store, since=last))
-        if not found:
+        rows = store.read(_RUNS, [last, None, None]).rows
+        if not rows:
             return 0
+        found = list(_told(store, rows))
         if wanted.url:
             _send(store, found)
         if wanted.file:
             write(store.settings.project / wanted.file, found)
-        count = len(found)
-        cursor.write_text(str(_newest(store, last)))
-    return count
+        # In the writer's sequence: what ends from now on comes after it.
+        cursor.write_text(str(rows[-1][-1]))
+    return len(found)
 
 
 def write(path: Path, found: Iterable[dict[str, Any]]) -> None:
@@ -99,6 +83,25 @@ def write(path: Path, found: Iterable[dict[str, Any]]) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _told(store: Store, ended: Iterable[Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """The events of runs, in the order in which they ended."""
+    namespace = _namespace(store)
+    for run, pipeline, status, outcome, sentence, began, end, nominal, _ in ended:
+        job = {"namespace": namespace, "name": pipeline, "facets": _job("PIPELINE")}
+        facets: dict[str, Any] = {}
+        if nominal is not None:
+            facets["nominalTime"] = _facet("NominalTimeRunFacet", nominalStartTime=_time(nominal))
+        yield _event("START", began, run, job, dict(facets))
+        for step in store.read(_STEPS, [run]).rows:
+            yield from _of_step(store, namespace, pipeline, run, _StepRun(*step))
+        if status in {"failed", "lost"}:
+            facets["errorMessage"] = _facet(
+                "ErrorMessageRunFacet", message=sentence or outcome, programmingLanguage="python"
+            )
+        facets["nbops_outcome"] = _facet("NbopsOutcome", outcome=outcome, sentence=sentence or "")
+        yield _event(_ENDS.get(status, "OTHER"), end, run, job, facets)
 
 
 class _StepRun(NamedTuple):
@@ -176,11 +179,6 @@ def _time(moment: int) -> str:
 
 def _namespace(store: Store) -> str:
     return store.settings.lineage.namespace or f"file://{store.host}{store.settings.project}"
-
-
-def _newest(store: Store, last: int) -> int:
-    rows = store.read(_RUNS, [last, None, None]).rows
-    return max((int(row[-1]) for row in rows), default=last)
 
 
 def _send(store: Store, found: Iterable[dict[str, Any]]) -> None:

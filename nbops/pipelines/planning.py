@@ -87,8 +87,10 @@ class Sight:
 def make(store: Store, made: Graph, *, force: bool = False) -> PipelinePlan:
     """The plan of a run that began now."""
     verdicts: dict[str, Planned] = {}
-    sight = Sight(store)
-    for task in graph.tasks(made):
+    tasks, sight = graph.tasks(made), Sight(store)
+    if not force:
+        sight.look_ahead(tasks)
+    for task in tasks:
         verdict, reason = _verdict(store, sight, task, verdicts, force=force)
         names = {name: [path.rpartition("/")[2] for path in paths] for name, paths in task.ins.items()}
         verdicts[task.key] = Planned(
@@ -113,9 +115,10 @@ def _verdict(  # noqa: PLR0911 - one reason after the other
     if waits := [key for key in task.before if before[key].verdict != "skip"]:
         return "perhaps", f"if {' or '.join(waits)} changes what it reads"
     try:
-        found = why.of_plan(store, sight.planned(task), declared_only=False)
+        planned = sight.planned(task)
+        if run_id := sight.find(planned):
+            return "skip", f"unchanged since run {short(run_id)}"
+        found = why.of_plan(store, planned, declared_only=False)
     except NbopsError as error:
         return "run", error.message
-    if found.unchanged:
-        return "skip", f"unchanged since run {short(found.run_id or '')}"
     return "run", "; ".join(found.because)

@@ -19,7 +19,6 @@ Doing = Literal[
     "failed",
     "stopped",
     "parked",
-    "approved",
 ]
 """What happened to a task; the last one says how it stands."""
 Outcome = Literal["done", "unchanged", "healed", "degraded", "waiting", "rejected", "failed", "stopped"]

@@ -104,7 +104,7 @@ def tasks(store: Store, run_id: str) -> dict[str, Standing]:
     sql = """
         select task, status, sentence, attempt, step_run_id::varchar, healed, epoch_us(stale_since) from step_runs where run_id = ?
         """
-    words: dict[str, Status] = {"started": "waiting", "retrying": "waiting", "approved": "waiting"}
+    words: dict[str, Status] = {"started": "waiting", "retrying": "waiting"}
     return {
         task: Standing(words.get(status, status), sentence, attempt, step_run, healed, since)
         for task, status, sentence, attempt, step_run, healed, since in store.read(sql, [run_id]).rows

@@ -26,7 +26,6 @@ from nbops.store.client import Store
 PREFIX = ".nbops-"
 """Begins the name of a folder, beside a product, in which it is written."""
 _YOUNG_SECONDS = 2.0
-_TABLES = {".parquet", ".csv"}
 
 
 class Counted(Record):
@@ -179,12 +178,6 @@ def sweep_up(folders: set[Path], living: set[str], *, now: float) -> None:
                 dead = path.name.removeprefix(PREFIX) not in living and now - path.stat().st_mtime > _YOUNG_SECONDS
                 if path.is_dir() and dead:
                     shutil.rmtree(path, ignore_errors=True)
-
-
-def refuse_suffix(product: str, path: str) -> str:
-    """Why a product cannot have a contract; empty when it can."""
-    known = " or ".join(sorted(_TABLES))
-    return "" if Path(path).suffix in _TABLES else f"{product!r} is {Path(path).name}; contracts are for {known}."
 
 
 def _counted(name: str, made: Collection) -> Counted:

@@ -254,7 +254,7 @@ def _stands(store: Store, drawn: Drawn, act: tuple[Any, ...] | None, *, running:
     if act is None:
         return made
     status, sentence, attempt, healed, since, run_id, seconds = act
-    words = {"started": "running" if running else "lost", "retrying": "waiting", "approved": "waiting"}
+    words = {"started": "running" if running else "lost", "retrying": "waiting"}
     word = words.get(status, status)
     state = live.read(store.places.runs / run_id) if word == "running" and run_id else None
     return msgspec.structs.replace(

@@ -73,6 +73,12 @@ YAML = [
     ),
     ("parameters:\n  max_itre: 20\n", 2, "No step has a parameter 'max_itre'", "Did you mean 'max_iter'?"),
     ("contracts:\n  flihgts: c.yaml\n", 2, "No step makes 'flihgts'", "Did you mean 'flights'?"),
+    (
+        "contracts:\n  score: c.yaml\n",
+        2,
+        "'score' is written to score.json, and contracts are for .parquet and .csv",
+        "leave the contract out",
+    ),
     ("contracts:\n  flights: missing.yaml\n", 2, "There is no contract", "nbops data infer"),
     ("steps:\n  extra: {file: trian.ipynb}\n", 2, "There is no file 'trian.ipynb'", "Did you mean 'train.ipynb'?"),
     (
@@ -153,6 +159,13 @@ def test_a_mistake_in_a_notebook_is_told_with_its_cell(
 def test_all_mistakes_are_told_at_once(flights: Pipeline) -> None:
     flights.operate("stesp: {}\nsteps:\n  trian: {}\n").step("report", 'score: "in" = "scroe.json"')
     assert refused(flights).message.count("\n- ") == 3
+
+
+def test_on_is_a_key_and_no_a_word(flights: Pipeline) -> None:
+    flights.operate("description: no\nalerts: {on: [failed], to: [ops]}\nsteps: {train: {skip: false}}")
+    made = definition.load(flights.folder)
+    assert (made.operations.alerts.on, made.operations.description) == (("failed",), "no")
+    assert made.steps["train"].operation.skip is False
 
 
 def test_what_is_said_about_healing_is_heard(flights: Pipeline) -> None:
