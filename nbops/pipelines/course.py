@@ -312,6 +312,7 @@ class Course:
     # What runs.
 
     def _begin(self, job: _Job, planned: Plan) -> bool:
+        self._sight.changed()
         if planned.declares and job.claimed != planned.static_key:
             held = self._store.write(Claim(key=planned.static_key, run_id=self._recording.run_id))[0]
             if held:

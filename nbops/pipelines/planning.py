@@ -56,18 +56,25 @@ class Sight:
         self._store = store
         self._digests = memory(store)
         self._pythons: dict[str, str] = {}
+        self._ahead: dict[str, Plan] = {}
         self._known: dict[tuple[str, str], list[Row]] = {}
 
     def look_ahead(self, tasks: Iterable[Task]) -> None:
         """Ask what is known of all of them; of those that cannot be planned yet nothing is."""
-        plans = []
         for task in tasks:
             with contextlib.suppress(NbopsError):
-                plans.append(self.planned(task))
+                self._ahead[task.key] = self.planned(task)
+        plans = list(self._ahead.values())
         self._known = {(made.static_key, made.notebook): [] for made in plans} | earlier(self._store, plans)
+
+    def changed(self) -> None:
+        """Something is executed: what a task depends on is looked up anew."""
+        self._ahead.clear()
 
     def planned(self, task: Task) -> Plan:
         """What a task's run would depend on. Raises ParameterError."""
+        if task.key in self._ahead:
+            return self._ahead[task.key]
         step = task.step
         values = typed.resolve(step.interface, task.values, strict=self._store.settings.execution.strict_parameters)
         kernel = step.operation.kernel or step.node.metadata.get("kernelspec", {}).get("name") or "python3"

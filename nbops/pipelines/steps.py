@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nbops.errors import NbopsError, nearest
+from nbops.execution import glancing, reading
 from nbops.execution import parameters as typed
-from nbops.execution import reading
 from nbops.execution.parameters import Expression, Interface, Parameter
 from nbops.pipelines import collecting
 from nbops.pipelines.declaration import Operation, Operations
@@ -197,7 +197,7 @@ class _Reader:
         where = self._home / place.relative_to(self._folder)
         file = path.name if path else f"{name} (source {operation.source})"
         try:
-            node = reading.read(path) if path else collecting.notebook(operation.source, operation.outs)
+            node = glancing.glance(path) if path else collecting.notebook(operation.source, operation.outs)
         except NbopsError as error:
             self._mistakes.append(Mistake(file, 0, error.message, error.hint))
             return None

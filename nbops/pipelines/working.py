@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -90,10 +89,11 @@ def _outcome(store: Store, task: Task, order: Order, products: Products, stop: C
 
 def _told(node: Any, stale: str) -> Any:
     """The notebook, with a banner where it rests on old data."""
-    made = copy.deepcopy(node)
-    if stale:
-        from nbformat import v4
+    import nbformat
+    from nbformat import v4
 
+    made = nbformat.from_dict(node)
+    if stale:
         banner = v4.new_markdown_cell(f"> **This rests on old data.** {stale}")
         if (made.nbformat, made.nbformat_minor) < (4, 5):
             del banner["id"]

@@ -7,6 +7,7 @@ remembered until something is installed or removed.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import inspect
@@ -24,12 +25,20 @@ _ENVIRONMENTS = 4
 def versions(folders: Sequence[str]) -> dict[str, str]:
     """The installed distributions of these folders, the first folder first, by normalised name."""
     found: dict[str, str] = {}
-    for folder in folders:
-        for name, _ in installed(folder):
-            stem, _, suffix = name.rpartition(".")
-            if suffix in {"dist-info", "egg-info"}:
-                name_of, version = (*stem.split("-", 2), "")[:2]
-                found.setdefault(normalised(name_of), version)
+    for folder in reversed(folders):
+        found |= _told(tuple(name for name, _ in installed(folder)))
+    return found
+
+
+@functools.lru_cache(maxsize=_ENVIRONMENTS * 4)
+def _told(entries: tuple[str, ...]) -> dict[str, str]:
+    """What the names of what pip wrote say, the first of each distribution."""
+    found: dict[str, str] = {}
+    for name in entries:
+        stem, _, suffix = name.rpartition(".")
+        if suffix in {"dist-info", "egg-info"}:
+            name_of, version = (*stem.split("-", 2), "")[:2]
+            found.setdefault(normalised(name_of), version)
     return found
 
 

@@ -202,15 +202,12 @@ def _paths(value: object) -> Iterator[str]:
 
 def interpreter(kernel: str) -> str:
     """The version of this Python where the kernel has it, else the file that is started."""
-    from jupyter_client.kernelspec import NoSuchKernel
+    from nbops.execution.kernels.commands import command
 
-    from nbops.execution.kernels.specs import Specs
-
-    try:
-        command = Specs().get_kernel_spec(kernel).argv
-    except NoSuchKernel:
+    words = command(kernel)
+    if words is None:
         return "none"
-    first = command[0] if command else ""
+    first = words[0] if words else ""
     major, minor = sys.version_info[:2]
     # These jupyter_client takes for the interpreter that it runs in.
     if first in {"python", f"python{major}", f"python{major}.{minor}", sys.executable}:
