@@ -5,8 +5,8 @@ import { PathExt } from '@jupyterlab/coreutils';
 import type { INotebookContent } from '@jupyterlab/nbformat';
 import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 
-import { runDialog } from '../dialog/run';
 import { nbopsIcon } from '../icons';
+import { later } from '../later';
 import type { Notifications } from '../notifications';
 import type { Place } from '../place';
 import type { Desk } from '../desk';
@@ -58,6 +58,7 @@ export function addNotebookCommands(means: Means): void {
         await panel.context.save();
       }
       const texts = args.texts as Record<string, string> | undefined;
+      const { runDialog } = await later(surface);
       const started = await runDialog(surface, path, texts, Boolean(args.sweep));
       if (!started) {
         return;

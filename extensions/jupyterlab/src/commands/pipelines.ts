@@ -6,10 +6,9 @@ import { NotebookPanel } from '@jupyterlab/notebook';
 
 import type { ApprovalRow, Decision, Folder } from '../api';
 import type { Desk } from '../desk';
-import { stepDialog } from '../dialog/step';
 import { nbopsIcon } from '../icons';
+import { later } from '../later';
 import type { Notifications } from '../notifications';
-import { PipelinePage } from '../pipeline/page';
 import type { Place } from '../place';
 import type { Surface } from '../surface';
 import type { Views } from '../views';
@@ -48,6 +47,7 @@ export function addPipelineCommands(means: Means): void {
       if (folder === null) {
         return;
       }
+      const { PipelinePage } = await later(surface);
       // The server's own folder has two names.
       const shown = folder === '.' ? '' : folder;
       const title = PathExt.basename(shown) || trans.__('Pipeline');
@@ -84,6 +84,7 @@ export function addPipelineCommands(means: Means): void {
       const row = await waiting(surface, folder, args.id, args.task);
       const given = args.decision as Decision | undefined;
       const decision = row && (given ?? (await chooseDecision(surface)));
+      const { stepDialog } = await later(surface);
       const told = row && decision && (await stepDialog(surface, folder, row, decision));
       if (!told) {
         return;
