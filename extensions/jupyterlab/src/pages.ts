@@ -5,6 +5,7 @@ export { chooseRuns } from './dialog/choose';
 export { decideDialog, proposeDialog, rollbackDialog } from './dialog/decide';
 export { deedDialog } from './dialog/incident';
 export { runDialog } from './dialog/run';
+export { scheduleDialog } from './dialog/schedule';
 export { stepDialog } from './dialog/step';
 export { IncidentPage } from './incident/page';
 export { ModelPage } from './model/page';

@@ -58,9 +58,10 @@ def test_a_schedule_is_added_shown_changed_paused_resumed_and_removed(here: Path
     refused = typed(*words[:3], "--cron", "0 7 * * *")
     assert (refused.status, "There is a schedule 'nightly' already" in refused.err) == (64, True)
     assert "is changed" in typed(*words[:3], "--cron", "0 7 * * *", "--jitter", "5m", "--change").out
-    assert "0 7 * * *" in typed("schedule", "list").out
+    assert "0 7 * * * (UTC), daily at 07:00" in typed("schedule", "list").out
     shown = typed("schedule", "show", "nightly").out
-    assert "when      0 7 * * * (UTC)" in shown
+    assert "when      0 7 * * * (UTC), daily at 07:00" in shown
+    assert "runs      nightly.ipynb as it is then" in shown
     assert "jitter    5m" in shown
     assert typed("schedule", "pause", "--until", "2999-01-01", "--reason", "moving").out.startswith(
         "Everything is paused until 2999-01-0"

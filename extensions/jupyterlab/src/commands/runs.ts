@@ -79,8 +79,8 @@ export function addRunCommands(means: Means): void {
   onRun('nbops:copy-command', trans.__('Copy Command of Run…'), async ({ folder, id }) => {
     const sheet = await api.run(folder, id);
     const values = changed(sheet);
-    const order = { notebook: reachable(sheet), values, grid: sheet.grid, force: false };
-    const { command } = await api.check(order);
+    const of = { path: reachable(sheet), pipeline: false };
+    const { command } = await api.check(of, { values, grid: sheet.grid, force: false, release: false });
     Clipboard.copyToSystem(command);
     Notification.success(trans.__('Copied: %1', command), { autoClose: 4000 });
   });
