@@ -327,6 +327,32 @@ def test_a_schedule_is_saved_from_the_run_dialog_with_the_times_that_come_while_
     assert panel.errors == []
 
 
+def test_a_notebook_is_scheduled_with_a_date_that_moves(panel: Desk, pipes: Pipes) -> None:
+    notebook(pipes.folder / "dated.ipynb", ["from datetime import date\nday: date = date(2026, 1, 1)", "print(day)"])
+    page = panel.page
+    panel.do("nbops:run-notebook", path="pipes/dated.ipynb")
+    dialog = page.locator(DIALOG)
+    assert dialog.get_by_label("day", exact=True).get_attribute("type") == "date"
+    dialog.get_by_label("Save as schedule").focus()
+    page.keyboard.press("Space")
+    dialog.get_by_label("How often", exact=True).select_option("hourly")
+    dialog.get_by_label("At minute").fill("15")
+    dialog.get_by_text(":15, 20").wait_for()
+    dialog.get_by_label("day", exact=True).fill("tomorrow")
+    problem(dialog, "day").wait_for()
+    dialog.get_by_label("day", exact=True).fill("{date}")
+    dialog.get_by_label("Name").fill("by the hour")
+    # A notebook has no release: there is nothing to choose.
+    assert dialog.get_by_label("The working tree").count() == 0
+    dialog.locator("pre", has_text="nbops schedule add dated.ipynb --cron '15 * * * *'").wait_for()
+    dialog.locator("pre", has_text="--name 'by the hour' -p day '{date}'").wait_for()
+    dialog.get_by_label("day", exact=True).press("Enter")
+    dialog.wait_for(state="detached")
+    spec = listing.get(pipes.here.store, "by the hour").spec
+    assert (spec.target, spec.cron, spec.parameters) == ("dated.ipynb", "15 * * * *", {"day": "{date}"})
+    assert panel.errors == []
+
+
 def test_a_schedule_is_run_paused_resumed_and_deleted_by_keyboard_on_the_pipelines_page(
     panel: Desk, pipes: Pipes, timed: str
 ) -> None:

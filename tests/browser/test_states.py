@@ -199,5 +199,5 @@ def test_every_command_says_what_it_takes(lab: Desk) -> None:
             jupyterapp.commands.listCommands().filter(id => id.startsWith('nbops:'))
                 .map(async id => [id, (await jupyterapp.commands.describedBy(id)).args])))"""
     )
-    assert len(described) == 25
+    assert len(described) == 26
     assert [name for name, schema in described.items() if not schema or schema.get("type") != "object"] == []

@@ -77,6 +77,22 @@ def test_a_schedule_is_added_shown_changed_paused_resumed_and_removed(here: Path
     assert [act in acts for act in ("added", "changed", "paused", "resumed", "removed")] == [True] * 5
 
 
+def test_what_was_missed_and_how_the_last_one_ended_is_told_in_words(here: Path, typed: Type, store: Store) -> None:
+    now = datetime.now(UTC)
+    spec = Spec(target="nightly.ipynb", every="1h", parameters={"day": "{date}"}, grace="1m")
+    listing.put(store, "nightly", spec, now=now - timedelta(hours=5))
+    before = typed("schedule", "show", "nightly").out
+    assert ("  last" in before, "  missed    latest\n" in before) == (False, True)
+    typed("schedule", "tick")
+    shown = typed("schedule", "show", "nightly").out
+    (missed,) = (line for line in shown.splitlines() if line.startswith("  missed"))
+    assert "latest. 4 times of the last 30 days were missed, the last one 20" in missed
+    assert "were not run when due" in missed
+    (last,) = (line for line in shown.splitlines() if line.startswith("  last"))
+    assert last.endswith(" done")
+    assert last.split()[1:3] == typed("schedule", "list").out.splitlines()[-1].split()[-3:-1]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

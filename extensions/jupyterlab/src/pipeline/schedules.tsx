@@ -18,7 +18,7 @@ export function Schedules(props: { sheet: PipelineSheet; folder: Folder }): JSX.
         </Notice>
       ))}
       {sheet.schedules.map(row => (
-        <Schedule key={row.name} row={row} folder={folder} />
+        <Schedule key={row.name} row={row} folder={folder} running={sheet.runs[0]?.status === 'running'} />
       ))}
       {!sheet.schedules.length && (
         <p className="nbops-Quiet">{trans.__('It runs only when somebody runs it.')}</p>
@@ -34,8 +34,9 @@ export function Schedules(props: { sheet: PipelineSheet; folder: Folder }): JSX.
   );
 }
 
-function Schedule({ row, folder }: { row: ScheduleRow; folder: Folder }): JSX.Element {
+function Schedule(props: { row: ScheduleRow; folder: Folder; running: boolean }): JSX.Element {
   const { trans, act } = useSurface();
+  const { row, folder, running } = props;
   const { name, run } = row;
   const change = (what: string): void => void act('nbops:act-on-schedule', { name, change: what, folder });
   return (
@@ -46,7 +47,11 @@ function Schedule({ row, folder }: { row: ScheduleRow; folder: Folder }): JSX.El
       </p>
       <Drawn html={row.html} />
       <div className="nbops-Buttons">
-        <Button label={trans.__('Run now')} onClick={() => change('run')} />
+        <Button
+          label={trans.__('Run now')}
+          refused={running ? trans.__('It is running.') : undefined}
+          onClick={() => change('run')}
+        />
         {row.paused ? (
           <Button label={trans.__('Resume schedule')} onClick={() => change('resume')} />
         ) : (
