@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from nbops.errors import NbopsError, NotFound, UsageError
+from nbops.errors import NotFound, UsageError
 from nbops.jupyter_ext import forms
 from nbops.jupyter_ext.verbs import Asked, InProject
 from nbops.pipelines.schedules.requests import Deed
@@ -167,10 +167,10 @@ def _facts(one: Told) -> Html:
 
 @contextmanager
 def _field(found: list[dict[str, object]], name: str | None) -> Iterator[None]:
-    """What is refused meanwhile is kept for a field, None for the whole form."""
+    """What is refused meanwhile is kept for a field, None for the whole form; that the store is busy is no matter of what was typed."""
     try:
         yield
-    except NbopsError as error:
+    except (UsageError, NotFound) as error:
         found.append({"name": name, "message": error.message, "hint": error.hint})
 
 
