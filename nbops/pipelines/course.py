@@ -248,7 +248,8 @@ class Course:
         try:
             planned = self._sight.planned(task)
             anew = self._asked.force or bool(job.pending) or not task.step.operation.skip or self._shows_age(job)
-            found = None if anew else self._sight.find(planned)
+            # What was made on old data is made anew once there is new one, whether that is the same or not.
+            found = None if anew else self._sight.find(planned, stale=job.since is not None)
         except NbopsError as error:
             return self._put(job, Standing("failed", error.message, exit=error.exit.status))
         if found is not None:
@@ -331,10 +332,7 @@ class Course:
         return True
 
     def _rests(self, job: _Job) -> str:
-        if job.since is None:
-            return ""
-        old = [f"{key}: {self._stand[key].sentence}" for key in job.task.before if self._stand[key].since is not None]
-        return "; ".join(old)
+        return standing.rests(self._graph.name, job.task, self._stand)
 
     def _limit(self, job: _Job, name: str) -> float | None:
         own: Span | None = getattr(job.task.step.operation, name)
@@ -436,7 +434,7 @@ class Course:
             allowed = operation.fallback if operation.fallback is not None else self._graph.operations.defaults.fallback
             kept = fallback.last_good(self._store, self._graph, job.task, oldest=allowed, now=now_us())
         if kept is not None and kept.since is not None:
-            words = f"{told.cause}; gone on with {kept.sentence}"
+            words = f"{told.cause}{standing.GONE_ON}{kept.sentence}"
             self._record(job, told, msgspec.structs.replace(action, words=f"gone on with {kept.sentence}"), "healed")
             stood = Standing("degraded", words, job.attempt, told.run_id or None, healed=True, since=kept.since)
             self._put(job, stood, failure_class=held, seconds=told.seconds)

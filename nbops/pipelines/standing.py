@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+from nbops.data import degraded
 from nbops.pipelines.graph import Task
 from nbops.pipelines.requests import Outcome
 from nbops.records import Record
@@ -16,6 +17,8 @@ Status = Literal[
 GOOD = ("finished", "unchanged", "degraded")
 """What it made is there."""
 OVER = (*GOOD, "excluded", "blocked", "failed", "stopped")
+GONE_ON = "; gone on with "
+"""Between why a step failed and the old products that took the place of what it would have made."""
 
 
 class Standing(Record):
@@ -54,6 +57,25 @@ def follows(task: Task, stand: Mapping[str, Standing]) -> Standing | None:
 def stale(task: Task, stand: Mapping[str, Standing]) -> int | None:
     """Since when the oldest of what it rests on is (UTC microseconds), if any of that is old."""
     return min((since for key in task.before if (since := stand[key].since) is not None), default=None)
+
+
+def rests(pipeline: str, task: Task, stand: Mapping[str, Standing]) -> str:
+    """On what old data a task rests because of those before it, in sentences; empty when on none."""
+    return " ".join(
+        dict.fromkeys(
+            told
+            for key in task.before
+            if stand[key].since is not None and (told := hands_on(pipeline, key, stand[key]))
+        )
+    )
+
+
+def hands_on(pipeline: str, key: str, one: Standing) -> str:
+    """What a task says about its old products to those who read them; empty when they are not old."""
+    if one.since is None:
+        return ""
+    cause, fell_back, _ = one.sentence.partition(GONE_ON)
+    return degraded.sentence(one.since, f"step {key} of {pipeline} failed: {cause}") if fell_back else one.sentence
 
 
 def outcome(  # noqa: PLR0911 - one for each way to end, the worst first

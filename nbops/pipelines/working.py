@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from nbops.data import degraded
 from nbops.errors import NbopsError
 from nbops.execution import notebook
 from nbops.execution.execution import Part, failed
@@ -21,8 +22,6 @@ from nbops.tracking import runs
 
 TASK = "nbops.task"
 """The tag of a run that says which task of its pipeline it executed."""
-DEGRADED = "nbops.degraded"
-"""The tag of a run that rests on old data; its value says since when and why."""
 
 
 class Order(Record):
@@ -73,7 +72,7 @@ def worker(
 
 
 def _outcome(store: Store, task: Task, order: Order, products: Products, stop: Callable[[], Stop]) -> Told:
-    tags = {TASK: task.key, **({DEGRADED: order.stale} if order.stale else {})}
+    tags = {TASK: task.key, **({degraded.TAG: order.stale} if order.stale else {})}
     birth = runs.Birth(run_id=order.run_id, name=task.key if task.point else "", tags=tags)
     node = _told(task.step.node, order.stale)
     outcome = notebook.execute(
@@ -94,8 +93,10 @@ def _told(node: Any, stale: str) -> Any:
 
     made = nbformat.from_dict(node)
     if stale:
-        banner = v4.new_markdown_cell(f"> **This rests on old data.** {stale}")
+        banner = v4.new_markdown_cell(f"> **{degraded.TITLE}** {stale}", metadata={"tags": [degraded.BANNER]})
         if (made.nbformat, made.nbformat_minor) < (4, 5):
             del banner["id"]
         made.cells.insert(0, banner)
+        told = made.metadata.get("nbops")
+        made.metadata["nbops"] = {**(told if isinstance(told, dict) else {}), degraded.KEY: stale}
     return made
