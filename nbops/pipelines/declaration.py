@@ -89,7 +89,10 @@ class Alerts(Record, forbid_unknown_fields=True):
 
 
 class Operations(Record, forbid_unknown_fields=True):
-    """All that a pipeline.yaml can say; `timeout` is for the whole run, `lanes` how many steps run side by side."""
+    """All that a pipeline.yaml can say; `timeout` is for the whole run, `lanes` how many steps run side by side.
+
+    `consumers` are those who hear, by product, that it is old and when it is fresh again: mail addresses, or names of channels.
+    """
 
     name: str = ""
     description: str = ""
@@ -97,6 +100,7 @@ class Operations(Record, forbid_unknown_fields=True):
     timeout: Span | None = None
     parameters: dict[str, Any] = {}
     contracts: dict[str, str] = {}
+    consumers: dict[str, list[str]] = {}
     defaults: Limits = Limits()
     steps: dict[str, Operation] = {}
     exclude: list[str] = []

@@ -106,14 +106,15 @@ def outcome(  # noqa: PLR0911 - one for each way to end, the worst first
     old = [f"{key}: {one.sentence}" for key, one in all_ if one.status == "degraded" and one.sentence]
     if any(one.status == "degraded" for _, one in all_):
         return "degraded", "; ".join(old), 0
+    resting = "".join(f"; {told}" for told in dict.fromkeys(one.sentence for _, one in all_ if one.since is not None))
     healed = [key for key, one in all_ if one.healed]
     if healed:
-        return "healed", f"{', '.join(healed)} ended well after being healed", 0
+        return "healed", f"{', '.join(healed)} ended well after being healed{resting}", 0
     if all(one.status in {"unchanged", "excluded"} for _, one in all_) and any(
         one.status == "unchanged" for _, one in all_
     ):
-        return "unchanged", "nothing has changed", 0
-    return "done", _done(one for _, one in all_), 0
+        return "unchanged", f"nothing has changed{resting}", 0
+    return "done", f"{_done(one for _, one in all_)}{resting}", 0
 
 
 def _failed(broken: list[tuple[str, Standing]], all_: list[tuple[str, Standing]], late: str) -> str:

@@ -72,6 +72,9 @@ YAML = [
         "Take one",
     ),
     ("parameters:\n  max_itre: 20\n", 2, "No step has a parameter 'max_itre'", "Did you mean 'max_iter'?"),
+    ("consumers:\n  flihgts: [crew@example.org]\n", 2, "No step makes 'flihgts'", "Did you mean 'flights'?"),
+    ("consumers: {flights: []}\n", 1, "'flights' has no consumers", "Such as"),
+    ("consumers: {flights: crew@example.org}\n", 1, "consumers does not fit", "docs/pipelines.md"),
     ("contracts:\n  flihgts: c.yaml\n", 2, "No step makes 'flihgts'", "Did you mean 'flights'?"),
     (
         "contracts:\n  score: c.yaml\n",
