@@ -29,7 +29,7 @@ from nbops.pipelines import (
     settling,
     standing,
 )
-from nbops.pipelines.declaration import Span
+from nbops.pipelines.declaration import Size, Span
 from nbops.pipelines.graph import Graph, Task
 from nbops.pipelines.healing import Action
 from nbops.pipelines.requests import (
@@ -337,7 +337,11 @@ class Course:
         self._hands.ready([other.task for other in self._jobs.values()])
         job.attempt += 1
         limits = self._limit(job, "cell_timeout")
-        order = Order(job.number, new_id(), self._recording.run_id, limits and limits * job.longer, self._rests(job))
+        memory = self._limit(job, "memory")
+        order = Order(
+            job.number, new_id(), self._recording.run_id, limits and limits * job.longer, None if memory is None else int(memory),
+            self._rests(job),
+        )  # fmt: skip
         self._running[job.number] = job, time.monotonic(), _Pulse(self._store.places.runs / order.run_id)
         self._crew.give(order)
         key = job.task.key
@@ -350,7 +354,7 @@ class Course:
         return " ".join(dict.fromkeys(filter(None, told)))
 
     def _limit(self, job: _Job, name: str) -> float | None:
-        own: Span | None = getattr(job.task.step.operation, name)
+        own: Span | Size | None = getattr(job.task.step.operation, name)
         value = own if own is not None else getattr(self._graph.operations.defaults, name)
         return None if value is None else float(value)
 

@@ -13,7 +13,9 @@ from nbops.errors import NbopsError
 from nbops.execution import notebook
 from nbops.execution.execution import Part, failed
 from nbops.execution.lanes import Stop
+from nbops.execution.memory import Allowance
 from nbops.failures import evidence_from_error
+from nbops.pipelines.declaration import FILE
 from nbops.pipelines.graph import Task
 from nbops.pipelines.settling import Counted, Products
 from nbops.records import FailureClass, Record, RunStatus
@@ -25,12 +27,13 @@ TASK = "nbops.task"
 
 
 class Order(Record):
-    """A task to execute, by its number; times in seconds. `stale` says on what old data it rests."""
+    """A task to execute, by its number; times in seconds, `memory` in bytes. `stale` says on what old data it rests."""
 
     number: int
     run_id: str
     parent: str
     cell_timeout: float | None = None
+    memory: int | None = None
     stale: str = ""
 
 
@@ -77,7 +80,7 @@ def _outcome(store: Store, task: Task, order: Order, products: Products, stop: C
     node = _told(task.step.node, order.stale)
     outcome = notebook.execute(
         store, task.step.path, parameters=task.values, cwd=task.step.folder, kernel=task.step.operation.kernel or None,
-        timeout=order.cell_timeout, part=Part(
+        timeout=order.cell_timeout, allowance=Allowance(order.memory, FILE) if order.memory else None, part=Part(
             order.parent, birth, node, stop, products.instead, products.settle, home=task.step.path.parent, tree=task.step.tree
         ),
     )  # fmt: skip
