@@ -62,22 +62,13 @@ def add(
     Of a folder, the `schedule:` of its pipeline.yaml says what the options do not.
     """
     from nbops.pipelines.schedules import listing, targets
-    from nbops.pipelines.schedules.spec import of_block
     from nbops.store.client import connect
 
     whole = target.expanduser().resolve()
     store = connect(obj.settings(start=whole if whole.is_dir() else whole.parent))
     project = store.settings.project
     place = listing.target(project, target)
-    block = targets.declared(whole) if whole.is_dir() else None
-    told = {key: list(value) if key == "may" else value for key, value in timing.items() if value not in {None, ()}}
-    said = msgspec.to_builtins(block) if block else {}
-    if told.keys() & {"cron", "every"}:
-        said |= {"cron": "", "every": ""}
-    said |= told
-    said["parameters"] = {**said.get("parameters", {}), **dict(pairs)}
-    said["working_tree"] = working_tree or said.get("working_tree", False)
-    spec = of_block(said, place, "the options")
+    spec = targets.asked(project, place, timing, dict(pairs), working_tree=working_tree)
     targets.check(store, spec)
     called = name or targets.called(project, place)
     what = listing.put(store, called, spec, change=change)

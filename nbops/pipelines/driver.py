@@ -64,7 +64,7 @@ def run(asked: Asked, settings: config.Settings, *, watch: Callable[[Progress], 
     with (
         contextlib.closing(Nursery(lane, own.send_away, driving.prepare)) as nursery,
         _alone(store, before.run_id) if before else contextlib.nullcontext(),
-        _open(store, made, tasks, asked, before, given, release) as recording,
+        _open(store, made, tasks, asked, before, given, release, folder.expanduser().resolve()) as recording,
     ):
         hands = Hands(nursery, own, lanes, signals)
         return Course(store, made, tasks, recording, asked, hands, before.tasks if before else {}).drive(watch, stop)
@@ -113,8 +113,9 @@ def _open(
     before: results.PipelineRun | None,
     given: Mapping[str, object],
     release: Release | None,
+    folder: Path,
 ) -> Iterator[Recording]:
-    """The run, begun or gone on with; it ends with what is raised."""
+    """The run of a `folder`, begun or gone on with; it ends with what is raised."""
     if before:
         recording = runs.reopen(store, before.run_id, folder=made.folder)
     else:
@@ -129,7 +130,7 @@ def _open(
         )
         told = results.definition(store.settings.project, tasks, given)
         opening = OpenPipelineRun(
-            run_id=recording.run_id, pipeline=made.name, folder=name_in(store.settings.project, made.folder),
+            run_id=recording.run_id, pipeline=made.name, folder=name_in(store.settings.project, folder),
             definition=msgspec.json.encode(told).decode(), trigger=asked.trigger, nominal=asked.nominal,
             release=release.number if release else None,
         )  # fmt: skip
