@@ -13,13 +13,13 @@ import msgspec
 
 from nbops.cli._base import Here, cli, here, json_option, show, table
 from nbops.cli._given import UNCHANGED, merged_parameters
-from nbops.cli._scheduler import fill, parallel_option, take_over_option
 from nbops.records import at, short
 from nbops.store.client import connect
 
 if TYPE_CHECKING:
     from nbops.pipelines.course import Asked, Ended, Progress
     from nbops.pipelines.requests import Decision
+    from nbops.store.client import Store
 
 # By outcome, when asked for.
 _DETAILED = {"healed": 10, "degraded": 10, "waiting": 11, "unchanged": UNCHANGED}
@@ -187,10 +187,11 @@ def release(obj: Here, folder: Path, reason: str, as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why, for those who read it later.")
 @here
 def rollback(obj: Here, pipeline: str, number: int | None, reason: str) -> None:
-    """Let an earlier release of PIPELINE be the current one again."""
+    """Let an earlier release of PIPELINE, by its name or folder, be the current one again."""
     from nbops.pipelines import releases
 
-    made = releases.roll_back(obj.store(), pipeline, reason, number)
+    store, name = _named(obj, pipeline)
+    made = releases.roll_back(store, name, reason, number)
     click.echo(f"Release {made.number} of {made.pipeline} is the current one.")
 
 
@@ -199,11 +200,11 @@ def rollback(obj: Here, pipeline: str, number: int | None, reason: str) -> None:
 @json_option
 @here
 def list_releases(obj: Here, pipeline: str | None, as_json: bool) -> None:
-    """List the releases of PIPELINE, or of all, and what of the folder differs from the current one."""
+    """List the releases of PIPELINE, by its name or folder, or of all, and what of the folder differs from the current one."""
     from nbops.pipelines import releases
 
-    store = obj.store()
-    known = releases.every(store, pipeline)
+    store, name = _named(obj, pipeline) if pipeline else (obj.store(), None)
+    known = releases.every(store, name)
     differs = {one.pipeline: releases.changed(store, one) for one in known if one.current}
     rows = [
         ["*" if one.current else "", one.pipeline, one.number, at(one.created), one.actor, len(one.files), one.why]
@@ -248,9 +249,9 @@ def drill(obj: Here, folder: Path, pairs: tuple[tuple[str, str], ...], files: tu
     help="A parameter; {date}, {time}, {start} and {end} stand for the time that it is run for.",
 )  # fmt: skip
 @click.option("--working-tree", is_flag=True, help="Run the folder as it is, not its release.")
-@parallel_option
+@click.option("--parallel", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many run at once.")
 @click.option("--force", is_flag=True, help="Run again what has succeeded, too.")
-@take_over_option
+@click.option("--take-over", is_flag=True, help="Run them on this host from now on, though another one did.")
 @json_option
 @here
 def backfill(
@@ -261,7 +262,7 @@ def backfill(
     until: str,
     pairs: tuple[tuple[str, str], ...],
     working_tree: bool,
-    parallel: int | None,
+    parallel: int,
     force: bool,
     take_over: bool,
     as_json: bool,
@@ -272,6 +273,7 @@ def backfill(
     The times are those of its schedule. Without one they are those of the options, or of its pipeline.yaml: a schedule is kept for
     them, paused. Exit status 25 when one of them did not succeed.
     """
+    from nbops.cli._scheduler import fill
     from nbops.execution import reading
     from nbops.pipelines.schedules import filling
 
@@ -280,7 +282,7 @@ def backfill(
     store = connect(obj.settings(start=whole))
     found = filling.schedule(store, whole, timing, dict(pairs), working_tree=working_tree)
     stretch = f"{start}..{until}"
-    return fill(store, found, stretch, parallel=parallel or 1, force=force, take_over=take_over, as_json=as_json)
+    return fill(store, found, stretch, parallel=parallel, force=force, take_over=take_over, as_json=as_json)
 
 
 @pipeline_group.command("health")
@@ -288,11 +290,14 @@ def backfill(
 @json_option
 @here
 def health(obj: Here, pipeline: str | None, as_json: bool) -> None:
-    """Tell what of PIPELINE (or of all) was healed, by step and week, at what cost, and how many runs end well only by healing."""
+    """Tell what of PIPELINE, by its name or folder, was healed, by step and week, at what cost, and how many runs end well only by that.
+
+    Without PIPELINE it is of all.
+    """
     from nbops.pipelines import health as healths
 
-    store = obj.store()
-    found = [healths.of(store, name) for name in ([pipeline] if pipeline else healths.names(store))]
+    store, name = _named(obj, pipeline) if pipeline else (obj.store(), None)
+    found = [healths.of(store, one) for one in ([name] if name else healths.names(store))]
     show(
         msgspec.to_builtins([one.to_dict() for one in found]),
         as_json=as_json,
@@ -367,6 +372,16 @@ def _drive(obj: Here, asked: Asked, start: Path | None, *, detailed_exit_code: b
     else:
         click.echo("\n".join(_lines(ended)))
     return _DETAILED.get(ended.outcome, ended.exit) if detailed_exit_code else ended.exit
+
+
+def _named(obj: Here, pipeline: str) -> tuple[Store, str]:
+    """The store, and a pipeline's name: it may be given as its folder."""
+    from nbops.pipelines import declaration
+
+    folder = Path(pipeline).expanduser().resolve()
+    if not folder.is_dir():
+        return obj.store(), pipeline
+    return connect(obj.settings(start=folder)), declaration.read(folder)[0].name or folder.name
 
 
 def _lines(ended: Ended) -> list[str]:

@@ -221,6 +221,8 @@ def _folder(
 
 def _mind_the_noun(notebook: Path) -> None:
     """`nbops run show ID` is what people type who mean `nbops runs show ID`."""
-    group = cli.commands["runs"]
-    if isinstance(group, click.Group) and str(notebook) in group.commands and not notebook.exists():
+    if notebook.exists():
+        return
+    group = cli.get_command(click.get_current_context(), "runs")
+    if isinstance(group, click.Group) and str(notebook) in group.commands:
         raise NotFound(f"There is no notebook {str(notebook)!r}.", hint=f"Did you mean `nbops runs {notebook} …`?")

@@ -132,6 +132,20 @@ def whole(shared: Project, here: Workspace) -> tuple[Run, dict[str, Any]]:
     return here.run(document["run_id"]), document
 
 
+def test_a_notebook_that_is_executed_logs_to_its_own_run_without_beginning_one(
+    here: Workspace, shared: Project
+) -> None:
+    path = write(
+        shared.folder / "plain.ipynb",
+        ("metrics", "import nbops\nnbops.log_metric('mae', 3)"),
+        ("more", "nbops.log_metrics({'mae': 2.5, 'rows': 10})\nnbops.set_tag('of', 'it')"),
+    )
+    document = json.loads(shell("run", path, "--json", cwd=shared.folder).stdout)
+    run = here.run(document["run_id"])
+    assert (run.status, run.metrics, run.tags["of"]) == ("finished", {"mae": 2.5, "rows": 10}, "it")
+    assert here.sql("select count(*) as runs from runs where parent_run_id = ?", [run.run_id])["runs"].item() == 0
+
+
 def test_the_outcome_is_one_document(whole: tuple[Run, dict[str, Any]], shared: Project) -> None:
     run, document = whole
     folder = shared.folder / "notebooks"

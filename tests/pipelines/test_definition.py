@@ -167,6 +167,35 @@ def test_all_mistakes_are_told_at_once(flights: Pipeline) -> None:
     assert refused(flights).message.count("\n- ") == 3
 
 
+@pytest.fixture
+def sources(tmp_path: Path) -> Pipeline:
+    """A table that is made of two others, one of which refers to the other in its contract."""
+    (tmp_path / "nbops.toml").touch()
+    for name in ("sources", "contracts", "steps"):
+        (tmp_path / name).mkdir()
+    for name in ("orders", "shops"):
+        (tmp_path / "sources" / f"{name}.yaml").write_text(f"from: {name}.csv\nkey: id\n")
+    (tmp_path / "sources" / "sums.sql").write_text("select shop, count(*) as orders from orders group by shop\n")
+    (tmp_path / "contracts" / "orders.yaml").write_text(
+        "columns: {id: {type: integer}, shop: {foreign_key: shops.id}}\n"
+    )
+    return Pipeline(tmp_path / "steps")
+
+
+def test_a_source_is_collected_after_what_it_is_made_of_and_what_its_contract_refers_to(sources: Pipeline) -> None:
+    sources.operate("steps: {a: {source: sums, out: {s: sums.csv}}, b: {source: orders}, c: {source: shops}}")
+    made = definition.load(sources.folder)
+    assert [*made.steps] == ["c", "b", "a"]
+    assert {(edge.maker, edge.reader) for edge in made.edges} == {("c", "b"), ("b", "a")}
+
+
+def test_a_source_that_the_project_does_not_declare_is_refused_before_anything_runs(sources: Pipeline) -> None:
+    told = refused(sources.operate("steps:\n  a: {source: oders}\n")).message
+    assert "pipeline.yaml, line 2" in told
+    assert "The project declares no source 'oders'" in told
+    assert "Did you mean 'orders'?" in told
+
+
 def test_on_is_a_key_and_no_a_word(flights: Pipeline) -> None:
     flights.operate("description: no\nalerts: {on: [failed], to: [ops]}\nsteps: {train: {skip: false}}")
     made = definition.load(flights.folder)
