@@ -119,17 +119,20 @@ def run(
 @pipeline_group.command("resume")
 @click.argument("run")
 @click.option("--expired", is_flag=True, help="What nobody has approved in time is left out, and not asked again.")
+@_force
 @_lanes
 @_detailed
 @json_option
 @here
-def resume(obj: Here, run: str, expired: bool, lanes: int | None, detailed_exit_code: bool, as_json: bool) -> int:
+def resume(
+    obj: Here, run: str, expired: bool, force: bool, lanes: int | None, detailed_exit_code: bool, as_json: bool
+) -> int:
     """Go on with what is missing of RUN: what failed, was stopped, or waited for a person. Nothing that is done runs again."""
     from nbops.pipelines.course import Asked
 
     return _drive(
         obj,
-        Asked(resume=run, expired=expired, lanes=lanes or 0),
+        Asked(resume=run, expired=expired, force=force, lanes=lanes or 0),
         None,
         detailed_exit_code=detailed_exit_code,
         as_json=as_json,
@@ -232,6 +235,54 @@ def drill(obj: Here, folder: Path, pairs: tuple[tuple[str, str], ...], files: tu
     with told("drill") as tell:
         done = drills.drill(store, folder, merged_parameters(pairs, (), files, ()), progress=lambda what: tell(what, 0))
     show(msgspec.to_builtins(done), as_json=as_json, text=done.to_text)
+
+
+@pipeline_group.command("backfill")
+@_folder
+@click.option("--from", "start", required=True, metavar="DATE", help="The first day or time, in the schedule's zone.")
+@click.option("--to", "until", required=True, metavar="DATE", help="The last one, which is included.")
+@click.option("--cron", help="Its times, where nothing says them: five fields, or @hourly, @daily, @weekly, @monthly.")
+@click.option("--every", metavar="SPAN", help="In place of --cron, such as 15m.")
+@click.option("--tz", metavar="ZONE", help="The time zone of --cron (default: UTC).")
+@click.option(
+    "-p", "--parameters", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
+    help="A parameter; {date}, {time}, {start} and {end} stand for the time that it is run for.",
+)  # fmt: skip
+@click.option("--working-tree", is_flag=True, help="Run the folder as it is, not its release.")
+@click.option("--parallel", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many run at once.")
+@click.option("--force", is_flag=True, help="Run again what has succeeded, too.")
+@click.option("--take-over", is_flag=True, help="Run them on this host from now on, though another one did.")
+@json_option
+@here
+def backfill(
+    obj: Here,
+    /,
+    folder: Path,
+    start: str,
+    until: str,
+    pairs: tuple[tuple[str, str], ...],
+    working_tree: bool,
+    parallel: int,
+    force: bool,
+    take_over: bool,
+    as_json: bool,
+    **timing: str | None,
+) -> int:
+    """Run FOLDER for all its nominal times from a day to another, as `nbops schedule backfill` does. What has succeeded is not run again.
+
+    The times are those of its schedule. Without one they are those of the options, or of its pipeline.yaml: a schedule is kept for
+    them, paused. Exit status 25 when one of them did not succeed.
+    """
+    from nbops.cli._scheduler import fill
+    from nbops.execution import reading
+    from nbops.pipelines.schedules import filling
+
+    reading.only_files()
+    whole = folder.expanduser().resolve()
+    store = connect(obj.settings(start=whole))
+    found = filling.schedule(store, whole, timing, dict(pairs), working_tree=working_tree)
+    stretch = f"{start}..{until}"
+    return fill(store, found, stretch, parallel=parallel, force=force, take_over=take_over, as_json=as_json)
 
 
 @pipeline_group.command("health")

@@ -180,7 +180,7 @@ class _Builder:
             self._mistakes.append(_nothing(self._folder))
         self._mistakes += self._products()
         edges = tuple(dict.fromkeys([*self._data(), *self._order(), *self._collected()]))
-        self._mistakes += self._contracts()
+        self._mistakes += [*self._contracts(), *self._consumers()]
         order = self._sorted(edges)
         if self._mistakes:
             return None, self._mistakes
@@ -308,13 +308,26 @@ class _Builder:
         self._mistakes.append(self._told.mistake(place, f"There is no step {name!r}.", remedy))
         return False
 
-    def _contracts(self) -> Iterator[Mistake]:
+    def _made(self, key: str, name: str) -> Iterator[Mistake]:
+        """A mistake, where the name that stands below a key is of nothing that is made."""
         names = {name for _, name in self._makers.values()}
+        if name not in names:
+            near = nearest(name, names)
+            remedy = f"Did you mean {near!r}?" if near else f"Made are {', '.join(sorted(names)) or 'none'}."
+            yield self._told.mistake((key, name), f"No step makes {name!r}.", remedy)
+
+    def _consumers(self) -> Iterator[Mistake]:
+        for name, to in self._folder.operations.consumers.items():
+            yield from self._made("consumers", name)
+            if not to:
+                yield self._told.mistake(
+                    ("consumers", name), f"{name!r} has no consumers.", "Such as [crew@example.org]."
+                )
+
+    def _contracts(self) -> Iterator[Mistake]:
         for name in self._folder.operations.contracts:
-            if name not in names:
-                near = nearest(name, names)
-                remedy = f"Did you mean {near!r}?" if near else f"Made are {', '.join(sorted(names)) or 'none'}."
-                yield self._told.mistake(("contracts", name), f"No step makes {name!r}.", remedy)
+            if wrong := list(self._made("contracts", name)):
+                yield from wrong
             elif Path(path := self._outs(name)).suffix not in TABLES:
                 what = f"{name!r} is written to {Path(path).name}, and contracts are for {' and '.join(TABLES)}."
                 yield self._told.mistake(

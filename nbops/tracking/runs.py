@@ -94,7 +94,7 @@ def begin(
 
 
 FIRE_TAG = "nbops.fire"
-"""The tag of a run that a schedule has begun: the attempt's id."""
+"""The tag of a run that a schedule has begun, or went on with: the attempt's id."""
 
 
 class Birth(Record):
@@ -136,12 +136,13 @@ def begin_headless(
 
 
 def reopen(store: Store, run_id: str, *, folder: Path) -> Recording:
-    """Go on in this process with a run that has ended, or whose process died."""
+    """Go on in this process with a run that has ended, or whose process died; a schedule's attempt is told as that which goes on."""
     known = info(store, run_id)
     recording = Recording(store, run_id, params=stored_params(store, run_id), folder=folder)
     request = StartRun(
         run_id=run_id, experiment=known.experiment, name=known.name, started=known.start_time, host=store.host, pid=os.getpid(),
         parent_id=known.parent_run_id, source=known.source,
+        tags=[tag(FIRE_TAG, scheduled.attempt_id)] if (scheduled := fire()) else [],
     )  # fmt: skip
     recording.reopen(request)
     return recording

@@ -315,6 +315,36 @@ def test_an_unknown_kernel_is_told_with_those_that_exist(shared: Project, here: 
     assert not page.exists()
 
 
+@pytest.mark.parametrize(
+    ("ends", "status", "failure_class", "told"),
+    [
+        ("kill -9 $$", 24, "kernel_death", "the kernel was killed by SIGKILL"),
+        ("kill -11 $$", 24, "kernel_death", "the kernel was killed by SIGSEGV"),
+        ("echo No module named ipykernel >&2; exit 1", 26, "environment", "Kernel died before replying"),
+    ],
+)
+def test_a_kernel_that_is_killed_before_it_answers_has_died_and_one_that_leaves_is_unfit(
+    here: Workspace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ends: str,
+    status: int,
+    failure_class: str,
+    told: str,
+) -> None:
+    folder = tmp_path / "kernels" / "short"
+    folder.mkdir(parents=True)
+    spec = {"argv": ["sh", "-c", ends, "{connection_file}"], "display_name": "Short", "language": "python"}
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    path = write(
+        tmp_path / "short.ipynb", "x = 1", kernelspec={"name": "short", "display_name": "Short", "language": "python"}
+    )
+    done = execution.execute(here.store, path)
+    assert (done.exit, done.failure_class) == (status, failure_class)
+    assert told in (done.cause or "")
+
+
 # What is refused before a run begins
 
 

@@ -214,6 +214,32 @@ def test_a_backfill_says_how_much_succeeded(past: Path, typed: Type) -> None:
         assert (refused.status, why in refused.err) == (64, True)
 
 
+def test_a_folder_is_filled_in_by_the_times_of_its_pipeline(here: Path, typed: Type, store: Store) -> None:
+    notebook(here / "pipe" / "one.ipynb", "open(made, 'a').write(day)", "day: str = ''\nmade: 'out' = 'made.txt'")
+    words = ["pipeline", "backfill", "pipe", "--from", "2026-03-01", "--to", "2026-03-02", "--working-tree"]
+    untimed = typed(*words)
+    assert (untimed.status, "has no schedule" in untimed.err, "Give --cron or --every" in untimed.err) == (
+        64,
+        True,
+        True,
+    )
+    (here / "pipe" / "pipeline.yaml").write_text("schedule: {cron: '0 6 * * *', parameters: {day: '{date}'}}\n")
+    told = typed(*words, "--json").told
+    assert (told["name"], told["times"], told["done"]) == ("pipe", 2, 2)
+    runs = store.read("select strftime(nominal, '%d %H'), trigger, outcome from pipeline_runs order by nominal").rows
+    assert runs == [["01 06", "backfill", "done"], ["02 06", "backfill", "done"]]
+    # It is not on time from now on, and begun again it runs what is not there yet.
+    assert typed("schedule", "list", "--json").told[0]["paused"] is True
+    longer = [*words[:5], "--to", "2026-03-03"]
+    assert typed(*longer[:3], *longer[3:]).out.splitlines()[-1] == "3 of 3 are done."
+    assert store.read("select count(*) from pipeline_runs").rows == [[3]]
+    other = typed(*words, "--every", "1h")
+    assert (other.status, "has the schedule 'pipe', which is another one" in other.err) == (64, True)
+    assert typed("schedule", "add", "pipe", "--every", "1h", "--working-tree", "--name", "hourly").status == 0
+    several = typed(*longer)
+    assert (several.status, "2 schedules: hourly and pipe" in several.err) == (64, True)
+
+
 def test_a_scheduler_in_the_foreground_ends_by_sigterm_and_what_it_began_goes_on(
     past: Path, project: Project, store: Store
 ) -> None:
