@@ -210,7 +210,7 @@ def list_releases(obj: Here, pipeline: str | None, as_json: bool) -> None:
         ["*" if one.current else "", one.pipeline, one.number, at(one.created), one.actor, len(one.files), one.why]
         for one in known
     ]
-    told = [f"{name} is not as it was released: {', '.join(what[:5])}" for name, what in differs.items() if what]
+    told = [releases.differs(name, what) for name, what in differs.items() if what]
     show(
         {"releases": msgspec.to_builtins(known), "differs": differs},
         as_json=as_json,

@@ -9,7 +9,7 @@ from typing import Any
 
 from nbops import times
 from nbops.errors import Ambiguous, UsageError
-from nbops.pipelines.schedules import listing, targets
+from nbops.pipelines.schedules import adding, listing, targets
 from nbops.pipelines.schedules.listing import Schedule
 from nbops.pipelines.schedules.requests import ActOnSchedule, PutSchedule
 from nbops.store.client import Store
@@ -40,7 +40,7 @@ def schedule(
             f"{target} has no schedule, and its pipeline.yaml says none: its times are not known.",
             hint="Give --cron or --every, or write `schedule:` into its pipeline.yaml.",
         )
-    spec = targets.asked(store.settings.project, target, said, parameters, working_tree=working_tree)
+    spec = adding.wanted(store, folder, {**said, **({"working_tree": True} if working_tree else {})}, parameters)
     if found and found[0].spec != spec:
         raise UsageError(
             f"{target} has the schedule {found[0].name!r}, which is another one.",
@@ -48,7 +48,6 @@ def schedule(
         )
     if found:
         return found[0]
-    targets.check(store, spec)
     name = targets.called(store.settings.project, target)
     now = datetime.now(UTC)
     following = spec.calendar().next(now)

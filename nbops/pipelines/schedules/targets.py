@@ -9,9 +9,7 @@ import pwd
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from nbops.config import Settings
 from nbops.errors import ConfigError, NbopsError, NotFound, UsageError
@@ -19,7 +17,7 @@ from nbops.execution import parameters as typed
 from nbops.execution import reading, secrets
 from nbops.execution.parameters import Word
 from nbops.pipelines import declaration, definition, marked, releases
-from nbops.pipelines.schedules.spec import Spec, Timing, of_block
+from nbops.pipelines.schedules.spec import Spec, Timing
 from nbops.store.client import Store
 
 if TYPE_CHECKING:
@@ -54,22 +52,6 @@ def declared(folder: Path) -> Timing | None:
     operations, _, mistakes = declaration.read(folder)
     marked.refuse(mistakes)
     return operations.schedule
-
-
-def asked(
-    project: Path, target: str, timing: Mapping[str, Any], parameters: Mapping[str, str], *, working_tree: bool
-) -> Spec:
-    """The schedule that options ask for; of a folder its pipeline.yaml says what they do not. Raises ConfigError."""
-    path = project / target
-    block = declared(path) if path.is_dir() else None
-    told = {key: list(value) if key == "may" else value for key, value in timing.items() if value not in {None, ()}}
-    said: dict[str, Any] = msgspec.to_builtins(block) if block else {}
-    if told.keys() & {"cron", "every"}:
-        said |= {"cron": "", "every": ""}
-    said |= told
-    said["parameters"] = {**said.get("parameters", {}), **parameters}
-    said["working_tree"] = working_tree or said.get("working_tree", False)
-    return of_block(said, target, "the options")
 
 
 def check_secrets(settings: Settings, spec: Spec, user: str, environ: Mapping[str, str]) -> None:

@@ -58,9 +58,10 @@ def test_a_schedule_is_added_shown_changed_paused_resumed_and_removed(here: Path
     refused = typed(*words[:3], "--cron", "0 7 * * *")
     assert (refused.status, "There is a schedule 'nightly' already" in refused.err) == (64, True)
     assert "is changed" in typed(*words[:3], "--cron", "0 7 * * *", "--jitter", "5m", "--change").out
-    assert "0 7 * * *" in typed("schedule", "list").out
+    assert "0 7 * * * (UTC), daily at 07:00" in typed("schedule", "list").out
     shown = typed("schedule", "show", "nightly").out
-    assert "when      0 7 * * * (UTC)" in shown
+    assert "when      0 7 * * * (UTC), daily at 07:00" in shown
+    assert "runs      nightly.ipynb as it is then" in shown
     assert "jitter    5m" in shown
     assert typed("schedule", "pause", "--until", "2999-01-01", "--reason", "moving").out.startswith(
         "Everything is paused until 2999-01-0"
@@ -74,6 +75,22 @@ def test_a_schedule_is_added_shown_changed_paused_resumed_and_removed(here: Path
     assert typed("schedule", "list").out == "There is no schedule.\n"
     acts = typed("sql", "select act from schedule_acts order by time", "--json").out
     assert [act in acts for act in ("added", "changed", "paused", "resumed", "removed")] == [True] * 5
+
+
+def test_what_was_missed_and_how_the_last_one_ended_is_told_in_words(here: Path, typed: Type, store: Store) -> None:
+    now = datetime.now(UTC)
+    spec = Spec(target="nightly.ipynb", every="1h", parameters={"day": "{date}"}, grace="1m")
+    listing.put(store, "nightly", spec, now=now - timedelta(hours=5))
+    before = typed("schedule", "show", "nightly").out
+    assert ("  last" in before, "  missed    latest\n" in before) == (False, True)
+    typed("schedule", "tick")
+    shown = typed("schedule", "show", "nightly").out
+    (missed,) = (line for line in shown.splitlines() if line.startswith("  missed"))
+    assert "latest. 4 times of the last 30 days were missed, the last one 20" in missed
+    assert "were not run when due" in missed
+    (last,) = (line for line in shown.splitlines() if line.startswith("  last"))
+    assert last.endswith(" done")
+    assert last.split()[1:3] == typed("schedule", "list").out.splitlines()[-1].split()[-3:-1]
 
 
 @pytest.mark.parametrize(
