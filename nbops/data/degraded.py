@@ -20,6 +20,7 @@ KEY = "degraded"
 BANNER = "nbops-degraded"
 """The tag of the cell of an executed notebook that shows it."""
 
+_ANY = "select exists (select 1 from core.tags where key = ?) or exists (select 1 from core.product_acts)"
 _TAGGED = "select distinct run_id::varchar from core.tags where key = ?"
 # A content is that of the last run before it was read that made it, or that a pipeline found to be as it has to be.
 _UP = """
@@ -36,13 +37,22 @@ with recursive names as materialized (
     where i.role = 'input' group by i.run_id, i.digest
     union all
     select run_id, parent_run_id from runs where parent_run_id is not null
+), told as materialized (
+    select run_id, value from tags where key = ?
+    union all
+    -- Who read a product while it was old, and before anything made that content again, rests on it, too.
+    select i.run_id, s.sentence
+    from names i join run_outputs o on o.digest = i.digest join product_acts s on s.path = o.path and s.time <= i.time
+    where i.role = 'input' and s.stale_since is not null
+        and not exists (select 1 from product_acts f where f.path = s.path and f.time > s.time and f.time <= i.time)
+        and not exists (select 1 from made m where m.digest = i.digest and m.time > s.time and m.time < i.time)
 ), up as (
     select unnest(?::uuid[]) as asked, asked as here
     union
     select u.asked, s.before from up u join steps s on s.after = u.here
 )
 select distinct u.asked::varchar, u.asked = u.here as own, t.value
-from up u join tags t on t.run_id = u.here and t.key = ? order by own desc, t.value
+from up u join told t on t.run_id = u.here order by own desc, t.value
 """
 _VERSIONS = """
 select source, arg_max_null(run_id::varchar, version)
@@ -64,11 +74,11 @@ def of_runs(store: Store, run_ids: Iterable[str]) -> dict[str, str]:
     """The sentence of each of these runs that rests on old data, by itself or through what it read."""
     asked = list(dict.fromkeys(run_ids))
     # Most stores have no such run, and are not searched for what came from it.
-    if not asked or not tagged(store):
+    if not asked or not store.read(_ANY, [TAG]).rows[0][0]:
         return {}
     found: dict[str, list[str]] = {}
-    for run_id, own, told in store.read(_UP, [asked, TAG]).rows:
-        if own or not found.get(run_id):
+    for run_id, own, told in store.read(_UP, [TAG, asked]).rows:
+        if own or run_id not in found:
             found[run_id] = [told]
     return {run_id: " ".join(told) for run_id, told in found.items()}
 

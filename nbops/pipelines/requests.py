@@ -88,6 +88,8 @@ class Product(Record):
 class KeepProducts(Request, tag="pipeline.products"):
     """Products of a run became old, or are fresh again, at a time (UTC microseconds). Answers with the number of messages."""
 
+    spools: ClassVar[bool] = True
+
     run_id: str
     products: list[Product]
     time: int

@@ -8,10 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbops.data import degraded
 from nbops.errors import UsageError
 from nbops.evaluation.evidence import Verdict
 from nbops.promotion import reviews
 from nbops.records import at, short
+from nbops.registry import models
 from nbops.render import text
 from nbops.render.model import Column, Html
 from nbops.render.view import View
@@ -51,6 +53,12 @@ class Review(View):
     def verdict(self) -> Verdict:
         """What the gate said last."""
         return self.case.inquiry.verdict
+
+    @property
+    def degraded(self) -> str | None:
+        """On what old data the version rests that it is about; None when on none."""
+        case = self.case
+        return degraded.of_run(self._store, models.version(self._store, case.model, case.version).run_id)
 
     def approve(
         self,
@@ -106,14 +114,17 @@ class Review(View):
         """What is asked, the gate's sentences, and what was done."""
         case = self.case
         checks = text.table(["", "check", "what the gate says"], _checks(case), caption=case.inquiry.verdict.sentence)
-        return "\n".join([_title(case), checks, text.table(*_deeds(case))])
+        return "\n".join([_title(case), *self._old(), checks, text.table(*_deeds(case))])
 
     def to_html(self) -> Html:
         """What is asked, what speaks for it and against it, it beside the champion as a picture, and what was done."""
         from nbops.reports import document, review_page
 
         case = self.case
-        return document.fragment(review_page.in_short(case), title=_title(case))
+        return document.fragment(review_page.in_short(case), title=" ".join([_title(case), *self._old()]))
+
+    def _old(self) -> list[str]:
+        return [f"{degraded.TITLE} {told}"] if (told := self.degraded) else []
 
     def page(self) -> Document:
         """The review for an approver who is no programmer, as a page that shows itself; `save(path)` writes it, as HTML or Markdown."""

@@ -100,6 +100,28 @@ def test_a_pipeline_that_reads_what_is_old_in_another_one_is_done_and_says_so(
     assert products.old(here.store) == {}
 
 
+def test_a_notebook_that_reads_what_is_old_rests_on_it_until_it_is_fresh(pipeline: Pipeline, here: Workspace) -> None:
+    pipeline.makes("source", SOURCE, more="day: int = 0").operate(
+        "name: alone\nsteps: {source: {fallback: 9 d, retries: 0}}"
+    ).run()
+    (pipeline.folder / "reader").mkdir()
+    reader = Pipeline(pipeline.folder / "reader")
+    reader.step("reads", 'source: "in" = "../source.txt"\nturn: int = 0', "open(source).read()")
+
+    def read(turn: int) -> str | None:
+        done = notebook.execute(here.store, reader.folder / "reads.ipynb", parameters={"turn": turn})
+        assert done.status == "finished", done.cause
+        return here.run(done.run_id).degraded
+
+    assert read(1) is None
+    (pipeline.folder / "down").touch()
+    pipeline.run("-p", "day", 1)
+    assert re.search(TOLD, read(2) or "")
+    (pipeline.folder / "down").unlink()
+    pipeline.run("-p", "day", 2)
+    assert read(3) is None
+
+
 def test_a_run_that_goes_on_still_knows_what_is_old_in_another_pipeline(pipeline: Pipeline) -> None:
     pipeline.makes("source", SOURCE, more="day: int = 0").operate(
         "name: broken\nsteps: {source: {fallback: 9 d, retries: 0}}"

@@ -190,7 +190,8 @@ def test_a_source_is_collected_after_what_it_is_made_of_and_what_its_contract_re
 
 
 def test_a_source_that_the_project_does_not_declare_is_refused_before_anything_runs(sources: Pipeline) -> None:
-    told = refused(sources.operate("steps:\n  a: {source: oders}\n")).message
+    error = refused(sources.operate("steps:\n  a: {source: oders}\n"))
+    told = f"{error.message} {error.hint}"
     assert "pipeline.yaml, line 2" in told
     assert "The project declares no source 'oders'" in told
     assert "Did you mean 'orders'?" in told

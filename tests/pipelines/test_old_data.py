@@ -44,7 +44,10 @@ def test_a_model_that_rests_on_old_data_says_so_wherever_it_is_shown(
     assert (good.degraded, "old" in repr(good)) == (None, False)
     assert re.fullmatch(TOLD, old.degraded or "")
     assert "made from data of" in repr(old)
-    for page in (old.card(), old.propose(reason="newer").page()):
+    review = old.propose(reason="newer")
+    assert degraded.TITLE in review.to_text()
+    assert degraded.TITLE in review.to_html()
+    for page in (old.card(), review.page()):
         assert degraded.TITLE in page.to_html()
         assert (old.degraded or "") in page.to_text().replace("\n", " ").replace("  ", " ")
     assert degraded.TITLE not in good.card().to_html()

@@ -30,7 +30,7 @@ def unfinished(store: Store, spec: Spec, schedule_id: str, nominal: int) -> str 
     if run_id is None or not store.read(_SINCE, [run_id, schedule_id]).rows:
         return None
     # What cannot be read any more is begun anew, and says why it cannot.
-    with contextlib.suppress(NbopsError):
+    with contextlib.suppress(NbopsError, OSError):
         if _same(store, results.load(store, run_id), spec, folder):
             return run_id
     return None
