@@ -6,6 +6,7 @@ A rule is made for a kind of failure that many libraries share, not for one mess
 from __future__ import annotations
 
 from nbops.errors import EXITS
+from nbops.failures import gone
 from nbops.failures.rule import Rule
 
 # Every error of nbops ends with its remedy; other libraries have a NotFound and a Conflict too.
@@ -14,11 +15,40 @@ _NBOPS = r"\nHint: "
 # Where the libraries of Python that speak with mail and file servers raise.
 _MAIL = r"/(smtplib|imaplib|poplib|ftplib)\.py:"
 # What notebooks say of rows that they refuse.
-_ROWS = r"(row|record|value|id|key|price|amount|quantity|date|timestamp|entr(y|ie))s?"
+_ROWS = (
+    r"((row|record|value|id|key|price|amount|date|timestamp)s?|entr(y|ies)|quantit(y|ies)|orders|customers|payments|transactions"
+    r"|readings|samples"
+    r"|measurements|observations|products|users|items|trips|emails|addresses|temperatures|names|codes|\w+\.(csv|parquet|xlsx|json|tsv))"
+)
 _BAD = (
     r"(missing|nulls?|nans?|empty|blank|negative|duplicate[sd]?|doubled|(not |non-?)unique|invalid|bad|broken|dirty|out of range|outside"
-    r"|outliers?|(im|un)\w+ble|inconsistent|unexpected|wrong)"
+    r"|outliers?|(im|un)\w+ble|inconsistent|unexpected|wrong|without|ha(s|ve) no|lacks?)"
 )
+
+# What people choose for an argument that they refuse.
+_NO_ARGUMENT = r"(?is)^(?!.*\b(must|should|expected|invalid|unsupported|argument|parameter|option)\b).*"
+# Where a value came from, in `origin`: a reply or a document that is read; a listing of files; a variable of the environment.
+_REPLY = (
+    r"(\.json\(\)|\bjson\.loads?\(|\bloads?\(.*\bjson|\borjson\.|fromstring\(|\bET\.parse\(|etree\.parse\(|BeautifulSoup\(|xmltodict\."
+    r"|DictReader\("
+    r"|\b(payload|reply|response|answer|resp|body|document)\b)"
+)
+_LISTED = r"\b(r?glob|iglob|listdir|iterdir|scandir|os\.walk|list_objects\w*|list_blobs|namelist|getnames|nlst)\("
+_VARIABLE = r"\b(getenv\(|environ\b)"
+# A record of a table or a reply, asked for a field.
+_FIELD = r"\b(\w+_)?(row|record|rec|item|entry|event|line|order|customer|feature)\d?(\[['\"]|\.get\()"
+_ABSENT = (
+    _NO_ARGUMENT
+    + r"(\b(file|export|input|source|feed|data|folder|directory|bucket|partition|snapshot|table|delivery)s?\b"
+    r".*\b(not found|missing|not (yet )?(there|arrived|available|ready)|has not come|does not exist|is empty|unavailable|late|stale"
+    r"|too old|older|outdated|incomplete|truncated|corrupt)|\bno (\w+ ){0,2}(data|files?|input|exports?|deliver(y|ies)|partitions?"
+    r"|snapshots?|rows|records|pages?)\b|(could not|cannot|failed to)"
+    r" (load|read|download|fetch|open)|\b(nothing|none|not) .*\b(delivered|arrived|come|received|uploaded)"
+    r"|\d (days?|hours?) (old|late|behind)|\b(stale|outdated) (\w+ )?(data|export|file|feed|snapshot|deliver(y|ies))\b"
+    r"|not (been )?(updated|refreshed|modified) (for|since)|\bnot mounted"
+    r"|(access|permission) denied|unauthori[sz]ed|forbidden|(login|authentication) failed|expired)"
+)
+_CONVERTS = r"[Cc]ould not convert"
 
 _LIMITS = (
     Rule("limit.time", "timeout", "A limit of time for the cell, step or run was reached.", timed_out=True),
@@ -28,7 +58,10 @@ _LIMITS = (
     ),
     Rule(
         "limit.statement", "timeout", "A query was stopped at the limit of time that the code or the database gives it.",
-        ename=("InterruptException", "QueryCanceled", "QueryCanceledError", "OperationalError", "InternalError", "ProgrammingError"),
+        ename=(
+            "InterruptException", "QueryCanceled", "QueryCanceledError", "OperationalError", "InternalError", "ProgrammingError",
+            "DatabaseError",
+        ),
         evalue=r"^INTERRUPT Error|^interrupted$|due to statement timeout|(statement|query) execution (time exceeded|was interrupted)",
     ),
     Rule(
@@ -41,6 +74,10 @@ _LIMITS = (
     Rule(
         "limit.own", "timeout", "The code took longer than it allows itself.", ename=("TimeoutError",), own=True, on_purpose=True,
         evalue=r"(?i)^(?!.*(connect|host|server|service|respon|answer|request|api\b))",
+    ),
+    Rule(
+        "limit.late", "timeout", "The code took longer than it allows itself.", ename=("TimeoutError",), own=True,
+        evalue=r"(?i)^(?!.*(connect|host|server|service|respon|answer|request|api\b)).*\b(still|longer than|not (done|finished|ended))\b",
     ),
     Rule("limit.memory", "resource", "The process was killed because memory ran out.", signal=(9,), out_of_memory=True),
     Rule("limit.signal", "resource", "The process was ended at its limit of CPU time or file size.", signal=(24, 25)),
@@ -197,9 +234,78 @@ _SURROUNDINGS = (
         words=r"[Ee]nvironment variable|\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b.* (not set|unset|missing|undefined|required|must be set)"
                r"|in the environment|not installed|(is|are|have|you've|been) installed|[Pp]lease install|pip install"
                r"|not (found )?(in|on) (the |your )?PATH\b"
-               r"|([Nn]eeds?|[Rr]equires?) (Python|version)\b|[Vv]ersion .*(required|needed|too old|not match)|[Nn]o (GPU"
+               r"|([Nn]eeds?|[Rr]equires?) (Python|version)\b|([Nn]eeds?|[Rr]equires?) \w+ ?(>=|v?\d[\d.]* or (newer|later|higher"
+               r"|above))|[Vv]ersion .*(required|needed|too old|not match)|[Nn]o (GPU"
                r"|CUDA)\b|\bGPU\b.*(needed|required|found)|CUDA .*not available"
                r"|not available (on|in) this (machine|system|environment|image|container)",
+    ),
+    Rule(
+        "variable.unset", "environment", "An environment variable is not set.", own=True, ename=("TypeError", "AttributeError"),
+        evalue="NoneType", origin=_VARIABLE,
+    ),
+    Rule(
+        "surroundings.asserted", "environment", "The code finds that a variable, package or program is missing.", own=True,
+        ename=("AssertionError",),
+        origin=rf"^assert .*(\bsys\.(version|platform)|__version__|\bwhich\(|\bcuda\.|\bplatform\.|\bversion\()|^assert .*{_VARIABLE}"
+               rf"|^assert (?P<name>\w+)\b.*\n(?s:.*)(?P=name) <- (?P=name) = .*{_VARIABLE}",
+    ),
+    Rule(
+        "settings.missing", "environment", "A setting that comes from the environment is missing.",
+        ename=("ValidationError", "UndefinedValueError"), evalue=r"^\d+ validation errors? for \w*(Settings|Environment)\b|envvar",
+    ),
+    Rule(
+        "credentials.missing", "environment", "Nobody has set up credentials here.",
+        ename=(
+            "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "NoRegionError", "DefaultCredentialsError",
+            "CredentialUnavailableError", "CredentialRetrievalError",
+        ),
+    ),
+    Rule(
+        "library.gone", "environment", "The code uses what the installed version of a library has no more.",
+        ename=("AttributeError", "TypeError", "ImportError", "NotImplementedError", "RuntimeError", "ValueError", "OSError", "OptionError"),
+        evalue=r"\b(was|were|has been|have been|is) (deprecated( and|,)? .{0,40})?removed (in|from|since)\b|was a deprecated alias"
+               r"|\bno longer (supported|available|exists?)\b|^'seaborn[\w-]*' is not a valid package style"
+               r"|^No such keys\(s\): '(mode\.(use_inf_as|sim_|data_manager)|io\.excel\.xls\.|display\.(mpl_style|line_width|height))"
+               r"|numpy\.dtype size changed",
+    ),
+    Rule(
+        "library.attribute", "environment", "The code uses what the installed version of a library has no more.",
+        ename=("AttributeError",), evalue=gone.ATTRIBUTES,
+    ),
+    Rule(
+        "library.argument", "environment", "The code passes an argument that the installed version of a library has no more.",
+        ename=("TypeError",), evalue=gone.ARGUMENTS,
+    ),
+    Rule(
+        "pickle.unfit", "environment", "What was stored comes from another version of a library.",
+        ename=("ValueError", "AttributeError", "ModuleNotFoundError", "TypeError"),
+        evalue=r"from the pickle has an incompatible dtype|^Can't get attribute .+ on <module '(?!__main__)[^']*' from '.*(site"
+               r"|dist)-packages"
+               r"|is not a known BitGenerator",
+    ),
+    Rule(
+        "model.missing", "environment", "A library lacks data that has to be installed with it.", own=False,
+        ename=("OSError", "LookupError"), evalue=r"\[E050\] Can't find model|Resource .+ not found\.\s+Please use the NLTK",
+    ),
+    Rule(
+        "driver.missing", "environment", "The driver is not installed, or nobody has named a data source here.",
+        evalue=r"\bIM00[1-9]\b|Can't open lib '|no default driver specified|Found no NVIDIA driver|DPI-1047",
+        ename=("Error", "InterfaceError", "OperationalError", "DatabaseError", "DBAPIError", "RuntimeError"),
+    ),
+    Rule(
+        "database.locked", "environment", "The database may only be read.",
+        ename=("OperationalError", "InternalError", "ReadOnlySqlTransaction", "InvalidInputException"),
+        evalue=r"attempt to write a readonly database|cannot execute .+ in a read-only transaction|attached in read-only mode",
+    ),
+    Rule(
+        "output.refused", "environment", "The user may not write there.", ename=("PermissionError",),
+        origin=r"\b(mkdir|makedirs|to_(csv|parquet|excel|json|pickle|feather|hdf|sql)|write_\w+|sink_\w+|savefig|savez?|dump|mkstemp"
+               r"|touch|chmod"
+               r"|symlink)\(|\bopen\([^)]*,\s*(mode=)?['\"][^'\"]*[wax+]",
+    ),
+    Rule(
+        "output.folder", "environment", "The user may not write there.", ename=("PermissionError",), own=False,
+        last=r":(Path\.)?(mkdir|makedirs|mkstemp|mkdtemp|touch|symlink_to)$",
     ),
     Rule("kernel.missing", "environment", "There is no kernel of that name.", ename=("NoSuchKernel",)),
     Rule(
@@ -219,12 +325,125 @@ _SURROUNDINGS = (
 
 _SLIPS = (
     Rule(
-        "value.mixed", "dirty_rows", "A column holds values of several kinds.", ename=("TypeError",), last=r"pandas[./]",
+        "value.mixed", "dirty_rows", "A column holds values of several kinds.", ename=("TypeError",), last=r"(pandas|numpy)[./]",
         evalue=r"not supported between instances of",
     ),
     Rule(
         "tuple.missing", "schema_change", "The table lacks a column that the code asks for.", ename=("AttributeError",),
         evalue=r"^'Pandas' object",
+    ),
+    Rule(
+        "assert.status", "data_access", "The notebook finds that a reply is not what it asked for.", own=True, ename=("AssertionError",),
+        code=r"^assert (?!.*(server|TestClient)).*(\.ok\b|\bstatus(_code)?\b)",
+    ),
+    Rule(
+        "assert.file", "data_access", "The notebook finds that a file is not there, or empty.", own=True, ename=("AssertionError",),
+        code=r"^assert (?!not\b).*\b(exists|is_file|is_dir|isfile|isdir|getsize)\(|^assert .*\bst_size\b",
+    ),
+    Rule(
+        "assert.columns", "schema_change", "The notebook finds that columns are not as it expects them.", own=True,
+        ename=("AssertionError",),
+        origin=r"^assert .*(\.(columns|dtypes?|schema|column_names|fieldnames|keys\(\))|\bis_\w+_dtype\()"
+               r"|^assert [^\n]*\b(columns?|header|cols|schema)\b",
+    ),
+    Rule(
+        "assert.listed", "data_access", "The notebook finds no files.", own=True, ename=("AssertionError",),
+        origin=rf"^assert (len\(|bool\(|any\()?(?P<name>\w+)\)?( *(>|>=|!=) *\d+)?(,.*)?\n(?s:.*)\b(?P=name) <- (?P=name) = .*{_LISTED}",
+    ),
+    Rule(
+        "assert.absent", "data_access", "The notebook finds that data is not there, or old.", own=True, ename=("AssertionError",),
+        origin=r"^assert (?!.*\b(isinstance|callable|hasattr)\()",
+        # Fewer words than for other errors: an assert is of the code more often.
+        evalue=r"(?i)\bno (new )?(files?|exports?|deliver(y|ies)|partitions?|snapshots?|uploads?)\b|\b(stale|outdated|out of date)\b"
+               r"|\bnothing (was |has been |has )?(delivered|arrived|come|received|uploaded)\b|\d (days?|hours?) (old|late|behind)\b"
+               r"|\b(file|export|delivery|feed|snapshot|partition|source)s? .*\b(missing|not found|not (yet )?(there|arrived)|empty"
+               r"|late|too old)\b",
+    ),
+    Rule(
+        "assert.fresh", "data_access", "The notebook finds that data is old.", own=True, ename=("AssertionError",),
+        code=r"^assert .*\b(\w+_)?(newest|latest|last|age|freshness|mtime|updated|modified|delivered)(_\w+)?\b.*"
+             r"(\b[Tt]imedelta\(|\.days\b|\bhours?\b|\bnow\(|\btoday\b)",
+    ),
+    Rule(
+        "assert.rows", "dirty_rows", "The notebook finds that rows are not as it expects them.", own=True, ename=("AssertionError",),
+        # Of a table's column, or counted of it: missing, doubled, within bounds.
+        origin=r"^assert (?!.*\b(isinstance|callable|hasattr|allclose)\()(?s:.*)(\.(isna|isnull|notna|notnull|is_null|is_not_null|is_nan"
+               r"|null_count"
+               r"|is_unique|duplicated|drop_duplicates|is_duplicated|n_unique|nunique|between|is_between|is_monotonic\w*|isin|is_in)\b"
+               r"|\bis(nan|finite|null)\(|\bpd\.isna\(|(?i:count\((\*|distinct)|\bis (not )?null\b))",
+    ),
+    Rule(
+        "assert.values", "dirty_rows", "The notebook finds that values of a table are not as it expects them.", own=True,
+        ename=("AssertionError",),
+        origin=r"^assert [^\n]*\w\.(max|min|sum|mean|median|std)\(\)(?s:.*)<- .*\b(pd|pl)\.|^assert (?s:.*)\w(\[['\"][^'\"]+['\"]\]"
+               r"|\.\w+)\.(max|min|sum|mean|median|std|count)\(\)"
+               r"|^assert .*\w\[['\"][^'\"]+['\"]\].*\)?\.(all|any)\(\)"
+               rf"|^assert (not )?{_FIELD}[^\n]*"
+               r"|^assert .*\ball\(.*\b(row|record|item|order|value|price|date)\w*\b.* for ",
+    ),
+    Rule(
+        "assert.count", "dirty_rows", "The notebook finds too few rows, or too many.", own=True, ename=("AssertionError",),
+        origin=r"^assert (?![^,]*\blen\([^,]*\blen\()(?![^,]*\.shape[^,]*\.shape)(?!.*\bis (not )?None\b).*(\blen\(|\.shape\[0\]"
+               r"|\.height\b|\.num_rows\b"
+               r"|\.empty\b|\w*(rows|count)\w*\b)(?s:.*)(\b(pd|pl|pq|duckdb)\.|read_|execute\(|\.sql\(|fetch(one|all|df)|"
+               + _REPLY[1:],
+    ),
+    Rule(
+        "assert.told", "dirty_rows", "The notebook finds that rows are not as it expects them.", own=True, ename=("AssertionError",),
+        evalue=rf"{_NO_ARGUMENT}(\b{_ROWS}\b.*\b{_BAD}\b|\b{_BAD}\b.*\b{_ROWS}\b|\b\d[\d,.]*%? (of|\w+) .*\b{_BAD}\b)",
+        origin=r"^assert (?!.*\b(isinstance|callable|hasattr)\()",
+    ),
+    Rule(
+        "reply.changed", "schema_change", "A reply or document is not built as the code expects it.", own=True,
+        ename=("TypeError", "AttributeError"),
+        evalue=r"^(string|byte) indices must be integers|^(list|tuple) indices must be integers or slices, not str"
+               r"|^'(NoneType|str|list|int|float|bool)' object is not (subscriptable|iterable)"
+               r"|^'(list|str|int|float|NoneType)' object has no attribute '(get|items|keys|values|append)'",
+        origin=rf"^(?!.*\b(conf|config|settings|params)\b)(?s:.*){_REPLY}",
+    ),
+    Rule(
+        "page.changed", "schema_change", "A page or document lacks an element that the code asks for.", own=True,
+        ename=("AttributeError", "TypeError"), evalue=r"^'NoneType' object ",
+        code=r"\.(find|find_next|select_one|find_parent|getroot|xpath)\([^)]*\)(\.|\[)",
+    ),
+    Rule(
+        "value.gap", "dirty_rows", "A value is missing among texts.", ename=("TypeError", "AttributeError"),
+        evalue=r"^'float' object has no attribute '(strip|[lr]strip|lower|upper|split|replace|startswith|endswith|title|encode|find|join"
+               r"|isdigit"
+               r"|zfill|casefold|capitalize|format|removeprefix|removesuffix)'|^expected string or bytes-like object, got 'float'"
+               r"|^argument of type 'float' is not|^object of type 'float' has no len"
+               r"|^sequence item [1-9]\d*: expected str instance, (float|NoneType)",
+    ),
+    Rule(
+        "value.number", "dirty_rows", "A number stands among texts.", own=True, ename=("AttributeError",), code=r"\bfor\b|\blambda\b",
+        evalue=r"^'int' object has no attribute '([lr]?strip|lower|upper|split|replace|startswith|endswith|title|encode|find)'",
+    ),
+    Rule(
+        "value.sorted", "dirty_rows", "A column holds values of several kinds.", own=True, ename=("TypeError",),
+        evalue=r"not supported between instances of '(str|float|NoneType)' and '(str|float|NoneType)'", code=r"\bsorted\(|\.sort\("
+                                                                                                             r"|\.unique\(",
+    ),
+    Rule(
+        "value.null", "dirty_rows", "A record lacks a value.", own=True, ename=("TypeError", "AttributeError"), evalue="NoneType",
+        code=_FIELD,
+    ),
+    Rule(
+        "column.type", "schema_change", "A column is of another type.", ename=("AttributeError",), own=False,
+        evalue=r"^Can only use \.(str|dt|cat|list|struct) accessor",
+    ),
+    Rule(
+        "column.text", "schema_change", "A column that should hold numbers is text.", ename=("TypeError",), own=False,
+        last=r"pandas[./]|<__array_function__|arrow",
+        evalue=r"not supported for dtype '?\W*(str|object|string)|with (string|str|object) dtype|does not support (operation"
+               r"|reduction) .*(str|object)"
+               r"|unsupported operand type\(s\) for .*'str'|can only concatenate str|can't multiply sequence by non-int"
+               r"|agg function failed \[.*dtype->(object|str)|dtype '?(str|object|string)'? (does not|cannot)",
+    ),
+    Rule(
+        "column.attribute", "schema_change", "The table lacks a column that the code asks for.", own=True, ename=("AttributeError",),
+        # A method would be called.
+        evalue=r"^'(DataFrame|Series|DataFrameGroupBy|LazyFrame|Row|Table|DuckDBPyRelation)' object", code=r"\.(?P<name>\w+)\b(?! ?\().*"
+                                                                                                           r"\n.*attribute '(?P=name)'",
     ),
     Rule(
         "code.slip", "code_bug", "The code is wrong.",
@@ -234,8 +453,13 @@ _SLIPS = (
         ),
     ),
     Rule(
-        "date.moved", "code_bug", "The code moves a date to a day that its month does not have.", ename=("ValueError",), own=True,
-        evalue=r"^day is out of range for month", code=r"\.replace\(",
+        "date.moved", "code_bug", "The code moves a date to where the calendar has none.", ename=("ValueError",), own=True,
+        evalue=r"^(day is out of range for month|(year|month|day|hour|minute|second) .*(must be in|out of range))",
+        code=r"\.replace\(|\b(date|datetime|time|Timestamp)\([^\n]*\w\)? *[-+] *\w",
+    ),
+    Rule(
+        "column.checked", "schema_change", "The notebook finds that a column is of another type.", own=True, on_purpose=True,
+        ename=("TypeError",), words=r"(?i)\b(column|field|dtype|schema)s?\b",
     ),
     Rule(
         "code.type", "code_bug", "The code uses a value as what it is not.", ename=("TypeError", "AttributeError"),
@@ -245,8 +469,12 @@ _SLIPS = (
 
 _RESOURCES = (
     Rule(
-        "memory.exhausted", "resource", "Memory ran out.",
-        ename=("MemoryError", "_ArrayMemoryError", "ArrowMemoryError", "OutOfMemoryException", "OutOfMemoryError"),
+        "memory.exhausted", "resource", "Memory or disk ran out.",
+        ename=(
+            "MemoryError", "_ArrayMemoryError", "ArrowMemoryError", "OutOfMemoryException", "OutOfMemoryError", "OutOfMemory",
+            "ResourceExhaustedError",
+            "DiskFull",
+        ),
     ),
     Rule(
         "system.exhausted", "resource", "Disk, memory or file handles ran out.",
@@ -263,11 +491,20 @@ _RESOURCES = (
                r"|File too large|Cannot allocate memory|out of memory|bad_alloc|disk I/O error|^\d+ requested and \d+ written",
     ),
     Rule(
+        "library.exhausted", "resource", "Memory ran out in a library.", own=False,
+        ename=("ParserError", "LightGBMError", "XGBoostError", "CatBoostError", "RuntimeError", "ComputeError", "Error", "error"),
+        evalue=r"(?i)out of memory|\bbad[_ ]alloc|cannot allocate|(failed|unable) to allocate|no space left|\bOOM\b",
+    ),
+    Rule(
         "pool.memory", "resource", "A worker process was killed because memory ran out.",
         ename=("BrokenProcessPool", "TerminatedWorkerError"), out_of_memory=True,
     ),
     Rule(
-        "pool.died", "kernel_death", "A worker process died.", ename=("BrokenProcessPool", "TerminatedWorkerError")
+        "pool.died", "kernel_death", "A worker process died.", ename=("BrokenProcessPool", "TerminatedWorkerError", "KilledWorker")
+    ),
+    Rule(
+        "worker.killed", "kernel_death", "A worker process was killed.", ename=("RuntimeError", "Error"), own=False,
+        evalue=r"worker .*(is|was) killed by signal|worker .*exited unexpectedly",
     ),
     Rule(
         "program.killed", "kernel_death", "A program that the code started was killed.",
@@ -277,12 +514,53 @@ _RESOURCES = (
     Rule("process.ended", "kernel_death", "The process ended and left no reason.", ended=True),
 )  # fmt: skip
 
+# A code of an error as Amazon's and Azure's clients give it.
+_CODED = r"^An error occurred \(({0})\) when calling|\bErrorCode: ?({0})\b"
+# A SQLSTATE as pyodbc, Snowflake's and ADBC's drivers give it.
+_STATE = r"(^\(?'|\[|^\w+ \(|SQLSTATE:? )({0})\b"
+_DRIVER = (
+    "OperationalError",
+    "InterfaceError",
+    "InternalError",
+    "DatabaseError",
+    "ProgrammingError",
+    "NotSupportedError",
+    "DataError",
+    "Error",
+    "DBAPIError",
+)
+
 _SOURCES = (
     Rule(
         "file.archive", "data_access", "A file is damaged, empty or cut off.",
         ename=("ReadError",), evalue=r"^(file could not be opened|not an? |empty |truncated |bad )|unexpected end of data|invalid header",
     ),
     Rule("file.unpacked", "data_access", "An archive lacks the file.", ename=("KeyError",), last=r"/(zipfile|tarfile)\b"),
+    Rule(
+        "cloud.table", "schema_change", "A query names a table or column that is not there.", ename=("NotFound", "BadRequest"),
+        evalue=r"Not found: (Table|View)|Unrecognized name:",
+    ),
+    Rule(
+        "cloud.busy", "transient", "The service is busy, or was down for a moment.", own=False, evalue=_CODED.format(
+            r"SlowDown|\w*Throttl\w*|TooManyRequests\w*|RequestLimitExceeded|ProvisionedThroughputExceeded\w*|ServiceUnavailable\w*"
+            r"|ServerBusy|InternalError|InternalServerError|OperationTimedOut|RequestTimeout|LimitExceededException"
+        ),
+    ),
+    Rule(
+        "cloud.refused", "data_access", "The source refuses, or does not have it.", own=False, evalue=_CODED.format(
+            r"AccessDenied\w*|Forbidden|Unauthorized\w*|Expired\w*|InvalidAccessKeyId|InvalidClientTokenId|InvalidToken|InvalidAuth\w*"
+            r"|UnrecognizedClient\w*|SignatureDoesNotMatch|RequestTimeTooSkewed|Auth\w+|NoSuch\w+|\w*NotFound\w*|InvalidObjectState"
+            r"|AllAccessDisabled|AccountIsDisabled|InsufficientAccountPermissions"
+        ),
+    ),
+    Rule(
+        "cloud.named", "data_access", "The source refuses, or does not have it.",
+        ename=(
+            "NoSuchKey", "NoSuchBucket", "ResourceNotFoundError", "ClientAuthenticationError", "RefreshError", "EndpointConnectionError",
+            "NoBrokersAvailable", "InsufficientPrivilege", "InvalidPassword", "InvalidAuthorizationSpecification", "InvalidCatalogName",
+            "ServerSelectionTimeoutError",
+        ),
+    ),
     Rule("http.busy", "transient", "The service is busy or was down for a moment.", http=(408, 425, 429, 502, 503, 504)),
     Rule("http.refused", "data_access", "The source refuses: who asks is not known or may not.", http=(401, 403, 407)),
     Rule("http.request", "code_bug", "The request is wrong, says the service.", http=(400, 405, 406, 411, 413, 414, 415, 422)),
@@ -308,6 +586,34 @@ _SOURCES = (
     Rule(
         "source.untrusted", "data_access", "The source cannot prove who it is.",
         ename=("SSLCertVerificationError", "SSLError", "URLError", "ConnectError"), evalue=r"CERTIFICATE_VERIFY_FAILED",
+    ),
+    Rule(
+        "database.table", "schema_change", "A query names a table or column that is not there.", ename=_DRIVER,
+        evalue=_STATE.format(r"42S02|42S22|42P01|42703|42S12") + r"|Table '.+' doesn't exist|[Ii]nvalid (object|column) name|ORA-00904",
+    ),
+    Rule(
+        "database.busy", "transient", "The database is busy, or was lost.", ename=_DRIVER,
+        evalue=_STATE.format(r"08S01|08003|08006|08007|HYT0[01]|40(000|001|002|003|P01)|53300|57P0[1-5]|55P03")
+               + r"|connection slots are reserved|SSL SYSCALL|terminating connection|resource busy|Connection timed out|timeout expired"
+               r"|[Ll]ost connection|server has gone away|Communication link failure|closed the connection|ORA-(03113|03114|00060|12170)",
+    ),
+    Rule(
+        "database.refused", "data_access", "The database cannot be reached, or refuses.", ename=_DRIVER,
+        evalue=_STATE.format(r"08001|08004|28000|28P01|3D000|42501")
+               + r"|Connection refused|could not (translate|resolve) host|[Aa]ccess denied|authentication failed|[Ll]ogin failed"
+                 r"|logon denied"
+               r"|no pg_hba|(?i:database \S+ does not exist)|Unknown database|[Ii]ncorrect username|Can't connect to|[Cc]annot connect to"
+               r"|[Pp]ermission denied|command denied|No route to host|TNS:",
+    ),
+    Rule(
+        "database.full", "resource", "The database has no room left.", ename=_DRIVER, evalue=_STATE.format(r"53100|53200|54000"),
+    ),
+    Rule(
+        "database.rows", "dirty_rows", "The database refuses a row.", ename=_DRIVER, evalue=_STATE.format(r"22\w{3}|23\w{3}"),
+    ),
+    Rule(
+        "database.stopped", "transient", "The database was stopped, started or full of clients.",
+        ename=("AdminShutdown", "CrashShutdown", "CannotConnectNow", "TooManyConnections", "BusyLoadingError", "ConnectionFailure"),
     ),
     Rule(
         "lock.held", "transient", "Somebody else works on the database at the moment.",
@@ -338,8 +644,8 @@ _SOURCES = (
         ename=(
             "ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError", "RemoteDisconnected", "IncompleteRead",
             "ContentTooShortError", "ChunkedEncodingError", "ProtocolError", "RemoteProtocolError", "ReadError", "WriteError",
-            "ServerDisconnectedError", "IncompleteReadError", "SSLEOFError", "SSLZeroReturnError", "AutoReconnect",
-            "WebSocketConnectionClosedException",
+            "ServerDisconnectedError", "SSLEOFError", "SSLZeroReturnError", "AutoReconnect",
+            "WebSocketConnectionClosedException", "ConnectionClosedError", "ServiceResponseError", "IncompleteReadError",
         ),
     ),
     Rule(
@@ -355,6 +661,27 @@ _SOURCES = (
         ename=("OperationalError", "InterfaceError"), evalue=r"closed the connection|connection (was |is )?(closed|lost|reset)",
     ),
     Rule("source.failed", "data_access", "The source could not be read.", ename=("URLError", "ConnectError", "ConnectionError")),
+    Rule(
+        "reply.none", "data_access", "A reply or file is not of JSON at all, or was cut off.", ename=("JSONDecodeError",),
+        evalue=r"\(char 0\)$|^unexpected end of data|^Unterminated string",
+        origin=r"^[^\n]*(\.json\(|\bjson\.load\(|\bjson\.loads\([^\n]*(\.read(_text|_bytes)?\(|\.(text|content)\b))",
+    ),
+    Rule(
+        "files.none", "data_access", "There are no files to read.", ename=("ValueError", "IndexError"),
+        evalue=r"^No objects to concatenate|^cannot concat empty list|^(max|min)\(\) (arg|iterable argument) is (an )?empty",
+        origin=_LISTED,
+    ),
+    Rule(
+        "files.last", "data_access", "There are no files to read.", ename=("IndexError", "StopIteration"), own=True,
+        evalue=r"^list index out of range|^$",
+        origin=rf"^[^\n]*\bnext\([^\n]*{_LISTED}|^[^\n]*{_LISTED}[^\n]*[)\]]\[(0|-1)\]|^[^\n]*?\b(?P<name>\w+)\[(0"
+               rf"|-1)\](?s:.*)\n(?P=name) <- (?P=name) = [^\n]*{_LISTED}",
+    ),
+    Rule(
+        "file.unopened", "data_access", "A file is not there, or may not be read.", own=False,
+        ename=("XGBoostError", "LightGBMError", "CatBoostError", "RuntimeError", "Error"),
+        evalue=r"No such file or directory|^Could not open |is not available for reads|(?i:can(no|')t open (file|input))",
+    ),
     Rule(
         "file.missing", "data_access", "A file is not there, or may not be read.",
         ename=("FileNotFoundError", "PermissionError", "IsADirectoryError", "NotADirectoryError"),
@@ -378,8 +705,8 @@ _SOURCES = (
     Rule("file.folder", "data_access", "The folder to write into is not there.", ename=("OSError",), evalue=r"non-existent directory"),
     Rule(
         "file.unmatched", "data_access", "A file is not there, or may not be read.",
-        ename=("IOException", "OperationalError", "HTTPException"),
-        evalue=r"No files found|[Cc]annot open (file|database)|unable to open database|[Pp]ermission denied"
+        ename=("IOException", "OperationalError", "HTTPException", "ComputeError"),
+        evalue=r"No files found|expanded paths were empty|[Cc]annot open (file|database)|unable to open database|[Pp]ermission denied"
                r"|authentication failed|could not connect",
     ),
     Rule(
@@ -388,10 +715,14 @@ _SOURCES = (
     ),
     Rule(
         "file.torn", "data_access", "A file is damaged, empty or cut off.",
-        ename=("ArrowInvalid", "InvalidInputException", "IOException", "EOFError", "error", "DatabaseError", "OSError"),
+        ename=(
+            "ArrowInvalid", "InvalidInputException", "IOException", "EOFError", "error", "DatabaseError", "OSError", "ComputeError",
+        ),
         evalue=r"magic (bytes|number)|not a Parquet file|[Ff]ile size is 0|too small to be a Parquet|Compressed file ended"
-               r"|while decompressing|not a (valid|database)|CRC check failed|[Cc]orrupt|Invalid data stream|Ran out of input"
-               r"|[Nn]ot an? (Feather|Arrow|ORC|Avro|HDF5)|could not be determined|[Uu]nexpected end of (file|data|stream|input)|truncated",
+               r"|while decompressing|image is malformed|incorrect (header|data) check|out of specification|not a (valid (?!package)"
+               r"|database)|CRC check failed|[Cc]orrupt|Invalid data stream|Ran out of input"
+               r"|[Nn]ot an? (Feather|Arrow|ORC|Avro|HDF5)|could not be determined|[Uu]nexpected end of (file|data|stream|input)"
+               r"|truncated(?! converting)",
     ),
 )  # fmt: skip
 
@@ -408,6 +739,29 @@ _SHAPES = (
              r"|\bitemgetter\(|\b(?P<each>\w+)(\.\w+)?\[.*\bfor (?P=each) in\b)",
     ),
     Rule(
+        "reply.field", "schema_change", "A reply or document lacks a field that the code asks for.", ename=("KeyError",), own=True,
+        # The line itself names the key, of what was not made by the code.
+        origin=rf"(?s)^(?![^\n]*\b(conf|config|settings|params|options)\b)(?=[^\n]*['\"](?P<key>[^'\"\n]+)['\"].*\n'(?P=key)'$).*{_REPLY}",
+    ),
+    Rule(
+        "reply.shape", "schema_change", "A reply is not built as the code expects it.", ename=("ValueError", "TypeError"), own=False,
+        evalue=r"^If using all scalar values|^All arrays must be of the same length|^Mixing dicts with non-Series", origin=_REPLY,
+    ),
+    Rule(
+        "column.number", "schema_change", "The table has fewer columns than the code asks for.", ename=("IndexError",), own=False,
+        evalue=r"out[- ]of[- ]bounds", origin=r"\.(iloc|iat)\[:, ?|\.(iloc|iat)\[[^\]]*, ?-?[1-9]\d*\]|\.columns\[",
+    ),
+    Rule(
+        "types.changed", "schema_change", "A column is of another type.", own=False,
+        ename=(
+            "InvalidOperationError", "SchemaError", "ComputeError", "ValueError", "ArrowNotImplementedError", "ArrowTypeError",
+            "ShapeError",
+        ),
+        evalue=r"column names don't match|DataFrame of width|arithmetic on .*\bstr\b|operation not supported for dtype"
+               r"|datatypes of join keys|for dtype.*`?str|dtypes (for data )?must be int"
+               r"|Target schema's field names|expected .+ type,? got|not supported for dtype",
+    ),
+    Rule(
         "field.missing", "schema_change", "The table lacks a column that the code asks for.",
         ename=("KeyError", "ValueError", "IndexError", "ArrowInvalid", "ArrowKeyError"),
         evalue=r"does not exist in schema|No match for FieldRef|^no field of name|^No item with that key",
@@ -415,7 +769,7 @@ _SHAPES = (
     Rule(
         "columns.changed", "schema_change", "The columns are not those that were expected.",
         ename=("ValueError", "LightGBMError", "XGBoostError", "CatBoostError"), own=False,
-        evalue=r"^(?!.*\bmust\b).*(\b([Uu]se)?(columns?|cols|features?|feature[_ ]names?)\b"
+        evalue=r"^(?!.*\bmust\b).*(\b([Uu]se)?(columns?|cols|[Ff]eatures?|feature[_ ]names?)\b"
                r".*\b(not|missing|expect\w*|passed|unknown|match|mismatch\w*|different)\b"
                r"|\b[Mm]issing column|trying to merge on .+ columns|Length mismatch: Expected axis)",
     ),
@@ -432,7 +786,14 @@ _SHAPES = (
     Rule(
         "columns.checked", "schema_change", "The notebook finds that the columns are not those that it expects.", own=True, on_purpose=True,
         words=r"(?i)\b(missing|unexpected|unknown|required|new|extra|no|lacks?|without)\b.*\b(column|field|table|header|layout)s?\b"
-               r"|\b(column|field|table|header|layout)s?\b.*\b(missing|not found|gone|changed|expected|required|renamed|differ)|\bschema\b",
+               r"|\b(column|field|table|header|layout)s?\b.*\b(missing|not found|gone|changed|expected|required|renamed|differ)|\bschema\b"
+              r"|\bd?types?\b.*\bchanged",
+    ),
+    Rule(
+        "table.unfit", "dirty_rows", "Values of a table break the checks of its schema.", ename=("SchemaError", "SchemaErrors"),
+        evalue=r"failed (element-wise |series or dataframe )?validator|failure cases|non-nullable series|contains duplicate"
+               r"|SCHEMA_CONTAINS_NULLS"
+               r"|(?s:^(?!.*COLUMN_NOT_IN)(?!.*WRONG_DATATYPE).*DATAFRAME_CHECK)",
     ),
     Rule(
         "record.unfit", "schema_change", "Records lack a field that they must have, or have one that nobody knows.",
@@ -477,8 +838,30 @@ _VALUES = (
     ),
     Rule(
         "rows.few", "dirty_rows", "There are no rows, or too few.", ename=("ValueError", "StatisticsError"), own=False,
-        evalue=r"^Found array with 0 |at least 2 classes|least populated class|^zero-size array|at least (one|two) data points?"
+        evalue=r"greater than the (number of|smallest) (samples|members)|resulting train set will be empty|n_samples ?= ?\d+.*(should be"
+               r"|must be) >="
+               r"|n_neighbors <= n_samples|^Found array with 0 |at least 2 classes|least populated class|^zero-size array"
+               r"|^attempt to get arg(max|min) of an empty|at least (one|two) data points?"
                r"|(not enough|too few) (samples|observations|data|rows|points)",
+    ),
+    Rule(
+        "row.none", "dirty_rows", "There is no such row.", ename=("IndexError",),
+        evalue=r"^single positional indexer is out-of-bounds|with size 0$|^index -?\d+ is out of bounds for sequence of length 0",
+        origin=r"\.(iloc|iat)\[-?[01]\]|\.(values|to_numpy\(\)|item)\b|\[-?[01]\]",
+    ),
+    Rule(
+        "row.short", "dirty_rows", "A row has too few fields, or too many.", ename=("IndexError",), own=True,
+        evalue=r"^list index out of range", code=r"\b(\w+_)?(row|fields?|cells?|parts|line|record|tokens)\[\d+\]|\.split\([^)]*\)\[-?\d+\]",
+    ),
+    Rule(
+        "row.uneven", "dirty_rows", "A row has too few fields, or too many.", ename=("ValueError",),
+        evalue=r"values to unpack|number of columns changed from",
+        origin=r"^[^\n]*(\.split\(| in (\w+_)?(rows|lines|reader|records)\b| = (\w+_)?(row|line|record|fields|parts)$|loadtxt"
+               r"|genfromtxt|reader\()",
+    ),
+    Rule(
+        "value.large", "dirty_rows", "A value is larger than its column can hold.", ename=("OverflowError",),
+        evalue=r"out of bounds for|too large to convert|int too (large|big)",
     ),
     Rule(
         "value.unreadable", "dirty_rows", "A value is not what its column should hold.",
@@ -501,37 +884,32 @@ _VALUES = (
     ),
     Rule(
         "rows.checked", "dirty_rows", "The notebook finds that rows are not as it expects them.", own=True, on_purpose=True,
-        words=rf"(?i)\b{_ROWS}\b.*\b{_BAD}\b|\b{_BAD}\b.*\b{_ROWS}\b",
+        words=rf"(?i)\b{_ROWS}\b.*\b{_BAD}\b|\b{_BAD}\b.*\b{_ROWS}\b"
+              rf"|\b\d[\d.,]*%?( of)?( \w+){{0,2}} {_BAD}\b",
     ),
     Rule(
         "value.broken", "dirty_rows", "A row cannot be read.",
         ename=(
-            "UnicodeDecodeError", "JSONDecodeError", "ParserError", "DateParseError", "OutOfBoundsDatetime", "MergeError",
+            "UnicodeDecodeError", "JSONDecodeError", "ParserError", "DateParseError", "OutOfBoundsDatetime",
             "ConversionException", "ConstraintException", "OutOfRangeException", "IntegrityError", "ParseError", "ExpatError",
-            "XMLSyntaxError", "ValidationError", "DataError", "DataQualityError", "DataValidationError",
+            "XMLSyntaxError", "ValidationError", "DataError", "DataQualityError", "DataValidationError", "UniqueViolation",
+            "NotNullViolation",
+            "ForeignKeyViolation", "CheckViolation", "ExclusionViolation", "InvalidTextRepresentation", "NumericValueOutOfRange",
+            "StringDataRightTruncation", "DatetimeFieldOverflow", "InvalidDatetimeFormat", "CharacterNotInRepertoire",
+            "UntranslatableCharacter", "DuplicateKeyError", "BulkWriteError",
         ),
     ),
+    Rule("keys.doubled", "dirty_rows", "Keys are doubled that must be unique.", ename=("MergeError",), evalue=r"not unique|not an? \w+-to"),
     Rule(
-        "row.broken", "dirty_rows", "A row cannot be read.", ename=("ArrowInvalid", "InvalidInputException", "Error"),
-        evalue=r"[Cc]ould not convert|[Cc]onversion error|CSV [Ee]rror|CSV parse error|JSON parse error|[Ff]ailed to parse|Malformed JSON"
+        "row.broken", "dirty_rows", "A row cannot be read.", ename=("ArrowInvalid", "ArrowTypeError", "InvalidInputException", "Error"),
+        evalue=r"[Cc]ould not convert|was truncated converting|Conversion failed for column|[Cc]onversion error|CSV [Ee]rror"
+               r"|CSV parse error|JSON parse error|[Ff]ailed to parse|Malformed JSON"
                r"|[Ii]nvalid unicode|sniffing|out of (range|bounds)|not in range|too large to fit|would lose data"
                r"|line contains NUL|field larger than|padding|[Nn]on-base64",
     ),
 )  # fmt: skip
 
 # The last to be asked: words that people choose for errors of their own. What they say of arguments is about the code.
-_NO_ARGUMENT = r"(?is)^(?!.*\b(must|should|expected|invalid|unsupported|argument|parameter|option)\b).*"
-
-_ABSENT = (
-    _NO_ARGUMENT
-    + r"(\b(file|export|input|source|feed|data|folder|directory|bucket|partition|snapshot|table|delivery)s?\b"
-    r".*\b(not found|missing|not (yet )?(there|arrived|available|ready)|has not come|does not exist|is empty|unavailable|late|stale"
-    r"|too old|older|outdated|incomplete|truncated|corrupt)|\bno (\w+ ){0,2}(data|files?|input|export|delivery"
-    r"|rows|pages?)\b|(could not|cannot|failed to)"
-    r" (load|read|download|fetch|open)|\b(nothing|none|not) .*\b(delivered|arrived|come|received|uploaded)"
-    r"|\d (days?|hours?) (old|late|behind)|(access|permission) denied|unauthori[sz]ed|forbidden|(login|authentication) failed|expired)"
-)
-
 _WORDS = (
     Rule(
         "told.value", "data_access", "The code says that data is not there.", own=True, on_purpose=True, words=_ABSENT,
@@ -561,7 +939,9 @@ _WORDS = (
         "told.late", "timeout", "The code says that something took too long.", own=True, on_purpose=True,
         words=_NO_ARGUMENT + r"(\btime ?out\b|\btimed out\b|took (longer|too long)|(time ?limit|deadline) (was )?(exceeded"
                r"|reached)|(exceeded|beyond|over) .*(time ?limit|deadline)"
-               r"|did not (end|finish|complete) (in|within|after)|still running|(used up|spent|over) .*\b(time|minutes|hours|seconds))",
+               r"|did not (end|finish|complete|start|come up) (in|within|after)"
+               r"|not (yet )?(ready|done|over|finished|completed?|available) (in|within|after) [\d.]+|still running|(used up|spent"
+               r"|over) .*\b(time|minutes|hours|seconds))",
     ),
     Rule(
         "told.died", "kernel_death", "The code says that a process died.", own=True, on_purpose=True,
@@ -570,7 +950,7 @@ _WORDS = (
     Rule(
         "told.full", "resource", "The code says that memory or disk ran out.", own=True, on_purpose=True,
         words=_NO_ARGUMENT + r"\b((not enough|insufficient|out of|too little|low on|no|only) .*\b(memory|ram|disk|space)\b"
-               r"|disk (is )?(almost )?full)",
+               r"|disk (is )?(almost )?full|can(no|')t (start new thread|allocate|fork)|too many open files)",
     ),
     Rule("told.absent", "data_access", "The code says that data is not there.", own=True, on_purpose=True, words=_ABSENT),
 )  # fmt: skip

@@ -1298,7 +1298,8 @@ np.arange(6).reshape(4)
 from scipy.optimize import minimize
 minimize(lambda x: x[0] ** 2, [1.0], method="gradient")
 """)),
-    Case("method that pandas has no more", "code_bug", cell("""
+    # It was labelled a code bug, until a name that a library has done away with became one of the surroundings.
+    Case("method that pandas has no more", "environment", cell("""
 import pandas as pd
 pd.DataFrame({"a": [1]}).append({"a": 2}, ignore_index=True)
 """)),
