@@ -153,13 +153,13 @@ def cell(source: str) -> Callable[[Runner], Evidence]:
 
 def process(
     source: str, *, limit: int | None = None, seconds: float | None = None, text: bool = False
-) -> Callable[[Kernel], Evidence]:
+) -> Callable[[object], Evidence]:
     """What the end of a process that runs `source` tells; killed when it outgrows `limit` bytes, as a cgroup does it, or after `seconds`.
 
     With `text`, its traceback instead.
     """
 
-    def provoke(_: Kernel) -> Evidence:
+    def provoke(_: object) -> Evidence:
         child = subprocess.Popen(
             [sys.executable, "-c", source], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
         )
@@ -185,10 +185,10 @@ def _outgrown(pid: int, limit: int) -> bool:
     return pages * resource.getpagesize() > limit
 
 
-def runner(call: Callable[[], object]) -> Callable[[Kernel], Evidence]:
+def runner(call: Callable[[], object]) -> Callable[[object], Evidence]:
     """What an error of the runner itself tells."""
 
-    def provoke(_: Kernel) -> Evidence:
+    def provoke(_: object) -> Evidence:
         try:
             call()
         except Exception as error:  # noqa: BLE001 - whatever fails is what is asked for
