@@ -69,7 +69,7 @@ _ARGUMENTS = (
     "|raise_on_error|use_inf_as_na|row_count_name|row_count_offset|dtypes|join_nulls"
     # scikit-learn and boosters
     "|sparse|normalize|base_estimator|affinity|early_stopping_rounds|eval_metric|callbacks|silent|evals_result|verbose_eval|presort"
-    "|min_impurity_split|iid|multi_class|precompute_distances|categorical_features|use_label_encoder"
+    "|min_impurity_split|iid|multi_class|precompute_distances|categorical_features|use_label_encoder|squared|needs_proba|needs_threshold"
     # NumPy, SQLAlchemy, plots, networks
     "|interpolation|autoload|convert_unicode|normed|basex|basey|nonposx|nonposy|axisbg|shade|method_whitelist|loop|lr"
 )

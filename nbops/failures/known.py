@@ -35,6 +35,18 @@ _REPLY = (
 )
 _LISTED = r"\b(r?glob|iglob|listdir|iterdir|scandir|os\.walk|list_objects\w*|list_blobs|namelist|getnames|nlst)\("
 _VARIABLE = r"\b(getenv\(|environ\b)"
+_PROBED = r"(\bsys\.(version|platform)|__version__|\bwhich\(|\bfind_spec\(|\bcuda\.|\bplatform\.\w+\(|\bversion\()"
+# What is asked of a table's columns, and of its values.
+_COLUMNS = (
+    r"(\.(columns|dtypes?|schema|column_names|fieldnames)\b|\b(payload|reply|response|row|record|item|data)\.keys\(\)"
+    r"|\bis_\w+_dtype\()"
+)
+_VALUES_OF = (
+    r"(\.(isna|isnull|notna|notnull|is_null|is_not_null|is_nan|null_count|is_unique|duplicated|drop_duplicates|is_duplicated|n_unique"
+    r"|nunique"
+    r"|between|is_between|is_monotonic\w*|isin|is_in)\b|\w\[['\"][^\n]*[<>=!][^\n]*\)\.(any|all|sum|mean)\(|\bis(nan|finite|null)\("
+    r"|\bpd\.isna\(|(?i:count\((\*|distinct)|\bis (not )?null\b))"
+)
 # A record of a table or a reply, asked for a field.
 _FIELD = r"\b(\w+_)?(row|record|rec|item|entry|event|line|order|customer|feature)\d?(\[['\"]|\.get\()"
 _ABSENT = (
@@ -240,13 +252,18 @@ _SURROUNDINGS = (
                r"|not available (on|in) this (machine|system|environment|image|container)",
     ),
     Rule(
-        "variable.unset", "environment", "An environment variable is not set.", own=True, ename=("TypeError", "AttributeError"),
+        "variable.unset", "environment", "An environment variable is not set.", ename=("TypeError", "AttributeError"),
         evalue="NoneType", origin=_VARIABLE,
+    ),
+    Rule(
+        "surroundings.probed", "environment", "The code finds that a variable, package or program is missing.", own=True,
+        on_purpose=True, origin=rf"\nif <- .*({_PROBED}|{_VARIABLE})"
+                                rf"|\nif <- (?s:.*)(?P<name>\w+)\b.*\n(?s:.*)(?P=name) <- (?P=name) = .*{_PROBED}",
     ),
     Rule(
         "surroundings.asserted", "environment", "The code finds that a variable, package or program is missing.", own=True,
         ename=("AssertionError",),
-        origin=rf"^assert .*(\bsys\.(version|platform)|__version__|\bwhich\(|\bcuda\.|\bplatform\.|\bversion\()|^assert .*{_VARIABLE}"
+        origin=rf"^assert .*{_PROBED}|^assert .*{_VARIABLE}"
                rf"|^assert (?P<name>\w+)\b.*\n(?s:.*)(?P=name) <- (?P=name) = .*{_VARIABLE}",
     ),
     Rule(
@@ -264,7 +281,7 @@ _SURROUNDINGS = (
         "library.gone", "environment", "The code uses what the installed version of a library has no more.",
         ename=("AttributeError", "TypeError", "ImportError", "NotImplementedError", "RuntimeError", "ValueError", "OSError", "OptionError"),
         evalue=r"\b(was|were|has been|have been|is) (deprecated( and|,)? .{0,40})?removed (in|from|since)\b|was a deprecated alias"
-               r"|\bno longer (supported|available|exists?)\b|^'seaborn[\w-]*' is not a valid package style"
+               r"|\bno longer (supported|available|exists?|ha(s|ve))\b|^'seaborn[\w-]*' is not a valid package style"
                r"|^No such keys\(s\): '(mode\.(use_inf_as|sim_|data_manager)|io\.excel\.xls\.|display\.(mpl_style|line_width|height))"
                r"|numpy\.dtype size changed",
     ),
@@ -343,7 +360,7 @@ _SLIPS = (
     Rule(
         "assert.columns", "schema_change", "The notebook finds that columns are not as it expects them.", own=True,
         ename=("AssertionError",),
-        origin=r"^assert .*(\.(columns|dtypes?|schema|column_names|fieldnames|keys\(\))|\bis_\w+_dtype\()"
+        origin=rf"^assert .*{_COLUMNS}"
                r"|^assert [^\n]*\b(columns?|header|cols|schema)\b",
     ),
     Rule(
@@ -367,10 +384,7 @@ _SLIPS = (
     Rule(
         "assert.rows", "dirty_rows", "The notebook finds that rows are not as it expects them.", own=True, ename=("AssertionError",),
         # Of a table's column, or counted of it: missing, doubled, within bounds.
-        origin=r"^assert (?!.*\b(isinstance|callable|hasattr|allclose)\()(?s:.*)(\.(isna|isnull|notna|notnull|is_null|is_not_null|is_nan"
-               r"|null_count"
-               r"|is_unique|duplicated|drop_duplicates|is_duplicated|n_unique|nunique|between|is_between|is_monotonic\w*|isin|is_in)\b"
-               r"|\bis(nan|finite|null)\(|\bpd\.isna\(|(?i:count\((\*|distinct)|\bis (not )?null\b))",
+        origin=rf"^assert (?!.*\b(isinstance|callable|hasattr|allclose)\()(?s:.*){_VALUES_OF}",
     ),
     Rule(
         "assert.values", "dirty_rows", "The notebook finds that values of a table are not as it expects them.", own=True,
@@ -379,11 +393,12 @@ _SLIPS = (
                r"|\.\w+)\.(max|min|sum|mean|median|std|count)\(\)"
                r"|^assert .*\w\[['\"][^'\"]+['\"]\].*\)?\.(all|any)\(\)"
                rf"|^assert (not )?{_FIELD}[^\n]*"
+               r"|^assert [^\n]*\b(?P<row>\w+)\[['\"][^\n]*\n(?s:.*)(?P=row) <- for (?P=row) in "
                r"|^assert .*\ball\(.*\b(row|record|item|order|value|price|date)\w*\b.* for ",
     ),
     Rule(
         "assert.count", "dirty_rows", "The notebook finds too few rows, or too many.", own=True, ename=("AssertionError",),
-        origin=r"^assert (?![^,]*\blen\([^,]*\blen\()(?![^,]*\.shape[^,]*\.shape)(?!.*\bis (not )?None\b).*(\blen\(|\.shape\[0\]"
+        origin=r"^assert (?![^,]*\blen\([^,]*==[^,]*\blen\()(?![^,]*\.shape[^,]*\.shape)(?!.*\bis (not )?None\b).*(\blen\(|\.shape\[0\]"
                r"|\.height\b|\.num_rows\b"
                r"|\.empty\b|\w*(rows|count)\w*\b)(?s:.*)(\b(pd|pl|pq|duckdb)\.|read_|execute\(|\.sql\(|fetch(one|all|df)|"
                + _REPLY[1:],
@@ -428,6 +443,10 @@ _SLIPS = (
         code=_FIELD,
     ),
     Rule(
+        "value.none", "dirty_rows", "A record lacks a value.", own=True, ename=("TypeError", "AttributeError"), evalue="NoneType",
+        origin=r"^[^\n]*\b(?P<row>\w+)(\[['\"]|\.get\()(?s:.*)\bfor (?P=row) in\b",
+    ),
+    Rule(
         "column.type", "schema_change", "A column is of another type.", ename=("AttributeError",), own=False,
         evalue=r"^Can only use \.(str|dt|cat|list|struct) accessor",
     ),
@@ -436,7 +455,8 @@ _SLIPS = (
         last=r"pandas[./]|<__array_function__|arrow",
         evalue=r"not supported for dtype '?\W*(str|object|string)|with (string|str|object) dtype|does not support (operation"
                r"|reduction) .*(str|object)"
-               r"|unsupported operand type\(s\) for .*'str'|can only concatenate str|can't multiply sequence by non-int"
+               r"|unsupported operand type\(s\) for .*'(str|dict|list)'|^Only valid with DatetimeIndex|can only concatenate str"
+               r"|can't multiply sequence by non-int"
                r"|agg function failed \[.*dtype->(object|str)|dtype '?(str|object|string)'? (does not|cannot)",
     ),
     Rule(
@@ -533,8 +553,11 @@ _DRIVER = (
 _SOURCES = (
     Rule(
         "file.archive", "data_access", "A file is damaged, empty or cut off.",
-        ename=("ReadError",), evalue=r"^(file could not be opened|not an? |empty |truncated |bad )|unexpected end of data|invalid header",
+        ename=("ReadError",), evalue=r"is not an? \w+ file$|^(file could not be opened|not an? |empty |truncated |bad )"
+                                     r"|unexpected end of data|invalid header",
     ),
+    Rule("file.unpickled", "data_access", "A file is not of the kind that its name says.", ename=("KeyError",), last=r"/(numpy_)?pickle"
+                                                                                                                     r"\w*\.py:"),
     Rule("file.unpacked", "data_access", "An archive lacks the file.", ename=("KeyError",), last=r"/(zipfile|tarfile)\b"),
     Rule(
         "cloud.table", "schema_change", "A query names a table or column that is not there.", ename=("NotFound", "BadRequest"),
@@ -643,10 +666,16 @@ _SOURCES = (
         "connection.lost", "transient", "The connection was lost.",
         ename=(
             "ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError", "RemoteDisconnected", "IncompleteRead",
-            "ContentTooShortError", "ChunkedEncodingError", "ProtocolError", "RemoteProtocolError", "ReadError", "WriteError",
+            "ContentTooShortError", "ChunkedEncodingError", "ProtocolError", "RemoteProtocolError",
             "ServerDisconnectedError", "SSLEOFError", "SSLZeroReturnError", "AutoReconnect",
-            "WebSocketConnectionClosedException", "ConnectionClosedError", "ServiceResponseError", "IncompleteReadError",
+            "WebSocketConnectionClosedException", "SMTPServerDisconnected", "ConnectionClosedError", "ServiceResponseError",
+            "IncompleteReadError",
         ),
+    ),
+    Rule(
+        "connection.broken", "transient", "The connection was lost.", ename=("ReadError", "WriteError"),
+        # Archives have errors of these names, too.
+        last=r"(httpx|httpcore|anyio)[./_]",
     ),
     Rule(
         "connection.aborted", "transient", "The connection was lost.", ename=("ConnectionError", "URLError"), own=False,
@@ -699,8 +728,9 @@ _SOURCES = (
     Rule(
         "file.foreign", "data_access", "A file is not of the kind that its name says.", own=False,
         ename=("ValueError", "OSError", "RuntimeError", "Error"),
-        evalue=r"(?i)\b(unknown|unrecogni[sz]ed|invalid|unsupported|bad|not an?) [\w ]*\bfile\b|file (type|format|header|signature)|pickled"
-               r"|does not start with|\bEOF\b|truncated|requires a buffer|\bis encrypted\b|[Bb]ad password",
+        evalue=r"(?i)^(?!.*\b(object type|mode|file descriptor)\b)(?s:.*)(\b(unknown|unrecogni[sz]ed|invalid|unsupported|bad"
+               r"|not an?) [\w ]*\bfile\b|file (type|format|header|signature)|pickled"
+               r"|does not start with|\bEOF\b|truncated|requires a buffer|\bis encrypted\b|[Bb]ad password)",
     ),
     Rule("file.folder", "data_access", "The folder to write into is not there.", ename=("OSError",), evalue=r"non-existent directory"),
     Rule(
@@ -757,7 +787,8 @@ _SHAPES = (
             "InvalidOperationError", "SchemaError", "ComputeError", "ValueError", "ArrowNotImplementedError", "ArrowTypeError",
             "ShapeError",
         ),
-        evalue=r"column names don't match|DataFrame of width|arithmetic on .*\bstr\b|operation not supported for dtype"
+        evalue=r"cannot compare string with|column names don't match|DataFrame of width|arithmetic on .*\bstr\b"
+               r"|operation not supported for dtype"
                r"|datatypes of join keys|for dtype.*`?str|dtypes (for data )?must be int"
                r"|Target schema's field names|expected .+ type,? got|not supported for dtype",
     ),
@@ -787,7 +818,7 @@ _SHAPES = (
         "columns.checked", "schema_change", "The notebook finds that the columns are not those that it expects.", own=True, on_purpose=True,
         words=r"(?i)\b(missing|unexpected|unknown|required|new|extra|no|lacks?|without)\b.*\b(column|field|table|header|layout)s?\b"
                r"|\b(column|field|table|header|layout)s?\b.*\b(missing|not found|gone|changed|expected|required|renamed|differ)|\bschema\b"
-              r"|\bd?types?\b.*\bchanged",
+              r"|\bd?types?\b.*\bchanged|\b(not|no longer) (numeric|an? (int\w*|float|number|string|text|date\w*))\b",
     ),
     Rule(
         "table.unfit", "dirty_rows", "Values of a table break the checks of its schema.", ename=("SchemaError", "SchemaErrors"),
@@ -855,7 +886,7 @@ _VALUES = (
     ),
     Rule(
         "row.uneven", "dirty_rows", "A row has too few fields, or too many.", ename=("ValueError",),
-        evalue=r"values to unpack|number of columns changed from",
+        evalue=r"values to unpack|number of columns changed from|^Some errors were detected",
         origin=r"^[^\n]*(\.split\(| in (\w+_)?(rows|lines|reader|records)\b| = (\w+_)?(row|line|record|fields|parts)$|loadtxt"
                r"|genfromtxt|reader\()",
     ),
@@ -885,7 +916,9 @@ _VALUES = (
     Rule(
         "rows.checked", "dirty_rows", "The notebook finds that rows are not as it expects them.", own=True, on_purpose=True,
         words=rf"(?i)\b{_ROWS}\b.*\b{_BAD}\b|\b{_BAD}\b.*\b{_ROWS}\b"
-              rf"|\b\d[\d.,]*%?( of)?( \w+){{0,2}} {_BAD}\b",
+              rf"|\b\d[\d.,]*%?( of)?( \w+){{0,2}} {_BAD}\b|\b(found|has|have|contains?|there are)\b.*\b(duplicates?|nulls?|nans?"
+              rf"|outliers?|gaps?)\b"
+              r"|\bunknown (\w+ )?(codes|values|categories|countries|currencies|stations|shops|stores|customers|products|ids|labels)\b",
     ),
     Rule(
         "value.broken", "dirty_rows", "A row cannot be read.",
@@ -902,7 +935,7 @@ _VALUES = (
     Rule("keys.doubled", "dirty_rows", "Keys are doubled that must be unique.", ename=("MergeError",), evalue=r"not unique|not an? \w+-to"),
     Rule(
         "row.broken", "dirty_rows", "A row cannot be read.", ename=("ArrowInvalid", "ArrowTypeError", "InvalidInputException", "Error"),
-        evalue=r"[Cc]ould not convert|was truncated converting|Conversion failed for column|[Cc]onversion error|CSV [Ee]rror"
+        evalue=r"[Cc]ould not (convert|parse)|was truncated converting|Conversion failed for column|[Cc]onversion error|CSV [Ee]rror"
                r"|CSV parse error|JSON parse error|[Ff]ailed to parse|Malformed JSON"
                r"|[Ii]nvalid unicode|sniffing|out of (range|bounds)|not in range|too large to fit|would lose data"
                r"|line contains NUL|field larger than|padding|[Nn]on-base64",
@@ -914,6 +947,20 @@ _WORDS = (
     Rule(
         "told.value", "data_access", "The code says that data is not there.", own=True, on_purpose=True, words=_ABSENT,
         ename=("ValueError", "TypeError", "KeyError", "IndexError", "LookupError"),
+    ),
+    Rule(
+        "told.columns", "schema_change", "The notebook finds that the columns are not those that it expects.", own=True, on_purpose=True,
+        origin=rf"\nif <- .*{_COLUMNS}|\nif <- (not )?(?P<name>\w+)(?s:\n.*)?\n(?P=name) <- (?P=name) = .*{_COLUMNS}",
+    ),
+    Rule(
+        "told.rows", "dirty_rows", "The notebook finds that rows are not as it expects them.", own=True, on_purpose=True,
+        origin=rf"\nif <- .*{_VALUES_OF}|\nif <- [^\n]*\b(?P<name>\w+)\b[^\n]*\n(?s:.*)(?P=name) <- (?P=name) = .*{_VALUES_OF}",
+    ),
+    Rule(
+        "told.files", "data_access", "The notebook finds no files.", own=True, on_purpose=True,
+        origin=rf"\nif <- not (?P<name>\w+)(?s:\n.*)?\n(?P=name) <- (?P=name) = .*{_LISTED}|\nif <- len\((?P<list>\w+)\) (== 0"
+               rf"|< 1)(?s:\n.*)?"
+               rf"\n(?P=list) <- (?P=list) = .*{_LISTED}|\nif <- not .*\.(exists|is_file|is_dir|isfile|isdir|ismount)\(",
     ),
     Rule(
         "told.argument", "code_bug", "The code refuses a value that it was given.", own=True, on_purpose=True,

@@ -21,22 +21,26 @@ _FILL = {"append", "extend", "insert", "add", "update", "setdefault"}
 
 
 class _Statement(Record):
-    """On one line, with the names that it makes."""
+    """On one line, with the names that it makes; `under` are the conditions that it stands under."""
 
     text: str
     makes: frozenset[str]
     lines: frozenset[str]
+    under: tuple[str, ...] = ()
 
 
 def origin(line: str, cells: Sequence[str]) -> str:
-    """The statement of `line` first, then a line `name <- statement` for each that made what it names, up to two steps away.
+    """The statement of `line` first, then where it comes from, up to two steps away.
 
-    `cells` are the sources that had run, in order. A line that is none of theirs stands for itself.
+    A line `if <- condition` is for each that it stands under, a line `name <- statement` for each that made what these name.
+
+    `cells` are the sources that had run, in order; a line that is none of theirs stands for itself.
     """
     statements = [statement for cell in cells for statement in _statements(cell)]
     at = next((n for n in reversed(range(len(statements))) if line in statements[n].lines), None)
     own = line if at is None else statements[at].text
-    told, met, wanted = [own], {own}, _names(own)
+    under = () if at is None else statements[at].under
+    told, met, wanted = [own, *(f"if <- {text}" for text in under)], {own}, _names(" ".join((own, *under)))
     for _ in range(_STEPS if at is not None else 0):
         makers = [(name, made) for name in wanted for made in _makers(name, statements, at or 0) if made not in met]
         told += [f"{name} <- {made}" for name, made in makers]
@@ -63,15 +67,25 @@ def _statements(cell: str) -> Iterator[_Statement]:
         # No Python, or not yet: the line stands for itself.
         return
     lines = source.splitlines()
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
-    for node in sorted(found, key=lambda node: (node.lineno, node.col_offset)):
+    found = list(_nested(tree, ()))
+    for node, under in sorted(found, key=lambda pair: (pair[0].lineno, pair[0].col_offset)):
         body = getattr(node, "body", None)
         whole = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         # What stands in a loop or a function is a statement of its own.
         last = body[0].lineno - 1 if body and body[0].lineno > node.lineno else node.end_lineno or node.lineno
         head = [text.strip() for text in lines[node.lineno - 1 : last]]
         text = [text.strip() for text in lines[node.lineno - 1 : node.end_lineno]] if whole else head
-        yield _Statement(" ".join(text), frozenset(_made(node)), frozenset(head))
+        yield _Statement(" ".join(text), frozenset(_made(node)), frozenset(head), tuple(map(ast.unparse, under)))
+
+
+def _nested(node: ast.AST, under: tuple[ast.expr, ...]) -> Iterator[tuple[ast.stmt, tuple[ast.expr, ...]]]:
+    """Each statement with the conditions around it, the nearest first; those around a function say nothing of it."""
+    for child in ast.iter_child_nodes(node):
+        around = (node.test, *under) if isinstance(node, ast.If) and child in node.body else under
+        around = () if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else around
+        if isinstance(child, ast.stmt):
+            yield child, around
+        yield from _nested(child, around)
 
 
 def _made(node: ast.stmt) -> Iterator[str]:

@@ -1,14 +1,16 @@
 """Everyday failures by which the rules were made better, each labelled by the words of docs/failures.md before the rules were tried on it.
 
 CELLS have `# %%` between the cells of a notebook. TOLD are what drivers and clients of clouds raise that are not installed here: their
-classes and messages as their documentation and their users give them. In the first run, before any rule was changed for them, the rules
-told 120 of the 269 in FILES to SERVICES and TOLD, then 65 of the 85 in SECOND, then 100 of the 114 in THIRD, and all of BUGS. They have
-learnt from all of them since: these tests say that nothing is forgotten, not how well others are told.
+classes and messages as their documentation and their users give them.
+
+In the first run, before any rule was changed for them, the rules told 120 of the 269 in FILES to SERVICES and TOLD, then 65 of the 85 in
+SECOND, 100 of the 114 in THIRD, all 71 of BUGS, 97 of the 108 in FOURTH and 109 of the 125 in FIFTH; seven that do not fail or may be
+called otherwise were taken out. They have learnt from all of them since: these say that nothing is forgotten, not how well others are told.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from nbops.failures import Evidence, FailureClass, evidence_from_text
 from tests.failures.cases import Case
@@ -1562,6 +1564,592 @@ except requests.HTTPError as e:
     Case("thresholds", "code_bug", cell("thresholds = [0.1, 0.2]\nfor i in range(3):\n    thresholds[i]")),
 ]  # fmt: skip
 
+# Written when they told all of THIRD; the name of each is its source.
+FOURTH = [
+    Case(source.strip(), label, cell(source))
+    for label, source in cast(
+        "tuple[tuple[FailureClass, str], ...]",
+        (
+            ("transient", _HTTP + """
+api = serve(503, b'{"detail": "upstream busy"}')
+# %%
+import httpx
+with httpx.Client(base_url=api, trust_env=False) as client:
+    r = client.get("/rates")
+    r.raise_for_status()
+"""),
+            ("transient", _HTTP + """
+api = serve(429)
+# %%
+import urllib.request
+pages = []
+for page in range(3):
+    with urllib.request.urlopen(f"{api}/orders?page={page}") as reply:
+        pages.append(reply.read())
+"""),
+            ("transient", """
+import sqlite3, pandas as pd
+a, b = (sqlite3.connect("b.db", timeout=0, isolation_level=None) for _ in range(2))
+a.execute("create table if not exists t (i)")
+a.execute("begin exclusive")
+# %%
+try:
+    pd.DataFrame({"i": [1]}).to_sql("t", b, if_exists="append")
+finally:
+    a.execute("rollback")
+"""),
+            ("transient", """
+import socket
+class FeedError(RuntimeError): pass
+def read_feed():
+    try:
+        raise ConnectionResetError(104, "Connection reset by peer")
+    except OSError as e:
+        raise FeedError("feed broke off") from e
+# %%
+read_feed()
+"""),
+            ("transient", "import smtplib\nraise smtplib.SMTPServerDisconnected('Connection unexpectedly closed')"),
+            ("transient", "import errno, os\nraise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))"),
+            ("data_access", """
+import datetime as dt, pandas as pd
+day = dt.date(2026, 11, 21)
+# %%
+orders = pd.read_parquet(f"lake/orders/{day:%Y/%m/%d}.parquet")
+"""),
+            ("data_access", 'import duckdb\nduckdb.sql("select count(*) from read_csv(\'landing/2026-11-21/*.csv.gz\')").show()'),
+            ("data_access", _HTTP + """
+api = serve(404)
+# %%
+import requests
+s = requests.Session()
+r = s.get(f"{api}/v2/customers")
+r.raise_for_status()
+"""),
+            ("data_access", """
+open("p.parquet", "wb").write(b"<html>login</html>" * 50)
+# %%
+import polars as pl
+pl.read_parquet("p.parquet")
+"""),
+            ("data_access", """
+open("x.csv.gz", "wb").write(b"not gzip at all")
+# %%
+import pandas as pd
+pd.read_csv("x.csv.gz")
+"""),
+            ("data_access", "import socket\ns = socket.socket()\ns.settimeout(1)\ns.connect(('127.0.0.1', 9))"),
+            ("data_access", """
+from pathlib import Path
+def newest(folder):
+    return max(Path(folder).glob("*.csv"), key=lambda p: p.name)
+# %%
+path = newest("deliveries-x")
+"""),
+            ("data_access", """
+import glob, pandas as pd
+def load(pattern):
+    frames = []
+    for path in glob.glob(pattern):
+        frames.append(pd.read_csv(path))
+    return pd.concat(frames, ignore_index=True)
+# %%
+df = load("stores/*.csv")
+"""),
+            ("data_access", """
+raise PermissionError(13, "Permission denied", "/data/hr/salaries.csv")
+"""),
+            ("data_access", """
+import datetime as dt
+latest = dt.date(2026, 11, 10)
+# %%
+age = (dt.date(2026, 11, 22) - latest).days
+if age > 3:
+    raise ValueError(f"latest order is {age} days old")
+"""),
+            ("data_access", """
+import pandas as pd
+orders = pd.DataFrame({"day": pd.to_datetime(["2026-11-01"])})
+# %%
+latest = orders["day"].max()
+assert latest >= pd.Timestamp("2026-11-22") - pd.Timedelta(days=2), f"latest order is from {latest:%Y-%m-%d}"
+"""),
+            ("data_access", "import pandas as pd\nopen('b.xlsx', 'w').write('<html>')\npd.read_excel('b.xlsx')"),
+            ("schema_change", "import numpy as np\na = np.array([(1, 2.0)], dtype=[('id', int), ('amount', float)])\na['total']"),
+            ("schema_change", "import pandas as pd\npd.DataFrame({'id': [1]}).merge(pd.DataFrame({'ID': [1]}), on='id')"),
+            ("schema_change", "import pandas as pd\npd.DataFrame({'a': [1]}).melt(id_vars=['region'])"),
+            ("schema_change", "import pandas as pd\npd.DataFrame({'a': [1]}).sort_values('day')"),
+            ("schema_change", "import polars as pl\npl.DataFrame({'a': [1]}).rename({'b': 'c'})"),
+            ("schema_change", "import polars as pl\npl.DataFrame({'a': [1]}).filter(pl.col('status') == 'x')"),
+            ("schema_change", """
+import polars as pl
+pl.LazyFrame({'a': ['x']}).select(pl.col('a').mean() + pl.col('a')).collect()
+"""),
+            ("schema_change", """
+import pandas as pd
+df = pd.DataFrame({"amount": ["1"]})
+# %%
+if not pd.api.types.is_numeric_dtype(df["amount"]):
+    raise ValueError("amount is no longer numeric")
+"""),
+            ("schema_change", """
+import io, pandas as pd
+df = pd.read_csv(io.StringIO("a,b,c\\n1,2,3\\n"))
+assert df.shape[1] == 4, f"expected 4 columns, found {df.shape[1]}"
+"""),
+            ("schema_change", """
+import io, pandas as pd
+df = pd.read_csv(io.StringIO("a;b\\n1;2\\n"))
+df[["a", "b"]]
+"""),
+            ("schema_change", """
+import sqlite3
+c = sqlite3.connect(":memory:")
+c.execute("create table sales (id int, amount_eur real)")
+# %%
+c.execute("select sum(amount) from sales").fetchone()
+"""),
+            ("schema_change", _HTTP + """
+api = serve(200, b'{"rates": {"USD": 1.08}}')
+# %%
+import requests
+rates = requests.get(api).json()["rates"]
+# %%
+chf = rates["CHF"]["mid"]
+"""),
+            ("schema_change", "import polars as pl\npl.DataFrame({'s': [{'a': 1}]}).select(pl.col('s').struct.field('b'))"),
+            ("schema_change", """
+import pandas as pd
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.linear_model import Ridge
+m = make_pipeline(StandardScaler(), Ridge()).fit(pd.DataFrame({"a": [1.0, 2], "b": [1.0, 2]}), [1, 2])
+# %%
+m.predict(pd.DataFrame({"b": [1.0], "a": [1.0], "c": [2.0]}))
+"""),
+            ("dirty_rows", "from decimal import Decimal\nrows = ['1.5', '1,5']\n[Decimal(r) for r in rows]"),
+            ("dirty_rows", """
+from datetime import datetime
+[datetime.strptime(d, '%d.%m.%Y') for d in ['21.11.2026', '2026-11-21']]
+"""),
+            ("dirty_rows", "import csv, io\n[float(r['a']) for r in csv.DictReader(io.StringIO('a\\n1\\nn.a.\\n'))]"),
+            ("dirty_rows", "open('l.csv', 'wb').write('é'.encode('latin-1'))\nopen('l.csv', encoding='utf-8').read()"),
+            ("dirty_rows", """
+import numpy as np
+from sklearn.linear_model import Lasso
+Lasso().fit([[1.0], [float('nan')]], [1, 2])
+"""),
+            ("dirty_rows", """
+import pandas as pd
+df = pd.DataFrame({"price": [1.0, None, None]})
+n = int(df["price"].isna().sum())
+# %%
+if n > 0:
+    raise ValueError(f"{n} prices are missing")
+"""),
+            ("dirty_rows", """
+import pandas as pd
+df = pd.DataFrame({"id": [1, 1]})
+dups = df[df["id"].duplicated()]
+# %%
+if not dups.empty:
+    raise RuntimeError(f"found duplicates: {dups['id'].tolist()}")
+"""),
+            ("dirty_rows", """
+import pandas as pd
+df = pd.DataFrame({"lat": [47.0, 191.0]})
+# %%
+if not df["lat"].between(-90, 90).all():
+    raise ValueError("latitude out of range in 1 row")
+"""),
+            ("dirty_rows", """
+from datetime import date
+rows = [{"id": 1, "day": date(2026, 11, 20)}, {"id": 2, "day": date(2062, 11, 20)}]
+# %%
+for r in rows:
+    assert r["day"] <= date(2026, 11, 22), f"order {r['id']} lies in the future"
+"""),
+            ("dirty_rows", "import numpy as np\nx = np.array([1.0, np.nan])\nassert not np.isnan(x).any()"),
+            ("dirty_rows", """
+import pandas as pd
+df = pd.DataFrame({"a": [1]})
+MIN = 500
+# %%
+n = len(df)
+assert n >= MIN, f"{n} rows, want {MIN}"
+"""),
+            ("environment", """
+import duckdb
+n = duckdb.sql("select count(*) from (values (1), (null)) t(x) where x is null").fetchone()[0]
+assert not n, f"{n} orders without customer"
+"""),
+            ("dirty_rows", """
+import pandas as pd
+df = pd.DataFrame({"country": ["DE", "XX"]})
+known = {"DE", "CH"}
+# %%
+unknown = set(df["country"]) - known
+assert not unknown, f"unknown countries: {unknown}"
+"""),
+            ("dirty_rows", """
+import pandas as pd
+df = pd.DataFrame({"country": ["DE", "XX"]})
+unknown = set(df["country"]) - {"DE"}
+if unknown:
+    raise ValueError(f"unknown country codes: {unknown}")
+"""),
+            ("dirty_rows", """
+import pandas as pd
+from datetime import datetime
+pd.Series(['2026-11-21', '']).apply(lambda s: datetime.strptime(s, '%Y-%m-%d'))
+"""),
+            ("dirty_rows", "import pandas as pd\nrows = [{'a': 1, 'n': '0x'}]\n[int(r['n']) for r in rows]"),
+            ("dirty_rows", "import pandas as pd\ns = pd.Series([1, 2], index=['a', 'a'])\ns.reindex(['a', 'b'])"),
+            ("dirty_rows", """
+import sqlite3
+c = sqlite3.connect(':memory:')
+c.execute('create table t (a primary key)')
+c.executemany('insert into t values (?)', [(1,), (1,)])
+"""),
+            ("resource", "import numpy as np\nnp.empty((10**9, 10**5))"),
+            ("resource", "import numpy as np, pandas as pd\nnp.zeros((300_000, 300_000)) + 1.0"),
+            ("resource", "with open('/dev/full', 'w') as f:\n    f.write('x' * 10**6)"),
+            ("resource", """
+import csv
+with open('/dev/full', 'w') as f:
+    w = csv.writer(f)
+    w.writerows([[1] * 100] * 1000)
+"""),
+            ("resource", "raise MemoryError"),
+            ("timeout", "import subprocess\nsubprocess.check_output(['sleep', '9'], timeout=0.05)"),
+            ("timeout", """
+import signal, time
+def handler(*_):
+    raise TimeoutError("scoring exceeded 1 s")
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+time.sleep(3)
+"""),
+            ("timeout", """
+import time
+t = time.monotonic()
+while time.monotonic() - t < 0.1: pass
+raise RuntimeError("timeout: export job still running after 30 min")
+"""),
+            ("timeout", """
+import concurrent.futures as cf, time
+with cf.ThreadPoolExecutor() as p:
+    p.submit(time.sleep, 0.3).result(timeout=0.01)
+"""),
+            ("kernel_death", """
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+with ProcessPoolExecutor(1, mp_context=get_context('fork')) as p:
+    p.submit(os.abort).result()
+"""),
+            ("kernel_death", "import subprocess\nsubprocess.run(['sh', '-c', 'kill -ABRT $$'], check=True)"),
+            ("environment", "import great_expectations_of_the_moon"),
+            ("environment", "import os\nkey = os.environ['API_KEY_X']"),
+            ("environment", "import os\nfrom pathlib import Path\nroot = Path(os.getenv('DATA_ROOT_X'))"),
+            ("environment", "import os\nbase = os.getenv('DATA_ROOT_X')\n# %%\npath = os.path.join(base, 'a.csv')"),
+            ("environment", "import os\nhosts = os.environ.get('HOSTS_X').split(',')"),
+            ("environment", "import shutil\nif shutil.which('ffmpeg-x') is None:\n    raise RuntimeError('ffmpeg-x not found')"),
+            ("environment", "import numpy as np\nnp.product([1, 2])"),
+            ("environment", "import pandas as pd\npd.DataFrame({'a': [1]}).ix[0]"),
+            ("environment", "from sklearn.metrics import plot_confusion_matrix"),
+            ("environment", "from sklearn.metrics import mean_squared_error\nmean_squared_error([1], [1], squared=False)"),
+            ("environment", "import polars as pl\npl.DataFrame({'a': [1]}).with_column(pl.lit(1))"),
+            ("environment", "import pandas as pd\npd.to_datetime(['1'], infer_datetime_format=True)"),
+            ("environment", "import pandas as pd\nfrom zoneinfo import ZoneInfo\nZoneInfo('US/Nowhere')"),
+            ("environment", "import sqlalchemy\nsqlalchemy.create_engine('duckdb_x:///a.db')"),
+            ("environment", "import errno\nraise OSError(errno.EROFS, 'Read-only file system', '/srv/out.csv')"),
+            ("environment", "import pandas\nassert int(pandas.__version__.split('.')[0]) < 2, 'needs pandas 1'"),
+            ("code_bug", "import pandas as pd\ndf = pd.DataFrame({'a': [1]})\ndff.head()"),
+            ("code_bug", "import datetime as dt\nd = dt.date(2026, 12, 31)\ndt.date(d.year, d.month + 1, d.day)"),
+            ("code_bug", "import datetime as dt\ntoday = dt.date(2028, 2, 29)\ntoday.replace(year=2027)"),
+            ("code_bug", "import datetime as dt\ndt.datetime.now(dt.timezone.utc) > dt.datetime.now()"),
+            ("code_bug", "xs = [3, 1]\nxs = xs.sort()\nxs.append(2)"),
+            ("code_bug", "from sklearn.linear_model import Ridge\nRidge().fit([[1.0], [2.0]], [1])"),
+            ("code_bug", """
+from sklearn.ensemble import RandomForestClassifier
+RandomForestClassifier(n_estimators='many').fit([[1.0], [2.0]], [0, 1])
+"""),
+            ("code_bug", "import json, numpy as np\njson.dumps({'n': np.int64(3)})"),
+            ("code_bug", "price = 'abc'\nf'{price:.2f}'"),
+            ("code_bug", "d = {1: 2}\nfor k in d:\n    d[k + 10] = 1"),
+            ("code_bug", "pairs = {'a': 1}\nfor k, v in pairs:\n    pass"),
+            ("code_bug", "with open('n.txt', 'w') as f:\n    f.read()"),
+            ("code_bug", "def scale(x, by):\n    return x * by\nscale(3, factor=2)"),
+            ("code_bug", "class Loader:\n    def load(self): return 1\nLoader().lod()"),
+            ("code_bug", "params = {'depth': 3}\nparams['dept']"),
+            ("code_bug", "s = {1, 2}\ns[0]"),
+            ("code_bug", "'5' - 1"),
+            ("code_bug", "xs = [1, 2, 3]\nxs[len(xs) / 2]"),
+            ("code_bug", "import duckdb\nduckdb.sql('selec 1')"),
+            ("code_bug", 'import duckdb\nduckdb.sql("select strftime_x(now(), \'%Y\')").fetchall()'),
+            ("code_bug", "import polars as pl\npl.DataFrame({'a': [1, 2], 'b': [1]})"),
+            ("code_bug", "import pandas as pd\npd.DataFrame({'a': [1, 2], 'b': [1]})"),
+            ("code_bug", "import pandas as pd\na = pd.DataFrame({'x': [1]})\na.join(a)"),
+            ("code_bug", "def dedupe(xs): return xs\n# %%\nout = dedupe([1, 1])\nassert len(out) == 1"),
+            ("code_bug", "import json\nx = {'a': (1, 2)}\nassert json.loads(json.dumps(x)) == x"),
+            ("code_bug", "n_splits = 1\nassert n_splits > 1, 'n_splits must be at least 2'"),
+            ("code_bug", "weights = [0.5, 0.4]\nassert sum(weights) == 1"),
+            ("code_bug", "import xgboost\nxgboost.XGBRegressor(objective='reg:sq', n_estimators=1).fit([[1.0]], [1])"),
+            ("code_bug", """
+open('mymod.py', 'w').write('x = 1')
+import sys, importlib; sys.path.insert(0, '.'); importlib.invalidate_caches()
+from mymod import y
+"""),
+            ("code_bug", "folds = []\nsum(folds) / len(folds)"),
+        ),
+    )
+]  # fmt: skip
+
+# Written when they told all of FOURTH.
+FIFTH = [
+    Case(source.strip(), label, cell(source))
+    for label, source in cast(
+        "tuple[tuple[FailureClass, str], ...]",
+        (
+            ("transient", _HTTP + """
+api = serve(502)
+# %%
+import pandas as pd
+prices = pd.read_csv(f"{api}/prices.csv")
+"""),
+            ("transient", "import urllib3\nurllib3.PoolManager(retries=False).request('GET', URL + '/slow', timeout=0.1)"),
+            ("transient", """
+import socket
+s = socket.create_connection(('127.0.0.1', int(URL.rsplit(':', 1)[1])))
+s.settimeout(0.05)
+s.recv(1)
+"""),
+            ("transient", "class LockHeld(Exception): pass\nraise LockHeld('orders table is locked by nightly-load')"),
+            ("transient", "raise RuntimeError('Snowflake: warehouse temporarily unavailable')"),
+            ("data_access", "import json\nfrom pathlib import Path\nmanifest = json.loads(Path('manifest.json').read_text())"),
+            ("data_access", "import json\nopen('m.json', 'w').close()\njson.load(open('m.json'))"),
+            ("data_access", "import pandas as pd\nopen('e.parquet', 'wb').close()\npd.read_parquet('e.parquet')"),
+            ("data_access", "import zipfile\nopen('z.zip', 'wb').close()\nzipfile.ZipFile('z.zip')"),
+            ("data_access", "import pickle\nopen('m.pkl', 'wb').write(b'\\x80\\x04\\x95')\npickle.load(open('m.pkl', 'rb'))"),
+            ("data_access", "import joblib\nopen('m.joblib', 'wb').write(b'version https://git-lfs')\njoblib.load('m.joblib')"),
+            ("data_access", "from pathlib import Path\nsorted(Path('nowhere').iterdir())"),
+            ("data_access", "import shutil\nshutil.unpack_archive('gone.zip', 'x')"),
+            ("data_access", "import sqlite3\nsqlite3.connect('file:gone.db?mode=ro', uri=True).execute('select 1')"),
+            ("data_access", _HTTP + """
+api = serve(200, b'<html>Maintenance</html>')
+# %%
+import requests
+rates = requests.get(api).json()["rates"]
+"""),
+            ("data_access", """
+from pathlib import Path
+files = sorted(Path("in").glob("*.csv"))
+if len(files) == 0:
+    raise RuntimeError("the supplier sent nothing")
+"""),
+            ("data_access", """
+import os
+path = "exports/latest.csv"
+if not os.path.exists(path):
+    raise ValueError(f"{path}?")
+"""),
+            ("data_access", _HTTP + """
+api = serve(403)
+# %%
+import httpx
+r = httpx.get(api, trust_env=False)
+if r.is_error:
+    raise RuntimeError(f"crm: {r.status_code} {r.reason_phrase}")
+"""),
+            ("schema_change", _HTTP + """
+api = serve(200, b'[{"id": 1, "amount": {"value": 3}}]')
+# %%
+import requests, pandas as pd
+df = pd.DataFrame(requests.get(api).json())
+# %%
+df["amount"] * 2
+"""),
+            ("schema_change", """
+import pandas as pd
+df = pd.DataFrame({"when": ["2026-01-01"]})
+# %%
+df.resample("D", on="when").size()
+"""),
+            ("schema_change", """
+import pandas as pd
+df = pd.DataFrame({"price": ["1", "2"], "cost": [1, 1]})
+# %%
+df["margin"] = df["price"] - df["cost"]
+"""),
+            ("schema_change", """
+import pandas as pd
+df = pd.DataFrame({"a": ["x"], "b": [1]})
+df.groupby("b")["a"].mean()
+"""),
+            ("schema_change", """
+import pandas as pd
+df = pd.DataFrame({"x": [1]})
+expected = ["x", "y"]
+missing = [c for c in expected if c not in df.columns]
+if missing:
+    raise RuntimeError(f"{missing}")
+"""),
+            ("schema_change", "import pandas as pd\npd.DataFrame({'a': [1]}).query('b > 1')"),
+            ("schema_change", "import pandas as pd\npd.DataFrame({'a': [1]}).eval('c = a + b')"),
+            ("schema_change", "import pandas as pd\npd.DataFrame({'a': [1]}).explode('b')"),
+            ("schema_change", "import pandas as pd\npd.DataFrame({'a': [1]}).dropna(subset=['b'])"),
+            ("schema_change", "import pandas as pd\npd.DataFrame({'a': [1]}).drop_duplicates(subset=['b'])"),
+            ("schema_change", "import pandas as pd\npd.DataFrame({'a': [1]}).pivot_table(index='a', values='v')"),
+            ("schema_change", "import polars as pl\npl.DataFrame({'a': [1]})['b']"),
+            ("schema_change", "import polars as pl\npl.DataFrame({'a': [1]}).drop('b')"),
+            ("schema_change", "import polars as pl\npl.DataFrame({'a': [1]}).sort('b')"),
+            ("schema_change", "import polars as pl\npl.DataFrame({'a': [1]}).join(pl.DataFrame({'c': [1]}), on='a')"),
+            ("schema_change", "import polars as pl\npl.DataFrame({'a': [1]}).with_columns(pl.col('a').str.to_uppercase())"),
+            ("schema_change", "import polars as pl\npl.DataFrame({'a': ['1']}).filter(pl.col('a') > 3)"),
+            ("schema_change", "import duckdb, pandas as pd\ndf = pd.DataFrame({'a': [1]})\nduckdb.sql('select b from df')"),
+            ("schema_change", """
+import duckdb
+duckdb.sql("create or replace table t1 as select 'x' as a")
+duckdb.sql('select a + 1 from t1 where a > date_trunc(\\'day\\', a)').fetchall()
+"""),
+            ("schema_change", """
+import numpy as np
+from sklearn.decomposition import PCA
+PCA(2).fit(np.random.rand(9, 3)).transform(np.ones((2, 4)))
+"""),
+            ("schema_change", """
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.preprocessing import OneHotEncoder
+ColumnTransformer([('a', OneHotEncoder(), ['city'])]).fit(pd.DataFrame({'town': ['x']}))
+"""),
+            ("schema_change", "import pandas as pd\nfor row in pd.DataFrame({'a': [1]}).itertuples():\n    row.b"),
+            ("schema_change", "import pandas as pd\nfor _, row in pd.DataFrame({'a': [1]}).iterrows():\n    row['b']"),
+            ("schema_change", "import pandas as pd\npd.DataFrame({'a': [1]}).apply(lambda r: r['b'], axis=1)"),
+            ("dirty_rows", "import pandas as pd\npd.Series(['1', '-']).astype('float')"),
+            ("dirty_rows", "import pandas as pd\npd.to_numeric(['1', '2,5'])"),
+            ("dirty_rows", "import pandas as pd\npd.to_timedelta(['1 day', 'soon'])"),
+            ("dirty_rows", "import pandas as pd\npd.DataFrame({'a': ['x', 'y']}).astype({'a': 'datetime64[ns]'})"),
+            ("dirty_rows", "import pandas as pd\npd.Series([1, None]).astype(int)"),
+            ("dirty_rows", "import numpy as np\nnp.array(['1', 'x']).astype(float)"),
+            ("dirty_rows", "import numpy as np\nnp.genfromtxt(['1 2', '3'])"),
+            ("dirty_rows", "import pandas as pd, numpy as np\nnp.histogram(pd.Series([1.0, np.nan]))"),
+            ("dirty_rows", "import polars as pl\npl.Series(['2026-11-21', 'x']).str.strptime(pl.Date, '%Y-%m-%d')"),
+            ("dirty_rows", "import polars as pl\npl.Series([1, 300]).cast(pl.UInt8)"),
+            ("dirty_rows", 'import duckdb\nduckdb.sql("select strptime(\'21/11\', \'%Y-%m-%d\')").fetchall()'),
+            ("dirty_rows", 'import duckdb\nduckdb.sql("select \'2026-13-01\'::date").fetchall()'),
+            ("dirty_rows", 'import json\nlines = [\'{"a": 1}\', \'{"a": 1\']\n[json.loads(l) for l in lines]'),
+            ("dirty_rows", "rows = [{'n': ''}]\nsum(int(r['n']) for r in rows)"),
+            ("dirty_rows", "rows = [{'a': 1, 'b': 0}, {'a': None, 'b': 1}]\n[r['a'] + r['b'] for r in rows]"),
+            ("dirty_rows", "names = ['Ann Bell', 'Cher']\nfor name in names:\n    first, last = name.split(' ')"),
+            ("dirty_rows", """
+import pandas as pd
+df = pd.DataFrame({"v": [1.0, None]})
+if df["v"].isna().mean() > 0.1:
+    raise Exception("too much is empty")
+"""),
+            ("dirty_rows", """
+import pandas as pd
+df = pd.DataFrame({"id": [1, 1]})
+assert not df.duplicated().any()
+"""),
+            ("dirty_rows", """
+import pandas as pd
+df = pd.DataFrame({"d": pd.to_datetime(["2026-11-20", "2026-11-22"])})
+gaps = df["d"].diff().dt.days.max()
+assert gaps <= 1, f"{gaps} days without data"
+"""),
+            ("dirty_rows", """
+import pandas as pd
+old, new = pd.DataFrame({"a": range(1000)}), pd.DataFrame({"a": range(10)})
+assert len(new) > 0.5 * len(old), f"only {len(new)} rows, yesterday {len(old)}"
+"""),
+            ("dirty_rows", """
+import pandas as pd
+df = pd.DataFrame({"price": [-1.0]})
+negative = (df["price"] < 0).sum()
+if negative:
+    raise ValueError(f"negative: {negative}")
+"""),
+            ("dirty_rows", """
+import pandas as pd
+pd.Series([1, 2], index=pd.to_datetime(['2026-03-29 02:30', '2026-03-30'])).tz_localize('Europe/Berlin')
+"""),
+            ("resource", "x = bytearray(10**15)"),
+            ("resource", """
+import numpy as np
+from scipy.spatial.distance import pdist
+np.zeros((10**7, 10**6), dtype='float64')
+"""),
+            ("resource", "open('/dev/full', 'wb', buffering=0).write(b'x')"),
+            ("resource", "import logging\nraise OSError(28, 'No space left on device')"),
+            ("resource", "import pandas as pd\npd.DataFrame({'a': range(10)}).to_json('/dev/full')"),
+            ("resource", "raise RuntimeError('CUDA out of memory. Tried to allocate 2.00 GiB')"),
+            ("timeout", "import asyncio\nraise asyncio.TimeoutError('features took more than 60 s')"),
+            ("timeout", "class JobTimeout(Exception): pass\nraise JobTimeout('dbt run')"),
+            ("timeout", "raise SystemExit('gave up: still running after 2 hours')"),
+            ("environment", "import os\nif 'GCP_PROJECT_X' not in os.environ:\n    raise RuntimeError('GCP_PROJECT_X')"),
+            ("environment", "import os\nuser, password = os.environ['U_X'], os.environ['P_X']"),
+            ("environment", "import os\nport = int(os.getenv('PORT_X'))"),
+            ("environment", "import os\nos.getenv('HOSTS_X').split(',')"),
+            ("environment", "import importlib\nimportlib.import_module('xlsx2csv_of_the_moon')"),
+            ("environment", "import importlib.metadata as m\nm.version('not-there')"),
+            ("environment", "import pandas as pd\npd.read_html('<table><tr><td>1</td></tr></table>', flavor='lxml')"),
+            ("environment", "import pandas as pd\npd.DataFrame({'a': [1]}).to_markdown()"),
+            ("environment", "import pandas as pd\npd.read_csv('s3://bucket/x.csv')"),
+            ("environment", "import polars as pl\npl.DataFrame({'a': [1]}).write_excel('a.xlsx')"),
+            ("environment", "import numpy as np\nnp.cumproduct([1])"),
+            ("environment", "import numpy as np\nnp.asfarray([1])"),
+            ("environment", "import numpy as np\nnp.array([1]).itemset(0, 2)"),
+            ("environment", "import pandas as pd\npd.DataFrame({'a': [1]}).mad()"),
+            ("environment", "import pandas as pd\npd.Timestamp('2026-01-01').freq"),
+            ("environment", "from sklearn.datasets import load_boston"),
+            ("environment", "import subprocess\nsubprocess.Popen(['spark-submit-x', 'a.py'])"),
+            ("environment", "import shutil\nassert shutil.which('pdflatex-x'), 'pdflatex is needed'"),
+            ("code_bug", "class A: pass\nA() + 1"),
+            ("code_bug", "import pandas as pd\npd.DataFrame({'a': [1]}).sortvalues('a')"),
+            ("code_bug", "import pandas as pd\npd.Dataframe({'a': [1]})"),
+            ("code_bug", "import numpy as np\nnp.ones((2, 3)).reshape(4, 2)"),
+            ("code_bug", "import numpy as np\nnp.linalg.inv(np.ones((2, 3)))"),
+            ("code_bug", "import pandas as pd\npd.DataFrame([1, 2], columns=['a', 'b'])"),
+            ("code_bug", "import pandas as pd\ndf = pd.DataFrame({'a': [1]})\ndf.loc[0, 'a', 'b']"),
+            ("code_bug", "import pandas as pd\npd.DataFrame({'a': [1]}).iloc['a']"),
+            ("code_bug", "import pandas as pd\npd.date_range('2026-01-01', freq='quarterlyy', periods=2)"),
+            ("code_bug", "import pandas as pd\npd.read_csv(['a.csv'])"),
+            ("code_bug", "import matplotlib.pyplot as plt\nplt.subplots(2, 2)[1][3, 0].plot([1])"),
+            ("code_bug", "import sklearn.metrics as m\nm.accuracy_score([1, 0], [1])"),
+            ("code_bug", "from sklearn.model_selection import train_test_split\ntrain_test_split([1, 2, 3], test_size=1.5)"),
+            ("code_bug", "from sklearn.model_selection import KFold\nlist(KFold(n_splits=1).split([1, 2]))"),
+            ("code_bug", 'import json\nconfig = json.loads(\'{"depth": 3}\')\nconfig[\'dept\']'),
+            ("code_bug", "result = {'score': 1}\nresult['scores']"),
+            ("code_bug", "cache = {}\ncache['key'] += 1"),
+            ("code_bug", "def get(d, k):\n    return d[k]\nget({'a': 1}, 'b')"),
+            ("code_bug", "import datetime as dt\ndt.datetime(2026, 11, 22).strftme('%Y')"),
+            ("code_bug", "import datetime as dt\ndt.timedelta(weeks='1')"),
+            ("code_bug", "import random\nrandom.choice([])"),
+            ("code_bug", "import itertools\nnext(itertools.islice([1], 3, None))"),
+            ("code_bug", "async def f(): return 1\nc = f()\ntry:\n    c + 1\nfinally:\n    c.close()"),
+            ("code_bug", "from dataclasses import dataclass\n@dataclass\nclass P:\n    a: int\nP(b=1)"),
+            ("code_bug", "import string\n'{name}'.format(nam='x')"),
+            ("code_bug", "'%d' % 'x'"),
+            ("code_bug", "import math\nmath.sqrt(-1)"),
+            ("code_bug", "raise ValueError(f'n_estimators must be positive, got -1')"),
+            ("code_bug", "assert 1 == 2"),
+            ("code_bug", "loss = float('nan')\nassert loss == loss, 'training diverged'"),
+            ("code_bug", "import shutil\nshutil.unpack_archive('a.foo')"),
+            ("code_bug", "import os\nos.fdopen(987)"),
+            ("code_bug", "import os\nos.read(987, 1)"),
+            ("code_bug", "import pandas as pd\npd.read_csv('a.csv', compression='zipp')"),
+            ("code_bug", "import pandas as pd\npd.read_excel('plan.xlsx', engine='calc')"),
+            ("code_bug", "import tarfile\ntarfile.open('x.tar', 'q')"),
+            ("code_bug", "import matplotlib.pyplot as plt\nplt.plot([1])\nplt.savefig('x.foo')"),
+            ("code_bug", "open('closed.txt', 'w').close()\nf = open('closed.txt')\nf.close()\nf.read()"),
+            ("code_bug", "import json\njson.load('file.json')"),
+        ),
+    )
+]  # fmt: skip
+
 # Bugs that sound like something else, or happen beside files and services: none of them may be tried again.
 BUGS = [
     Case(source, "code_bug", cell(source))
@@ -1657,7 +2245,7 @@ finally:
     Case("a task is late", "timeout", cell("import asyncio\nawait asyncio.wait_for(asyncio.sleep(3), 0.05)")),
 ]  # fmt: skip
 
-CELLS = [*FILES, *ASSERTS, *KEYS, *VALUES, *SURROUNDINGS, *SERVICES, *SECOND, *THIRD, *BUGS]
+CELLS = [*FILES, *ASSERTS, *KEYS, *VALUES, *SURROUNDINGS, *SERVICES, *SECOND, *THIRD, *FOURTH, *FIFTH, *BUGS]
 
 
 class Told(NamedTuple):

@@ -45,6 +45,17 @@ def test_a_line_that_is_in_no_cell_stands_for_itself() -> None:
     assert origin("x = 1", ["x = = 1", "!ls"]) == "x = 1"
 
 
+def test_the_conditions_that_a_line_stands_under_are_told_the_nearest_first() -> None:
+    cells = ["files = glob('*')", "if strict:\n    if not files:\n        raise Late('x')\n    else:\n        go()"]
+    assert origin("raise Late('x')", cells).splitlines() == [
+        "raise Late('x')",
+        "if <- not files",
+        "if <- strict",
+        "files <- files = glob('*')",
+    ]
+    assert origin("go()", cells).splitlines() == ["go()", "if <- strict"]
+
+
 @given(st.text(), st.lists(st.text()))
 def test_whatever_stands_in_cells_is_no_trouble(line: str, cells: list[str]) -> None:
     assert origin(line, cells)[: len(line)].strip() == line.strip() or line.strip() in origin(line, cells)
