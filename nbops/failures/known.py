@@ -668,7 +668,7 @@ _SOURCES = (
             "ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError", "RemoteDisconnected", "IncompleteRead",
             "ContentTooShortError", "ChunkedEncodingError", "ProtocolError", "RemoteProtocolError",
             "ServerDisconnectedError", "SSLEOFError", "SSLZeroReturnError", "AutoReconnect",
-            "WebSocketConnectionClosedException", "SMTPServerDisconnected", "ConnectionClosedError", "ServiceResponseError",
+            "WebSocketConnectionClosedException", "ConnectionClosedError", "ServiceResponseError",
             "IncompleteReadError",
         ),
     ),

@@ -4,7 +4,7 @@ CELLS have `# %%` between the cells of a notebook. TOLD are what drivers and cli
 classes and messages as their documentation and their users give them.
 
 In the first run, before any rule was changed for them, the rules told 120 of the 269 in FILES to SERVICES and TOLD, then 65 of the 85 in
-SECOND, 100 of the 114 in THIRD, all 71 of BUGS, 97 of the 108 in FOURTH and 109 of the 125 in FIFTH; seven that do not fail or may be
+SECOND, 100 of the 114 in THIRD, all 71 of BUGS, 97 of the 108 in FOURTH and 109 of the 125 in FIFTH; eight that do not fail or may be
 called otherwise were taken out. They have learnt from all of them since: these say that nothing is forgotten, not how well others are told.
 """
 
@@ -1609,7 +1609,6 @@ def read_feed():
 # %%
 read_feed()
 """),
-            ("transient", "import smtplib\nraise smtplib.SMTPServerDisconnected('Connection unexpectedly closed')"),
             ("transient", "import errno, os\nraise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))"),
             ("data_access", """
 import datetime as dt, pandas as pd
@@ -1846,7 +1845,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 with ProcessPoolExecutor(1, mp_context=get_context('fork')) as p:
-    p.submit(os.abort).result()
+    p.submit(os._exit, 134).result()
 """),
             ("kernel_death", "import subprocess\nsubprocess.run(['sh', '-c', 'kill -ABRT $$'], check=True)"),
             ("environment", "import great_expectations_of_the_moon"),
