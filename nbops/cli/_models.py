@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from nbops.cli._base import Here, cli, here, json_option, records, show, table
+from nbops.data import degraded
 from nbops.errors import NotFound, UsageError
 from nbops.records import short
 from nbops.registry import models
@@ -63,9 +64,10 @@ def show_model(obj: Here, reference: str, as_json: bool) -> None:
         _show_version(workspace, found, as_json=as_json)
         return
     held, known, waiting, said = found.aliases, records(found.versions), _waiting(workspace, found.name), found.comments
+    old = degraded.of_runs(obj.store(), (row["run_id"] for row in known))
     document = {
         "model": found.name, "frozen": found.frozen, "card": msgspec.to_builtins(found.card), "aliases": held,
-        "versions": known, "reviews": waiting, "comments": records(said),
+        "versions": [{**row, "degraded": old.get(row["run_id"])} for row in known], "reviews": waiting, "comments": records(said),
     }  # fmt: skip
     names = {version: ", ".join(alias for alias in held if held[alias] == version) for version in held.values()}
     rows = [
@@ -76,7 +78,9 @@ def show_model(obj: Here, reference: str, as_json: bool) -> None:
     show(
         document,
         as_json=as_json,
-        text=lambda: _lines(_card(found), table(columns, rows), *_waits(waiting), *_said(records(said))),
+        text=lambda: _lines(
+            _card(found), table(columns, rows), *_old(known, old), *_waits(waiting), *_said(records(said))
+        ),
     )
 
 
@@ -179,6 +183,13 @@ def numbered(workspace: Workspace, reference: str) -> Version:
     return found
 
 
+def _old(versions: Sequence[dict[str, Any]], old: Mapping[str, str]) -> list[str]:
+    """A line for each version that rests on old data."""
+    return [
+        f"Version {row['version']} rests on old data: {old[row['run_id']]}" for row in versions if row["run_id"] in old
+    ]
+
+
 def _show_version(workspace: Workspace, version: Version, *, as_json: bool) -> None:
     manifest, said = version.manifest, records(version.comments)
     waiting = [one for one in _waiting(workspace, version.model) if one["version"] == version.version]
@@ -186,6 +197,7 @@ def _show_version(workspace: Workspace, version: Version, *, as_json: bool) -> N
         "state": version.state,
         "aliases": ", ".join(version.aliases),
         "frozen": version.frozen,
+        "rests on old data": version.degraded,
         "registered by": version.actor,
         "description": version.description,
         "run": short(version.run_id),
@@ -204,7 +216,8 @@ def _show_version(workspace: Workspace, version: Version, *, as_json: bool) -> N
         judged, told = None, error.message
     document = {
         "model": version.model, "version": version.version, "state": version.state, "aliases": version.aliases,
-        "frozen": version.frozen, "actor": version.actor, "description": version.description, "run_id": version.run_id,
+        "frozen": version.frozen, "degraded": version.degraded, "actor": version.actor, "description": version.description,
+        "run_id": version.run_id,
         "sha256": version.sha256, "manifest": msgspec.to_builtins(manifest), "evaluation": judged, "reviews": waiting,
         "comments": said,
     }  # fmt: skip

@@ -19,6 +19,7 @@ from nbops.store.client import connect
 if TYPE_CHECKING:
     from nbops.pipelines.course import Asked, Ended, Progress
     from nbops.pipelines.requests import Decision
+    from nbops.store.client import Store
 
 # By outcome, when asked for.
 _DETAILED = {"healed": 10, "degraded": 10, "waiting": 11, "unchanged": UNCHANGED}
@@ -118,17 +119,20 @@ def run(
 @pipeline_group.command("resume")
 @click.argument("run")
 @click.option("--expired", is_flag=True, help="What nobody has approved in time is left out, and not asked again.")
+@_force
 @_lanes
 @_detailed
 @json_option
 @here
-def resume(obj: Here, run: str, expired: bool, lanes: int | None, detailed_exit_code: bool, as_json: bool) -> int:
+def resume(
+    obj: Here, run: str, expired: bool, force: bool, lanes: int | None, detailed_exit_code: bool, as_json: bool
+) -> int:
     """Go on with what is missing of RUN: what failed, was stopped, or waited for a person. Nothing that is done runs again."""
     from nbops.pipelines.course import Asked
 
     return _drive(
         obj,
-        Asked(resume=run, expired=expired, lanes=lanes or 0),
+        Asked(resume=run, expired=expired, force=force, lanes=lanes or 0),
         None,
         detailed_exit_code=detailed_exit_code,
         as_json=as_json,
@@ -183,10 +187,11 @@ def release(obj: Here, folder: Path, reason: str, as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why, for those who read it later.")
 @here
 def rollback(obj: Here, pipeline: str, number: int | None, reason: str) -> None:
-    """Let an earlier release of PIPELINE be the current one again."""
+    """Let an earlier release of PIPELINE, by its name or folder, be the current one again."""
     from nbops.pipelines import releases
 
-    made = releases.roll_back(obj.store(), pipeline, reason, number)
+    store, name = _named(obj, pipeline)
+    made = releases.roll_back(store, name, reason, number)
     click.echo(f"Release {made.number} of {made.pipeline} is the current one.")
 
 
@@ -195,17 +200,17 @@ def rollback(obj: Here, pipeline: str, number: int | None, reason: str) -> None:
 @json_option
 @here
 def list_releases(obj: Here, pipeline: str | None, as_json: bool) -> None:
-    """List the releases of PIPELINE, or of all, and what of the folder differs from the current one."""
+    """List the releases of PIPELINE, by its name or folder, or of all, and what of the folder differs from the current one."""
     from nbops.pipelines import releases
 
-    store = obj.store()
-    known = releases.every(store, pipeline)
+    store, name = _named(obj, pipeline) if pipeline else (obj.store(), None)
+    known = releases.every(store, name)
     differs = {one.pipeline: releases.changed(store, one) for one in known if one.current}
     rows = [
         ["*" if one.current else "", one.pipeline, one.number, at(one.created), one.actor, len(one.files), one.why]
         for one in known
     ]
-    told = [f"{name} is not as it was released: {', '.join(what[:5])}" for name, what in differs.items() if what]
+    told = [releases.differs(name, what) for name, what in differs.items() if what]
     show(
         {"releases": msgspec.to_builtins(known), "differs": differs},
         as_json=as_json,
@@ -232,16 +237,67 @@ def drill(obj: Here, folder: Path, pairs: tuple[tuple[str, str], ...], files: tu
     show(msgspec.to_builtins(done), as_json=as_json, text=done.to_text)
 
 
+@pipeline_group.command("backfill")
+@_folder
+@click.option("--from", "start", required=True, metavar="DATE", help="The first day or time, in the schedule's zone.")
+@click.option("--to", "until", required=True, metavar="DATE", help="The last one, which is included.")
+@click.option("--cron", help="Its times, where nothing says them: five fields, or @hourly, @daily, @weekly, @monthly.")
+@click.option("--every", metavar="SPAN", help="In place of --cron, such as 15m.")
+@click.option("--tz", metavar="ZONE", help="The time zone of --cron (default: UTC).")
+@click.option(
+    "-p", "--parameters", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
+    help="A parameter; {date}, {time}, {start} and {end} stand for the time that it is run for.",
+)  # fmt: skip
+@click.option("--working-tree", is_flag=True, help="Run the folder as it is, not its release.")
+@click.option("--parallel", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many run at once.")
+@click.option("--force", is_flag=True, help="Run again what has succeeded, too.")
+@click.option("--take-over", is_flag=True, help="Run them on this host from now on, though another one did.")
+@json_option
+@here
+def backfill(
+    obj: Here,
+    /,
+    folder: Path,
+    start: str,
+    until: str,
+    pairs: tuple[tuple[str, str], ...],
+    working_tree: bool,
+    parallel: int,
+    force: bool,
+    take_over: bool,
+    as_json: bool,
+    **timing: str | None,
+) -> int:
+    """Run FOLDER for all its nominal times from a day to another, as `nbops schedule backfill` does. What has succeeded is not run again.
+
+    The times are those of its schedule. Without one they are those of the options, or of its pipeline.yaml: a schedule is kept for
+    them, paused. Exit status 25 when one of them did not succeed.
+    """
+    from nbops.cli._scheduler import fill
+    from nbops.execution import reading
+    from nbops.pipelines.schedules import filling
+
+    reading.only_files()
+    whole = folder.expanduser().resolve()
+    store = connect(obj.settings(start=whole))
+    found = filling.schedule(store, whole, timing, dict(pairs), working_tree=working_tree)
+    stretch = f"{start}..{until}"
+    return fill(store, found, stretch, parallel=parallel, force=force, take_over=take_over, as_json=as_json)
+
+
 @pipeline_group.command("health")
 @click.argument("pipeline", required=False)
 @json_option
 @here
 def health(obj: Here, pipeline: str | None, as_json: bool) -> None:
-    """Tell what of PIPELINE (or of all) was healed, by step and week, at what cost, and how many runs end well only by healing."""
+    """Tell what of PIPELINE, by its name or folder, was healed, by step and week, at what cost, and how many runs end well only by that.
+
+    Without PIPELINE it is of all.
+    """
     from nbops.pipelines import health as healths
 
-    store = obj.store()
-    found = [healths.of(store, name) for name in ([pipeline] if pipeline else healths.names(store))]
+    store, name = _named(obj, pipeline) if pipeline else (obj.store(), None)
+    found = [healths.of(store, one) for one in ([name] if name else healths.names(store))]
     show(
         msgspec.to_builtins([one.to_dict() for one in found]),
         as_json=as_json,
@@ -316,6 +372,16 @@ def _drive(obj: Here, asked: Asked, start: Path | None, *, detailed_exit_code: b
     else:
         click.echo("\n".join(_lines(ended)))
     return _DETAILED.get(ended.outcome, ended.exit) if detailed_exit_code else ended.exit
+
+
+def _named(obj: Here, pipeline: str) -> tuple[Store, str]:
+    """The store, and a pipeline's name: it may be given as its folder."""
+    from nbops.pipelines import declaration
+
+    folder = Path(pipeline).expanduser().resolve()
+    if not folder.is_dir():
+        return obj.store(), pipeline
+    return connect(obj.settings(start=folder)), declaration.read(folder)[0].name or folder.name
 
 
 def _lines(ended: Ended) -> list[str]:

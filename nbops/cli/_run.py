@@ -67,6 +67,7 @@ timeout_option = click.option("--execution-timeout", type=float, metavar="SECOND
 @cwd_option
 @kernel_option
 @timeout_option
+@click.option("--memory", metavar="SIZE", help="The most memory that it may hold, such as 2G or 500MB.")
 @click.option("--force", is_flag=True, help="Execute it even if that repeats an unchanged run.")
 @click.option("--release", default="", metavar="N", help="Of a folder: run a release, `current` or a number.")
 @click.option(
@@ -89,6 +90,7 @@ def run(  # noqa: C901 - one option after the other
     cwd: Path | None,
     kernel: str | None,
     execution_timeout: float | None,
+    memory: str | None,
     force: bool,
     release: str,
     detailed_exit_code: bool,
@@ -102,8 +104,10 @@ def run(  # noqa: C901 - one option after the other
     its code, parameters and packages have changed. NOTEBOOK may also be a script with `# %%` cells (.py), or SQL for DuckDB whose
     comments declare what it reads and writes (.sql): see docs/running.md. The exit status says how it ended: see docs/errors.md.
     """
+    from nbops.data import spans
     from nbops.execution import notebook as execution
     from nbops.execution import reading
+    from nbops.execution.memory import Allowance
 
     reading.only_files()
     _mind_the_noun(notebook)
@@ -114,6 +118,7 @@ def run(  # noqa: C901 - one option after the other
             "cwd": cwd,
             "kernel": kernel,
             "timeout": execution_timeout,
+            "memory": memory,
             "html": html,
             "help": help_notebook,
         }
@@ -149,6 +154,7 @@ def run(  # noqa: C901 - one option after the other
         cwd=cwd,
         kernel=kernel,
         timeout=execution_timeout,
+        allowance=Allowance(spans.memory(memory), "--memory") if memory else None,
         force=force,
         progress=progress,
     )
@@ -215,6 +221,8 @@ def _folder(
 
 def _mind_the_noun(notebook: Path) -> None:
     """`nbops run show ID` is what people type who mean `nbops runs show ID`."""
-    group = cli.commands["runs"]
-    if isinstance(group, click.Group) and str(notebook) in group.commands and not notebook.exists():
+    if notebook.exists():
+        return
+    group = cli.get_command(click.get_current_context(), "runs")
+    if isinstance(group, click.Group) and str(notebook) in group.commands:
         raise NotFound(f"There is no notebook {str(notebook)!r}.", hint=f"Did you mean `nbops runs {notebook} …`?")

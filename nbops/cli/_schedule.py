@@ -11,13 +11,13 @@ import msgspec
 
 from nbops.cli._base import Here, cli, here, json_option, show, table
 from nbops.cli._reviews import end_of
-from nbops.records import at, short
+from nbops.records import short
 
 if TYPE_CHECKING:
-    from nbops.pipelines.schedules.listing import Schedule
-    from nbops.pipelines.schedules.spec import Spec
+    from nbops.pipelines.schedules.telling import Told
 
 _COMING, _PAST = 5, 10
+_COLUMNS = ["name", "target", "when", "next", "last"]
 
 
 @cli.group("schedule")
@@ -61,33 +61,20 @@ def add(
 
     Of a folder, the `schedule:` of its pipeline.yaml says what the options do not.
     """
-    from nbops.pipelines.schedules import listing, targets
-    from nbops.pipelines.schedules.spec import of_block
+    from nbops.pipelines.schedules import adding, listing, telling
     from nbops.store.client import connect
 
-    whole = target.expanduser().resolve()
+    whole, now = target.expanduser().resolve(), datetime.now(UTC)
     store = connect(obj.settings(start=whole if whole.is_dir() else whole.parent))
-    project = store.settings.project
-    place = listing.target(project, target)
-    block = targets.declared(whole) if whole.is_dir() else None
     told = {key: list(value) if key == "may" else value for key, value in timing.items() if value not in {None, ()}}
-    said = msgspec.to_builtins(block) if block else {}
-    if told.keys() & {"cron", "every"}:
-        said |= {"cron": "", "every": ""}
-    said |= told
-    said["parameters"] = {**said.get("parameters", {}), **dict(pairs)}
-    said["working_tree"] = working_tree or said.get("working_tree", False)
-    spec = of_block(said, place, "the options")
-    targets.check(store, spec)
-    called = name or targets.called(project, place)
-    what = listing.put(store, called, spec, change=change)
-    coming = [one.isoformat() for one in listing.coming(spec, datetime.now(UTC), _COMING)]
-    local = [_local(spec, one) for one in listing.coming(spec, datetime.now(UTC), 1)]
-    words = {"added": "is scheduled", "changed": "is changed", "same": "was so already"}[what]
+    if working_tree:
+        told["working_tree"] = True
+    made = adding.add(store, adding.wanted(store, whole, told, dict(pairs)), name or "", now, change=change)
+    coming = [one.isoformat() for one in listing.coming(made.spec, now, _COMING)]
     show(
-        {"name": called, "what": what, "spec": msgspec.to_builtins(spec), "next": coming},
+        {"name": made.name, "what": made.what, "spec": msgspec.to_builtins(made.spec), "next": coming},
         as_json=as_json,
-        text=lambda: f"{called} {words}: {place}, next {local[0] if local else 'never'}.",
+        text=lambda: telling.put(made.name, made.what, made.spec, now),
     )
 
 
@@ -96,18 +83,12 @@ def add(
 @here
 def list_schedules(obj: Here, as_json: bool) -> None:
     """List the schedules with their next and their last time."""
-    from nbops.pipelines.schedules import listing
+    from nbops.pipelines.schedules import listing, telling
 
-    now = datetime.now(UTC)
-    found = listing.every(obj.store())
-    rows = [
-        [one.name, one.spec.target, one.spec.cron or f"every {one.spec.every}", one.spec.tz,
-         "paused" if one.paused(now) else _local(one.spec, one.next), one.last_state, _local(one.spec, one.last_nominal)]
-        for one in found
-    ]  # fmt: skip
-    columns = ["name", "target", "when", "zone", "next", "last", "of"]
-    told = [{**msgspec.to_builtins(one), "paused": one.paused(now)} for one in found]
-    show(told, as_json=as_json, text=lambda: table(columns, rows) if rows else "There is no schedule.")
+    store, now = obj.store(), datetime.now(UTC)
+    found = listing.every(store)
+    document = [{**msgspec.to_builtins(one), "paused": one.paused(now)} for one in found]
+    show(document, as_json=as_json, text=lambda: _list(telling.told(store, found, now, coming=1)))
 
 
 @schedule_group.command("show")
@@ -116,7 +97,7 @@ def list_schedules(obj: Here, as_json: bool) -> None:
 @here
 def show_schedule(obj: Here, name: str, as_json: bool) -> None:
     """Show a schedule: what it is, the times that come, and what became of those that were."""
-    from nbops.pipelines.schedules import listing
+    from nbops.pipelines.schedules import listing, telling
 
     store, now = obj.store(), datetime.now(UTC)
     found = listing.get(store, name)
@@ -131,7 +112,7 @@ def show_schedule(obj: Here, name: str, as_json: bool) -> None:
         "fires": [dict(zip(["nominal", "state", "attempts", "outcome", "run_id", "message", "cause"], row, strict=True))
                   for row in past.rows],
     }  # fmt: skip
-    show(told, as_json=as_json, text=lambda: _page(found, coming, past.rows, now))
+    show(told, as_json=as_json, text=lambda: _page(telling.told(store, [found], now, coming=_COMING)[0], past.rows))
 
 
 @schedule_group.command("pause")
@@ -143,13 +124,11 @@ def show_schedule(obj: Here, name: str, as_json: bool) -> None:
 @here
 def pause(obj: Here, name: str | None, until: str | None, reason: str) -> None:
     """Begin nothing of NAME, or of all schedules; what runs goes on, and what comes meanwhile is not made up for."""
-    from nbops.pipelines.schedules import listing
+    from nbops.pipelines.schedules import listing, telling
 
-    end = end_of(until) if until else None
-    done = listing.act(obj.store(), name, "paused", until=end, why=reason)
-    which = name or "Everything"
-    told = f"until {end.astimezone():%Y-%m-%d %H:%M}" if end else "until `nbops schedule resume`"
-    click.echo(f"{which} is paused {told}." if done else f"{which} was paused so already.")
+    store, end = obj.store(), end_of(until) if until else None
+    done = listing.act(store, name, "paused", until=end, why=reason)
+    click.echo(telling.acted(store, name, "paused", end, datetime.now(UTC), done=done))
 
 
 @schedule_group.command("resume")
@@ -157,13 +136,11 @@ def pause(obj: Here, name: str | None, until: str | None, reason: str) -> None:
 @here
 def resume(obj: Here, name: str | None) -> None:
     """End the pause of NAME, or that of all schedules."""
-    from nbops.pipelines.schedules import listing
+    from nbops.pipelines.schedules import listing, telling
 
     store = obj.store()
     done = listing.act(store, name, "resumed")
-    still = name is not None and listing.get(store, name).paused(datetime.now(UTC))
-    more = " Everything is paused besides: `nbops schedule resume` without a name ends that." if still else ""
-    click.echo(f"{name or 'Everything'} {'goes on' if done else 'was not paused'}.{more}")
+    click.echo(telling.acted(store, name, "resumed", None, datetime.now(UTC), done=done))
 
 
 @schedule_group.command("remove")
@@ -172,33 +149,27 @@ def resume(obj: Here, name: str | None) -> None:
 @here
 def remove(obj: Here, name: str, reason: str) -> None:
     """Run NAME no more. What it ran stays, and what runs goes on."""
-    from nbops.pipelines.schedules import listing
+    from nbops.pipelines.schedules import listing, telling
 
-    listing.act(obj.store(), name, "removed", why=reason)
-    click.echo(f"{name} is removed.")
+    store = obj.store()
+    done = listing.act(store, name, "removed", why=reason)
+    click.echo(telling.acted(store, name, "removed", None, datetime.now(UTC), done=done))
 
 
-def _page(found: Schedule, coming: list[datetime], past: list[list[Any]], now: datetime) -> str:
-    spec = found.spec
+def _list(found: list[Told]) -> str:
+    rows = [[one.schedule.name, one.schedule.spec.target, one.when, one.due, one.last] for one in found]
+    return table(_COLUMNS, rows) if rows else "There is no schedule."
+
+
+def _page(one: Told, past: list[list[Any]]) -> str:
+    from nbops.pipelines.schedules import telling
+
+    spec = one.schedule.spec
     lines = [
-        f"{found.name}: {spec.target}",
-        f"  when      {spec.cron or f'every {spec.every}'} ({spec.tz})",
-        f"  missed    {spec.missed}{f', at most {spec.limit}' if spec.missed == 'all' else ''}",
-        f"  overlap   {spec.overlap}",
-        *(f"  {key:<9} {value}" for key, value in (("jitter", spec.jitter), ("grace", spec.grace)) if value),
-        *(f"  {key} = {value}" for key, value in spec.parameters.items()),
-        "  paused" if found.paused(now) else f"  next      {', '.join(_local(spec, one) for one in coming) or 'never'}",
+        f"{one.schedule.name}: {spec.target}",
+        *(f"  {name:<9} {text}" for name, text in one.facts),
+        *(f"  {name} = {value}" for name, value in spec.parameters.items()),
     ]
-    rows = [
-        [_local(spec, row[0]), row[1], row[2], row[3], row[4] and short(row[4]), row[5]] for row in past
-    ]  # fmt: skip
+    rows = [[telling.local(spec, row[0]), row[1], row[2], row[3], row[4] and short(row[4]), row[5]] for row in past]
     columns = ["time", "is", "attempts", "outcome", "run", "why"]
     return "\n".join([*lines, *(["", table(columns, rows)] if rows else [])])
-
-
-def _local(spec: Spec, moment: datetime | int | None) -> str:
-    """A time as the schedule's zone shows it."""
-    if moment is None:
-        return "–"
-    when = at(moment) if isinstance(moment, int) else moment
-    return f"{when.astimezone(spec.zone):%Y-%m-%d %H:%M}"

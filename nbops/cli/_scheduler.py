@@ -16,6 +16,7 @@ from nbops.errors import EXITS, StoreError
 from nbops.records import at, short
 
 if TYPE_CHECKING:
+    from nbops.pipelines.schedules.listing import Schedule
     from nbops.pipelines.schedules.scheduler import Fire, Round
     from nbops.pipelines.schedules.units import Place
     from nbops.promotion.ticking import Ticked
@@ -159,16 +160,26 @@ def backfill(obj: Here, name: str, stretch: str, parallel: int, force: bool, tak
 
     Exit status 25 when one of them did not succeed.
     """
-    from nbops.pipelines.schedules import listing, scheduler
+    from nbops.pipelines.schedules import listing
 
     store = obj.store()
-    nominal = listing.stretch(listing.get(store, name).spec, stretch, datetime.now(UTC))
+    found = listing.get(store, name)
+    return fill(store, found, stretch, parallel=parallel, force=force, take_over=take_over, as_json=as_json)
+
+
+def fill(
+    store: Store, schedule: Schedule, stretch: str, *, parallel: int, force: bool, take_over: bool, as_json: bool
+) -> int:
+    """Run all times of a stretch, tell how they ended, and return the exit status."""
+    from nbops.pipelines.schedules import listing, scheduler
+
+    nominal = listing.stretch(schedule.spec, stretch, datetime.now(UTC))
     working = scheduler.Scheduler(store, parallel=parallel)
     working.beat("backfill", take_over=take_over)
     watch = (lambda _: None) if as_json else (lambda fire: click.echo(_line(fire)))
-    found = scheduler.backfill(working, name, nominal, force=force, watch=watch)
+    found = scheduler.backfill(working, schedule.name, nominal, force=force, watch=watch)
     good = sum(fire.state == "done" for fire in found)
-    told = {"name": name, "times": len(nominal), "done": good, "fires": msgspec.to_builtins(found)}
+    told = {"name": schedule.name, "times": len(nominal), "done": good, "fires": msgspec.to_builtins(found)}
     show(told, as_json=as_json, text=lambda: f"{good} of {len(nominal)} are done.")
     return 0 if good == len(nominal) else EXITS["execution"].status
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +131,7 @@ def in_order(known: Mapping[str, Source | Step], wanted: Iterable[str], project:
         if name in done:
             return
         declared = known.get(name)
-        for needed in declared.inputs if isinstance(declared, Step) else ():
+        for needed in _inputs_of(declared):
             if needed in wanted:
                 visit(needed, (*above, name))
         for needed in _foreign(declared, project):
@@ -143,6 +143,15 @@ def in_order(known: Mapping[str, Source | Step], wanted: Iterable[str], project:
     for name in wanted:
         visit(name, ())
     return done
+
+
+def needs(declared: Source | Step, project: Path) -> list[str]:
+    """What it is made of, and what the foreign keys of its contract name."""
+    return [*_inputs_of(declared), *_foreign(declared, project)]
+
+
+def _inputs_of(declared: Source | Step | None) -> Sequence[str]:
+    return declared.inputs if isinstance(declared, Step) else ()
 
 
 def contract_of(source: Source, project: Path) -> Contract | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from nbops.data import freshness
+from nbops.data import degraded, freshness
 from nbops.data.compiling import HASH, LINE, REASONS
 from nbops.data.freshness import Line, shown
 from nbops.data.profile import Profile
@@ -35,13 +35,17 @@ class Part(NamedTuple):
 
 
 class Sheet(View):
-    """A source as it was when this was made; with `rows` the quarantine shows that many of its first rows."""
+    """A source as it was when this was made; with `rows` the quarantine shows that many of its first rows.
+
+    `degraded` says on what old data its last version rests, if it does.
+    """
 
     kind = "source"
 
     def __init__(self, store: Store, line: Line, *, rows: int = 0) -> None:
         self._store, self.line = store, line
         self.facts = _facts(store, line)
+        self.degraded = degraded.of_sources(store, [line.source]).get(line.source)
         made: tuple[Callable[[], Part | None], ...] = (
             self._contract, lambda: self._quarantine(rows), self._versions, self._profile, self._collections,
         )  # fmt: skip
@@ -55,16 +59,22 @@ class Sheet(View):
     def to_text(self) -> str:
         """How fresh it is, the facts, and the parts below each other."""
         return "\n".join(
-            [self.summary, text.facts(*self.facts), *(f"{part.title}\n{part.text}" for part in self.parts)]
+            [self.summary, *self._old, text.facts(*self.facts), *(f"{part.title}\n{part.text}" for part in self.parts)]
         )
 
     def to_html(self) -> Html:
         """As the text."""
         return html.stack(
             self.summary,
+            *self._old,
             html.facts(*self.facts),
             *(html.section(part.title, part.html, level=3) for part in self.parts),
         )
+
+    @property
+    def _old(self) -> list[str]:
+        """That the last version rests on old data, if it does."""
+        return [f"{degraded.TITLE} {self.degraded}"] if self.degraded else []
 
     def _contract(self) -> Part | None:
         """What each rule found the last time, and over the collections before; those that do not hold first."""

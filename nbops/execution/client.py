@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,6 +18,7 @@ from jupyter_core.utils import ensure_async, run_sync
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 
+from nbops.execution import memory
 from nbops.execution.account import Account
 from nbops.execution.kernels.manager import Kernel
 from nbops.security.masking import Filter, Mask
@@ -26,8 +28,11 @@ if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
     from nbformat import NotebookNode
 
+    from nbops.execution.memory import Allowance
+
 _GRACE = 2.0
 _TICK = 1.0
+_GLANCE = 0.1
 _LAST_WORDS = 0.1
 _DISPLAYS = ("display_data", "execute_result", "update_display_data")
 
@@ -54,14 +59,18 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         last: Callable[[Client], Awaitable[None]] | None,
         tick: Callable[[], None],
         stopped: Callable[[], object] | None,
+        allowance: Allowance | None = None,
         **options: Any,
     ) -> None:
         """`kernel_options` go to the kernel's start; what it publishes goes through `mask` before anybody sees it.
 
         `first` is called before the first cell, `after` each cell that ended well, `last` when all did, `tick` each second; `stopped`
-        tells whether somebody has stopped the execution before signals were heard here.
+        tells whether somebody has stopped the execution before signals were heard here. A kernel that holds more memory than its
+        `allowance` is killed.
         """
         super().__init__(account, km=km, **options)
+        self.manager = km
+        """Also when nbclient has let go of it, because the kernel never answered."""
         self._account = account
         self._kernel_options = kernel_options
         self._filter = Filter(mask)
@@ -70,6 +79,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         self._last = last
         self._tick = tick
         self._stopped = stopped
+        self._allowance = allowance
+        self.exceeded = 0
+        """The bytes that the kernel held when it was killed because it may not."""
         # The cells that show a display, by its id.
         self._shown: dict[str, list[NotebookNode]] = {}
         self._stop: int | None = None
@@ -111,6 +123,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             _mark(self.km)
         if isinstance(self.km, Kernel):
             beside.append(asyncio.create_task(self._death(self.km)))
+        if self._allowance is not None:
+            beside.append(asyncio.create_task(self._watch(self._allowance)))
         try:
             if self.kc is None:
                 await self.async_start_new_kernel_client()
@@ -170,6 +184,21 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         while True:
             await asyncio.sleep(_TICK)
             self._tick()
+
+    async def _watch(self, allowance: Allowance) -> None:
+        """Kill the kernel with all that it has started once they hold more than they may."""
+        while (pid := getattr(self.km, "pid", None)) is not None:
+            held = memory.held(pid, allowance.memory)
+            if held > allowance.memory:
+                processes = memory.family(pid)
+                self.exceeded = held
+                await self._kill()
+                for one in processes:
+                    # What left the kernel's group, too.
+                    with contextlib.suppress(OSError):
+                        os.kill(one, signal.SIGKILL)
+                return
+            await asyncio.sleep(_GLANCE)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

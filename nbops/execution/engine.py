@@ -152,7 +152,7 @@ def _converse(
     live.client = client = Client(
         account, manager, mask=mask, first=first, after=_metrics(execution), last=last, tick=live.tick,
         stopped=(lambda: execution.part and execution.part.stop().reason) if execution.part else None,
-        timeout=execution.timeout, kernel_name=kernel_name, log=logger, **conversation,
+        timeout=execution.timeout, allowance=execution.allowance, kernel_name=kernel_name, log=logger, **conversation,
     )  # fmt: skip
     client.execute()
 
@@ -300,7 +300,7 @@ def _broken(error: BaseException, execution: Execution, live: Live) -> tuple[End
 
     from nbops.execution.client import Stopped
 
-    if isinstance(error, DeadKernelError):
+    if isinstance(error, DeadKernelError) or live.killed_unanswered(error):
         evidence, told = live.death()
         return failed(told, "execution.kernel", evidence), "KernelDied"
     if isinstance(error, CellTimeoutError):

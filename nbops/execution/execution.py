@@ -10,6 +10,7 @@ from nbops import config, failures
 from nbops.execution import parameters as typed
 from nbops.execution import reading, saving, secrets
 from nbops.execution.lanes import Stop
+from nbops.execution.memory import Allowance
 from nbops.execution.parameters import Interface
 from nbops.execution.skipping.finding import Standing
 from nbops.execution.skipping.plan import plan
@@ -99,17 +100,19 @@ class Execution:
         *,
         cwd: Path | None = None,
         timeout: float | None = None,
+        allowance: Allowance | None = None,
         watch: Callable[[State], None] | None = None,
         secrets: Mapping[str, str] | None = None,
     ) -> None:
-        """`notebook` is the path or address it came from, `timeout` in seconds is for each cell, `watch` hears of progress.
+        """`notebook` is the path or address it came from, `timeout` in seconds is for each cell, `allowance` for the whole of it.
 
-        `secrets` are values by parameter.
+        `watch` hears of progress; `secrets` are values by parameter.
         """
         self.recording = recording
         self.notebook = notebook
         self.cwd = cwd
         self.timeout = timeout
+        self.allowance = allowance
         self.watch = watch
         self.secrets = secrets or {}
         self.folder = recording.store.places.runs / recording.run_id

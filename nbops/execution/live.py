@@ -112,7 +112,11 @@ class Live:
 
     def death(self) -> tuple[Evidence, str]:
         """What is known of a kernel that ended by itself, also in words."""
-        used = self.usage
+        used, allowance = self.usage, self._execution.allowance
+        if allowance is not None and self.client is not None and self.client.exceeded:
+            held = self.client.exceeded
+            evidence = Evidence(signal=signal.SIGKILL, peak_memory=held, memory_limit=allowance.memory)
+            return evidence, f"it {allowance.exceeded(held)}"
         if used is None or (used.exit_code is None and used.signal is None):
             return Evidence(signal=signal.SIGKILL), "the kernel died"
         evidence = Evidence(
@@ -124,10 +128,15 @@ class Live:
         peak = f", {size(used.peak_rss)} of memory at its peak" if used.peak_rss else ""
         return evidence, f"the kernel {how}{why}{peak}"
 
+    def killed_unanswered(self, error: BaseException) -> bool:
+        """Whether a signal ended the kernel before it had answered at all; one that leaves by itself does not fit its surroundings."""
+        used = self.usage
+        return "died before" in str(error) and used is not None and used.signal is not None
+
     @property
     def usage(self) -> Usage | None:
         """What the kernel has used; None while it runs and where nobody measured it."""
-        return getattr(self.client.km, "usage", None) if self.client else None
+        return getattr(self.client.manager, "usage", None) if self.client else None
 
     def close(self) -> None:
         """There is nothing more to follow."""

@@ -22,6 +22,7 @@ from nbops.execution import reading, saving, secrets
 from nbops.execution.execution import Ending, Execution, Given, Part, broken, journals, late, stopped
 from nbops.execution.lanes import Stop
 from nbops.execution.live import State
+from nbops.execution.memory import Allowance
 from nbops.execution.parameters.reading import is_python
 from nbops.execution.skipping.finding import Found, Standing, find
 from nbops.execution.skipping.plan import plan
@@ -61,6 +62,7 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     cwd: Path | None = None,
     kernel: str | None = None,
     timeout: float | None = None,
+    allowance: Allowance | None = None,
     force: bool = False,
     progress: Callable[[State], None] | None = None,
     begun: Callable[[str], None] | None = None,
@@ -69,8 +71,8 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     """Execute a notebook as a run, unless that would repeat an earlier one. A failing notebook is an outcome, not an exception.
 
     What declares an input or an output is not executed again when nothing that the run depends on has changed, unless by `force`.
-    `timeout` in seconds is for each cell; `begun` hears the run's id when it begins. As a `part` of something larger it executes
-    the notebook that is given there.
+    `timeout` in seconds is for each cell, `allowance` the most memory; `begun` hears the run's id when it begins. As a `part` of
+    something larger it executes the notebook that is given there.
 
     Raises NotFound for a missing notebook, folder or secret, ParameterError for parameters that it does not take and secrets that it may
     not ask for, and UsageError for what is no notebook or an output that cannot be written: all before a run begins.
@@ -102,7 +104,9 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     )  # fmt: skip
     if begun:
         begun(recording.run_id)
-    execution = Execution(recording, str(notebook), cwd=where, timeout=timeout, watch=progress, secrets=hidden)
+    execution = Execution(
+        recording, str(notebook), cwd=where, timeout=timeout, allowance=allowance, watch=progress, secrets=hidden
+    )
     execution.given, execution.part = Given(interface, {**values, **(part.instead if part else {})}), part
     execution.node = part.node if part else None if reading.is_notebook(notebook) else node
     execution.standing = Standing(made, forced=force, noted=found.reasons, written=_written(part, where))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from nbops.jupyter_ext import rows
+from nbops.jupyter_ext import rows, scheduling
+from nbops.jupyter_ext.forms import PipelineOrder
 from nbops.jupyter_ext.verbs import Asked, InProject, Root
 from nbops.pipelines.requests import Decision
 from nbops.records import at
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbops.pipelines.sheet import Page, Stands
-
-
-class PipelineOrder(InProject, kw_only=True):
-    """A folder to run as a pipeline, or a run of it to `resume`; texts as `nbops run -p NAME TEXT` takes them."""
-
-    values: dict[str, str] = {}
-    force: bool = False
-    resume: str = ""
 
 
 class StepAnswer(InProject, kw_only=True):
@@ -39,10 +32,11 @@ class StepAnswer(InProject, kw_only=True):
 
 def pipeline(asked: Asked) -> dict[str, object]:
     """A folder as a pipeline: what would run now and why, how its last runs ended, what waits, or its mistakes."""
-    from nbops.pipelines import drawing, sheet
+    from nbops.pipelines import drawing, health, sheet
 
     folder = asked.root.file(asked.one("folder"))
-    found = sheet.page(asked.store if asked.settings.folder.is_dir() else None, folder)
+    store = asked.store if asked.settings.folder.is_dir() else None
+    found = sheet.page(store, folder)
     plan = found.plan
     return {
         "name": found.pipeline, "folder": asked.root.shown(found.folder), "command": shlex.join(["nbops", "run", folder.name]),
@@ -52,6 +46,8 @@ def pipeline(asked: Asked) -> dict[str, object]:
         "picture": str(found.newest.picture(pressed=True)) if found.newest else "",
         "runs": [rows.line(asked.root, one) for one in found.runs],
         "waiting": [rows.waiting(asked.root, one, found.folder) for one in found.waiting],
+        **(scheduling.of_folder(store, folder) if store else {"schedules": [], "unseen": []}),
+        "health": str(health.of(store, found.pipeline).to_html()) if store and found.runs else "",
     }  # fmt: skip
 
 
@@ -76,6 +72,7 @@ def start(asked: Asked) -> dict[str, object]:
         folder=str(folder),
         values=told.values,
         force=told.force,
+        release="current" if told.release else "",
         resume=told.resume,
     )
     return {"id": launching.launch(order).run_id}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from nbops.jupyter_ext import decisions, piping, verbs, watching
+from nbops.jupyter_ext import decisions, forms, piping, scheduling, verbs, watching
 from nbops.jupyter_ext.verbs import InProject
 from nbops.records import Record
 
@@ -47,14 +47,20 @@ ROUTES = (
     Route("GET", r"data/([^/]+)", "reader", verbs.source),
     Route("GET", "pipeline", "reader", piping.pipeline),
     Route("GET", "pipeline/live", "reader", piping.live),
-    Route("POST", "form", "reader", verbs.form, verbs.Notebook),
-    Route("POST", "check", "reader", verbs.check, verbs.Order),
+    Route("POST", "form", "reader", forms.form, verbs.Notebook),
+    Route("POST", "check", "reader", forms.check, verbs.Order),
+    Route("POST", "pipeline/form", "reader", forms.pipeline_form, forms.PipelineOrder),
+    Route("POST", "pipeline/check", "reader", forms.pipeline_check, forms.PipelineOrder),
+    Route("POST", "schedules/check", "reader", scheduling.check, scheduling.Wish),
     Route("POST", "runs", "runner", verbs.start_run, verbs.Order, 202),
     Route("POST", "sweeps", "runner", verbs.start_sweep, verbs.Order, 202),
-    Route("POST", "pipeline/runs", "runner", piping.start, piping.PipelineOrder, 202),
+    Route("POST", "pipeline/runs", "runner", piping.start, forms.PipelineOrder, 202),
+    Route("POST", r"schedules/([^/]+)/runs", "runner", scheduling.run, InProject, 202),
     Route("POST", f"runs/{_ID}/stop", "runner", verbs.stop, verbs.Stop),
     Route("POST", f"runs/{_ID}/copy", "runner", piping.copy, InProject),
     Route("POST", f"incidents/{_ID}/investigation", "runner", watching.investigate, InProject),
+    Route("POST", "schedules", "decider", scheduling.add, scheduling.Wish),
+    Route("POST", r"schedules/([^/]+)/acts", "decider", scheduling.act, scheduling.Act),
     Route("POST", r"models/([^/]+)/propose", "decider", decisions.propose, decisions.Proposal),
     Route("POST", r"models/([^/]+)/rollback", "decider", decisions.roll_back, decisions.Back),
     Route("POST", f"reviews/{_ID}/acts", "decider", decisions.act, decisions.Answer),

@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nbops import __version__, config
-from nbops.errors import NotFound, ParameterError, PathRefused, UsageError
+from nbops.errors import NotFound, PathRefused, UsageError
 from nbops.jupyter_ext import rows
 from nbops.records import Record, at, short
 
 if TYPE_CHECKING:
     from nbops.data.freshness import Line
-    from nbops.execution import parameters as typed
     from nbops.execution.board import Row
     from nbops.store.client import Store
     from nbops.tracking.compare import Comparison
 
-PROTOCOL = 5
+PROTOCOL = 6
 """Counted up when the pages of an older version could not go on with the answers."""
 # How long, in seconds, a page waits for the store before it is told that the store is busy.
 _PATIENCE = 4.0
@@ -129,6 +128,11 @@ class Asked(Record):
                 f"There are no runs in {found.project.name} yet.", hint="Run a notebook, or start a run in one."
             )
         return _connect(found)
+
+    @property
+    def begun(self) -> Store:
+        """The store of that project, which begins where nobody began one."""
+        return _connect(self.settings)
 
 
 def version(_: Asked) -> dict[str, object]:
@@ -279,46 +283,6 @@ def source(asked: Asked, name: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def form(asked: Asked) -> dict[str, object]:
-    """A notebook's parameters as a form."""
-    from nbops.execution import parameters as typed
-    from nbops.execution import reading
-
-    path, node, interface = _interface(asked)
-    untagged = interface.cell is None and not interface.open and reading.is_notebook(path)
-    proposal = typed.propose(node, interface.language, None) if untagged else None
-    return {
-        "notebook": path.name, "problem": interface.problem or None, "parameters": typed.fields(interface),
-        "has_cell": interface.cell is not None,
-        "proposal": {"cell": proposal.cell, "names": proposal.names} if proposal else None,
-    }  # fmt: skip
-
-
-def check(asked: Asked) -> dict[str, object]:
-    """What of a form's texts is refused, field by field, and the command that does the same."""
-    from nbops.execution import parameters as typed
-
-    order: Order = asked.body
-    path, node, interface = _interface(asked)
-    first = {name: typed.Word(text) for name, text in order.values.items()}
-    first |= {name: typed.Word(texts[0]) for name, texts in order.grid.items() if texts}
-    found = typed.problems(interface, first)
-    for name, texts in order.grid.items():
-        for text in texts[1:]:
-            other = typed.problems(interface, {**first, name: typed.Word(text)})
-            found += [problem for problem in other if problem.parameter == name]
-    told = [
-        {"name": problem.parameter or None, "message": problem.brief or problem.what, "hint": "" if problem.brief else problem.remedy}
-        for problem in found
-    ]  # fmt: skip
-    if not told:
-        try:
-            typed.check(node, interface, typed.resolve(interface, first))
-        except ParameterError as error:
-            told = [{"name": None, "message": error.message, "hint": error.hint}]
-    return {"problems": told, "command": _command(path, order)}
-
-
 def start_run(asked: Asked) -> dict[str, object]:
     """Begin a run."""
     return _launched(asked, msgspec.structs.replace(asked.body, grid={}))
@@ -384,25 +348,6 @@ def _rows(found: Comparison) -> list[dict[str, object]]:
         }
         for row in found.shown
     ]  # fmt: skip
-
-
-def _interface(asked: Asked) -> tuple[Path, Any, typed.Interface]:
-    from nbops.execution import parameters as typed
-    from nbops.execution import reading
-
-    path = asked.root.file(asked.body.notebook)
-    node = reading.read(path)
-    return path, node, typed.read(node, reading.language_of(node), path.name)
-
-
-def _command(path: Path, order: Order) -> str:
-    """What one types in the notebook's folder to do the same."""
-    words = ["nbops", "sweep" if order.grid else "run", path.name]
-    for name, texts in order.grid.items():
-        words += ["--grid", name, ",".join(texts)]
-    for name, text in order.values.items():
-        words += ["-p", name, text]
-    return shlex.join([*words, *(["--force"] if order.force else [])])
 
 
 def _launched(asked: Asked, order: Order) -> dict[str, object]:

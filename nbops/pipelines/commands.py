@@ -15,8 +15,10 @@ from nbops.pipelines.requests import (
     EndPipelineRun,
     HoldPolicy,
     KeepActs,
+    KeepProducts,
     KeepRelease,
     OpenPipelineRun,
+    Product,
     Release,
     RollBackRelease,
 )
@@ -64,6 +66,39 @@ def end(tx: Transaction, request: EndPipelineRun) -> None:
         request.run_id, request.outcome, request.sentence, request.time, tx.next_seq(),
     )  # fmt: skip
     tx.run("delete from core.claims where run_id = ?", request.run_id)
+
+
+@command(KeepProducts)
+def keep_products(tx: Transaction, request: KeepProducts) -> int:
+    """Keep what changed for each of them, and tell each consumer once of all that concerns it."""
+    _known(tx, request.run_id)
+    name = str(tx.rows("select pipeline from core.pipeline_runs where run_id = ?", request.run_id)[0][0])
+    told: dict[tuple[str, bool], list[Product]] = {}
+    for one in request.products:
+        found = tx.rows("select 1 from main.stale_products where path = ?", one.path)
+        if bool(found) == (one.stale_since is not None):
+            continue
+        tx.run(
+            "insert into core.product_acts values (?, ?, ?, make_timestamp(?), ?, ?, ?, make_timestamp(?), ?)",
+            one.path, name, one.name, one.stale_since, one.sentence, one.to, request.run_id, request.time, tx.next_seq(),
+        )  # fmt: skip
+        for recipient in dict.fromkeys(one.to):
+            told.setdefault((recipient, one.stale_since is not None), []).append(one)
+    for (recipient, old), products in told.items():
+        _tell_consumer(tx, name, recipient, products, request.run_id, old=old)
+    return len(told)
+
+
+def _tell_consumer(
+    tx: Transaction, pipeline: str, recipient: str, products: list[Product], run_id: str, *, old: bool
+) -> None:
+    what = " and ".join(dict.fromkeys(one.name for one in products))
+    lines = list(dict.fromkeys(one.sentence for one in products)) if old else [f"Run {short(run_id)} made it anew."]
+    closing = "You hear of it again when it is fresh." if old else ""
+    outbox.put(
+        tx, "product old" if old else "product fresh", f"pipeline:{pipeline}", [recipient],
+        f"{what} of {pipeline}: {'old data' if old else 'fresh again'}", *lines, *([closing] if closing else []),
+    )  # fmt: skip
 
 
 @command(Claim)

@@ -24,11 +24,12 @@ from nbops.pipelines import (
     healing,
     health,
     planning,
+    products,
     results,
     settling,
     standing,
 )
-from nbops.pipelines.declaration import Span
+from nbops.pipelines.declaration import Size, Span
 from nbops.pipelines.graph import Graph, Task
 from nbops.pipelines.healing import Action
 from nbops.pipelines.requests import (
@@ -132,6 +133,7 @@ class _Job:
         self.claimed = ""
         self.pending: list[CorrectiveAction] = []
         self.since: int | None = None
+        self.outside: products.Old | None = None
         self.healed = False
 
 
@@ -153,6 +155,9 @@ class Course:
         for key, job in self._jobs.items():
             job.attempt = known[key].attempt if key in known else 0
         self._sight = planning.Sight(store)
+        self._old = products.old(store)
+        for key, one in products.outside(store, made, tasks, self._old).items():
+            self._jobs[key].outside = one
         self._running: dict[int, tuple[_Job, float, _Pulse]] = {}
         self._acts: list[Act] = []
         self._stopped = ""
@@ -244,21 +249,31 @@ class Course:
             return self._put(job, told)
         if time.monotonic() < job.not_before or self._crew.full or (self._running and (job.alone or self._lonely())):
             return False
-        job.since = standing.stale(task, self._stand)
+        job.since = self._since(job)
         try:
             planned = self._sight.planned(task)
             anew = self._asked.force or bool(job.pending) or not task.step.operation.skip or self._shows_age(job)
-            found = None if anew else self._sight.find(planned)
+            # What was made on old data is made anew once there is new one, whether that is the same or not.
+            found = None if anew else self._sight.find(planned, stale=job.since is not None)
         except NbopsError as error:
             return self._put(job, Standing("failed", error.message, exit=error.exit.status))
         if found is not None:
-            status: Status = "unchanged" if job.since is None else "degraded"
+            status: Status = "degraded" if self._degraded(job) else "unchanged"
             return self._put(job, Standing(status, self._rests(job), run_id=found, since=job.since))
         return self._begin(job, planned)
 
     def _shows_age(self, job: _Job) -> bool:
         """Whether it is what people look at, and rests on old data: then it is made anew, to say so."""
-        return job.since is not None and not any(job.task.key in other.task.before for other in self._jobs.values())
+        return self._degraded(job) and not any(job.task.key in other.task.before for other in self._jobs.values())
+
+    def _degraded(self, job: _Job) -> bool:
+        """Whether a step before it went on with old data; what another pipeline made is as that says."""
+        return any(self._stand[key].status == "degraded" for key in job.task.before)
+
+    def _since(self, job: _Job) -> int | None:
+        """Of when the oldest is that it rests on, if any of it is old."""
+        found = [standing.stale(job.task, self._stand), job.outside.since if job.outside else None]
+        return min((since for since in found if since is not None), default=None)
 
     def _lonely(self) -> bool:
         return any(job.alone for job, _, _ in self._running.values())
@@ -322,7 +337,11 @@ class Course:
         self._hands.ready([other.task for other in self._jobs.values()])
         job.attempt += 1
         limits = self._limit(job, "cell_timeout")
-        order = Order(job.number, new_id(), self._recording.run_id, limits and limits * job.longer, self._rests(job))
+        memory = self._limit(job, "memory")
+        order = Order(
+            job.number, new_id(), self._recording.run_id, limits and limits * job.longer, None if memory is None else int(memory),
+            self._rests(job),
+        )  # fmt: skip
         self._running[job.number] = job, time.monotonic(), _Pulse(self._store.places.runs / order.run_id)
         self._crew.give(order)
         key = job.task.key
@@ -331,13 +350,11 @@ class Course:
         return True
 
     def _rests(self, job: _Job) -> str:
-        if job.since is None:
-            return ""
-        old = [f"{key}: {self._stand[key].sentence}" for key in job.task.before if self._stand[key].since is not None]
-        return "; ".join(old)
+        told = [standing.rests(self._graph.name, job.task, self._stand), job.outside.sentence if job.outside else ""]
+        return " ".join(dict.fromkeys(filter(None, told)))
 
     def _limit(self, job: _Job, name: str) -> float | None:
-        own: Span | None = getattr(job.task.step.operation, name)
+        own: Span | Size | None = getattr(job.task.step.operation, name)
         value = own if own is not None else getattr(self._graph.operations.defaults, name)
         return None if value is None else float(value)
 
@@ -377,7 +394,7 @@ class Course:
         if told.status == "finished":
             self._settle_actions(job, "healed", told.seconds)
             self._set_aside(job, told)
-            status: Status = "finished" if job.since is None else "degraded"
+            status: Status = "degraded" if self._degraded(job) else "finished"
             told_of = self._rests(job)
             self._put(
                 job, Standing(status, told_of, job.attempt, run_id, healed=job.healed, since=job.since), seconds=told.seconds
@@ -436,7 +453,7 @@ class Course:
             allowed = operation.fallback if operation.fallback is not None else self._graph.operations.defaults.fallback
             kept = fallback.last_good(self._store, self._graph, job.task, oldest=allowed, now=now_us())
         if kept is not None and kept.since is not None:
-            words = f"{told.cause}; gone on with {kept.sentence}"
+            words = f"{told.cause}{standing.GONE_ON}{kept.sentence}"
             self._record(job, told, msgspec.structs.replace(action, words=f"gone on with {kept.sentence}"), "healed")
             stood = Standing("degraded", words, job.attempt, told.run_id or None, healed=True, since=kept.since)
             self._put(job, stood, failure_class=held, seconds=told.seconds)
@@ -519,10 +536,17 @@ class Course:
         cause = None if word in {"done", "unchanged"} else sentence[:500]
         self._recording.end(ends.get(word, "finished"), cause, Usage(failure_class=classes, exit_status=status))
         # When it has ended it is one of the runs in which patterns are seen.
-        told = self._tell(word)
+        told = self._tell(word) | self._tell_consumers()
         return Ended(
             self._recording.run_id, self._graph.name, word, sentence, status, dict(self._stand), time.monotonic() - self._began, told
         )  # fmt: skip
+
+    def _tell_consumers(self) -> bool:
+        """Let those who are named hear of products that became old, or are fresh again; whether anybody is to be told."""
+        if self._asked.trigger == "drill":
+            return False
+        tasks = [job.task for job in self._jobs.values()]
+        return products.keep(self._store, self._graph, self._recording.run_id, tasks, self._stand, self._old) > 0
 
     def _tell(self, word: Outcome) -> bool:
         """Let incidents open and heal by how the steps were; whether somebody is to be told."""

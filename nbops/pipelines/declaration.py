@@ -21,10 +21,15 @@ from nbops.records import FailureClass, Record
 
 FILE = "pipeline.yaml"
 FILES = (FILE, "pipeline.yml")
+_LEAST = 2**26
 
 
 class Span(float):
     """Seconds, written as `30 min` or as a number."""
+
+
+class Size(int):
+    """Bytes, written as `2 GiB` or as a number."""
 
 
 class Heal(Record, forbid_unknown_fields=True):
@@ -49,11 +54,15 @@ class Approval(Record, forbid_unknown_fields=True):
 
 
 class Limits(Record, forbid_unknown_fields=True):
-    """How long a cell and a step may take, and how long nothing may be heard of it: no output, and no time of a processor."""
+    """How long a cell and a step may take, and how long nothing may be heard of it: no output, and no time of a processor.
+
+    `memory` is the most that it may hold, with all that it starts.
+    """
 
     timeout: Span | None = None
     cell_timeout: Span | None = None
     stall: Span | None = None
+    memory: Size | None = None
     heal: dict[FailureClass, Heal] = {}
     retries: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
     fallback: Span | None = None
@@ -89,7 +98,10 @@ class Alerts(Record, forbid_unknown_fields=True):
 
 
 class Operations(Record, forbid_unknown_fields=True):
-    """All that a pipeline.yaml can say; `timeout` is for the whole run, `lanes` how many steps run side by side."""
+    """All that a pipeline.yaml can say; `timeout` is for the whole run, `lanes` how many steps run side by side.
+
+    `consumers` are those who hear, by product, that it is old and when it is fresh again: mail addresses, or names of channels.
+    """
 
     name: str = ""
     description: str = ""
@@ -97,6 +109,7 @@ class Operations(Record, forbid_unknown_fields=True):
     timeout: Span | None = None
     parameters: dict[str, Any] = {}
     contracts: dict[str, str] = {}
+    consumers: dict[str, list[str]] = {}
     defaults: Limits = Limits()
     steps: dict[str, Operation] = {}
     exclude: list[str] = []
@@ -160,15 +173,31 @@ def _span_schema(kind: type) -> dict[str, Any]:
                 {"type": "number", "minimum": 0},
             ]
         }
+    if kind is Size:
+        return {
+            "anyOf": [
+                {"type": "string", "pattern": r"^\d+(\.\d+)?\s*([kKMGT]?i?B|[kKMGT])$"},
+                {"type": "integer", "minimum": 1},
+            ]
+        }
     raise NotImplementedError(kind)
 
 
 def _span(kind: type, value: object) -> object:
+    if kind is Size:
+        return _size(value)
     if kind is not Span:
         raise NotImplementedError(kind)
     if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
         return Span(value)
     return Span(spans.seconds(str(value)))
+
+
+def _size(value: object) -> Size:
+    found = value if isinstance(value, int) and not isinstance(value, bool) else spans.memory(str(value))
+    if found < _LEAST:
+        raise UsageError(f"{value!r} is less than a kernel needs.", hint="Such as `2 GiB`.")
+    return Size(found)
 
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)

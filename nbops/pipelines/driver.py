@@ -45,7 +45,7 @@ def run(asked: Asked, settings: config.Settings, *, watch: Callable[[Progress], 
     signals = driving.listen()
     store = connect(config.existing(settings) if asked.resume else settings)
     before = results.load(store, asked.resume) if asked.resume else None
-    folder = Path(before.folder if before else asked.folder)
+    folder = Path(before.folder if before else asked.folder).expanduser().resolve()
     given = {**(before.parameters if before else {}), **asked.parameters}
     release = _release(store, asked, before, folder)
     tree = releases.place(store, release) if release else None
@@ -64,7 +64,7 @@ def run(asked: Asked, settings: config.Settings, *, watch: Callable[[Progress], 
     with (
         contextlib.closing(Nursery(lane, own.send_away, driving.prepare)) as nursery,
         _alone(store, before.run_id) if before else contextlib.nullcontext(),
-        _open(store, made, tasks, asked, before, given, release) as recording,
+        _open(store, made, folder, tasks, asked, before, given, release) as recording,
     ):
         hands = Hands(nursery, own, lanes, signals)
         return Course(store, made, tasks, recording, asked, hands, before.tasks if before else {}).drive(watch, stop)
@@ -108,15 +108,16 @@ def _alone(store: Store, run_id: str) -> Iterator[None]:
 def _open(
     store: Store,
     made: Graph,
+    home: Path,
     tasks: list[Task],
     asked: Asked,
     before: results.PipelineRun | None,
     given: Mapping[str, object],
     release: Release | None,
 ) -> Iterator[Recording]:
-    """The run, begun or gone on with; it ends with what is raised."""
+    """The run, begun or gone on with; it ends with what is raised. Its folder is the project's, also where a release is executed."""
     if before:
-        recording = runs.reopen(store, before.run_id, folder=made.folder)
+        recording = runs.reopen(store, before.run_id, folder=home)
     else:
         birth = runs.Birth(new_id(), made.name, {live.PIPELINE: made.name})
         params = {
@@ -124,12 +125,10 @@ def _open(
             for name, value in {**made.operations.parameters, **given}.items()
             if isinstance(value, str | int | float | bool)
         }
-        recording = runs.begin_headless(
-            store, made.folder / made.name, params=params, parent=runs.invited(), birth=birth
-        )
+        recording = runs.begin_headless(store, home / made.name, params=params, parent=runs.invited(), birth=birth)
         told = results.definition(store.settings.project, tasks, given)
         opening = OpenPipelineRun(
-            run_id=recording.run_id, pipeline=made.name, folder=name_in(store.settings.project, made.folder),
+            run_id=recording.run_id, pipeline=made.name, folder=name_in(store.settings.project, home),
             definition=msgspec.json.encode(told).decode(), trigger=asked.trigger, nominal=asked.nominal,
             release=release.number if release else None,
         )  # fmt: skip

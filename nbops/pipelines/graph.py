@@ -14,7 +14,9 @@ from glob import has_magic
 from pathlib import Path
 from typing import NamedTuple
 
-from nbops.errors import UsageError, nearest
+from nbops import config
+from nbops.data import declared
+from nbops.errors import ConfigError, UsageError, nearest
 from nbops.execution.parameters import values as known
 from nbops.pipelines import expressions
 from nbops.pipelines.declaration import Operations
@@ -177,8 +179,8 @@ class _Builder:
         if not self._steps and not self._mistakes:
             self._mistakes.append(_nothing(self._folder))
         self._mistakes += self._products()
-        edges = tuple(dict.fromkeys([*self._data(), *self._order()]))
-        self._mistakes += self._contracts()
+        edges = tuple(dict.fromkeys([*self._data(), *self._order(), *self._collected()]))
+        self._mistakes += [*self._contracts(), *self._consumers()]
         order = self._sorted(edges)
         if self._mistakes:
             return None, self._mistakes
@@ -269,6 +271,35 @@ class _Builder:
                 if self._known(("steps", name, "when"), other):
                     yield Edge(other, name)
 
+    def _collected(self) -> Iterator[Edge]:
+        """What a source is made of, and what its contract refers to, is collected before it."""
+        steps = {step.operation.source: name for name, step in self._steps.items() if step.operation.source}
+        if not steps:
+            return
+        project = config.find_project(start=self._folder.path)[0]
+        told = declared.told(project)
+        readable = {source: made for source, made in told.items() if not isinstance(made, ConfigError)}
+        for source, name in steps.items():
+            if source not in readable:
+                self._mistakes.append(self._undeclared(name, source, told))
+        try:
+            order = declared.in_order(readable, [source for source in steps if source in readable], project)
+        except ConfigError as error:
+            self._mistakes.append(self._told.mistake(("steps",), error.message, error.hint))
+            return
+        for at, source in enumerate(order):
+            for needed in declared.needs(readable[source], project):
+                if needed in order[:at]:
+                    yield Edge(steps[needed], steps[source])
+
+    def _undeclared(self, name: str, source: str, told: Mapping[str, object]) -> Mistake:
+        place = ("steps", name, "source")
+        if isinstance(error := told.get(source), ConfigError):
+            return self._told.mistake(place, error.message, error.hint)
+        near = nearest(source, told)
+        remedy = f"Did you mean {near!r}?" if near else f"sources/ declares {', '.join(sorted(told)) or 'nothing'}."
+        return self._told.mistake(place, f"The project declares no source {source!r}.", remedy)
+
     def _known(self, place: tuple[str | int, ...], name: str) -> bool:
         if name in self._steps:
             return True
@@ -277,13 +308,26 @@ class _Builder:
         self._mistakes.append(self._told.mistake(place, f"There is no step {name!r}.", remedy))
         return False
 
-    def _contracts(self) -> Iterator[Mistake]:
+    def _made(self, key: str, name: str) -> Iterator[Mistake]:
+        """A mistake, where the name that stands below a key is of nothing that is made."""
         names = {name for _, name in self._makers.values()}
+        if name not in names:
+            near = nearest(name, names)
+            remedy = f"Did you mean {near!r}?" if near else f"Made are {', '.join(sorted(names)) or 'none'}."
+            yield self._told.mistake((key, name), f"No step makes {name!r}.", remedy)
+
+    def _consumers(self) -> Iterator[Mistake]:
+        for name, to in self._folder.operations.consumers.items():
+            yield from self._made("consumers", name)
+            if not to:
+                yield self._told.mistake(
+                    ("consumers", name), f"{name!r} has no consumers.", "Such as [crew@example.org]."
+                )
+
+    def _contracts(self) -> Iterator[Mistake]:
         for name in self._folder.operations.contracts:
-            if name not in names:
-                near = nearest(name, names)
-                remedy = f"Did you mean {near!r}?" if near else f"Made are {', '.join(sorted(names)) or 'none'}."
-                yield self._told.mistake(("contracts", name), f"No step makes {name!r}.", remedy)
+            if wrong := list(self._made("contracts", name)):
+                yield from wrong
             elif Path(path := self._outs(name)).suffix not in TABLES:
                 what = f"{name!r} is written to {Path(path).name}, and contracts are for {' and '.join(TABLES)}."
                 yield self._told.mistake(

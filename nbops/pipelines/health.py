@@ -12,7 +12,7 @@ from nbops.render.values import counted, duration
 from nbops.render.view import View
 from nbops.store.client import Store
 
-COLUMNS = ["week of", "step", "failure", "healed", "in vain", "cost"]
+COLUMNS = ["week of", "step", "failure", "healed", "in vain", "cost", "chronic"]
 _RUNS = """
 select
     count(*), count(*) filter (where outcome in ('done', 'unchanged', 'healed', 'degraded')),
@@ -86,9 +86,10 @@ class Health(View):
         return "\n".join([*lines, *([text.table(COLUMNS, rows)] if rows else ["Nothing had to be healed."])])
 
     def to_html(self) -> Html:
-        """As the text, as a table."""
-        told = " ".join([self.summary, *(f"Chronic: {one}." for one in self.chronic)])
-        return html.table(COLUMNS, self._rows(), caption=told)
+        """As the text; what is chronic is marked in the table, too."""
+        rows = self._rows()
+        said = [f"{self.summary}.", *(f"Chronic: {one}." for one in self.chronic)]
+        return html.stack(*said, html.table(COLUMNS, rows) if rows else "Nothing had to be healed.")
 
     def to_dict(self) -> dict[str, object]:
         """As JSON has it."""
@@ -98,10 +99,12 @@ class Health(View):
         }  # fmt: skip
 
     def _rows(self) -> list[list[object]]:
+        chronic = {(one.step, one.failure_class) for one in self.chronic}
         return [
-            [one.week, one.step, one.failure_class, one.healed, one.failed or None, duration(one.cost_seconds)]
+            [one.week, one.step, one.failure_class, one.healed, one.failed or None, duration(one.cost_seconds),
+             "yes" if (one.step, one.failure_class) in chronic else None]
             for one in self.weeks
-        ]
+        ]  # fmt: skip
 
 
 def of(store: Store, pipeline: str, last: int = _LAST) -> Health:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from nbops.pipelines import approving, releases
+from nbops.pipelines import approving, products, releases
 from nbops.pipelines.schedules import listing
 from nbops.records import Record, at, short
 from nbops.render import text
@@ -81,6 +81,15 @@ def overview(store: Store, now: datetime | None = None) -> Overview:
             f"nbops pipeline approve {short(one.run_id)} --reason …",
         )
         for one in approving.waiting(store)
+    ]
+    stale += [
+        Line(
+            one.pipeline,
+            f"reads {one.reads.product}",
+            one.reads.sentence,
+            f"nbops pipeline health {one.reads.pipeline}",
+        )
+        for one in products.readers(store)
     ]
     return Overview(_due(store, moment), running, failed, waiting, stale, _differs(store), _incidents(store))
 

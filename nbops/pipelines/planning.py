@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 
+from nbops.data import degraded
 from nbops.errors import NbopsError
 from nbops.execution import parameters as typed
 from nbops.execution.skipping import why
@@ -58,6 +59,7 @@ class Sight:
         self._pythons: dict[str, str] = {}
         self._ahead: dict[str, Plan] = {}
         self._known: dict[tuple[str, str], list[Row]] = {}
+        self._stale = degraded.tagged(store)
 
     def look_ahead(self, tasks: Iterable[Task]) -> None:
         """Ask what is known of all of them; of those that cannot be planned yet nothing is."""
@@ -85,9 +87,16 @@ class Sight:
             tree=step.tree, digests=self._digests, python=self._pythons[kernel],
         )  # fmt: skip
 
-    def find(self, made: Plan) -> str | None:
-        """The run that can be taken in its place. What was asked ahead is used once: another process may have made one since."""
-        known = self._known.pop((made.static_key, made.notebook), None)
+    def find(self, made: Plan, *, stale: bool = False) -> str | None:
+        """The run that can be taken in its place; one that rests on old data only where this one would, too (`stale`).
+
+        What was asked ahead is used once: another process may have made one since.
+        """
+        place = made.static_key, made.notebook
+        known = self._known.pop(place, None)
+        if self._stale and not stale:
+            rows = earlier(self._store, [made]).get(place, []) if known is None else known
+            known = [row for row in rows if row[0] not in self._stale]
         return find(self._store, made, declared_only=False, known=known, digests=self._digests).run_id
 
 
@@ -125,6 +134,8 @@ def _verdict(  # noqa: PLR0911 - one reason after the other
         planned = sight.planned(task)
         if run_id := sight.find(planned):
             return "skip", f"unchanged since run {short(run_id)}"
+        if run_id := sight.find(planned, stale=True):
+            return "run", f"run {short(run_id)} rests on old data"
         found = why.of_plan(store, planned, declared_only=False)
     except NbopsError as error:
         return "run", error.message

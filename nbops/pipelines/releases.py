@@ -11,7 +11,7 @@ import fnmatch
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -104,6 +104,13 @@ def of_folder(store: Store, folder: Path) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
+def current(store: Store, folder: Path) -> int | None:
+    """The number of the release of a folder that its schedules run; None where there is none."""
+    name = of_folder(store, folder)
+    rows = store.read("select number from releases where pipeline = ? and current", [name]).rows if name else []
+    return int(rows[0][0]) if rows else None
+
+
 def place(store: Store, release: Release) -> Tree:
     """The tree of a release, made where it is not there yet. Raises StoreCorrupt for a file that is not what was frozen."""
     project = store.settings.project
@@ -137,6 +144,11 @@ def changed(store: Store, release: Release) -> list[str]:
         for name in sorted(now.keys() & before.keys())
         if provenance.file_digest(now[name]) != before[name]
     ]
+
+
+def differs(pipeline: str, what: Sequence[str]) -> str:
+    """What is not as it was released, in a sentence; empty where nothing is."""
+    return f"{pipeline} is not as it was released: {', '.join(what[:5])}" if what else ""
 
 
 def _inside(path: Path, project: Path) -> str:

@@ -75,6 +75,24 @@ class EndPipelineRun(Request, tag="pipeline.end"):
     time: int
 
 
+class Product(Record):
+    """A product by its `path` in the project: of when (UTC microseconds) it is, if it is old, and why; `to` are who hears of it."""
+
+    name: str
+    path: str
+    stale_since: int | None
+    sentence: str
+    to: list[str] = []
+
+
+class KeepProducts(Request, tag="pipeline.products"):
+    """Products of a run became old, or are fresh again, at a time (UTC microseconds). Answers with the number of messages."""
+
+    run_id: str
+    products: list[Product]
+    time: int
+
+
 class Claim(Request, tag="pipeline.claim"):
     """Nobody else executes a step of this key while the run goes on. Answers with the run that does, if one does already."""
 

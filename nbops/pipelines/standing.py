@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+from nbops.data import degraded
 from nbops.pipelines.graph import Task
 from nbops.pipelines.requests import Outcome
 from nbops.records import Record
@@ -16,6 +17,8 @@ Status = Literal[
 GOOD = ("finished", "unchanged", "degraded")
 """What it made is there."""
 OVER = (*GOOD, "excluded", "blocked", "failed", "stopped")
+GONE_ON = "; gone on with "
+"""Between why a step failed and the old products that took the place of what it would have made."""
 
 
 class Standing(Record):
@@ -56,6 +59,25 @@ def stale(task: Task, stand: Mapping[str, Standing]) -> int | None:
     return min((since for key in task.before if (since := stand[key].since) is not None), default=None)
 
 
+def rests(pipeline: str, task: Task, stand: Mapping[str, Standing]) -> str:
+    """On what old data a task rests because of those before it, in sentences; empty when on none."""
+    return " ".join(
+        dict.fromkeys(
+            told
+            for key in task.before
+            if stand[key].since is not None and (told := hands_on(pipeline, key, stand[key]))
+        )
+    )
+
+
+def hands_on(pipeline: str, key: str, one: Standing) -> str:
+    """What a task says about its old products to those who read them; empty when they are not old."""
+    if one.since is None:
+        return ""
+    cause, fell_back, _ = one.sentence.partition(GONE_ON)
+    return degraded.sentence(one.since, f"step {key} of {pipeline} failed: {cause}") if fell_back else one.sentence
+
+
 def outcome(  # noqa: PLR0911 - one for each way to end, the worst first
     stand: Mapping[str, Standing], *, stopped: str = "", late: bool = False
 ) -> tuple[Outcome, str, int]:
@@ -84,14 +106,15 @@ def outcome(  # noqa: PLR0911 - one for each way to end, the worst first
     old = [f"{key}: {one.sentence}" for key, one in all_ if one.status == "degraded" and one.sentence]
     if any(one.status == "degraded" for _, one in all_):
         return "degraded", "; ".join(old), 0
+    resting = "".join(f"; {told}" for told in dict.fromkeys(one.sentence for _, one in all_ if one.since is not None))
     healed = [key for key, one in all_ if one.healed]
     if healed:
-        return "healed", f"{', '.join(healed)} ended well after being healed", 0
+        return "healed", f"{', '.join(healed)} ended well after being healed{resting}", 0
     if all(one.status in {"unchanged", "excluded"} for _, one in all_) and any(
         one.status == "unchanged" for _, one in all_
     ):
-        return "unchanged", "nothing has changed", 0
-    return "done", _done(one for _, one in all_), 0
+        return "unchanged", f"nothing has changed{resting}", 0
+    return "done", f"{_done(one for _, one in all_)}{resting}", 0
 
 
 def _failed(broken: list[tuple[str, Standing]], all_: list[tuple[str, Standing]], late: str) -> str:

@@ -8,11 +8,14 @@ from typing import Any
 
 import msgspec
 
+from nbops.data import degraded
 from nbops.errors import NbopsError
 from nbops.execution import notebook
 from nbops.execution.execution import Part, failed
 from nbops.execution.lanes import Stop
+from nbops.execution.memory import Allowance
 from nbops.failures import evidence_from_error
+from nbops.pipelines.declaration import FILE
 from nbops.pipelines.graph import Task
 from nbops.pipelines.settling import Counted, Products
 from nbops.records import FailureClass, Record, RunStatus
@@ -21,17 +24,16 @@ from nbops.tracking import runs
 
 TASK = "nbops.task"
 """The tag of a run that says which task of its pipeline it executed."""
-DEGRADED = "nbops.degraded"
-"""The tag of a run that rests on old data; its value says since when and why."""
 
 
 class Order(Record):
-    """A task to execute, by its number; times in seconds. `stale` says on what old data it rests."""
+    """A task to execute, by its number; times in seconds, `memory` in bytes. `stale` says on what old data it rests."""
 
     number: int
     run_id: str
     parent: str
     cell_timeout: float | None = None
+    memory: int | None = None
     stale: str = ""
 
 
@@ -73,12 +75,12 @@ def worker(
 
 
 def _outcome(store: Store, task: Task, order: Order, products: Products, stop: Callable[[], Stop]) -> Told:
-    tags = {TASK: task.key, **({DEGRADED: order.stale} if order.stale else {})}
+    tags = {TASK: task.key, **({degraded.TAG: order.stale} if order.stale else {})}
     birth = runs.Birth(run_id=order.run_id, name=task.key if task.point else "", tags=tags)
     node = _told(task.step.node, order.stale)
     outcome = notebook.execute(
         store, task.step.path, parameters=task.values, cwd=task.step.folder, kernel=task.step.operation.kernel or None,
-        timeout=order.cell_timeout, part=Part(
+        timeout=order.cell_timeout, allowance=Allowance(order.memory, FILE) if order.memory else None, part=Part(
             order.parent, birth, node, stop, products.instead, products.settle, home=task.step.path.parent, tree=task.step.tree
         ),
     )  # fmt: skip
@@ -94,8 +96,10 @@ def _told(node: Any, stale: str) -> Any:
 
     made = nbformat.from_dict(node)
     if stale:
-        banner = v4.new_markdown_cell(f"> **This rests on old data.** {stale}")
+        banner = v4.new_markdown_cell(f"> **{degraded.TITLE}** {stale}", metadata={"tags": [degraded.BANNER]})
         if (made.nbformat, made.nbformat_minor) < (4, 5):
             del banner["id"]
         made.cells.insert(0, banner)
+        told = made.metadata.get("nbops")
+        made.metadata["nbops"] = {**(told if isinstance(told, dict) else {}), degraded.KEY: stale}
     return made

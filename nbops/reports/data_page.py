@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nbops.data import degraded
 from nbops.data.freshness import Freshness, freshness
 from nbops.data.sheet import Sheet
 from nbops.records import Record
@@ -24,6 +25,7 @@ class _Source(Record):
     name: str
     anchor: str
     needs: str | None
+    degraded: str | None
     state: Html
     facts: Html
     parts: list[tuple[str, Html]]
@@ -34,8 +36,8 @@ def page(store: Store) -> str:
     found = freshness(store)
     sources = [
         _Source(
-            name=line.source, anchor=f"source-{number}", needs=line.needs, state=html.status(line.state), facts=html.facts(*sheet.facts),
-            parts=[(part.title, part.html) for part in sheet.parts],
+            name=line.source, anchor=f"source-{number}", needs=line.needs, degraded=sheet.degraded, state=html.status(line.state),
+            facts=html.facts(*sheet.facts), parts=[(part.title, part.html) for part in sheet.parts],
         )
         for number, line in enumerate(found.lines)
         for sheet in [Sheet(store, line)]
@@ -59,5 +61,5 @@ def _rendered(project: str, found: Freshness, sources: list[_Source]) -> str:
     environment = Environment(loader=PackageLoader("nbops.reports"), autoescape=True)
     environment.filters["moment"] = moment
     return environment.get_template("data.html.j2").render(
-        title=f"Data of {project}", found=found, sources=sources, table=html.table(*found.table())
+        title=f"Data of {project}", found=found, sources=sources, old=degraded.TITLE, table=html.table(*found.table())
     )

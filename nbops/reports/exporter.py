@@ -15,6 +15,7 @@ from jinja2 import PackageLoader
 from nbconvert.exporters import TemplateExporter
 from traitlets import Enum
 
+from nbops.data import degraded
 from nbops.reports.cells import Part, Story
 from nbops.reports.moments import moment
 from nbops.reports.provenance import Provenance, of_file
@@ -57,13 +58,17 @@ class NbopsExporter(TemplateExporter):
 
     def _tell(self, notebook: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         """The last preprocessor."""
-        story = Story(notebook, resources.get("title") or None, folded=self.code == "folded")
         run = resources["provenance"] if "provenance" in resources else self._found(notebook, resources["metadata"])
+        if run and run.degraded:
+            # The page says so itself, on top.
+            notebook.cells = [cell for cell in notebook.cells if degraded.BANNER not in cell.metadata.get("tags", [])]
+        story = Story(notebook, resources.get("title") or None, folded=self.code == "folded")
         name = resources.get("name") or resources["metadata"].get("name")
         resources["title"] = story.title or (run and run.run_name) or name
         resources["provenance"] = run
         resources["story"] = story
         resources["ending"] = _ending(run, story.failure)
+        resources["old"] = degraded.TITLE
         return notebook, resources
 
     def _found(self, notebook: NotebookNode, place: Mapping[str, str]) -> Provenance | None:

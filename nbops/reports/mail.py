@@ -63,6 +63,7 @@ def _facts(run: Provenance) -> tuple[list[Column | str], list[object]]:
     pairs: list[tuple[Column | str, object]] = [
         (Column("status", "status"), run.status),
         ("cause", run.cause),
+        ("rests on old data", run.degraded),
         ("notebook", run.notebook),
         ("ended" if run.ended else "started", f"{ended.astimezone():%Y-%m-%d %H:%M %z}" if ended else None),
         ("took", values.duration(took) if took is not None else None),

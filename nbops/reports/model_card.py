@@ -89,6 +89,7 @@ def card(store: Store, record: ModelVersion, *, as_of: datetime | None = None, p
         status=_status(known),
         lead=tuple(_lead(known)),
         parts=tuple(parts),
+        banner=sources.banner(store, record),
     )
 
 

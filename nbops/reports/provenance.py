@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 
 from nbops import config
+from nbops.data import degraded
 from nbops.errors import NbopsError
 from nbops.execution.notebook import defaults, executed
 from nbops.records import Dataset, Record, RunStatus, at, short
@@ -48,8 +49,8 @@ class Provenance(Record):
     """What is known about a run, as its page states it. Times are aware.
 
     `data_until` is the last moment that the data speaks of, `environment` a digest, `models` names with versions (`air-time/3`),
-    `cause` why the run did not finish, `saved` when a notebook that a person executed was last saved, `doubt` a sentence on why this
-    may not hold for the notebook that is shown.
+    `cause` why the run did not finish, `degraded` on what old data it rests, `saved` when a notebook that a person executed was last saved,
+    `doubt` a sentence on why this may not hold for the notebook that is shown.
     """
 
     run_id: str | None = None
@@ -69,6 +70,7 @@ class Provenance(Record):
     commit: str | None = None
     dirty: bool = False
     environment: str | None = None
+    degraded: str | None = None
     saved: datetime | None = None
     doubt: str | None = None
 
@@ -104,6 +106,7 @@ def of_run(store: Store, run_id: str, usual: Mapping[str, object]) -> Provenance
         commit=info.commit,
         dirty=bool(info.dirty),
         environment=info.environment,
+        degraded=degraded.of_run(store, run_id),
     )
 
 
@@ -168,8 +171,16 @@ def _own(notebook: NotebookNode) -> Provenance | None:
             for name, value in (given.items() if isinstance(given, dict) else ())
         ),
         notebook=os.path.basename(source) if isinstance(source, str) else None,  # noqa: PTH119 - another machine's path
+        degraded=_degraded(notebook),
         doubt=_OWN_WORDS,
     )
+
+
+def _degraded(notebook: NotebookNode) -> str | None:
+    """What a notebook says itself of old data."""
+    told = notebook.metadata.get("nbops")
+    found = told.get(degraded.KEY) if isinstance(told, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def _moment(told: Any) -> datetime | None:

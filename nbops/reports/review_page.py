@@ -83,6 +83,7 @@ def page(store: Store, review_id: str, *, as_of: datetime | None = None) -> Docu
         status=known.case.status,
         lead=tuple(_lead(known)),
         parts=tuple(parts),
+        banner=sources.banner(store, known.candidate),
     )
 
 

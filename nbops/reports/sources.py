@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime, timedelta
 
+from nbops.data import degraded
 from nbops.records import Record, at, short
 from nbops.registry import evaluations
 from nbops.registry.evaluations import Evaluation
@@ -12,7 +13,7 @@ from nbops.registry.models import ModelVersion
 from nbops.render import values
 from nbops.render.model import Column
 from nbops.render.values import counted
-from nbops.reports.document import Block, Facts, Part, Table, Words
+from nbops.reports.document import Banner, Block, Facts, Part, Table, Words
 from nbops.reports.moments import moment
 from nbops.reports.provenance import Provenance, of_run
 from nbops.store.client import Store
@@ -58,6 +59,12 @@ def origin(store: Store, record: ModelVersion) -> Origin:
     return Origin(
         run=of_run(store, record.run_id, {}), registered=at(made[0][0]), sources=_sources(store, record.run_id)
     )
+
+
+def banner(store: Store, record: ModelVersion) -> Banner | None:
+    """That a version rests on old data, if it does."""
+    told = degraded.of_run(store, record.run_id)
+    return Banner("old data", f"{degraded.TITLE} {told}", "attention") if told else None
 
 
 def span(store: Store, evaluation: Evaluation) -> Span | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nbops.data import degraded
 from nbops.errors import NotFound, UsageError
 from nbops.records import Better, Record, short
 from nbops.render import html, svg, text
@@ -176,7 +177,18 @@ class Comparison(View):
         other = [row.key for row in inputs if len({*row.cells} - {None}) > 1]
         if other:
             told.append(f"metrics may not compare: the runs read different data as {', '.join(map(repr, other))}")
-        return "; ".join(told)
+        return "; ".join([*told, *self._old])
+
+    @property
+    def _old(self) -> list[str]:
+        """Which of them rest on old data."""
+        store, run_ids = self._source
+        found = degraded.of_runs(store, run_ids)
+        names: dict[str, list[str]] = {}
+        for label, run_id in zip(self.runs, run_ids, strict=True):
+            if run_id in found:
+                names.setdefault(found[run_id].rstrip("."), []).append(label)
+        return [f"{', '.join(which)} rests on old data: {told}" for told, which in names.items()]
 
 
 def compare(

@@ -128,7 +128,8 @@ class Recording:
         """Let a run that has ended, or whose process died, go on in this one."""
         # Before the store calls it running: without its lock that would be a dead process's.
         self._mark(start)
-        self.store.write(ReopenRun(run_id=self.run_id, host=start.host, pid=start.pid))
+        labels = [LogRun(run_id=self.run_id, time=now_us(), tags=start.tags)] if start.tags else []
+        self.store.write(ReopenRun(run_id=self.run_id, host=start.host, pid=start.pid), *labels)
         self.watch()
 
     def watch(self) -> None:

@@ -94,7 +94,7 @@ def begin(
 
 
 FIRE_TAG = "nbops.fire"
-"""The tag of a run that a schedule has begun: the attempt's id."""
+"""The tag of a run that a schedule has begun, or went on with: the attempt's id."""
 
 
 class Birth(Record):
@@ -136,12 +136,13 @@ def begin_headless(
 
 
 def reopen(store: Store, run_id: str, *, folder: Path) -> Recording:
-    """Go on in this process with a run that has ended, or whose process died."""
+    """Go on in this process with a run that has ended, or whose process died; a schedule's attempt is told as that which goes on."""
     known = info(store, run_id)
     recording = Recording(store, run_id, params=stored_params(store, run_id), folder=folder)
     request = StartRun(
         run_id=run_id, experiment=known.experiment, name=known.name, started=known.start_time, host=store.host, pid=os.getpid(),
         parent_id=known.parent_run_id, source=known.source,
+        tags=[tag(FIRE_TAG, scheduled.attempt_id)] if (scheduled := fire()) else [],
     )  # fmt: skip
     recording.reopen(request)
     return recording
@@ -289,9 +290,9 @@ def _join(
     params: list[Param],
     tags: list[Tag],
 ) -> Recording | None:
-    run_id, _, runner = os.environ.get(RUN_VARIABLE, "").partition("@")
-    if not run_id or _joined or _entered.get() or not _is_kernel_of(runner):
+    if not is_awaited():
         return None
+    run_id = _runner()[0]
     request = AdoptRun(run_id=run_id, time=now_us(), experiment=experiment, name=name, cell=where.cell, tags=tags)
     known = _when_known(store, request)
     folder = provenance.code_folder(where.source, store.settings.project)
@@ -302,6 +303,18 @@ def _join(
     _joined.append(recording)
     in_background(recording.find_facts)
     return recording
+
+
+def is_awaited() -> bool:
+    """Whether this kernel executes a notebook for a runner, whose run has not been joined yet."""
+    run_id, runner = _runner()
+    return bool(run_id) and not _joined and not _entered.get() and _is_kernel_of(runner)
+
+
+def _runner() -> tuple[str, str]:
+    """The run that a runner has begun for this kernel, and the runner's process."""
+    run_id, _, runner = os.environ.get(RUN_VARIABLE, "").partition("@")
+    return run_id, runner
 
 
 def _when_known(store: Store, request: AdoptRun) -> list[Any]:

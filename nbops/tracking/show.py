@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from nbops.data import degraded
 from nbops.records import at, short
 from nbops.render import html, svg, text, values
 from nbops.render.model import Column, Html
@@ -33,7 +34,7 @@ def runs_text(found: Sequence[Mapping[str, Any]]) -> str:
 
 def run_text(store: Store, info: runs.RunInfo) -> str:
     """One run for a terminal."""
-    parts = [text.facts(*_facts(info))]
+    parts = [text.facts(*_facts(store, info))]
     for title, pairs in _sections(store, info):
         if pairs:
             parts.append(text.table(["name", "value"], list(pairs.items()), caption=title))
@@ -47,16 +48,17 @@ def run_html(store: Store, info: runs.RunInfo) -> Html:
         for title, pairs in _sections(store, info)
         if pairs
     ]
-    return html.stack(html.facts(*_facts(info)), html.beside(*tables), curves(store, info.run_id))
+    return html.stack(html.facts(*_facts(store, info)), html.beside(*tables), curves(store, info.run_id))
 
 
-def _facts(info: runs.RunInfo) -> tuple[list[Column | str], list[object]]:
+def _facts(store: Store, info: runs.RunInfo) -> tuple[list[Column | str], list[object]]:
     took = (info.end_time - info.start_time) / 1e6 if info.end_time else None
     pairs: list[tuple[Column | str, object]] = [
         ("run", f"{short(info.run_id)} {info.name}".rstrip()),
         ("experiment", info.experiment),
         (Column("status", "status"), info.status),
         ("cause", info.cause),
+        ("rests on old data", degraded.of_run(store, info.run_id)),
         ("started", _local(at(info.start_time))),
         ("took", values.duration(took) if took is not None else None),
         ("by", f"{info.actor} on {info.host}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nbops.errors import NotFound, UsageError
+from nbops.errors import NotFound, StoreError, UsageError
 from nbops.records import short
 from nbops.registry import models
 from nbops.registry.models import ModelVersion
@@ -305,6 +306,13 @@ class Version:
         return facts.read(self._store, self.record)
 
     @property
+    def degraded(self) -> str | None:
+        """On what old data it rests, because something could not be made anew; None when on none."""
+        from nbops.data import degraded
+
+        return degraded.of_run(self._store, self.run_id)
+
+    @property
     def description(self) -> str | None:
         """What was said when it was registered."""
         return self.record.description
@@ -490,6 +498,10 @@ class Version:
 
     def __repr__(self) -> str:
         doubt = f"; {self.record.doubt}" if self.record.doubt else ""
+        # What is shown in passing must not fail where the store cannot be asked.
+        with contextlib.suppress(StoreError):
+            if told := self.degraded:
+                doubt += f"; {told[0].lower()}{told[1:].rstrip('.')}"
         return f"<Version {self.reference} ({self.state}{doubt}) from run {short(self.run_id)}>"
 
 

@@ -71,6 +71,14 @@ class Run:
         return self.info.status
 
     @property
+    def degraded(self) -> str | None:
+        """On what old data it rests, because something could not be made anew; None when on none."""
+        from nbops.data import degraded
+
+        self._recording.flush()
+        return degraded.of_run(self._store, self.run_id)
+
+    @property
     def start_time(self) -> datetime:
         """When it began, aware UTC."""
         return at(self.info.start_time)

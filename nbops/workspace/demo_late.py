@@ -36,7 +36,8 @@ def go_through(workspace: Workspace, notebook: Path, data: Path, tell: Callable[
     """Train it, make it champion where it is the first, and let it predict to the end of the year. Raises ExecutionError."""
     version = _trained(workspace, notebook, tell)
     _promote(workspace, version, data, tell)
-    return watch(workspace, _WATCHED, data, tell, whole=True)
+    workspace.model(MODEL).set_monitor_policy(_WATCHED.policy, why="the demo")
+    return watch(workspace, _WATCHED, data, tell)
 
 
 def _trained(workspace: Workspace, notebook: Path, tell: Callable[[Step], None]) -> Version:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from nbops.promotion.ticking import Ticked
 
-SHORT, WHOLE = "2013-06-03", "2013-12-30"
-"""The Mondays up to which the demo watches."""
+FIRST, SHORT, WHOLE = "2013-03-11", "2013-06-03", "2013-12-30"
+"""The Mondays up to which the pipeline predicts in the whole year's demo and in the short one, and up to which the year is gone through."""
 _WEEK = timedelta(days=7)
 _AGAIN = ("2013-11-01", "2013-12-01")
 
@@ -57,24 +57,56 @@ class Months(Record):
 
 
 def watch(
-    workspace: Workspace, watched: Watched, data: Path, tell: Callable[[Step], None], *, whole: bool = False
+    workspace: Workspace, watched: Watched, data: Path, tell: Callable[[Step], None], *, begun: int = 0
 ) -> Months:
-    """Let the champion predict, week by week, until June or to the end of the year, and do what the monitoring asks for.
+    """Let the champion predict, week by week, to the end of the year, and do what the monitoring asks for; so many weeks are `begun`.
 
-    Reviews are approved in the name of who runs the demo when `whole`, else they wait.
+    Reviews are approved in the name of who runs the demo.
     """
-    workspace.model(watched.model).set_monitor_policy(watched.policy, why="the demo")
-    flights = _flights(data, WHOLE if whole else SHORT)
-    first, last = (
-        _monday(flights["time_hour"].min()),
-        datetime.fromisoformat(WHOLE if whole else SHORT).replace(tzinfo=UTC),
-    )
-    weeks = _Weeks(workspace, watched, flights, tell, whole=whole)
-    when = first + _WEEK
+    flights = _flights(data, WHOLE)
+    weeks = _Weeks(workspace, watched, flights, tell)
+    last = _moment(WHOLE)
+    when = _monday(flights["time_hour"].min()) + (begun + 1) * _WEEK
     while when <= last:
         weeks.go(when)
         when += _WEEK
-    return weeks.told(last)
+    return told(workspace, watched.model, begun + weeks.count, last)
+
+
+def train_anew(workspace: Workspace, watched: Watched, until: str, weeks: int, tell: Callable[[Step], None]) -> Months:
+    """Do what the monitoring of these weeks asks for, as of the time at which it asked: a new version, whose review waits for a person."""
+    model = watched.model
+    found = told(workspace, model, weeks, _moment(until))
+    with step_of(tell, f"what is due for {model}") as said:
+        when = _moment(found.opened or until)
+        done = ticking.tick(workspace.store, model, until=when, progress=lambda what: tell(Step(text=what)))
+        words = [f"retraining {wish.state}: {wish.message}" for wish in done.wishes]
+        said(f"what is due for {model} in the week before {when:%d %B}: {'; '.join(words) or 'nothing'}")
+    return told(workspace, model, weeks, _moment(until))
+
+
+def told(workspace: Workspace, model: str, weeks: int, until: datetime) -> Months:
+    """What came of the weeks."""
+    store = workspace.store
+    opened = store.read(
+        """
+        select i.incident_id::varchar, max(epoch_us(s.window_end)) from incidents i
+        join incident_acts a on a.incident_id = i.incident_id and a.act = 'opened'
+        join signals s on s.subject = i.subject and s.cause = i.cause and s.window_start = a.window_start
+        where i.model = ? and i.kind = 'performance' group by i.incident_id, i.opened order by i.opened limit 1
+        """,
+        [model],
+    ).rows
+    wishes = retrain.wishes(store, model, everything=True)
+    return Months(
+        weeks=weeks, until=until.date().isoformat(), incident=short(opened[0][0]) if opened else "",
+        opened=at(opened[0][1]).date().isoformat() if opened else "",
+        challengers={
+            f"{model}/{one.challenger}": f"{one.state}: {one.message}" for one in wishes if one.challenger is not None
+        },
+        reviews=tuple(short(one.review_id) for one in wishes if one.review_id is not None),
+        champion=f"{model}/{workspace.model(model).aliases[CHAMPION]}",
+    )  # fmt: skip
 
 
 class _Weeks:
@@ -86,10 +118,8 @@ class _Weeks:
         watched: Watched,
         flights: pd.DataFrame,
         tell: Callable[[Step], None],
-        *,
-        whole: bool,
     ) -> None:
-        self.workspace, self.watched, self.flights, self.tell, self.whole = workspace, watched, flights, tell, whole
+        self.workspace, self.watched, self.flights, self.tell = workspace, watched, flights, tell
         self.model = watched.model
         self.count = 0
         self.asked: set[str] = set()
@@ -116,38 +146,8 @@ class _Weeks:
             self.count += 1
             said(self._sentence(start, len(week), done))
         for wish in done.wishes:
-            if wish.state == "proposed" and wish.review_id is not None and self.whole:
+            if wish.state == "proposed" and wish.review_id is not None:
                 self._approve(wish.review_id)
-
-    def told(self, until: datetime) -> Months:
-        """What came of it all."""
-        store = self.workspace.store
-        opened = store.read(
-            """
-            select i.incident_id::varchar, max(epoch_us(s.window_end)) from incidents i
-            join incident_acts a on a.incident_id = i.incident_id and a.act = 'opened'
-            join signals s on s.subject = i.subject and s.cause = i.cause and s.window_start = a.window_start
-            where i.model = ? and i.kind = 'performance' group by i.incident_id, i.opened order by i.opened limit 1
-            """,
-            [self.model],
-        ).rows
-        return Months(
-            weeks=self.count,
-            until=until.date().isoformat(),
-            incident=short(opened[0][0]) if opened else "",
-            opened=at(opened[0][1]).date().isoformat() if opened else "",
-            challengers={
-                f"{self.model}/{one.challenger}": f"{one.state}: {one.message}"
-                for one in retrain.wishes(store, self.model, everything=True)
-                if one.challenger is not None
-            },
-            reviews=tuple(
-                short(one.review_id)
-                for one in retrain.wishes(store, self.model, everything=True)
-                if one.review_id is not None
-            ),
-            champion=f"{self.model}/{self.workspace.model(self.model).aliases[CHAMPION]}",
-        )
 
     def _in_use(self) -> list[int]:
         """The champion, and the one that it took over from."""
@@ -158,7 +158,7 @@ class _Weeks:
 
     def _ask(self, until: datetime) -> None:
         for day in _AGAIN:
-            when = datetime.fromisoformat(day).replace(tzinfo=UTC)
+            when = _moment(day)
             if when <= until and day not in self.asked:
                 self.asked.add(day)
                 retrain.ask(self.workspace.store, self.model, reason="Winter comes back.", until=when, cause="schedule")
@@ -190,6 +190,10 @@ def _flights(data: Path, until: str) -> pd.DataFrame:
     after = pd.Timestamp(JUDGED[1]) + pd.Timedelta(days=1)
     found = pd.read_parquet(data, filters=[("date", ">=", after), ("date", "<=", pd.Timestamp(until))])
     return found.assign(time_hour=found["time_hour"].dt.tz_localize("UTC"))
+
+
+def _moment(day: str) -> datetime:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC)
 
 
 def _monday(when: pd.Timestamp) -> datetime:

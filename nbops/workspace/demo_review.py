@@ -1,15 +1,16 @@
-"""The demo's promotion: its model is described, held against weeks that it has not seen, proposed, and approved where it is the first."""
+"""The demo's person: says what the model is for and what is asked of it, and approves the first version that the gate lets through."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from nbops.errors import ExecutionError
 from nbops.records import Record
-from nbops.workspace._model import Version
+from nbops.workspace._model import CHAMPION
 from nbops.workspace._workspace import Workspace
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 JUDGED = ("2013-02-15", "2013-02-28")
 """Two weeks after those that the notebook learns from; first and last day."""
-_ALIAS = "champion"
 _CASES = {
     "case": ["Boston within the hour", "Los Angeles in five to seven hours"],
     "why": ["The shuttle's crews fly four legs a day.", "Crews rest after seven hours in the air."],
@@ -62,36 +62,35 @@ def step(tell: Callable[[Step], None], text: str) -> Iterator[Callable[[str], No
     tell(Step(text=said[-1], seconds=time.monotonic() - started))
 
 
-def promote(workspace: Workspace, version: Version, data: Path, tell: Callable[[Step], None]) -> Promotion:
-    """Propose a version; the first champion is approved by who runs the demo, who has to decide on each later one."""
-    model = workspace.model(version.model)
-    if not model.card.purpose:
-        _describe(workspace, version.model)
-    with step(tell, f"holding {version.reference} against weeks that it has not seen") as said:
-        found = version.evaluate(judged(data), slices=["origin", "carrier"], time="date", sizing=True).result
-        error = found.of("mae")
-        if error is not None and error.low is not None and error.high is not None:
-            said(
-                f"held {version.reference} against {found.rows:,} unseen flights of {found.blocks} days:"
-                f" off by {error.value:.2f} min ({error.low:.2f} to {error.high:.2f})"
-            )
-    with step(tell, f"asking the gate about {version.reference}") as said:
-        review = version.propose(
-            _ALIAS, reason=f"MAE {error.value:.2f} min on unseen weeks" if error else "trained anew"
+def approve(workspace: Workspace, review_id: str, tell: Callable[[Step], None]) -> Promotion:
+    """Approve what the pipeline has proposed where it is the model's first; on each later one the user decides.
+
+    Raises ExecutionError when the gate refuses the first one.
+    """
+    review = workspace.review(review_id)
+    version = f"{review.case.model}/{review.case.version}"
+    held = CHAMPION in workspace.model(review.case.model).aliases
+    if not held and not review.verdict.passed:
+        raise ExecutionError(
+            f"The gate refused {version}: {review.verdict.sentence}", hint=f"nbops reviews show {review.id}"
         )
-        said(f"asked the gate about {version.reference}. {review.verdict.sentence}")
-    if _ALIAS not in model.aliases and review.verdict.passed:
+    if not held:
         with step(tell, f"approving review {review.id}") as said:
             review.approve(reason="The demo's first champion: nobody holds its place yet.")
-            said(f"approved review {review.id}: {version.reference} is the champion")
-    return Promotion(review=review.id, status=review.status, champion=_champion(workspace, version.model))
+            said(f"approved review {review.id}: {version} is the champion. {review.verdict.sentence}")
+    champion = workspace.model(review.case.model).aliases[CHAMPION]
+    return Promotion(review=review.id, status=review.status, champion=f"{review.case.model}/{champion}")
 
 
-def _describe(workspace: Workspace, name: str) -> None:
+def describe(workspace: Workspace, name: str, policy: Mapping[str, Any]) -> None:
+    """Say what the model is for, what the gate asks of it, and how it is watched: that is for a person, no notebook can do so."""
     import pandas as pd
 
+    model = workspace.model(name)
+    if model.card.purpose:
+        return
     cases = pd.DataFrame(_CASES).assign(**dict.fromkeys(_OTHERS))
-    workspace.model(name).describe(
+    model.describe(
         purpose="Says how many minutes a flight out of New York will be in the air, with nothing but what is known before it leaves.",
         decision="How long a crew is planned for, and which connection a passenger can catch.",
         owner="crew planning",
@@ -107,6 +106,7 @@ def _describe(workspace: Workspace, name: str) -> None:
         cases=cases,
         why="the demo",
     )  # fmt: skip
+    model.set_monitor_policy(policy, why="the demo")
 
 
 def judged(data: Path) -> pd.DataFrame:
@@ -115,8 +115,3 @@ def judged(data: Path) -> pd.DataFrame:
 
     first, last = map(pd.Timestamp, JUDGED)
     return pd.read_parquet(data, filters=[("date", ">=", first), ("date", "<=", last)])
-
-
-def _champion(workspace: Workspace, name: str) -> str:
-    held = workspace.model(name).aliases.get(_ALIAS)
-    return f"{name}/{held}" if held else ""

@@ -12,12 +12,16 @@ _MODULE = "nbops.workspace.launching"
 
 
 class Order(Record):
-    """A pipeline to run: the project, the folder's whole path, and texts as `-p NAME TEXT` takes them; or a run to `resume`."""
+    """A pipeline to run: the project, the folder's whole path, and texts as `-p NAME TEXT` takes them; or a run to `resume`.
+
+    `release` is `current` or a number where that is to run, and not the folder as it is.
+    """
 
     project: str
     folder: str
     values: dict[str, str] = {}
     force: bool = False
+    release: str = ""
     resume: str = ""
 
 
@@ -36,8 +40,8 @@ def _run(order: Order, say: Say) -> None:
     reading.only_files()
     given: dict[str, object] = {name: Word(text) for name, text in order.values.items()}
     asked = course.Asked(
-        folder="" if order.resume else order.folder, parameters=given, resume=order.resume, force=order.force
-    )
+        folder="" if order.resume else order.folder, parameters=given, resume=order.resume, force=order.force, release=order.release
+    )  # fmt: skip
     piping.carry_out(asked, config.settings(order.project), watch=lambda at: say(Begun(at.run_id)))
 
 

@@ -201,6 +201,11 @@ class Desk:
         self.errors.clear()
         self.do("nbops:refresh")
 
+    def shot(self, name: str) -> None:
+        """A picture for people, where `SHOTS_FOLDER` names a folder for them."""
+        if folder := os.environ.get("SHOTS_FOLDER"):
+            self.page.screenshot(path=Path(folder) / f"{name}.png")
+
     def violations(self, selector: str) -> list[str]:
         """What axe finds in our nodes that is serious or critical."""
         found = Axe().run(self.page, context={"include": [[selector]]}).response

@@ -55,6 +55,22 @@ def test_a_problem_is_told_and_what_was_known_stays(lab: Desk, status: int, body
     page.wait_for_selector(".nbops-Panel .nbops-Notice", state="detached")
 
 
+def test_pages_are_loaded_when_the_first_is_opened_and_a_file_that_is_gone_is_told(desk: Desk, server: Server) -> None:
+    asked: list[str] = []
+    desk.page.on("request", lambda request: asked.append(request.url) if "/pages." in request.url else None)
+    reach(desk, server)
+    (run, *_) = desk.runs()
+    assert asked == []
+    desk.page.route("**/pages.*.js*", lambda route: route.abort())
+    desk.do("nbops:open-run", id=run["id"], folder="flights")
+    desk.page.locator(".jp-Notification-List, .Toastify").get_by_text("could not be loaded").first.wait_for()
+    assert desk.page.locator(".nbops-Page").count() == 0
+    desk.page.unroute_all()
+    desk.do("nbops:open-run", id=run["id"], folder="flights")
+    desk.page.locator(".nbops-Page h1").wait_for()
+    assert len(asked) == 2
+
+
 def test_where_nothing_ran_an_example_is_offered(desk: Desk, server: Server) -> None:
     from .conftest import notebook
 
@@ -183,5 +199,5 @@ def test_every_command_says_what_it_takes(lab: Desk) -> None:
             jupyterapp.commands.listCommands().filter(id => id.startsWith('nbops:'))
                 .map(async id => [id, (await jupyterapp.commands.describedBy(id)).args])))"""
     )
-    assert len(described) == 25
+    assert len(described) == 26
     assert [name for name, schema in described.items() if not schema or schema.get("type") != "object"] == []

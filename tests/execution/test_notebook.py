@@ -132,6 +132,20 @@ def whole(shared: Project, here: Workspace) -> tuple[Run, dict[str, Any]]:
     return here.run(document["run_id"]), document
 
 
+def test_a_notebook_that_is_executed_logs_to_its_own_run_without_beginning_one(
+    here: Workspace, shared: Project
+) -> None:
+    path = write(
+        shared.folder / "plain.ipynb",
+        ("metrics", "import nbops\nnbops.log_metric('mae', 3)"),
+        ("more", "nbops.log_metrics({'mae': 2.5, 'rows': 10})\nnbops.set_tag('of', 'it')"),
+    )
+    document = json.loads(shell("run", path, "--json", cwd=shared.folder).stdout)
+    run = here.run(document["run_id"])
+    assert (run.status, run.metrics, run.tags["of"]) == ("finished", {"mae": 2.5, "rows": 10}, "it")
+    assert here.sql("select count(*) as runs from runs where parent_run_id = ?", [run.run_id])["runs"].item() == 0
+
+
 def test_the_outcome_is_one_document(whole: tuple[Run, dict[str, Any]], shared: Project) -> None:
     run, document = whole
     folder = shared.folder / "notebooks"
@@ -299,6 +313,36 @@ def test_an_unknown_kernel_is_told_with_those_that_exist(shared: Project, here: 
     assert "there is no kernel 'julia-9' here; there are: python3" in done.stdout
     assert here.search_runs("kernel")["status"].tolist() == ["failed"]
     assert not page.exists()
+
+
+@pytest.mark.parametrize(
+    ("ends", "status", "failure_class", "told"),
+    [
+        ("kill -9 $$", 24, "kernel_death", "the kernel was killed by SIGKILL"),
+        ("kill -11 $$", 24, "kernel_death", "the kernel was killed by SIGSEGV"),
+        ("echo No module named ipykernel >&2; exit 1", 26, "environment", "Kernel died before replying"),
+    ],
+)
+def test_a_kernel_that_is_killed_before_it_answers_has_died_and_one_that_leaves_is_unfit(
+    here: Workspace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ends: str,
+    status: int,
+    failure_class: str,
+    told: str,
+) -> None:
+    folder = tmp_path / "kernels" / "short"
+    folder.mkdir(parents=True)
+    spec = {"argv": ["sh", "-c", ends, "{connection_file}"], "display_name": "Short", "language": "python"}
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    path = write(
+        tmp_path / "short.ipynb", "x = 1", kernelspec={"name": "short", "display_name": "Short", "language": "python"}
+    )
+    done = execution.execute(here.store, path)
+    assert (done.exit, done.failure_class) == (status, failure_class)
+    assert told in (done.cause or "")
 
 
 # What is refused before a run begins

@@ -162,6 +162,18 @@ def test_force_executes_it_anyway(place: Place) -> None:
     assert (again.unchanged, again.run_id != first.run_id, place.kept(again).forced) == (False, True, True)
 
 
+def test_files_whose_place_others_take_are_not_read_by_it(place: Place) -> None:
+    (place.folder / "other.csv").write_text("3\n")
+    place.run()
+    given = {"data": "other.csv", "result": "other.txt"}
+    first = place.run(parameters=given)
+    assert place.why_not(first) is None
+    (place.folder / "data.csv").write_text("4\n")
+    assert place.run(parameters=given).run_id == first.run_id
+    place.write(PARAMETERS, READS, "open('data.csv').read()")
+    assert "data.csv" in str(place.why_not(place.run(parameters=given)))
+
+
 def test_a_notebook_that_declares_nothing_is_always_executed(place: Place) -> None:
     place.write("alpha = 1", "alpha + 1")
     first = place.run()

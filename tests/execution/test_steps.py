@@ -17,7 +17,7 @@ from nbops.errors import NotFound, ParameterError, UsageError
 from nbops.execution import notebook as execution
 from nbops.execution import parameters
 from nbops.execution.skipping import why
-from nbops.jupyter_ext import verbs
+from nbops.jupyter_ext import forms, verbs
 from nbops.workspace._workspace import Workspace
 from tests.conftest import Project
 from tests.shared import Type
@@ -233,10 +233,10 @@ def test_jupyterlabs_dialog_takes_each_kind(place: Place) -> None:
     place.write("bare.py", "# %%\nn = 1\n# %%\nprint(n)\n")
     for name, names in (("daily.sql", ["flights", "daily", "start", "carrier"]), ("bare.py", [])):
         asked = verbs.Asked(root=verbs.Root(str(place.folder)), query={}, body=verbs.Order(name))
-        told: Any = verbs.form(asked)
+        told: Any = forms.form(asked)
         assert [field.name for field in told["parameters"]] == names
         assert told["proposal"] is None
-        assert verbs.check(asked)["problems"] == []
+        assert forms.check(asked)["problems"] == []
 
 
 # Other languages

@@ -18,6 +18,7 @@ from nbops.pipelines.schedules import listing
 from nbops.pipelines.schedules.spec import Spec
 from nbops.store.client import Store
 from tests.conftest import Project, wait_until
+from tests.pipelines.parts import Pipeline
 
 # The clock is an argument: each scheduler sees one minute more than the one before.
 SCHEDULER = """
@@ -51,6 +52,12 @@ COMPLETED = """
     left join tags t on t.key = 'nbops.fire' and t.value = a.attempt_id::varchar
     left join runs r on r.run_id = t.run_id
     group by all order by f.nominal
+"""
+
+# For each time: how many steps ended well, and how many runs of steps did.
+STEPS = """
+    select p.nominal, count(distinct r.source), count(r.run_id)
+    from pipeline_runs p left join runs r on r.parent_run_id = p.run_id and r.status = 'finished' group by p.nominal order by p.nominal
 """
 
 
@@ -111,8 +118,10 @@ def check(store: Store, begun: datetime, last: datetime) -> int:
     return sum(int(row[3]) for row in rows)
 
 
-def patient(target: str) -> Spec:
-    return Spec(target=target, every="1m", missed="all", limit=1000, overlap="queue", tries=100)
+def patient(target: str, *, working_tree: bool = False) -> Spec:
+    return Spec(
+        target=target, every="1m", missed="all", limit=1000, overlap="queue", tries=100, working_tree=working_tree
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,3 +145,21 @@ def test_killed_schedulers_of_notebooks_leave_one_completed_run_for_each_time(pr
     listing.put(store, "work", patient("work.ipynb"), now=begun)
     last = storm(project, store, 200, 2.5, "", begun=begun, seed=4)
     assert check(store, begun, last) > 0
+
+
+@pytest.mark.parametrize(
+    ("kills", "seed"), [(4, 7), *(pytest.param(50, seed, marks=pytest.mark.long) for seed in (6, 8))]
+)
+def test_killed_schedulers_of_pipelines_run_no_finished_step_twice(project: Project, kills: int, seed: int) -> None:
+    store = project.store()
+    (project.folder / "nbops.toml").touch()
+    (project.folder / "work").mkdir()
+    pipeline = Pipeline(project.folder / "work").makes("a").makes("b", "import time; time.sleep(2)", reads="a")
+    pipeline.operate("name: work\nsteps: {a: {skip: false}, b: {skip: false}}")
+    begun = datetime.now(UTC)
+    listing.put(store, "work", patient("work", working_tree=True), now=begun)
+    last = storm(project, store, kills, 4.0, "", begun=begun, seed=seed)
+    assert check(store, begun, last) > 0
+    finished = store.read(STEPS).rows
+    assert len(finished) == kills
+    assert {(steps, executed) for _, steps, executed in finished} == {(2, 2)}

@@ -75,22 +75,46 @@ def test_the_better_model_beats_the_baseline_in_the_test_week_and_keeps_its_word
 ) -> None:
     better = workspace.run(made["runs"][1]).metrics
     assert better["mae"] < better["baseline_mae"]
-    assert made["error"] == pytest.approx(better["mae"], abs=1.5)
+    found = workspace.version(made["best"]).evaluation.result.of("mae")
+    assert found is not None
+    assert found.value == pytest.approx(better["mae"], abs=1.5)
 
 
-def test_every_flight_of_the_unseen_weeks_is_scored_once_and_the_error_is_against_what_was_flown(
-    made: dict[str, Any],
+def test_the_weather_that_came_late_is_healed_and_seen(made: dict[str, Any], workspace: nbops.Workspace) -> None:
+    assert made["healed"] == ["weather"]
+    assert made["outcomes"] == ["healed", "done"]
+    actions = workspace.sql("select run_id::varchar as run, step, failure_class, outcome from corrective_actions")
+    tried = actions[actions["failure_class"] == "data_access"]
+    assert {*tried["run"]} == {made["pipelines"][0]}
+    assert {*tried["step"]} == {"weather"}
+    assert {*tried["outcome"]} == {"healed"}
+    notebooks = str(Path(made["notebook"]).parent)
+    assert re.search(r"weather.*data_access", call("pipeline", "health", notebooks, cwd=Path(made["folder"])))
+
+
+def test_the_second_run_of_the_pipeline_trains_nothing_anew(made: dict[str, Any], workspace: nbops.Workspace) -> None:
+    last = nbops.pipeline(Path(made["notebook"]).parent).last
+    assert last.run_id == made["pipelines"][1]
+    stood = last.tasks.set_index("task")["status"]
+    assert stood["train[max_iter=25]"] == stood["train[max_iter=100]"] == "unchanged"
+    assert {*stood.drop(["train[max_iter=25]", "train[max_iter=100]"])} == {"finished"}
+
+
+def test_every_flight_until_june_is_predicted_once_by_the_champion(
+    made: dict[str, Any], workspace: nbops.Workspace
 ) -> None:
     data = pd.read_parquet(made["data"]).set_index("flight_id")
-    first, last = map(pd.Timestamp, demo.UNSEEN)
-    unseen = data[data["date"].between(first, last)]
-    scored = pd.read_parquet(made["predictions"]).set_index("flight_id")
-    assert len(scored) == made["scored"] == len(unseen)
-    assert scored.index.is_unique
-    assert set(scored.index) == set(unseen.index)
-    assert scored["predicted"].notna().all()
-    assert set(scored["model"]) == {made["best"]}
-    assert made["error"] == pytest.approx((scored["predicted"] - unseen["air_time"]).abs().mean())
+    since, until = pd.Timestamp("2013-03-04"), pd.Timestamp("2013-06-03")
+    weeks = data[(data["time_hour"] >= since) & (data["time_hour"] < until)]
+    told = pd.read_parquet(made["predictions"]).set_index("flight_id")
+    assert told.index.is_unique
+    assert set(told.index) == set(weeks.index)
+    assert set(told["model"]) == {made["best"]}
+    some = weeks.iloc[::1000]
+    expected = workspace.load_model(made["best"]).predict(some)
+    assert told["predicted"].reindex(some.index).to_numpy() == pytest.approx(expected)
+    kept = workspace.sql("select sum(rows)::int as rows from prediction_segments where model = 'air-time'")
+    assert kept["rows"].item() == len(weeks)
 
 
 def test_what_cannot_be_is_set_aside_with_its_reasons(made: dict[str, Any], workspace: nbops.Workspace) -> None:
@@ -250,31 +274,30 @@ def test_the_page_tells_of_the_better_run_without_a_script(made: dict[str, Any])
 
 
 @pytest.mark.long
-def test_once_more_adds_two_runs_and_versions_to_the_same_data_and_prints_commands_that_work(
+def test_once_more_executes_what_has_changed_alone_and_prints_commands_that_work(
     start: Path, made: dict[str, Any], workspace: nbops.Workspace
 ) -> None:
-    joined = Path(made["data"]).stat().st_mtime_ns
-    before = len(workspace.search_runs("air-time"))
+    before = workspace.sql("select run_id from runs where experiment = 'air-time' and parent_run_id is not null")
     told = call("demo", cwd=start)
-    assert Path(made["data"]).stat().st_mtime_ns == joined
-    assert workspace.model_versions("air-time")["version"].tolist() == [5, 4, 3, 2, 1]
-    assert workspace.search_runs("air-time")["status"].tolist() == ["finished"] * (before + 2)
-    assert "nothing is new in planes/1, flights/1 and weather/1: 365,452 rows, all fresh" in told
+    assert "train[max_iter=100]: unchanged" in told
     assert "761 rows are in quarantine: 717 against “what arrived has a time in the air”" in told
-    assert "were joined before: departures/1" in told
-    assert "added to those of before" in told
-    assert "Refused: 1 check failed (comparison)" in told
+    assert "What had not changed was not executed again" in told
+    assert workspace.model_versions("air-time")["version"].tolist() == [3, 2, 1]
+    after = workspace.sql("select run_id from runs where experiment = 'air-time' and parent_run_id is not null")
+    assert len(after) == len(before)
     assert workspace.model("air-time").aliases == {"champion": 2}
     look = dict(re.findall(r"^  (\S.*?)  +(.+)$", told[told.index("Look at next") :], re.MULTILINE))
-    for file in ("the run's page", "predictions", "the model card"):
+    for file in ("the run's page", "predictions", "the model card", "how it is now"):
         assert (start / look[file]).is_file()
-    assert call(*shlex.split(look["all runs"])[1:], cwd=start).count("finished") == before + 2
+    assert "air-time: " in call(*shlex.split(look["what runs, and why"])[1:], cwd=start)
+    assert "weather" in call(*shlex.split(look["what was healed"])[1:], cwd=start)
+    assert "✓ finished" in call(*shlex.split(look["all runs"])[1:], cwd=start)
     assert "★" in call(*shlex.split(look["side by side"])[1:], cwd=start)
-    assert call(*shlex.split(look["SQL on it all"])[1:], cwd=start).count("air-time") == 5
+    assert call(*shlex.split(look["SQL on it all"])[1:], cwd=start).count("air-time") == 3
     assert "722 rows in quarantine" in call(*shlex.split(look["rows set aside"])[1:], cwd=start)
     assert call(*shlex.split(look["how fresh"])[1:], cwd=start).count("fresh") >= 4
-    for tool in ("one more run", "in JupyterLab"):
-        assert (start / shlex.split(look[tool])[2]).samefile(made["notebook"])
+    assert (start / shlex.split(look["one more run"])[2]).samefile(made["notebook"])
+    assert (start / shlex.split(look["in JupyterLab"])[2]).samefile(Path(made["notebook"]).parent)
 
 
 def test_it_works_in_place_where_its_notebook_lies_and_beside_projects_of_others(
@@ -299,12 +322,14 @@ def test_a_notebook_of_the_users_own_is_neither_replaced_nor_run(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [own.parent]
 
 
-@pytest.mark.parametrize("name", ["sources/weather.yaml", "sources/departures.sql", "contracts/flights.yaml"])
+@pytest.mark.parametrize(
+    "name", ["sources/weather.yaml", "sources/departures.sql", "contracts/flights.yaml", "notebooks/pipeline.yaml"]
+)
 def test_what_the_user_declares_is_neither_replaced_nor_used(tmp_path: Path, name: str) -> None:
     own = tmp_path / name
     own.parent.mkdir()
     own.write_text("mine", encoding="utf-8")
-    with pytest.raises(Conflict, match=r"a (source|step|contract) of yours"):
+    with pytest.raises(Conflict, match=r"a (source|step|contract|pipeline) of yours"):
         demo.run(tmp_path, lambda _: None)
     assert own.read_text(encoding="utf-8") == "mine"
     assert list(tmp_path.iterdir()) == [own.parent]
@@ -323,8 +348,9 @@ def test_without_the_package_of_the_flights_it_says_how_to_get_it(
     assert not (tmp_path / "data").exists()
 
 
-def test_the_notebook_is_kept_without_outputs_and_names_its_parameters() -> None:
-    notebook = nbformat.read(ROOT / "notebooks" / "train.ipynb", as_version=4)
+@pytest.mark.parametrize("name", ["train", "evaluate", "predict", "monitor", "report"])
+def test_the_notebooks_are_kept_without_outputs_and_name_their_parameters(name: str) -> None:
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert not any(cell.outputs or cell.execution_count for cell in code)
     assert [cell.id for cell in code if "parameters" in cell.metadata.get("tags", [])] == ["parameters"]

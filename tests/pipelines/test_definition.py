@@ -72,6 +72,9 @@ YAML = [
         "Take one",
     ),
     ("parameters:\n  max_itre: 20\n", 2, "No step has a parameter 'max_itre'", "Did you mean 'max_iter'?"),
+    ("consumers:\n  flihgts: [crew@example.org]\n", 2, "No step makes 'flihgts'", "Did you mean 'flights'?"),
+    ("consumers: {flights: []}\n", 1, "'flights' has no consumers", "Such as"),
+    ("consumers: {flights: crew@example.org}\n", 1, "consumers does not fit", "docs/pipelines.md"),
     ("contracts:\n  flihgts: c.yaml\n", 2, "No step makes 'flihgts'", "Did you mean 'flights'?"),
     (
         "contracts:\n  score: c.yaml\n",
@@ -89,6 +92,9 @@ YAML = [
     ),
     ("steps:\n  train: {approval: {expires: tomorrow}}\n", 2, "'tomorrow' is no span of time", "docs/pipelines.md"),
     ("steps:\n  train: {approval: {by: [me]}, always: true}\n", 2, "always runs and waits", "Leave one"),
+    ("defaults: {memory: lots}\n", 1, "'lots' is no amount of bytes", "docs/pipelines.md"),
+    ("steps:\n  train:\n    memory: 2 MiB\n", 3, "'2 MiB' is less than a kernel needs", "docs/pipelines.md"),
+    ("steps: {train: {memry: 2 GiB}}\n", 1, "'memry' is no key", "Did you mean 'memory'?"),
     ("lanes: many\n", 1, "lanes does not fit", "docs/pipelines.md"),
     ("- steps\n", 1, "is no mapping", "It begins with"),
     ("steps: [train\n", 2, "expected", "It is YAML"),
@@ -159,6 +165,35 @@ def test_a_mistake_in_a_notebook_is_told_with_its_cell(
 def test_all_mistakes_are_told_at_once(flights: Pipeline) -> None:
     flights.operate("stesp: {}\nsteps:\n  trian: {}\n").step("report", 'score: "in" = "scroe.json"')
     assert refused(flights).message.count("\n- ") == 3
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Pipeline:
+    """A table that is made of two others, one of which refers to the other in its contract."""
+    (tmp_path / "nbops.toml").touch()
+    for name in ("sources", "contracts", "steps"):
+        (tmp_path / name).mkdir()
+    for name in ("orders", "shops"):
+        (tmp_path / "sources" / f"{name}.yaml").write_text(f"from: {name}.csv\nkey: id\n")
+    (tmp_path / "sources" / "sums.sql").write_text("select shop, count(*) as orders from orders group by shop\n")
+    (tmp_path / "contracts" / "orders.yaml").write_text(
+        "columns: {id: {type: integer}, shop: {foreign_key: shops.id}}\n"
+    )
+    return Pipeline(tmp_path / "steps")
+
+
+def test_a_source_is_collected_after_what_it_is_made_of_and_what_its_contract_refers_to(sources: Pipeline) -> None:
+    sources.operate("steps: {a: {source: sums, out: {s: sums.csv}}, b: {source: orders}, c: {source: shops}}")
+    made = definition.load(sources.folder)
+    assert [*made.steps] == ["c", "b", "a"]
+    assert {(edge.maker, edge.reader) for edge in made.edges} == {("c", "b"), ("b", "a")}
+
+
+def test_a_source_that_the_project_does_not_declare_is_refused_before_anything_runs(sources: Pipeline) -> None:
+    told = refused(sources.operate("steps:\n  a: {source: oders}\n")).message
+    assert "pipeline.yaml, line 2" in told
+    assert "The project declares no source 'oders'" in told
+    assert "Did you mean 'orders'?" in told
 
 
 def test_on_is_a_key_and_no_a_word(flights: Pipeline) -> None:

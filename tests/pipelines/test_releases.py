@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nbops.errors import Conflict, NotFound, StoreCorrupt, UsageError
-from nbops.pipelines import releases
+from nbops.pipelines import approving, releases, sheet
 from nbops.workspace._workspace import Workspace
 from tests.conftest import wait_until
 from tests.pipelines.parts import Pipeline, ended, stand
@@ -43,10 +43,40 @@ def test_a_run_of_a_release_sees_nothing_of_what_is_edited(helped: Pipeline, her
     assert sources == {f"{helped.folder.name}/a.ipynb", f"{helped.folder.name}/b.ipynb"}
 
 
+def test_a_run_of_a_release_is_one_of_its_folder_and_is_gone_on_with_there(helped: Pipeline, here: Workspace) -> None:
+    helped.step(
+        "b",
+        'a: "in" = "data/a.txt"\nb_out: "out" = "b.txt"',
+        "import os\nassert os.path.exists('go')",
+        "open(b_out, 'w').close()",
+    )
+    releases.freeze(here.store, helped.folder, "first")
+    told = helped.run("--release", "current")
+    assert stand(told) == {"a": "finished", "b": "failed"}
+    (line,) = sheet.of_folder(here.store, helped.folder)
+    assert (line.run_id, line.folder) == (told["run_id"], str(helped.folder))
+    (helped.folder / "go").touch()
+    assert helped.run(told["run_id"], command="resume")["outcome"] == "done"
+    (line,) = sheet.of_folder(here.store, helped.folder)
+    assert (line.outcome, line.folder) == ("done", str(helped.folder))
+
+
 def test_what_a_release_has_run_is_not_run_again(helped: Pipeline, here: Workspace) -> None:
     releases.freeze(here.store, helped.folder, "first")
     helped.run("--release", "1")
     assert helped.run("--release", "current")["outcome"] == "unchanged"
+
+
+def test_a_run_of_a_release_goes_on_with_it_and_is_one_of_its_folder(helped: Pipeline, here: Workspace) -> None:
+    helped.operate("steps: {b: {approval: {asks: Go on}}}")
+    releases.freeze(here.store, helped.folder, "first")
+    told = helped.run("--release", "current")
+    assert told["outcome"] == "waiting"
+    assert [line.run_id for line in sheet.of_folder(here.store, helped.folder)] == [told["run_id"]]
+    (helped.folder / "helping.py").write_text("WORD = 'edited'\n")
+    approving.decide(here.store, told["run_id"], None, "approve", "looks good")
+    done = helped.run(told["run_id"], command="resume")
+    assert (done["outcome"], (helped.folder / "b.txt").read_text()) == ("done", "first first")
 
 
 def test_editing_in_the_middle_of_a_run_changes_nothing_in_it(helped: Pipeline, here: Workspace) -> None:

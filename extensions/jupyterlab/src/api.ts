@@ -2,12 +2,12 @@
  * What nbops' server extension answers, and how it is asked. All requests of the pages go through here; a request that
  * fails becomes a `Problem`, whose kind decides what a page shows.
  */
-import { URLExt } from '@jupyterlab/coreutils';
+import { PathExt, URLExt } from '@jupyterlab/coreutils';
 import type { IOutput } from '@jupyterlab/nbformat';
 import { ServerConnection } from '@jupyterlab/services';
 
 /** What these pages were built for; another number of the server means that one of the two is out of date. */
-export const PROTOCOL = 5;
+export const PROTOCOL = 6;
 
 export type Status = 'running' | 'finished' | 'failed' | 'stopped' | 'lost';
 
@@ -144,7 +144,26 @@ export interface PipelineSheet {
   picture: string;
   runs: PipelineLine[];
   waiting: ApprovalRow[];
+  /** Those of the folder and of its notebooks. */
+  schedules: ScheduleRow[];
+  /** What keeps schedules from being run at all. */
+  unseen: { what: string; remedy: string }[];
+  /** What was healed, as HTML. */
+  health: string;
 }
+
+/** A schedule: when, in words, and all that is known of it as HTML. */
+export interface ScheduleRow {
+  name: string;
+  words: string;
+  paused: boolean;
+  /** Its last run. */
+  run: string | null;
+  html: string;
+}
+
+/** What a person does about a schedule. */
+export type ScheduleChange = 'run' | 'pause' | 'resume' | 'remove';
 
 export interface ModelRow {
   name: string;
@@ -453,7 +472,18 @@ export interface Field {
   step: string | null;
   help: string;
   direction: string | null;
+  /** The steps of a pipeline that have it. */
+  group?: string;
 }
+
+/** What a form is of: a notebook or another file that is executed as one, or a folder as a pipeline. */
+export interface Runnable {
+  path: string;
+  pipeline: boolean;
+}
+
+/** What a form is for. */
+export type Mode = 'once' | 'sweep' | 'schedule';
 
 export interface Form {
   notebook: string;
@@ -461,19 +491,49 @@ export interface Form {
   parameters: Field[];
   has_cell: boolean;
   proposal: { cell: number; names: string[] } | null;
+  /** Of a pipeline: its current release, what of the folder differs from it, and when its pipeline.yaml wants it to run. */
+  release?: number | null;
+  differs?: string;
+  timing?: Partial<Timing> | null;
 }
 
-/** Texts for parameters; a grid holds several for one and makes a sweep. */
+/** When something is run from now on; `at` is a time of day, or the minute of an hour. */
+export interface Timing {
+  name: string;
+  often: 'hourly' | 'daily' | 'weekdays' | 'weekly' | 'cron';
+  at: string;
+  day: string;
+  cron: string;
+  tz: string;
+  missed: 'latest' | 'skip' | 'all';
+}
+
+export interface Wish extends Timing {
+  working_tree: boolean;
+  values: Record<string, string>;
+}
+
+/** Texts for parameters; a grid holds several for one and makes a sweep. A pipeline's release is run in place of its folder. */
 export interface Order {
-  notebook: string;
   values: Record<string, string>;
   grid: Record<string, string[]>;
   force: boolean;
+  release: boolean;
+}
+
+/** Why something is refused, and at which field. */
+export interface Refusal {
+  name: string | null;
+  message: string;
+  hint: string;
 }
 
 export interface Check {
-  problems: { name: string | null; message: string; hint: string }[];
+  problems: Refusal[];
   command: string;
+  /** Of a schedule: what is refused of its time, and when it is due next. */
+  timing?: Refusal[];
+  next?: string[];
 }
 
 export type ProblemKind =
@@ -683,9 +743,31 @@ export class Api {
     return this._get('pipeline/live', { folder });
   }
 
-  /** Run a pipeline, or go on with a run of it. */
-  runPipeline(folder: Folder, resume: string): Promise<{ id: string }> {
-    return this._post('pipeline/runs', { folder, resume });
+  /** Go on with a run of a pipeline. */
+  resume(folder: Folder, run: string): Promise<{ id: string }> {
+    return this._post('pipeline/runs', { folder, resume: run });
+  }
+
+  checkSchedule(of: Runnable, wish: Wish): Promise<Check> {
+    return this._post('schedules/check', wished(of, wish));
+  }
+
+  addSchedule(of: Runnable, wish: Wish): Promise<{ message: string }> {
+    return this._post('schedules', wished(of, wish));
+  }
+
+  /** Run now what a schedule runs. */
+  runSchedule(folder: Folder, name: string): Promise<{ id: string }> {
+    return this._post(`schedules/${encodeURIComponent(name)}/runs`, { folder });
+  }
+
+  /** `until` is when a pause ends. */
+  actOnSchedule(
+    folder: Folder,
+    name: string,
+    said: { act: ScheduleChange; reason: string; until: string | null }
+  ): Promise<{ message: string }> {
+    return this._post(`schedules/${encodeURIComponent(name)}/acts`, { ...said, folder });
   }
 
   /** What a person says to a step that waits. */
@@ -705,17 +787,25 @@ export class Api {
     return this._post(`runs/${run}/copy`, { folder });
   }
 
-  form(notebook: string): Promise<Form> {
-    return this._post('form', { notebook });
+  /** The form of a notebook, or of a pipeline as its current release has it. */
+  form({ path, pipeline }: Runnable, release = false): Promise<Form> {
+    return pipeline
+      ? this._post('pipeline/form', { folder: path, release })
+      : this._post('form', { notebook: path });
   }
 
-  check(order: Order): Promise<Check> {
-    return this._post('check', order);
+  check({ path, pipeline }: Runnable, order: Order): Promise<Check> {
+    return pipeline
+      ? this._post('pipeline/check', { ...order, folder: path })
+      : this._post('check', { ...order, notebook: path });
   }
 
-  start(order: Order): Promise<{ id: string; unchanged: boolean }> {
+  start({ path, pipeline }: Runnable, order: Order): Promise<{ id: string; unchanged?: boolean }> {
+    if (pipeline) {
+      return this._post('pipeline/runs', { ...order, folder: path });
+    }
     const sweep = Object.keys(order.grid).length > 0;
-    return this._post(sweep ? 'sweeps' : 'runs', order);
+    return this._post(sweep ? 'sweeps' : 'runs', { ...order, notebook: path });
   }
 
   private _get<T>(path: string, query: Query = {}): Promise<T> {
@@ -781,6 +871,11 @@ function problem(
   // What the policy or the gate refuses is no matter of who may use nbops here.
   const kind = REFUSALS.includes(code) ? 'failed' : (kinds[status] ?? 'failed');
   return new Problem(kind, message, hint, code);
+}
+
+/** What is to be run from now on, with the folder that decides on the project. */
+function wished({ path, pipeline }: Runnable, wish: Wish): object {
+  return { ...wish, target: path, folder: pipeline ? path : PathExt.dirname(path) };
 }
 
 function flag(value: boolean): string {

@@ -23,6 +23,7 @@ import { addModelCommands } from './commands/models';
 import { addNotebookCommands } from './commands/notebooks';
 import { addPipelineCommands } from './commands/pipelines';
 import { addRunCommands } from './commands/runs';
+import { addScheduleCommands } from './commands/schedules';
 import { takes } from './commands/schemas';
 import { Desk } from './desk';
 import { ExecutedDrive, isExecuted } from './drive';
@@ -115,7 +116,8 @@ function activate(
   addIncidentCommands({ surface, desk, views, add });
   addDataCommands({ surface, desk, views, add });
   addPipelineCommands({ app, surface, desk, views, place, notifications, add });
-  addNotebookCommands({ app, surface, desk, place, notifications, add });
+  addScheduleCommands({ surface, desk, views, notifications, add });
+  addNotebookCommands({ app, surface, desk, views, place, notifications, add });
 
   launcher?.add({ command: 'nbops:open-panel', category: 'Other', rank: 10 });
   launcher?.add({ command: 'nbops:open-pipeline', category: 'Other', rank: 11 });

@@ -30,6 +30,13 @@ export class Place {
     return found ? local(found.path) : null;
   }
 
+  /** The script that is selected in the file browser; whether it is a step shows when it is read. */
+  get selectedStep(): string | null {
+    const items = this._browsers?.tracker.currentWidget?.selectedItems() ?? [];
+    const found = [...items].find(item => /\.(py|sql)$/.test(item.path));
+    return found ? local(found.path) : null;
+  }
+
   /** The folder that is selected in the file browser. */
   get selectedFolder(): string | null {
     const items = this._browsers?.tracker.currentWidget?.selectedItems() ?? [];

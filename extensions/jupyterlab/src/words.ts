@@ -10,6 +10,7 @@ import type {
   Outcome,
   PipelineTask,
   ReviewStatus,
+  ScheduleChange,
   Severity,
   Status,
   StepStatus
@@ -69,6 +70,16 @@ export function wouldWord(would: NonNullable<PipelineTask['would']>, trans: Tran
 /** What a person says to a step that waits. */
 export function decisionWord(decision: Decision, trans: TranslationBundle): string {
   return { approve: trans.__('Approve'), reject: trans.__('Reject') }[decision];
+}
+
+/** What a person does about a schedule. */
+export function changeWord(change: ScheduleChange, trans: TranslationBundle): string {
+  return {
+    run: trans.__('Run now'),
+    pause: trans.__('Pause'),
+    resume: trans.__('Resume'),
+    remove: trans.__('Delete')
+  }[change];
 }
 
 export function dataWord(state: DataState, trans: TranslationBundle): string {

@@ -120,6 +120,9 @@ def plan(  # noqa: PLR0913 - what a run may depend on
         if reading.is_python(interface.language)
         else {}
     )
+    for path in _replaced(interface, values, cwd):
+        if path in found and reading.is_tagged(cells[found[path] - 1]):
+            del found[path]
     return Plan(
         notebook=provenance.relative(notebook, store.settings.project) or "",
         project=store.settings.project,
@@ -189,6 +192,15 @@ def _directed(
         if parameter.direction == direction:
             value = values.get(parameter.name, parameter.default)
             yield parameter.name, None if isinstance(value, Expression) else [path for path in _paths(value) if path]
+
+
+def _replaced(interface: Interface, values: Mapping[str, object], cwd: Path) -> Iterator[str]:
+    """The files that the parameters cell names and that the run neither reads nor writes, because it was given others."""
+    for direction in ("in", "out"):
+        given = dict(_directed(interface, values, direction))
+        for name, paths in _directed(interface, {}, direction):
+            if paths != given[name]:
+                yield from (os.path.realpath(cwd / path) for path in paths or () if "://" not in path)
 
 
 def _paths(value: object) -> Iterator[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from nbops.data import degraded
 from nbops.errors import NotFound, StoreCorrupt, UsageError
 from nbops.execution.sweeps import texts
 from nbops.execution.sweeps.plan import FILE, Specification
@@ -48,6 +49,8 @@ class Sweep(Record):
     children: dict[int, Child]
     chosen: dict[int, dict[str, object]] = {}
     """What a sampler has chosen, by the number of the point."""
+    old: tuple[str, ...] = ()
+    """On what old data points rest, if any do."""
 
     def values(self, number: int) -> dict[str, object]:
         """What is varied, as the point has it."""
@@ -86,7 +89,8 @@ def load(store: Store, text: str) -> Sweep:
         ) from error
     found = children(store, run_id, specification.goal.metric)
     chosen = values(store, found, specification.varied) if specification.drawn and found else {}
-    return Sweep(run_id, specification, found, chosen)
+    old = degraded.of_runs(store, (child.run_id for child in found.values()))
+    return Sweep(run_id, specification, found, chosen, tuple(dict.fromkeys(old.values())))
 
 
 def children(store: Store, run_id: str, metric: str = "") -> dict[int, Child]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from nbops.data import degraded
 from nbops.execution.sweeps import texts
 from nbops.execution.sweeps.dealing import Ended, Progress
 from nbops.execution.sweeps.results import Child, Sweep
@@ -37,6 +38,8 @@ def outcome(sweep: Sweep, ended: Ended) -> str:
     if ended.dropped:
         count = "1 point was" if ended.dropped == 1 else f"{ended.dropped} points were"
         lines.append(f"{count} asked for twice and left out.")
+    if note := _note(sweep):
+        lines.append(note)
     lines.append(summary(ended))
     if ended.status == "finished" and all(told.done for told in ended.points):
         which = "Those of its own" if ended.taken else "All of them"
@@ -117,12 +120,12 @@ def table(sweep: Sweep, children: Iterable[Child]) -> tuple[list[Column | str], 
 
 def to_text(sweep: Sweep) -> str:
     """A sweep for a terminal: its best points, or the first ones without a metric."""
-    return text.table(*_first(sweep), caption=_caption(sweep)).rstrip()
+    return text.table(*_first(sweep), caption=_caption(sweep), note=_note(sweep)).rstrip()
 
 
 def to_html(sweep: Sweep) -> Html:
     """The same for a notebook; with a metric the finished points are drawn, too."""
-    return html.stack(html.table(*_first(sweep), caption=_caption(sweep)), _plot(sweep))
+    return html.stack(html.table(*_first(sweep), caption=_caption(sweep), note=_note(sweep)), _plot(sweep))
 
 
 def _plot(sweep: Sweep) -> Html:
@@ -142,6 +145,10 @@ def _first(sweep: Sweep) -> tuple[list[Column | str], list[list[object]]]:
 def _caption(sweep: Sweep) -> str:
     done = sum(child.done for child in sweep.children.values())
     return f"Sweep {short(sweep.run_id)} of {Path(sweep.specification.notebook).name}: {len(sweep.children)} points, {done} done"
+
+
+def _note(sweep: Sweep) -> str | None:
+    return f"{degraded.TITLE} {' '.join(sweep.old)}" if sweep.old else None
 
 
 def _name(sweep: Sweep, number: int) -> str:

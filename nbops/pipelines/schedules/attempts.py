@@ -89,6 +89,12 @@ def command(project: Path, spec: Spec, texts: dict[str, str], *, force: bool = F
     return [sys.executable, "-P", *words]
 
 
+def going_on(project: Path, run_id: str, *, force: bool = False) -> list[str]:
+    """What goes on with a run of a pipeline."""
+    forced = ["--force"] if force else []
+    return [sys.executable, "-P", "-m", "nbops", "-C", str(project), "pipeline", "resume", run_id, *forced, "--json"]
+
+
 def lives(places: Places, attempt_id: str) -> bool:
     """Whether its keeper, what it runs, or who is about to begin it lives, on this host."""
     try:

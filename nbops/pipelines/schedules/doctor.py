@@ -46,7 +46,7 @@ def examine(store: Store, now: datetime, place: Place, environ: Mapping[str, str
     """Everything that a schedule needs, for the user of `place` (who asks, where it is empty) with these variables."""
     user = place.user or getpass.getuser()
     schedules = listing.every(store)
-    checks = [_interpreter(place), _permissions(store, user), *_scheduler(store, now, bool(schedules))]
+    checks = [_interpreter(place), _permissions(store, user), *looking(store, now, wanted=bool(schedules))]
     for one in schedules:
         checks += _schedule(store, one, user, environ, now)
     if not schedules:
@@ -77,7 +77,8 @@ def _permissions(store: Store, user: str) -> Check:
     )
 
 
-def _scheduler(store: Store, now: datetime, wanted: bool) -> Iterator[Check]:  # noqa: FBT001 - what follows from it is said here alone
+def looking(store: Store, now: datetime, *, wanted: bool) -> Iterator[Check]:
+    """Whether something looks at what is due; that nothing does is wrong where there are schedules that want it."""
     rows = store.read("select host, kind, python, project, epoch_us(time) from scheduler").rows
     if not rows:
         remedy = "`nbops schedule timer` and `nbops schedule cron` show how a machine looks each minute."

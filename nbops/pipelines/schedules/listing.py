@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
@@ -60,6 +60,12 @@ def every(store: Store) -> list[Schedule]:
     """All schedules that were not removed, by name."""
     rows = store.read(f"select {_COLUMNS} {_FROM} where s.removed is null order by s.name").rows
     return [_schedule(row) for row in rows]
+
+
+def of_folder(store: Store, folder: Path) -> list[Schedule]:
+    """Those that run a folder of the project as a pipeline, or a notebook that lies in it."""
+    place = target(store.settings.project, folder)
+    return [one for one in every(store) if place in {one.spec.target, PurePosixPath(one.spec.target).parent.as_posix()}]
 
 
 def get(store: Store, name: str) -> Schedule:

@@ -20,7 +20,7 @@ import msgspec
 
 from nbops import times
 from nbops.errors import Conflict, NbopsError, UsageError
-from nbops.pipelines.schedules import attempts, planning
+from nbops.pipelines.schedules import attempts, planning, resuming
 from nbops.pipelines.schedules.planning import Pause
 from nbops.pipelines.schedules.requests import (
     Beat,
@@ -182,7 +182,8 @@ class Scheduler:
                 return claimed
             undo.pop_all()
         try:
-            command = self._command(spec, spec.texts(nominal), force)
+            command = self._again(one, spec, force=force) if again or one.state == "interrupted" else []
+            command = command or self._command(spec, spec.texts(nominal), force)
         except NbopsError as error:
             attempts.drop(places, attempt_id, lock)
             self.store.write(EndAttempt(attempt_id=attempt_id, end="failed", message=error.message))
@@ -195,6 +196,11 @@ class Scheduler:
             told = f"No process could be started: {error}."
             self.store.write(EndAttempt(attempt_id=attempt_id, end="interrupted", message=told))
         return claimed
+
+    def _again(self, one: _Open, spec: Spec, *, force: bool) -> list[str]:
+        """What goes on with the run of an interrupted attempt; empty when there is none to go on with."""
+        run_id = resuming.unfinished(self.store, spec, one.schedule_id, one.nominal)
+        return attempts.going_on(self.store.settings.project, run_id, force=force) if run_id else []
 
     def _settling(self, deadline: float) -> bool:
         """Whether something is told to end and lives, or has ended and the owner is about to say how."""

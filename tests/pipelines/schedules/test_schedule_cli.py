@@ -58,9 +58,10 @@ def test_a_schedule_is_added_shown_changed_paused_resumed_and_removed(here: Path
     refused = typed(*words[:3], "--cron", "0 7 * * *")
     assert (refused.status, "There is a schedule 'nightly' already" in refused.err) == (64, True)
     assert "is changed" in typed(*words[:3], "--cron", "0 7 * * *", "--jitter", "5m", "--change").out
-    assert "0 7 * * *" in typed("schedule", "list").out
+    assert "0 7 * * * (UTC), daily at 07:00" in typed("schedule", "list").out
     shown = typed("schedule", "show", "nightly").out
-    assert "when      0 7 * * * (UTC)" in shown
+    assert "when      0 7 * * * (UTC), daily at 07:00" in shown
+    assert "runs      nightly.ipynb as it is then" in shown
     assert "jitter    5m" in shown
     assert typed("schedule", "pause", "--until", "2999-01-01", "--reason", "moving").out.startswith(
         "Everything is paused until 2999-01-0"
@@ -74,6 +75,22 @@ def test_a_schedule_is_added_shown_changed_paused_resumed_and_removed(here: Path
     assert typed("schedule", "list").out == "There is no schedule.\n"
     acts = typed("sql", "select act from schedule_acts order by time", "--json").out
     assert [act in acts for act in ("added", "changed", "paused", "resumed", "removed")] == [True] * 5
+
+
+def test_what_was_missed_and_how_the_last_one_ended_is_told_in_words(here: Path, typed: Type, store: Store) -> None:
+    now = datetime.now(UTC)
+    spec = Spec(target="nightly.ipynb", every="1h", parameters={"day": "{date}"}, grace="1m")
+    listing.put(store, "nightly", spec, now=now - timedelta(hours=5))
+    before = typed("schedule", "show", "nightly").out
+    assert ("  last" in before, "  missed    latest\n" in before) == (False, True)
+    typed("schedule", "tick")
+    shown = typed("schedule", "show", "nightly").out
+    (missed,) = (line for line in shown.splitlines() if line.startswith("  missed"))
+    assert "latest. 4 times of the last 30 days were missed, the last one 20" in missed
+    assert "were not run when due" in missed
+    (last,) = (line for line in shown.splitlines() if line.startswith("  last"))
+    assert last.endswith(" done")
+    assert last.split()[1:3] == typed("schedule", "list").out.splitlines()[-1].split()[-3:-1]
 
 
 @pytest.mark.parametrize(
@@ -194,6 +211,32 @@ def test_a_backfill_says_how_much_succeeded(past: Path, typed: Type) -> None:
     ):
         refused = typed("schedule", "backfill", "nightly", stretch)
         assert (refused.status, why in refused.err) == (64, True)
+
+
+def test_a_folder_is_filled_in_by_the_times_of_its_pipeline(here: Path, typed: Type, store: Store) -> None:
+    notebook(here / "pipe" / "one.ipynb", "open(made, 'a').write(day)", "day: str = ''\nmade: 'out' = 'made.txt'")
+    words = ["pipeline", "backfill", "pipe", "--from", "2026-03-01", "--to", "2026-03-02", "--working-tree"]
+    untimed = typed(*words)
+    assert (untimed.status, "has no schedule" in untimed.err, "Give --cron or --every" in untimed.err) == (
+        64,
+        True,
+        True,
+    )
+    (here / "pipe" / "pipeline.yaml").write_text("schedule: {cron: '0 6 * * *', parameters: {day: '{date}'}}\n")
+    told = typed(*words, "--json").told
+    assert (told["name"], told["times"], told["done"]) == ("pipe", 2, 2)
+    runs = store.read("select strftime(nominal, '%d %H'), trigger, outcome from pipeline_runs order by nominal").rows
+    assert runs == [["01 06", "backfill", "done"], ["02 06", "backfill", "done"]]
+    # It is not on time from now on, and begun again it runs what is not there yet.
+    assert typed("schedule", "list", "--json").told[0]["paused"] is True
+    longer = [*words[:5], "--to", "2026-03-03"]
+    assert typed(*longer[:3], *longer[3:]).out.splitlines()[-1] == "3 of 3 are done."
+    assert store.read("select count(*) from pipeline_runs").rows == [[3]]
+    other = typed(*words, "--every", "1h")
+    assert (other.status, "has the schedule 'pipe', which is another one" in other.err) == (64, True)
+    assert typed("schedule", "add", "pipe", "--every", "1h", "--working-tree", "--name", "hourly").status == 0
+    several = typed(*longer)
+    assert (several.status, "2 schedules: hourly and pipe" in several.err) == (64, True)
 
 
 def test_a_scheduler_in_the_foreground_ends_by_sigterm_and_what_it_began_goes_on(

@@ -2,8 +2,8 @@
 import { InputDialog, Notification } from '@jupyterlab/apputils';
 
 import type { Folder } from '../api';
-import { DataPage } from '../data/page';
 import type { Desk } from '../desk';
+import { later } from '../later';
 import type { Surface } from '../surface';
 import type { Views } from '../views';
 import { type Add, guarded } from './add';
@@ -28,6 +28,7 @@ export function addDataCommands({ surface, desk, views, add }: Means): void {
       if (typeof name !== 'string') {
         return;
       }
+      const { DataPage } = await later(surface);
       // Another project may have data of that name.
       views.show('data', `${folder}/${name}`, name, () => new DataPage(surface, { name, folder }));
     })

@@ -4,8 +4,7 @@ import { NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
 
 import type { Deed, Folder, IncidentSheet } from '../api';
 import type { Desk } from '../desk';
-import { deedDialog } from '../dialog/incident';
-import { IncidentPage } from '../incident/page';
+import { later } from '../later';
 import type { Surface } from '../surface';
 import type { Views } from '../views';
 import { deedWord } from '../words';
@@ -36,6 +35,7 @@ export function addIncidentCommands({ surface, desk, views, add }: Means): void 
       if (typeof id !== 'string') {
         return;
       }
+      const { IncidentPage } = await later(surface);
       const title = trans.__('Incident %1', id.slice(-8));
       views.show('incident', id, title, () => new IncidentPage(surface, { id, folder }));
     })
@@ -53,6 +53,7 @@ export function addIncidentCommands({ surface, desk, views, add }: Means): void 
       const { folder, key: id } = found;
       const incident = await api.incident(folder, id);
       const chosen = (args.deed as Deed | undefined) ?? (await chooseDeed(surface, incident));
+      const { deedDialog } = await later(surface);
       const told = chosen && (await deedDialog(surface, folder, incident, chosen));
       if (told) {
         Notification.success(told.message, { autoClose: SHOWN });

@@ -3,9 +3,7 @@ import { InputDialog, Notification } from '@jupyterlab/apputils';
 
 import type { Act, Folder, ReviewSheet } from '../api';
 import type { Desk } from '../desk';
-import { decideDialog, proposeDialog, rollbackDialog } from '../dialog/decide';
-import { ModelPage } from '../model/page';
-import { ReviewPage } from '../review/page';
+import { later } from '../later';
 import type { Surface } from '../surface';
 import type { Views } from '../views';
 import { actWord } from '../words';
@@ -43,6 +41,7 @@ export function addModelCommands({ surface, desk, views, add }: Means): void {
       if (typeof name !== 'string') {
         return;
       }
+      const { ModelPage } = await later(surface);
       // Another project may have a model of that name.
       views.show('model', `${folder}/${name}`, name, () => new ModelPage(surface, { name, folder }));
     })
@@ -57,6 +56,7 @@ export function addModelCommands({ surface, desk, views, add }: Means): void {
       if (typeof id !== 'string') {
         return;
       }
+      const { ReviewPage } = await later(surface);
       const title = trans.__('Review %1', id.slice(-8));
       views.show('review', id, title, () => new ReviewPage(surface, { id, folder }));
     })
@@ -73,6 +73,7 @@ export function addModelCommands({ surface, desk, views, add }: Means): void {
       }
       const { folder, key: name } = found;
       const { versions } = await api.model(folder, name);
+      const { proposeDialog } = await later(surface);
       const made = await proposeDialog(surface, {
         folder,
         name,
@@ -99,6 +100,7 @@ export function addModelCommands({ surface, desk, views, add }: Means): void {
       const { folder, key: id } = found;
       const review = await api.review(folder, id);
       const chosen = (args.act as Act | undefined) ?? (await chooseAct(surface, review));
+      const { decideDialog } = await later(surface);
       const told = chosen && (await decideDialog(surface, folder, review, chosen));
       if (told) {
         done(told.message || trans.__('Your answer is recorded.'));
@@ -118,6 +120,7 @@ export function addModelCommands({ surface, desk, views, add }: Means): void {
       const { folder, key: name } = found;
       const alias = aliasOf(args);
       const seen = await api.previous(folder, name, alias);
+      const { rollbackDialog } = await later(surface);
       const back = await rollbackDialog(surface, { folder, name, alias, ...seen });
       if (back) {
         done(trans.__('%1 stands for version %2 again.', `${name}@${alias}`, back.version));

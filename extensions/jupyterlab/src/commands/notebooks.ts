@@ -5,13 +5,15 @@ import { PathExt } from '@jupyterlab/coreutils';
 import type { INotebookContent } from '@jupyterlab/nbformat';
 import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 
-import { runDialog } from '../dialog/run';
 import { nbopsIcon } from '../icons';
+import { later } from '../later';
 import type { Notifications } from '../notifications';
 import type { Place } from '../place';
 import type { Desk } from '../desk';
 import type { Surface } from '../surface';
+import type { Views } from '../views';
 import { type Add, guarded } from './add';
+import { scheduled } from './schedules';
 import { takes } from './schemas';
 
 const TAG = 'parameters';
@@ -29,22 +31,25 @@ interface Means {
   app: JupyterFrontEnd;
   surface: Surface;
   desk: Desk;
+  views: Views;
   place: Place;
   notifications: Notifications;
   add: Add;
 }
 
 export function addNotebookCommands(means: Means): void {
-  const { app, surface, desk, place, notifications, add } = means;
+  const { app, surface, desk, views, place, notifications, add } = means;
   const { trans } = surface;
 
   add('nbops:run-notebook', {
-    label: trans.__('Run as Pipeline…'),
+    label: args => (args.step ? trans.__('Run as Step…') : trans.__('Run as Pipeline…')),
+    isVisible: args => !args.step || place.selectedStep !== null,
     caption: trans.__('Run this notebook from top to bottom, with values of your choice'),
     icon: args => (args.toolbar || args.selected ? nbopsIcon : undefined),
-    describedBy: takes('path', 'texts', 'sweep', 'selected'),
+    describedBy: takes('path', 'texts', 'sweep', 'schedule', 'selected'),
     execute: guarded(trans, async args => {
-      const path = args.path ?? (args.selected ? place.selected : place.notebook?.context.path);
+      const chosen = args.step ? place.selectedStep : place.selected;
+      const path = args.path ?? (args.selected ? chosen : place.notebook?.context.path);
       if (typeof path !== 'string') {
         Notification.info(
           trans.__('Open a notebook, or select one in the file browser, to run it.'),
@@ -58,8 +63,14 @@ export function addNotebookCommands(means: Means): void {
         await panel.context.save();
       }
       const texts = args.texts as Record<string, string> | undefined;
-      const started = await runDialog(surface, path, texts, Boolean(args.sweep));
+      const { runDialog } = await later(surface);
+      const mode = args.schedule ? 'schedule' : args.sweep ? 'sweep' : 'once';
+      const started = await runDialog(surface, { path, pipeline: false }, texts, mode);
       if (!started) {
+        return;
+      }
+      if ('message' in started) {
+        scheduled(views, started.message);
         return;
       }
       const folder = PathExt.dirname(path);

@@ -4,12 +4,12 @@ import { Dialog, InputDialog, Notification, showDialog } from '@jupyterlab/apput
 import { PathExt } from '@jupyterlab/coreutils';
 import { NotebookPanel } from '@jupyterlab/notebook';
 
-import type { ApprovalRow, Decision, Folder } from '../api';
+import type { ApprovalRow, Decision, Folder, Mode } from '../api';
 import type { Desk } from '../desk';
-import { stepDialog } from '../dialog/step';
+import type { Done } from '../dialog/run';
 import { nbopsIcon } from '../icons';
+import { later } from '../later';
 import type { Notifications } from '../notifications';
-import { PipelinePage } from '../pipeline/page';
 import type { Place } from '../place';
 import type { Surface } from '../surface';
 import type { Views } from '../views';
@@ -17,6 +17,7 @@ import { decisionWord } from '../words';
 import { about } from './about';
 import { type Add, guarded } from './add';
 import { pointedAt } from './runs';
+import { scheduled } from './schedules';
 import { takes } from './schemas';
 
 /** How long, in milliseconds, what was done is shown. */
@@ -48,6 +49,7 @@ export function addPipelineCommands(means: Means): void {
       if (folder === null) {
         return;
       }
+      const { PipelinePage } = await later(surface);
       // The server's own folder has two names.
       const shown = folder === '.' ? '' : folder;
       const title = PathExt.basename(shown) || trans.__('Pipeline');
@@ -58,7 +60,7 @@ export function addPipelineCommands(means: Means): void {
   add('nbops:run-pipeline', {
     label: trans.__('Run Pipeline…'),
     caption: trans.__('Run every step that is not as it was, or go on with what is missing of a run'),
-    describedBy: takes('folder', 'resume'),
+    describedBy: takes('folder', 'resume', 'schedule'),
     execute: guarded(trans, async args => {
       const front = views.current('pipeline')?.folder;
       const told = args.folder ?? front;
@@ -66,9 +68,18 @@ export function addPipelineCommands(means: Means): void {
       if (folder === null) {
         return;
       }
-      const resume = typeof args.resume === 'string' ? args.resume : '';
-      const { id } = await api.runPipeline(folder, resume);
-      notifications.follow(id, PathExt.basename(folder) || trans.__('Pipeline'), folder);
+      const begun =
+        typeof args.resume === 'string'
+          ? await api.resume(folder, args.resume)
+          : await ask(surface, folder, args.schedule ? 'schedule' : 'once');
+      if (!begun) {
+        return;
+      }
+      if ('message' in begun) {
+        scheduled(views, begun.message);
+        return;
+      }
+      notifications.follow(begun.id, PathExt.basename(folder) || trans.__('Pipeline'), folder);
       desk.board.refresh();
       await act('nbops:open-pipeline', { folder });
       views.renew();
@@ -84,6 +95,7 @@ export function addPipelineCommands(means: Means): void {
       const row = await waiting(surface, folder, args.id, args.task);
       const given = args.decision as Decision | undefined;
       const decision = row && (given ?? (await chooseDecision(surface)));
+      const { stepDialog } = await later(surface);
       const told = row && decision && (await stepDialog(surface, folder, row, decision));
       if (!told) {
         return;
@@ -124,6 +136,12 @@ export function addPipelineCommands(means: Means): void {
       }
     })
   });
+}
+
+/** What somebody wants of a pipeline: a run that has begun, or a schedule. */
+async function ask(surface: Surface, folder: Folder, mode: Mode): Promise<Done | null> {
+  const { runDialog } = await later(surface);
+  return runDialog(surface, { path: folder, pipeline: true }, {}, mode);
 }
 
 /** The folder of a pipeline that somebody chose: one that has run, or the folder where they are. */

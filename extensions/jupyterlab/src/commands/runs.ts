@@ -6,13 +6,10 @@ import { NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { COMPARED, type Folder, Problem, type Sheet } from '../api';
-import { ComparePage } from '../compare/page';
 import type { Desk } from '../desk';
-import { chooseRuns } from '../dialog/choose';
 import { written } from '../dialog/texts';
 import { executedPath } from '../drive';
-import { ReportPage } from '../report/page';
-import { RunPage } from '../run/page';
+import { later } from '../later';
 import type { Surface } from '../surface';
 import type { Views } from '../views';
 import { type Add, guarded } from './add';
@@ -40,6 +37,7 @@ export function addRunCommands(means: Means): void {
     if (typeof id === 'string') {
       return { id, folder };
     }
+    const { chooseRuns } = await later(surface);
     const chosen = await chooseRuns(surface, { folder, title, least: 1, most: 1 });
     return chosen?.[0] ? { id: chosen[0], folder } : null;
   };
@@ -58,10 +56,12 @@ export function addRunCommands(means: Means): void {
       })
     });
 
-  onRun('nbops:open-run', trans.__('Show Run…'), subject => {
+  onRun('nbops:open-run', trans.__('Show Run…'), async subject => {
+    const { RunPage } = await later(surface);
     views.show('run', subject.id, trans.__('Run'), () => new RunPage(surface, subject));
   });
-  onRun('nbops:render-report', trans.__('Show Report of Run…'), subject => {
+  onRun('nbops:render-report', trans.__('Show Report of Run…'), async subject => {
+    const { ReportPage } = await later(surface);
     const title = trans.__('Report %1', subject.id.slice(-8));
     views.show('report', subject.id, title, () => new ReportPage(surface, subject));
   });
@@ -79,8 +79,8 @@ export function addRunCommands(means: Means): void {
   onRun('nbops:copy-command', trans.__('Copy Command of Run…'), async ({ folder, id }) => {
     const sheet = await api.run(folder, id);
     const values = changed(sheet);
-    const order = { notebook: reachable(sheet), values, grid: sheet.grid, force: false };
-    const { command } = await api.check(order);
+    const of = { path: reachable(sheet), pipeline: false };
+    const { command } = await api.check(of, { values, grid: sheet.grid, force: false, release: false });
     Clipboard.copyToSystem(command);
     Notification.success(trans.__('Copied: %1', command), { autoClose: 4000 });
   });
@@ -107,6 +107,7 @@ export function addRunCommands(means: Means): void {
     describedBy: takes('runs', 'folder', 'choose'),
     execute: guarded(trans, async args => {
       const folder = typeof args.folder === 'string' ? args.folder : desk.folder;
+      const { chooseRuns, ComparePage } = await later(surface);
       const given = Array.isArray(args.runs) ? args.runs.map(String) : start(means);
       const runs =
         given.length < 2 || args.choose

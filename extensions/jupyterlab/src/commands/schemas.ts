@@ -9,8 +9,8 @@ const TEXT = { type: 'string' };
 const KNOWN: Record<string, JSONObject> = {
   id: { ...TEXT, description: 'The whole id of a run, of a review, or of an incident.' },
   folder: { ...TEXT, description: 'A folder of the project, from the server’s root.' },
-  path: { ...TEXT, description: 'A notebook’s path, from the server’s root.' },
-  name: { ...TEXT, description: 'The name of a model, or of a source of data.' },
+  path: { ...TEXT, description: 'The path of a notebook, or of a script that is a step, from the server’s root.' },
+  name: { ...TEXT, description: 'The name of a model, of a source of data, or of a schedule.' },
   version: { type: 'integer', minimum: 1, description: 'The number of a version.' },
   alias: { ...TEXT, description: 'An alias of a model; champion where none is given.' },
   act: {
@@ -27,6 +27,11 @@ const KNOWN: Record<string, JSONObject> = {
     enum: ['approve', 'reject'],
     description: 'What is said to a step that waits; asked where none is given.'
   },
+  change: {
+    enum: ['run', 'pause', 'resume', 'remove'],
+    description: 'What is done about a schedule; asked where none is given.'
+  },
+  schedule: { type: 'boolean', description: 'Begin with when it is to be run.' },
   cell: { type: 'integer', minimum: 0, description: 'The place of a cell, from 0.' },
   runs: { type: 'array', items: TEXT, maxItems: COMPARED, description: 'Whole ids of runs.' },
   choose: { type: 'boolean', description: 'Ask also when the runs are enough.' },

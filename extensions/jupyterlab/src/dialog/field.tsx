@@ -3,6 +3,7 @@ import * as React from 'react';
 
 import type { Field } from '../api';
 import { useSurface } from '../surface';
+import { Row, type Shared } from './row';
 import { forMoments, isNumber } from './texts';
 
 export interface FieldProps {
@@ -10,6 +11,8 @@ export interface FieldProps {
   text: string;
   /** Several values may be given. */
   sweep: boolean;
+  /** Words such as {date} may stand for a value. */
+  free: boolean;
   problem: string | null;
   /** Has the focus at first. */
   first: boolean;
@@ -19,60 +22,43 @@ export interface FieldProps {
 export function FieldLine(props: FieldProps): JSX.Element {
   const { trans } = useSurface();
   const { field, text, problem } = props;
-  const id = React.useId();
   const range =
     field.low !== null || field.high !== null ? `${field.low ?? ''} … ${field.high ?? ''}` : '';
-  const about = [field.type, range, field.help].filter(Boolean).join(' · ');
-  const described = `${id}-about ${problem ? `${id}-problem` : ''}`.trim();
   return (
-    <div className={problem ? 'nbops-Field nbops-mod-wrong' : 'nbops-Field'}>
-      <label htmlFor={id}>
-        {field.name}
-        {field.required && <span title={trans.__('required')}> *</span>}
-      </label>
-      <div>
-        <Input
-          {...props}
-          shared={{
-            id,
-            'aria-describedby': described,
-            'aria-invalid': problem !== null,
-            'aria-required': field.required,
-            autoFocus: props.first
-          }}
-        />
-        {text !== field.default && !field.required && (
-          <button
-            type="button"
-            className="nbops-Link"
-            aria-label={trans.__('Back to the default of %1', field.name)}
-            onClick={() => props.onText(field.default)}
-          >
-            {trans.__('default')}
-          </button>
-        )}
-        <p id={`${id}-about`} className="nbops-Quiet">
-          {about}
-        </p>
-        {problem && (
-          <p id={`${id}-problem`} className="nbops-Problem" role="alert">
-            {problem}
-          </p>
-        )}
-      </div>
-    </div>
+    <Row
+      label={
+        <>
+          {field.name}
+          {field.required && <span title={trans.__('required')}> *</span>}
+        </>
+      }
+      about={[field.type, range, field.help].filter(Boolean).join(' · ')}
+      problem={problem}
+      draw={tied => (
+        <>
+          <Input {...props} shared={{ ...tied, 'aria-required': field.required, autoFocus: props.first }} />
+          {text !== field.default && !field.required && (
+            <button
+              type="button"
+              className="nbops-Link"
+              aria-label={trans.__('Back to the default of %1', field.name)}
+              onClick={() => props.onText(field.default)}
+            >
+              {trans.__('default')}
+            </button>
+          )}
+        </>
+      )}
+    />
   );
 }
 
-interface Shared {
-  id: string;
-  'aria-describedby': string;
-  'aria-invalid': boolean;
+interface Tied extends Shared {
   'aria-required': boolean;
   autoFocus: boolean;
 }
 
-function Input(props: FieldProps & { shared: Shared }): JSX.Element {
+function Input(props: FieldProps & { shared: Tied }): JSX.Element {
   const { trans } = useSurface();
   const { field, text, shared, onText } = props;
   const typed = (
@@ -105,7 +91,7 @@ function Input(props: FieldProps & { shared: Shared }): JSX.Element {
       />
     );
   }
-  switch (field.widget) {
+  switch (props.free && field.widget.startsWith('date') ? 'text' : field.widget) {
     case 'checkbox':
       return (
         <input

@@ -20,13 +20,13 @@ export function written(grid: Record<string, string[]>): Record<string, string> 
 
 /** What is ordered: only what differs from the notebook's own values, so that a command stays short. */
 export function order(
-  notebook: string,
   fields: Field[],
   texts: Record<string, string>,
   sweep: boolean,
-  force: boolean
+  force: boolean,
+  release: boolean
 ): Order {
-  const made: Order = { notebook, values: {}, grid: {}, force };
+  const made: Order = { values: {}, grid: {}, force, release };
   for (const field of fields) {
     const text = texts[field.name] ?? field.default;
     const found = sweep && field.widget !== 'secret' ? several(text) : [text];

@@ -8,6 +8,7 @@ import { Source, type State, useSource } from '../source';
 import { type Surface, useSurface } from '../surface';
 import { duration, moment } from '../words';
 import { Graph } from './graph';
+import { Healing, Schedules } from './schedules';
 import { Aside, Mistakes, Runs, Tasks, Waiting } from './sections';
 
 type Now = Awaited<ReturnType<Surface['api']['pipelineLive']>>;
@@ -86,6 +87,8 @@ function PipelineView(props: { sheet: PipelineSheet; now: Source<Now>; folder: F
         </>
       )}
       {sheet.runs.length > 0 && <Runs lines={sheet.runs} folder={folder} />}
+      <Schedules sheet={sheet} folder={folder} />
+      {sheet.health && <Healing html={sheet.health} />}
       {Object.keys(sheet.aside).length > 0 && <Aside aside={sheet.aside} />}
     </>
   );
@@ -145,7 +148,7 @@ function Head(props: { sheet: PipelineSheet; folder: Folder }): JSX.Element {
       <div className="nbops-Buttons">
         <Button
           accent={!resumable}
-          label={trans.__('Run')}
+          label={trans.__('Run…')}
           refused={refused}
           onClick={() => void act('nbops:run-pipeline', { folder })}
         />
