@@ -114,7 +114,7 @@ class _Telling:
 
         execution, account = self._execution, self._account
         if isinstance(error, PapermillExecutionError):
-            execution.ending = _raised(error, _place(error, execution, account.nb))
+            execution.ending = _raised(error, _place(error, execution, account.nb), account.nb)
         elif error is not None:
             execution.ending, name = _broken(error, execution, self._live)
             account.abort(name, execution.ending.cause or name)
@@ -285,11 +285,13 @@ _CELL_LINE = re.compile(r"^\s*(?:Cell )?In ?\[\d+\], line (\d+)", re.MULTILINE)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def _raised(error: PapermillExecutionError, place: str) -> Ending:
+def _raised(error: PapermillExecutionError, place: str, node: NotebookNode) -> Ending:
     first = str(error.evalue).strip().partition("\n")[0]
     cause = f"{error.ename}: {first}".removesuffix(": ")[: 480 - len(place)] + (f" ({place})" if place else "")
     output = {"output_type": "error", "ename": error.ename, "evalue": error.evalue, "traceback": error.traceback}
-    return failed(cause, "execution", failures.evidence_from_outputs([output], cell=error.cell_index))
+    sources = [cell.source for cell in node.cells if cell.cell_type == "code"]
+    ran = sources[: sources.index(error.source) + 1] if error.source in sources else sources
+    return failed(cause, "execution", failures.evidence_from_outputs([output], cell=error.cell_index, cells=ran))
 
 
 def _broken(error: BaseException, execution: Execution, live: Live) -> tuple[Ending, str]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 import builtins
 import re
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+import msgspec
+
+from nbops.failures.origins import origin
 from nbops.records import Record
 
 Link = Literal["", "cause", "context"]
@@ -33,7 +36,8 @@ class Frame(Record):
 class Fault(Record):
     """One exception: `bases` are the names of its classes where they are known, `frames` end where it was raised.
 
-    `follows` tells how it came after the exception before it: raised `from` it, or while that one was handled.
+    `follows` tells how it came after the exception before it: raised `from` it, or while that one was handled. `origin` is the
+    user's statement that led there, and those that made what it names, as far as they are known.
     """
 
     ename: str = ""
@@ -43,11 +47,19 @@ class Fault(Record):
     http: int | None = None
     frames: tuple[Frame, ...] = ()
     follows: Link = ""
+    origin: str = ""
 
     @property
     def own(self) -> bool | None:
         """Whether it was raised in the user's own code."""
-        return self.frames[-1].own if self.frames else None
+        # A kernel shows no frames of it.
+        left = self.ename == "SystemExit" or None
+        return self.frames[-1].own if self.frames else left
+
+    @property
+    def asked(self) -> str:
+        """The line of the user's own code that led there."""
+        return next((frame.code for frame in reversed(self.frames) if frame.own), "")
 
     @property
     def words(self) -> str:
@@ -57,8 +69,8 @@ class Fault(Record):
 
     @property
     def on_purpose(self) -> bool:
-        """Whether a `raise` made it."""
-        return bool(self.frames) and self.frames[-1].code.startswith("raise")
+        """Whether a `raise` made it, or the code left by itself."""
+        return self.ename == "SystemExit" or (bool(self.frames) and self.frames[-1].code.startswith("raise"))
 
 
 class Evidence(Record):
@@ -103,16 +115,19 @@ class Evidence(Record):
 
 
 def evidence_from_outputs(
-    outputs: Iterable[Mapping[str, Any]], *, source: str = "", cell: int | None = None
+    outputs: Iterable[Mapping[str, Any]], *, source: str = "", cell: int | None = None, cells: Sequence[str] = ()
 ) -> Evidence:
-    """What a cell's outputs tell of its failure; `source` and `cell` say where it was."""
+    """What a cell's outputs tell of its failure; `source` and `cell` say where it was, `cells` are the sources that had run."""
     errors = [output for output in outputs if output.get("output_type") == "error"]
     if not errors:
         return Evidence(source=source, cell=cell)
     error = errors[-1]
     *before, last = _faults("\n".join(error.get("traceback", ())))
     told = _fault(str(error.get("ename", "")), str(error.get("evalue", "")), last.frames, follows=last.follows)
-    return Evidence(faults=(*before, told), source=source, cell=cell)
+    faults = tuple(
+        msgspec.structs.replace(fault, origin=_origin(fault, cells)) if cells else fault for fault in (*before, told)
+    )
+    return Evidence(faults=faults, source=source, cell=cell)
 
 
 def evidence_from_text(text: str) -> Evidence:
@@ -153,6 +168,13 @@ def evidence_from_exit(
     )
 
 
+def _origin(fault: Fault, cells: Sequence[str]) -> str:
+    """Of the line that failed first, then of those that called it."""
+    lines = dict.fromkeys(frame.code for frame in reversed(fault.frames) if frame.own)
+    return "\n".join(origin(line, cells) for line in list(lines)[:_CALLS])
+
+
+_CALLS = 3
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LINKS: dict[str, Link] = {
     "The above exception was the direct cause of the following exception:": "cause",
@@ -177,6 +199,11 @@ _HTTP = re.compile(
     r"^HTTP Error (\d{3})\b|^(\d{3}) (?:Client|Server) Error: |^(?:Client|Server) error '(\d{3}) |^(\d{3}), message=|\(HTTP (\d{3})\b"
     r"|^too many (\d{3}) error responses|^[^'\"]*?\b(?:HTTP|[Ss]tatus(?: ?[Cc]ode)?)[ :=]+([45]\d\d)\b"
     r"|^[^'\"]*?\b(?:returned|answered|replied|responded)(?: with)? ([45]\d\d)(?=$|[^\w ]| [A-Z])"
+    r"|\b(?:got|received) ([45]\d\d) (?:from|for) (?=https?:)"
+    # By the client of Google's clouds, by those of Amazon's, and by whoever gives the reason with the number.
+    r"|^([45]\d\d) (?:GET|HEAD|POST|PUT|PATCH|DELETE|Not found:) ?|^An error occurred \(([45]\d\d)\) when calling "
+    r"|^[^'\"]*?\b([45]\d\d):? (?:Bad Request|Unauthorized|Forbidden|Not Found|Method Not Allowed|Request Timeout|Conflict|Gone"
+    r"|Unprocessable (?:Content|Entity)|Too Many Requests|Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out)\b"
 )
 # As Python's faulthandler names a signal; any other fatal error of the interpreter ends in abort().
 _FATAL = re.compile(r"^Fatal Python error: (.*)$", re.MULTILINE)
@@ -242,6 +269,9 @@ def _fault(
     bases: tuple[str, ...] = (),
     follows: Link = "",
 ) -> Fault:
+    while ename == "AttributeError" and len(frames) > 1 and frames[-1].function.endswith("__getattr__"):
+        # It only answers: who asked is the one before.
+        frames = frames[:-1]
     number = _ERRNO.search(evalue)
     status = _HTTP.search(evalue)
     return Fault(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nbops.records import FailureClass, Record
 
 MEANINGS: dict[FailureClass, str] = {
-    "transient": "it may well work when it is tried again: a lock, a busy service, a lost connection",
+    "transient": "it may well work when it is tried again: a lock, a busy or slow service, a lost connection",
     "data_access": "the data cannot be had: it is not there, cannot be reached or read, or the source refuses",
     "schema_change": "the data came in another shape: a column or table is missing, or of another type",
     "dirty_rows": "some values are not what they should be: missing, unreadable, doubled",
@@ -34,7 +34,7 @@ EXIT_STATUSES: dict[FailureClass, int] = {
 class Rule(Record, omit_defaults=True):
     """Which failures are of a class: all conditions that are set must hold, each of them for the same exception.
 
-    docs/failures.md says what each condition means; `evalue`, `words`, `last` and `code` are regular expressions.
+    docs/failures.md says what each condition means; `evalue`, `words`, `last`, `code` and `origin` are regular expressions.
     """
 
     id: str
@@ -47,6 +47,7 @@ class Rule(Record, omit_defaults=True):
     http: tuple[int, ...] = ()
     last: str = ""
     code: str = ""
+    origin: str = ""
     own: bool | None = None
     on_purpose: bool | None = None
     signal: tuple[int, ...] = ()

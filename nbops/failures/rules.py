@@ -77,7 +77,7 @@ def _checked(rules: Iterable[object]) -> list[Rule]:
                 f"Rule {rule.id!r} has no condition, so every failure would be {rule.failure_class}.",
                 hint="Give it an ename, evalue or any other condition.",
             )
-        for pattern in (rule.evalue, rule.words, rule.last, rule.code):
+        for pattern in (rule.evalue, rule.words, rule.last, rule.code, rule.origin):
             try:
                 re.compile(pattern)
             except re.error as error:
@@ -129,6 +129,7 @@ def _fits(rule: Rule, evidence: Evidence, fault: Fault) -> bool:
         and bool(not rule.words or re.search(rule.words, fault.words[:_READ]))
         and bool(re.search(rule.last, f"{raised.file}:{raised.function}"))
         and bool(re.search(rule.code, f"{raised.code}\n{fault.evalue[:_READ]}"))
+        and bool(not rule.origin or re.search(rule.origin, f"{(fault.origin or fault.asked)[:_READ]}\n{fault.evalue[:_READ]}"))
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nbops.failures import Evidence, FailureClass
-from tests.failures.provoke import Kernel, cell, execute, process, runner
+from tests.failures.provoke import Runner, cell, execute, process, runner
 
 
 class Case(NamedTuple):
@@ -17,7 +17,7 @@ class Case(NamedTuple):
 
     name: str
     label: FailureClass
-    provoke: Callable[[Kernel], Evidence]
+    provoke: Callable[[Runner], Evidence]
 
 
 DESIGN = [

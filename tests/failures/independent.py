@@ -13,7 +13,7 @@ import sys
 
 from nbops.failures import Evidence, evidence_from_exit
 from tests.failures.cases import Case
-from tests.failures.provoke import Kernel, cell, execute, process, runner
+from tests.failures.provoke import cell, execute, process, runner
 
 # /dev/full is only for what writes in place: pyarrow deletes what it could not write, and root may delete the device.
 
@@ -34,7 +34,7 @@ def talk(*lines):
 """
 
 
-def _killed_with_room(_: Kernel) -> Evidence:
+def _killed_with_room(_: object) -> Evidence:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(9)"])
     child.kill()
     return evidence_from_exit(child.wait(), peak_memory=12_000_000, memory_limit=2_000_000_000)
@@ -1298,7 +1298,8 @@ np.arange(6).reshape(4)
 from scipy.optimize import minimize
 minimize(lambda x: x[0] ** 2, [1.0], method="gradient")
 """)),
-    Case("method that pandas has no more", "code_bug", cell("""
+    # It was labelled a code bug, until a name that a library has done away with became one of the surroundings.
+    Case("method that pandas has no more", "environment", cell("""
 import pandas as pd
 pd.DataFrame({"a": [1]}).append({"a": 2}, ignore_index=True)
 """)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import linecache
 import os
 import resource
 import socket
@@ -12,10 +13,11 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from jupyter_client.manager import KernelManager
@@ -27,6 +29,16 @@ _FORGET = """
 for _ in [n for n in globals() if n[0] != '_' and n not in ('In', 'Out', 'get_ipython', 'exit', 'quit', 'open')]:
     del globals()[_]
 """
+
+
+CELL = "# %%\n"
+
+
+class Runner(Protocol):
+    """Whatever executes cells."""
+
+    def execute(self, source: str) -> list[dict[str, Any]]:
+        """The error outputs of cells with `# %%` between them."""
 
 
 class Kernel:
@@ -43,9 +55,9 @@ class Kernel:
         self._execute(f"import builtins; builtins.URL = {url!r}")
 
     def execute(self, source: str) -> list[dict[str, Any]]:
-        """The error outputs of a cell, as a notebook keeps them; what the cell before it assigned is gone."""
+        """The error outputs of cells with `# %%` between them, as a notebook keeps them; what was assigned before is gone."""
         self._execute(_FORGET)
-        return self._execute(source)
+        return [output for cell in source.split(CELL) for output in self._execute(cell)]
 
     def close(self) -> None:
         """End the kernel."""
@@ -62,6 +74,30 @@ class Kernel:
 
         self._client.execute_interactive(source, timeout=60, output_hook=keep, allow_stdin=False)
         return outputs
+
+
+class Inside:
+    """Executes cells in this process, which is much faster; its tracebacks are Python's own. Cells know `URL`, the bad server's address."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def execute(self, source: str) -> list[dict[str, Any]]:
+        """The error output of the first cell that fails."""
+        space: dict[str, Any] = {"__name__": "__main__", "URL": self._url}
+        for number, one in enumerate(source.split(CELL), start=1):
+            name = f"Cell In[{number}]"
+            linecache.cache[name] = (len(one), None, one.splitlines(keepends=True), name)
+            try:
+                exec(compile(one, name, "exec"), space)  # noqa: S102 - our own lines
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever fails is what is asked for
+                # The first frame is this one.
+                frames = error.__traceback__ and error.__traceback__.tb_next
+                text = "".join(traceback.format_exception(type(error), error, frames))
+                return [
+                    {"output_type": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": [text]}
+                ]
+        return []
 
 
 class _Bad(http.server.BaseHTTPRequestHandler):
@@ -110,20 +146,20 @@ def bad_server() -> Iterator[str]:
         server.server_close()
 
 
-def cell(source: str) -> Callable[[Kernel], Evidence]:
-    """What the error output of a cell tells."""
-    return lambda kernel: evidence_from_outputs(kernel.execute(source))
+def cell(source: str) -> Callable[[Runner], Evidence]:
+    """What the error output of a cell tells, or of the last of cells with `# %%` between them."""
+    return lambda runner: evidence_from_outputs(runner.execute(source), cells=source.split(CELL))
 
 
 def process(
     source: str, *, limit: int | None = None, seconds: float | None = None, text: bool = False
-) -> Callable[[Kernel], Evidence]:
+) -> Callable[[object], Evidence]:
     """What the end of a process that runs `source` tells; killed when it outgrows `limit` bytes, as a cgroup does it, or after `seconds`.
 
     With `text`, its traceback instead.
     """
 
-    def provoke(_: Kernel) -> Evidence:
+    def provoke(_: object) -> Evidence:
         child = subprocess.Popen(
             [sys.executable, "-c", source], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
         )
@@ -149,10 +185,10 @@ def _outgrown(pid: int, limit: int) -> bool:
     return pages * resource.getpagesize() > limit
 
 
-def runner(call: Callable[[], object]) -> Callable[[Kernel], Evidence]:
+def runner(call: Callable[[], object]) -> Callable[[object], Evidence]:
     """What an error of the runner itself tells."""
 
-    def provoke(_: Kernel) -> Evidence:
+    def provoke(_: object) -> Evidence:
         try:
             call()
         except Exception as error:  # noqa: BLE001 - whatever fails is what is asked for

@@ -64,6 +64,35 @@ def test_an_output_of_a_notebook_is_read_with_its_colours_frames_and_chain() -> 
     assert found.seen == "ProtocolError: no rows"
 
 
+def test_who_asked_a_module_for_what_it_lacks_is_the_one_who_failed() -> None:
+    lines = [
+        "AttributeError   Traceback (most recent call last)",
+        "Cell In[1], line 1\n----> 1 np.aray([1])\n",
+        "File /env/lib/python3.11/site-packages/numpy/__init__.py:9, in __getattr__(attr)\n----> 9     raise AttributeError(attr)\n",
+        "AttributeError: module 'numpy' has no attribute 'aray'",
+    ]
+    told = {"output_type": "error", "ename": "AttributeError", "evalue": "module 'numpy' has no attribute 'aray'"}
+    found = evidence_from_outputs([{**told, "traceback": lines}])
+    assert (found.faults[-1].own, found.faults[-1].asked) == (True, "np.aray([1])")
+    assert classify(found).failure_class == "code_bug"
+
+
+def test_leaving_with_words_is_the_codes_own_doing() -> None:
+    output = {
+        "output_type": "error",
+        "ename": "SystemExit",
+        "evalue": "no data for today",
+        "traceback": ["SystemExit: no data"],
+    }
+    assert (
+        evidence_from_outputs([output]).faults[-1].own,
+        classify(evidence_from_outputs([output])).failure_class,
+    ) == (
+        True,
+        "data_access",
+    )
+
+
 def test_outputs_without_an_error_tell_nothing() -> None:
     assert evidence_from_outputs([{"output_type": "stream", "name": "stderr", "text": "Error: no"}]) == Evidence()
     assert evidence_from_text("warning: nothing to do\n") == Evidence()
@@ -181,6 +210,12 @@ def test_memory_ran_out_when_the_system_says_so_or_the_limit_was_nearly_used() -
         ("Handshake status 502 Bad Gateway", 502),
         ("too many 503 error responses", 503),
         ("GET http://x returned 504", 504),
+        ("429 GET https://storage.googleapis.com/b/landing: the project exceeded the rate limit", 429),
+        ("An error occurred (404) when calling the HeadObject operation: Not Found", 404),
+        ("Request failed: 429 Too Many Requests", 429),
+        ("got 404 from https://x/rates", 404),
+        ("expected 300 values, got 429 from split", None),
+        ("expected 300 rows, got 503", None),
         ("503 rows are missing", None),
         ("the query returned 503 rows", None),
         ("invalid literal for int() with base 10: 'status 503'", None),

@@ -74,8 +74,6 @@ def test_what_was_learnt_from_those_that_came_later_is_not_forgotten(later: dict
     """What is still wrong: nothing tells these from code bugs, or the reason is only in what the kernel wrote as it died."""
     assert [notebook.name for notebook, outcome in later.items() if outcome.failure_class != notebook.label] == [
         "the server of shared features goes away in a call",
-        "the service answers with one record instead of lists",
-        "a file has fewer columns than it had",
         "polars asks for more memory than there is",
         "the service's user has no home",
     ]
