@@ -248,7 +248,7 @@ duckdb.connect("no.duckdb")
 """)),
     Case("column gone before it becomes the index", "schema_change", cell("import pandas as pd\npd.DataFrame({'a': [1]}).set_index('b')")),
     Case("web page instead of JSON", "dirty_rows", cell("import pandas as pd\npd.read_json(URL + '/200')")),
-    Case("folder to write into gone", "data_access", cell("import pandas as pd\npd.DataFrame({'a': [1]}).to_csv('gone/x.csv')")),
+    Case("folder to write into gone", "data_access", cell("import pandas as pd\npd.DataFrame({'a': [1]}).to_csv('/gone/x.csv')")),
     Case("no archive", "data_access", cell("import tarfile\nopen('no.tgz', 'w').write('hello')\ntarfile.open('no.tgz')")),
     Case("handler of a lost connection calls a library wrongly", "code_bug", cell("""
 import numpy as np, requests

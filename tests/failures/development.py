@@ -35,6 +35,14 @@ def serve(status, body=b""):
 """
 
 FILES = [
+    Case("the share for exports is not mounted", "data_access", cell("""
+import pandas as pd
+pd.DataFrame({"a": [1]}).to_csv("/nowhere/exports/today.csv")
+""")),
+    Case("what is to be copied is not there", "data_access", cell("""
+import pandas as pd
+pd.read_csv("deliveries/today.csv").to_csv("copy.csv")
+""")),
     Case("the newest file of an empty folder", "data_access", cell("""
 from pathlib import Path
 Path("exports").mkdir(exist_ok=True)
@@ -2153,6 +2161,8 @@ np.zeros((10**7, 10**6), dtype='float64')
 BUGS = [
     Case(source, "code_bug", cell(source))
     for source in (
+        "import pandas as pd\npd.DataFrame({'a': [1]}).to_csv('sales-03/11/2026.csv')",
+        "day = '2026-11-03'\nwith open(f'reports/{day}/summary.txt', 'w') as file:\n    file.write('done')",
         "import os\nfiles = os.listdir('/')\nfiles[len(files)]",
         "import os\nfiles = sorted(os.listdir('/'))\nfor i in range(len(files) + 1):\n    files[i]",
         "import os\nsizes = {f: 1 for f in os.listdir('/')}\nsizes['x.csv']",

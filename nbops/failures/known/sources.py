@@ -188,6 +188,16 @@ SOURCES = (
         evalue=r"No such file or directory|^Could not open |is not available for reads|(?i:can(no|')t open (file|input))",
     ),
     Rule(
+        "output.nowhere", "code_bug", "Nobody made the folder that it would write into.",
+        ename=("OSError",), evalue=r"non-existent directory: '(?!/)",
+    ),
+    Rule(
+        "output.unmade", "code_bug", "Nobody made the folder that it would write into.",
+        ename=("FileNotFoundError",), evalue=r"No such file or directory: '(?!/)[^']*/",
+        origin=r"\A(?![^\n]*\bread)[^\n]*(\b(to_(csv|parquet|excel|json|pickle|feather|hdf)|write_\w+|sink_\w+|savefig|savez?|dump)\("
+               r"|\bopen\([^)]*,\s*(mode=)?['\"][^'\"]*[wax])",
+    ),
+    Rule(
         "file.missing", "data_access", "A file is not there, or may not be read.",
         ename=("FileNotFoundError", "PermissionError", "IsADirectoryError", "NotADirectoryError"),
     ),
