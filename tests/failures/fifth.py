@@ -1,7 +1,8 @@
 """Thirty failures that the notebooks of data scientists meet most often, by somebody who had not seen the rules.
 
-Each was labelled from the words of the nine classes alone, before anything was run, and is a notebook in the form of the
-production list: the libraries raise what they raise, and what a cell needs is laid out by the notebook itself.
+Each was labelled from the words of the nine classes alone, and is a notebook in the form of the production list: the libraries
+raise what they raise, and what a cell needs is laid out by the notebook itself. Two were exchanged before nbops saw any, as plain
+Python did not fail in them as meant (an empty `in ()`, which DuckDB takes, and an old Excel file, which calamine reads).
 """
 
 from __future__ import annotations
