@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nbops import config
-from nbops.data import declared
 from nbops.errors import ConfigError, UsageError, nearest
 from nbops.execution.parameters import values as known
 from nbops.pipelines import expressions
@@ -276,6 +275,8 @@ class _Builder:
         steps = {step.operation.source: name for name, step in self._steps.items() if step.operation.source}
         if not steps:
             return
+        from nbops.data import declared
+
         project = config.find_project(start=self._folder.path)[0]
         told = declared.told(project)
         readable = {source: made for source, made in told.items() if not isinstance(made, ConfigError)}

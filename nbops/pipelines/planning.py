@@ -128,6 +128,8 @@ def _verdict(  # noqa: PLR0911 - one reason after the other
         return "run", "it is forced"
     if not operation.skip:
         return "run", "it is never skipped"
+    if operation.source:
+        return "run", "its source is asked for what is new"
     if waits := [key for key in task.before if before[key].verdict != "skip"]:
         return "perhaps", f"if {' or '.join(waits)} changes what it reads"
     try:

@@ -189,6 +189,12 @@ def test_a_source_is_collected_after_what_it_is_made_of_and_what_its_contract_re
     assert {(edge.maker, edge.reader) for edge in made.edges} == {("c", "b"), ("b", "a")}
 
 
+def test_the_plan_says_that_a_source_is_always_asked(sources: Pipeline, here: Workspace) -> None:
+    sources.operate("steps: {a: {source: shops}}")
+    (task,) = planning.make(here.store, definition.load(sources.folder)).tasks
+    assert (task.verdict, task.why) == ("run", "its source is asked for what is new")
+
+
 def test_a_source_that_the_project_does_not_declare_is_refused_before_anything_runs(sources: Pipeline) -> None:
     error = refused(sources.operate("steps:\n  a: {source: oders}\n"))
     told = f"{error.message} {error.hint}"
