@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import math
 import os
 import re
 import signal
@@ -63,7 +64,8 @@ def execute(  # noqa: PLR0913 - papermill's signature
         # What papermill was given is the notebook itself.
         nb.metadata.papermill["input_path"] = execution.notebook
     if execution_timeout:
-        execution.timeout = execution_timeout
+        # nbclient takes whole seconds.
+        execution.timeout = math.ceil(execution_timeout)
     for name in ("autosave_cell_every", "timeout"):
         options.pop(name, None)
     from papermill.execute import raise_for_execution_errors

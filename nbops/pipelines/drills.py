@@ -139,12 +139,16 @@ def drill(
 
 def _provoked(copy: Path, here: Path, step: Step, failure: Failure, given: dict[str, object]) -> Drilled:
     path = here / step.path.relative_to(step.path.parent)
-    before = path.read_bytes()
+    # A source has no file: it gets one for as long as it is made to fail.
+    before = path.read_bytes() if path.exists() else None
     try:
         _spoil(path, step, failure, copy)
         ended = _run(copy, here, given)
     finally:
-        path.write_bytes(before)
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_bytes(before)
     _run(copy, here, given)
     return _told(failure, ended)
 

@@ -179,7 +179,7 @@ class _Builder:
             self._mistakes.append(_nothing(self._folder))
         self._mistakes += self._products()
         edges = tuple(dict.fromkeys([*self._data(), *self._order(), *self._collected()]))
-        self._mistakes += [*self._contracts(), *self._consumers()]
+        self._mistakes += [*self._contracts(), *self._consumers(), *self._sources()]
         order = self._sorted(edges)
         if self._mistakes:
             return None, self._mistakes
@@ -317,6 +317,13 @@ class _Builder:
             remedy = f"Did you mean {near!r}?" if near else f"Made are {', '.join(sorted(names)) or 'none'}."
             yield self._told.mistake((key, name), f"No step makes {name!r}.", remedy)
 
+    def _sources(self) -> Iterator[Mistake]:
+        for step in self._steps.values():
+            for name, path in step.outs.items() if step.operation.source else ():
+                if Path(path).suffix != ".parquet":
+                    what = f"A source is written as Parquet, and {name!r} is {Path(path).name}."
+                    yield self._told.mistake(("steps", step.name, "out"), what, f"Such as {Path(path).stem}.parquet.")
+
     def _consumers(self) -> Iterator[Mistake]:
         for name, to in self._folder.operations.consumers.items():
             yield from self._made("consumers", name)
@@ -329,6 +336,9 @@ class _Builder:
         for name in self._folder.operations.contracts:
             if wrong := list(self._made("contracts", name)):
                 yield from wrong
+            elif source := self._steps[self._named(name)[0][0]].operation.source:
+                what = f"{name!r} comes from the source {source!r}, which has a contract of its own."
+                yield self._told.mistake(("contracts", name), what, f"Change contracts/{source}.yaml.")
             elif Path(path := self._outs(name)).suffix not in TABLES:
                 what = f"{name!r} is written to {Path(path).name}, and contracts are for {' and '.join(TABLES)}."
                 yield self._told.mistake(

@@ -128,6 +128,7 @@ class _Reader:
         files = self._files()
         steps = [step for name, path in files.items() if (step := self._step(name, path)) is not None]
         self._mistakes += self._unnamed(files)
+        self._mistakes += self._given_and_swept(steps)
         if self._given or operations.parameters:
             self._mistakes += self._nobodys(steps)
         name = operations.name or self._home.resolve().name
@@ -190,6 +191,19 @@ class _Reader:
                 yield Mistake("-p", 0, what, remedy)
             else:
                 yield self._told.mistake(("parameters", name), what, remedy)
+
+    def _given_and_swept(self, steps: list[Step]) -> Iterator[Mistake]:
+        """What is given, and nobody would take, because those who have it are run for values of their own."""
+        for name in self._given:
+            takers = [step for step in steps if self._takes(step.interface, name)]
+            if takers and all(name in step.operation.sweep for step in takers):
+                who = " and ".join(step.name for step in takers)
+                yield Mistake(
+                    "-p",
+                    0,
+                    f"{name!r} is what {who} sweeps over.",
+                    "Leave it out, or change `sweep:` in pipeline.yaml.",
+                )
 
     def _step(self, name: str, path: Path | None) -> Step | None:
         operation = self._operations.steps.get(name, Operation())

@@ -69,9 +69,20 @@ def worker(
             told = Told(order.number, "", "failed", end.cause, code, end.failure_class, end.exit, end.rule)
         finally:
             products.clear()
-        return msgspec.structs.replace(told, seconds=time.monotonic() - began, counted=products.counted)
+        counted = [*products.counted, *_collected(store, tasks[order.number], told)]
+        return msgspec.structs.replace(told, seconds=time.monotonic() - began, counted=counted)
 
     return work
+
+
+def _collected(store: Store, task: Task, told: Told) -> list[Counted]:
+    """What became of the rows of a source that was taken anew."""
+    if not task.step.operation.source or told.status != "finished":
+        return []
+    sql = """
+        select source, rows, good, quarantined, dropped from collections where run_id = ?::uuid and source = ? and version is not null
+        """
+    return [Counted(*row) for row in store.read(sql, [told.run_id, task.step.operation.source]).rows]
 
 
 def _outcome(store: Store, task: Task, order: Order, products: Products, stop: Callable[[], Stop]) -> Told:

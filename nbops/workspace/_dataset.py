@@ -163,7 +163,11 @@ def _run_id() -> str | None:
 
 
 def _run() -> Recording | None:
-    """The run that is open, if it is clear which one."""
+    """The run that is open, if it is clear which one; in a notebook that is executed, its own."""
+    if runs.is_awaited() and not recording.open_recordings():
+        from nbops.workspace._fluent import start_run
+
+        start_run()
     with suppress(UsageError):
         return runs.current()
     return None

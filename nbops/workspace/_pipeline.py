@@ -189,6 +189,11 @@ class PipelineRun(View):
     def step(self, task: str) -> Run:
         """The run that executed a task; `tasks` has their names. Raises NotFound."""
         found = {one.task: one.run_id for one in self._line().tasks if one.run_id}
+        points = [key for key in found if key.startswith(f"{task}[")]
+        if task not in found and points:
+            raise NotFound(
+                f"{task} was executed {len(points)} times.", hint=f"Name one of them: {', '.join(points[:5])}."
+            )
         if task not in found:
             raise NotFound.of("executed step", task, list(found), otherwise="None of its steps began.")
         return Run(self._store, found[task] or "")

@@ -88,6 +88,10 @@ def test_the_weather_that_came_late_is_healed_and_seen(made: dict[str, Any], wor
     assert {*tried["run"]} == {made["pipelines"][0]}
     assert {*tried["step"]} == {"weather"}
     assert {*tried["outcome"]} == {"healed"}
+    aside = actions[actions["failure_class"] == "dirty_rows"]
+    assert {*zip(aside["run"], aside["step"], strict=True)} == {
+        (made["pipelines"][0], step) for step in ("flights", "planes", "weather")
+    }
     notebooks = str(Path(made["notebook"]).parent)
     assert re.search(r"weather.*data_access", call("pipeline", "health", notebooks, cwd=Path(made["folder"])))
 

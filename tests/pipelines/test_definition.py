@@ -183,7 +183,7 @@ def sources(tmp_path: Path) -> Pipeline:
 
 
 def test_a_source_is_collected_after_what_it_is_made_of_and_what_its_contract_refers_to(sources: Pipeline) -> None:
-    sources.operate("steps: {a: {source: sums, out: {s: sums.csv}}, b: {source: orders}, c: {source: shops}}")
+    sources.operate("steps: {a: {source: sums, out: {s: sums.parquet}}, b: {source: orders}, c: {source: shops}}")
     made = definition.load(sources.folder)
     assert [*made.steps] == ["c", "b", "a"]
     assert {(edge.maker, edge.reader) for edge in made.edges} == {("c", "b"), ("b", "a")}
@@ -201,6 +201,25 @@ def test_a_source_that_the_project_does_not_declare_is_refused_before_anything_r
     assert "pipeline.yaml, line 2" in told
     assert "The project declares no source 'oders'" in told
     assert "Did you mean 'orders'?" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("steps:\n  a: {source: shops, out: {s: shops.csv}}\n", "A source is written as Parquet, and 's' is shops.csv"),
+        (
+            "contracts: {s: ../contracts/orders.yaml}\nsteps:\n  a: {source: shops, out: {s: shops.parquet}}\n",
+            "'s' comes from the source 'shops', which has a contract of its own",
+        ),
+    ],
+)
+def test_what_a_source_makes_is_parquet_by_its_own_contract(sources: Pipeline, text: str, what: str) -> None:
+    assert what in refused(sources.operate(text)).message
+
+
+def test_a_value_for_what_is_swept_is_refused(flights: Pipeline) -> None:
+    flights.operate("steps: {train: {sweep: {max_iter: [50, 100]}}}")
+    assert "'max_iter' is what train sweeps over" in refused(flights, {"max_iter": 200}).message
 
 
 def test_on_is_a_key_and_no_a_word(flights: Pipeline) -> None:

@@ -133,3 +133,16 @@ def test_a_pipeline_that_fails_anyway_cannot_be_drilled(pipeline: Pipeline, here
     pipeline.makes("a", "1 / 0")
     with pytest.raises(ExecutionError):
         drills.drill(here.store, pipeline.folder)
+
+
+def test_a_source_that_needs_no_file_is_made_to_fail_too(pipeline: Pipeline, here: Workspace) -> None:
+    project = Path(here.settings.project)
+    (project / "orders.csv").write_text("id,shop\n1,2\n2,2\n")
+    (project / "sources").mkdir()
+    (project / "sources" / "orders.yaml").write_text("from: orders.csv\nkey: id\n")
+    pipeline.operate("steps: {orders: {source: orders, out: {rows: rows.parquet}, fallback: 3 d}}")
+    pipeline.step("count", 'rows: "in" = "rows.parquet"', "import pandas as pd\nprint(len(pd.read_parquet(rows)))")
+    told = {one.failure: one for one in drills.drill(here.store, pipeline.folder).failures}
+    assert told["source down"].step == "orders"
+    assert told["source down"].outcome == "goes on with old data"
+    assert not (pipeline.folder / "orders.ipynb").exists()
