@@ -44,7 +44,9 @@ class Dataset:
         from nbops.render.progress import told
 
         with told(self.name) as progress:
-            return collect(self._ready, self._source or self.name, run_id=_run_id(), why=why, progress=progress)
+            return collect(
+                self._ready, self._source or self.name, run_id=_run_id(self._ready), why=why, progress=progress
+            )
 
     def snapshot(self, version: int | None = None) -> Snapshot:
         """A version, the last one by default; the open run remembers that it read it. Raises NotFound."""
@@ -102,13 +104,15 @@ class Dataset:
         from nbops.data.quarantine import repair
 
         how: dict[str, Any] = {"sql": change} if isinstance(change, str) else {"function": change}
-        return repair(self._ready, self._source or self.name, why=why, reason=reason, run_id=_run_id(), **how)
+        return repair(
+            self._ready, self._source or self.name, why=why, reason=reason, run_id=_run_id(self._ready), **how
+        )
 
     def discard(self, *, why: str, reason: str = "") -> Collection:
         """Give rows of the quarantine up, those with a `reason` or all. Raises as `repair`."""
         from nbops.data.quarantine import discard
 
-        return discard(self._ready, self._source or self.name, why=why, reason=reason, run_id=_run_id())
+        return discard(self._ready, self._source or self.name, why=why, reason=reason, run_id=_run_id(self._ready))
 
     def diff(self, before: int | None = None, after: int | None = None) -> Difference:
         """What changed between two versions, by default the last two. Shows itself. Raises NotFound."""
@@ -157,17 +161,16 @@ def _read(snapshot: Snapshot) -> Snapshot:
     return snapshot
 
 
-def _run_id() -> str | None:
+def _run_id(store: Store) -> str | None:
+    """The run that takes data; in a notebook that is executed, its own, which is joined for it."""
+    if runs.is_awaited() and not recording.open_recordings():
+        runs.begin(store, None, name=None, params=None, tags=None, frame=sys._getframe(1))  # noqa: SLF001 - where it is called
     run = _run()
     return run.run_id if run is not None else None
 
 
 def _run() -> Recording | None:
-    """The run that is open, if it is clear which one; in a notebook that is executed, its own."""
-    if runs.is_awaited() and not recording.open_recordings():
-        from nbops.workspace._fluent import start_run
-
-        start_run()
+    """The run that is open, if it is clear which one."""
     with suppress(UsageError):
         return runs.current()
     return None
