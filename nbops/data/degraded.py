@@ -76,11 +76,11 @@ def of_runs(store: Store, run_ids: Iterable[str]) -> dict[str, str]:
     # Most stores have no such run, and are not searched for what came from it.
     if not asked or not store.read(_ANY, [TAG]).rows[0][0]:
         return {}
-    found: dict[str, list[str]] = {}
+    found: dict[str, str] = {}
     for run_id, own, told in store.read(_UP, [TAG, asked]).rows:
         if own or run_id not in found:
-            found[run_id] = [told]
-    return {run_id: " ".join(told) for run_id, told in found.items()}
+            found[run_id] = told
+    return found
 
 
 def of_run(store: Store, run_id: str) -> str | None:

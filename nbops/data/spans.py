@@ -37,11 +37,7 @@ def like(count: float, other: int) -> str:
     """Bytes for a sentence that names `other` bytes too: in GiB and the like, where those are a whole number of MiB."""
     if other % 2**20:
         return readable(count)
-    for unit in ("MiB", "GiB"):
-        count /= 1024 if unit == "GiB" else 2**20
-        if count < 1024:
-            break
-    return f"{count:.3g} {unit}"
+    return f"{count / 2**20:.3g} MiB" if count < 2**30 else f"{count / 2**30:.3g} GiB"
 
 
 def readable(count: float) -> str:

@@ -16,8 +16,6 @@ from nbops.records import Record
 _GROUPS = Path("/sys/fs/cgroup")
 _SHARE = re.compile(r"^Pss:\s+(\d+) kB$", re.MULTILINE)
 _KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
-
-
 _PAGE = resource.getpagesize()
 
 

@@ -336,11 +336,14 @@ class _Builder:
         for name in self._folder.operations.contracts:
             if wrong := list(self._made("contracts", name)):
                 yield from wrong
-            elif source := self._steps[self._named(name)[0][0]].operation.source:
+                continue
+            step = self._steps[self._named(name)[0][0]]
+            path = Path(step.outs[name])
+            if source := step.operation.source:
                 what = f"{name!r} comes from the source {source!r}, which has a contract of its own."
                 yield self._told.mistake(("contracts", name), what, f"Change contracts/{source}.yaml.")
-            elif Path(path := self._outs(name)).suffix not in TABLES:
-                what = f"{name!r} is written to {Path(path).name}, and contracts are for {' and '.join(TABLES)}."
+            elif path.suffix not in TABLES:
+                what = f"{name!r} is written to {path.name}, and contracts are for {' and '.join(TABLES)}."
                 yield self._told.mistake(
                     ("contracts", name), what, "Write it as one of these, or leave the contract out."
                 )
@@ -348,11 +351,6 @@ class _Builder:
                 yield self._told.mistake(
                     ("contracts", name), f"{len(self._named(name))} steps make {name!r}.", "Rename one of them."
                 )
-
-    def _outs(self, name: str) -> str:
-        """Where the first step that makes it writes it."""
-        step, called = self._named(name)[0]
-        return self._steps[step].outs[called]
 
     def _sorted(self, edges: Sequence[Edge]) -> list[str]:
         """The steps, each after those that it waits for, by name where that is open; a circle is a mistake."""

@@ -59,7 +59,8 @@ class Sight:
         self._pythons: dict[str, str] = {}
         self._ahead: dict[str, Plan] = {}
         self._known: dict[tuple[str, str], list[Row]] = {}
-        self._stale = degraded.tagged(store)
+        self.stale = degraded.tagged(store)
+        """The runs that rest on old data."""
 
     def look_ahead(self, tasks: Iterable[Task]) -> None:
         """Ask what is known of all of them; of those that cannot be planned yet nothing is."""
@@ -94,9 +95,9 @@ class Sight:
         """
         place = made.static_key, made.notebook
         known = self._known.pop(place, None)
-        if self._stale and not stale:
+        if self.stale and not stale:
             rows = earlier(self._store, [made]).get(place, []) if known is None else known
-            known = [row for row in rows if row[0] not in self._stale]
+            known = [row for row in rows if row[0] not in self.stale]
         return find(self._store, made, declared_only=False, known=known, digests=self._digests).run_id
 
 
@@ -136,7 +137,7 @@ def _verdict(  # noqa: PLR0911 - one reason after the other
         planned = sight.planned(task)
         if run_id := sight.find(planned):
             return "skip", f"unchanged since run {short(run_id)}"
-        if run_id := sight.find(planned, stale=True):
+        if sight.stale and (run_id := sight.find(planned, stale=True)):
             return "run", f"run {short(run_id)} rests on old data"
         found = why.of_plan(store, planned, declared_only=False)
     except NbopsError as error:

@@ -290,7 +290,7 @@ def _join(
     params: list[Param],
     tags: list[Tag],
 ) -> Recording | None:
-    if not is_awaited():
+    if not _is_joinable():
         return None
     run_id = _runner()[0]
     request = AdoptRun(run_id=run_id, time=now_us(), experiment=experiment, name=name, cell=where.cell, tags=tags)
@@ -306,7 +306,11 @@ def _join(
 
 
 def is_awaited() -> bool:
-    """Whether this kernel executes a notebook for a runner, whose run has not been joined yet."""
+    """Whether no run is open, and this kernel executes a notebook whose run would be joined by the next one that begins."""
+    return not open_recordings() and _is_joinable()
+
+
+def _is_joinable() -> bool:
     run_id, runner = _runner()
     return bool(run_id) and not _joined and not _entered.get() and _is_kernel_of(runner)
 

@@ -163,8 +163,8 @@ def _read(snapshot: Snapshot) -> Snapshot:
 
 def _run_id(store: Store) -> str | None:
     """The run that takes data; in a notebook that is executed, its own, which is joined for it."""
-    if runs.is_awaited() and not recording.open_recordings():
-        runs.begin(store, None, name=None, params=None, tags=None, frame=sys._getframe(1))  # noqa: SLF001 - where it is called
+    if runs.is_awaited():
+        runs.begin(store, None, name=None, params=None, tags=None, frame=sys._getframe(1))  # noqa: SLF001 - the caller's cell
     run = _run()
     return run.run_id if run is not None else None
 

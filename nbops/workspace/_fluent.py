@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from nbops.records import Better
 from nbops.tracking import runs
-from nbops.tracking.recording import open_recordings
 from nbops.workspace._run import Run
 from nbops.workspace._sweep import Sweep
 from nbops.workspace._workspace import open_project
@@ -285,7 +284,7 @@ def autolog(*, models: bool = True, disable: bool = False) -> None:
 
 def _run() -> Run:
     """The one that is meant; in a notebook that is executed, its own run, without `start_run` too."""
-    if not open_recordings() and runs.is_awaited():
+    if runs.is_awaited():
         return start_run()
     recording = runs.current()
     return Run(recording.store, recording.run_id, recording)

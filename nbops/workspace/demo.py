@@ -65,8 +65,7 @@ class Demo(Record):
     """What the demo made. Errors are mean absolute ones, in minutes; `best` is the version that was least off in its test week.
 
     `data` is the file that the version `snapshot` was written to; `quarantine` tells the rows set aside, by source and reason. `healed` are
-    the steps that were tried again. `late` is what came of the second model, which only
-    the whole year has.
+    the steps that were tried again. `late` is what came of the second model, which only the whole year has.
     """
 
     folder: Path

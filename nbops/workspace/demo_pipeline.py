@@ -29,9 +29,8 @@ def run(
     Raises ExecutionError when the run fails, KeyboardInterrupt when it is stopped here.
     """
     watched = _Watched(tell, late)
-    call = remote.Call(
-        project=str(workspace.project), folder=str(folder), parameters=remote.given(parameters), lanes=2
-    )  # fmt: skip
+    given = remote.given(parameters)
+    call = remote.Call(project=str(workspace.project), folder=str(folder), parameters=given, lanes=2)
     ended, interrupted = remote.run(call, watched.see)
     if interrupted:
         raise KeyboardInterrupt(f"nbops pipeline resume {short(ended.run_id)} goes on with what is missing")

@@ -277,9 +277,10 @@ def test_what_a_kernel_took_is_told_by_the_run_and_by_each_cell(here: Workspace,
     assert [cell.memory_bytes > 300_000_000 for cell in cells] == [False, True]
 
 
-def test_a_cell_that_takes_too_long_is_stopped(here: Workspace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("timeout", [1, 0.5], ids=["a second", "a fraction, up to the next second"])
+def test_a_cell_that_takes_too_long_is_stopped(here: Workspace, tmp_path: Path, timeout: float) -> None:
     path = write(tmp_path / "slow.ipynb", "import time\ntime.sleep(60)")
-    outcome = execution.execute(here.store, path, timeout=1)
+    outcome = execution.execute(here.store, path, timeout=timeout)
     assert (outcome.status, outcome.cause, outcome.code) == (
         "failed",
         "timeout after 1 s",

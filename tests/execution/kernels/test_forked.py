@@ -180,7 +180,9 @@ def test_every_death_is_told_exactly_and_at_once(
     assert usage.peak_rss is not None
     assert usage.peak_rss > 10_000_000
     assert usage.cpu_user is not None
-    assert usage.cpu_user > 0
+    assert usage.cpu_system is not None
+    # Of so little, the system may count all on one side.
+    assert usage.cpu_user + usage.cpu_system > 0
     assert seconds < 15
 
 
