@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -111,7 +112,8 @@ class Execution:
         self.recording = recording
         self.notebook = notebook
         self.cwd = cwd
-        self.timeout = timeout
+        # nbclient takes whole seconds.
+        self.timeout: float | None = math.ceil(timeout) if timeout else None
         self.allowance = allowance
         self.watch = watch
         self.secrets = secrets or {}
