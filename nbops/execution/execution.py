@@ -69,6 +69,7 @@ class Part(NamedTuple):
     Its code may lie in another `tree`, a copy of the project, than what the run depends on is told for, which is then the folder `home`.
     `stop` tells why the larger thing has stopped the execution, if it has. Parameters get the values of `instead` where the notebook is
     to write beside what it declares; `settle` brings that to its place after the last cell, or tells how the run ended instead.
+    `contracts` are the paths of those that `settle` holds outputs against.
     """
 
     parent: str
@@ -79,6 +80,7 @@ class Part(NamedTuple):
     settle: Callable[[], Ending | None] | None = None
     home: Path | None = None
     tree: Path | None = None
+    contracts: Mapping[str, str] = {}
 
 
 class Given(NamedTuple):
