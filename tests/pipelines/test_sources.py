@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nbops.data import quarantine, snapshots
-from nbops.pipelines import openlineage, releases
+from nbops.pipelines import approving, openlineage, releases
 from nbops.workspace._workspace import Workspace
 from tests.pipelines.parts import NBOPS, Pipeline, stand
 
@@ -177,6 +177,18 @@ def test_a_release_is_unchanged_too(orders: Orders, here: Workspace) -> None:
     releases.freeze(here.store, orders.pipeline.folder, "first one")
     assert orders.run("--release", "current") == DONE
     assert orders.run("--release", "current") == UNCHANGED
+
+
+def test_nobody_is_asked_when_the_source_has_nothing_new(orders: Orders, here: Workspace) -> None:
+    orders.pipeline.operate(
+        f"steps: {{orders: {{source: {orders.name}, out: {{rows: rows.parquet}}}}, count: {{approval: {{}}}}}}"
+    )
+    told = orders.pipeline.run()
+    assert stand(told) == {"orders": "finished", "count": "parked"}
+    approving.decide(here.store, told["run_id"], None, "approve", "checked")
+    assert orders.pipeline.run(told["run_id"], command="resume")["outcome"] == "done"
+    assert orders.run() == UNCHANGED
+    assert orders.bring(1, 2, 3).run() == ("waiting", 11, {"orders": "finished", "count": "parked"})
 
 
 def test_a_source_that_writes_nothing_is_unchanged_by_its_version(orders: Orders) -> None:
