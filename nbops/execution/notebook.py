@@ -232,17 +232,14 @@ def defaults(notebook: Path) -> dict[str, object]:
 
 
 def _missing(kernel: str) -> Ending | None:
-    from jupyter_client.kernelspec import NoSuchKernel
+    from nbops.execution.kernels import specs
 
-    from nbops.execution.kernels.specs import Specs
-
-    specs = Specs()
-    try:
-        specs.get_kernel_spec(kernel)
-    except NoSuchKernel:
-        known = ", ".join(sorted(specs.find_kernel_specs())) or "none"
-        return broken(f"there is no kernel {kernel!r} here; there are: {known}")
-    return None
+    known = specs.absent(kernel)
+    return (
+        None
+        if known is None
+        else broken(f"there is no kernel {kernel!r} here; there are: {', '.join(known) or 'none'}")
+    )
 
 
 def folder(path: Path) -> Path:

@@ -147,7 +147,8 @@ class PipelinePlan(View):
         planned = self._planned
         columns: list[Column | str] = ["task", "would", Column("why", "prose"), "reads", "writes"]
         rows = [[one.task, one.verdict, one.why, ", ".join(one.reads), ", ".join(one.writes)] for one in planned.tasks]
-        return html.stack(drawing.of_plan(planned), html.table(columns, rows))
+        warnings = [f"Warning: {one} {one.remedy}" for one in planned.warnings]
+        return html.stack(drawing.of_plan(planned), html.table(columns, rows), *warnings)
 
 
 class PipelineRun(View):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from nbops.pipelines import definition, planning
 from nbops.workspace._workspace import Workspace
 from tests.conftest import wait_until
 from tests.pipelines.parts import NBOPS, Pipeline, ended, kill, stand
@@ -70,6 +71,26 @@ def test_a_step_without_its_condition_is_left_out_with_what_reads_it(pipeline: P
     told = pipeline.operate("steps: {publish: {when: train.mae < 9}, tell: {}, report: {always: true}}").run()
     assert stand(told) == {"train": "finished", "publish": "excluded", "report": "finished", "tell": "excluded"}
     assert told["tasks"]["publish"]["sentence"] == "`train.mae < 9` does not hold: train.mae is 9.5"
+
+
+def test_a_metric_that_no_run_has_logged_is_warned_of_where_another_one_is_called_nearly_so(
+    pipeline: Pipeline, here: Workspace
+) -> None:
+    pipeline.makes("train", "import nbops", "nbops.start_run().log_metrics({'mae': 2, 'bias': 1})")
+    pipeline.makes("publish", reads="train")
+
+    def warned(when: str) -> list[str]:
+        pipeline.operate(f"steps:\n  train: {{}}\n  publish: {{when: {when}}}\n")
+        made = planning.make(here.store, definition.load(pipeline.folder))
+        assert all(f"Warning: {one} {one.remedy}" in made.to_text() for one in made.warnings)
+        return [f"{one} {one.remedy}" for one in made.warnings]
+
+    assert warned("min(train.mea) < 3") == []
+    told = pipeline.run()["tasks"]["publish"]["sentence"]
+    assert told == "'min(train.mea) < 3': train has logged no 'mea'; it has bias, mae."
+    assert warned("min(train.mea) < 3 and train.bias < 2 and train.rmse_of_holdout < 1") == [
+        "pipeline.yaml, line 3: `when` of publish names train.mea; runs of train have logged bias, mae. Did you mean 'mae'?"
+    ]
 
 
 def test_what_fails_blocks_what_reads_it_and_nothing_else(pipeline: Pipeline, here: Workspace) -> None:
