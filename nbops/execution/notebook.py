@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from nbops.errors import NotFound, UsageError, nearest
+from nbops.errors import NotFound, UsageError
 from nbops.execution import parameters as typed
 from nbops.execution import reading, saving, secrets
 from nbops.execution.execution import Ending, Execution, Given, Part, broken, journals, late, stopped
@@ -79,7 +79,7 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     """
     notebook = notebook.expanduser().resolve()
     if not part and not notebook.is_file():
-        raise NotFound(f"There is no notebook {notebook}.", hint=_neighbours(notebook))
+        raise reading.absent(notebook)
     node = part.node if part else reading.read(notebook)
     language = reading.language_of(node)
     interface = typed.read(node, language, notebook.name)
@@ -273,9 +273,3 @@ def _copy(kept: Path, output: Path) -> None:
     temporary = output.with_name(f".{output.name}.new")
     temporary.write_bytes(kept.read_bytes())
     temporary.replace(output)
-
-
-def _neighbours(notebook: Path) -> str:
-    there = [path.name for suffix in reading.STEPS for path in notebook.parent.glob(f"*{suffix}")]
-    near = nearest(notebook.name, there)
-    return f"Did you mean {near!r}?" if near else "Give the path of an .ipynb, .py or .sql file."

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from nbops import config
 from nbops.data import contract as contracts
-from nbops.errors import NbopsError, NotFound, UsageError, nearest
+from nbops.errors import NbopsError, UsageError, nearest
+from nbops.execution import reading
 from nbops.notify import delivering
 from nbops.pipelines import declaration, graph, marked, steps
 from nbops.pipelines.declaration import Operations
@@ -37,7 +38,7 @@ def examine(
     """
     folder = folder.expanduser().resolve()
     if tree is None and not folder.is_dir():
-        raise NotFound(f"There is no folder {folder}.", hint="Give a notebook, or a folder of notebooks.")
+        raise reading.absent(folder, "folder")
     if any(part in {".nbops", ".git"} for part in folder.parts):
         raise UsageError(f"{folder} is no folder of a pipeline.", hint="Give a folder of your own notebooks.")
     place = tree.folder if tree else folder

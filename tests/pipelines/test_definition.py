@@ -330,8 +330,18 @@ def test_a_file_that_is_no_notebook_is_told(flights: Pipeline) -> None:
 
 def test_a_folder_without_steps_says_what_a_step_is(tmp_path: Path) -> None:
     assert 'flights: "out"' in refused(Pipeline(tmp_path)).hint
-    with pytest.raises(NotFound):
-        definition.load(tmp_path / "nowhere")
+
+
+def test_a_folder_that_is_not_there_is_told_with_where_it_was_looked_for(flights: Pipeline, tmp_path: Path) -> None:
+    def told(path: Path) -> str:
+        with pytest.raises(NotFound) as caught:
+            definition.load(path)
+        return str(caught.value)
+
+    (tmp_path / "nightly").mkdir()
+    assert f"There is no folder 'nihgtly' in {tmp_path}.\nHint: Did you mean 'nightly'?" == told(tmp_path / "nihgtly")
+    assert f"There is no folder 'a/b' in {tmp_path}.\nHint: Give a folder" in told(tmp_path / "a" / "b")
+    assert f"'train.ipynb' in {tmp_path} is no folder.\nHint: Give a folder" in told(tmp_path / "train.ipynb")
 
 
 def test_a_name_that_two_steps_make_has_to_be_said_with_its_step(flights: Pipeline) -> None:
