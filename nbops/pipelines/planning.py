@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from nbops.data import degraded
 from nbops.errors import NbopsError, nearest
@@ -11,7 +11,7 @@ from nbops.execution import parameters as typed
 from nbops.execution.skipping import why
 from nbops.execution.skipping.finding import Row, earlier, find
 from nbops.execution.skipping.plan import Plan, interpreter, memory, plan
-from nbops.pipelines import declaration, expressions, graph
+from nbops.pipelines import declaration, expressions, graph, standing
 from nbops.pipelines.graph import Graph, Task
 from nbops.pipelines.marked import Mistake
 from nbops.records import Record, short
@@ -110,41 +110,44 @@ class Sight:
 
 def make(store: Store, made: Graph, *, force: bool = False) -> PipelinePlan:
     """The plan of a run that began now."""
-    verdicts: dict[str, Planned] = {}
     tasks, sight = graph.tasks(made), Sight(store)
     if not force:
         sight.look_ahead(tasks)
+    verdicts = _verdicts(store, sight, tasks, set(), force=force)
+    before = {task.key: task.before for task in tasks}
+    asked = {
+        task.key
+        for task in tasks
+        if task.step.operation.approval is not None
+        and any(verdicts[key].verdict != "skip" for key in standing.bound(task.key, before))
+    }
+    if asked:
+        verdicts = _verdicts(store, sight, tasks, asked, force=force)
+    return PipelinePlan(made.name, str(made.folder), list(verdicts.values()), made.aside, _misspelt(store, made))
+
+
+def _verdicts(
+    store: Store, sight: Sight, tasks: Iterable[Task], asked: Collection[str], *, force: bool
+) -> dict[str, Planned]:
+    """What would become of each task; a person would be `asked` about some."""
+    verdicts: dict[str, Planned] = {}
     for task in tasks:
-        verdict, reason = _verdict(store, sight, task, verdicts, force=force)
+        verdict, reason = _verdict(store, sight, task, verdicts, asked=task.key in asked, force=force)
         names = {name: [path.rpartition("/")[2] for path in paths] for name, paths in task.ins.items()}
         verdicts[task.key] = Planned(
             task.key, task.name, task.step.file, verdict, reason, [file for files in names.values() for file in files],
             [path.rpartition("/")[2] for path in task.outs.values()], list(task.before),
         )  # fmt: skip
-    return PipelinePlan(made.name, str(made.folder), list(verdicts.values()), made.aside, _misspelt(store, made))
-
-
-def _misspelt(store: Store, made: Graph) -> list[Mistake]:
-    """Metrics in conditions that no run of their step has logged, where one has a name like it: a new one may come with this run."""
-    found = []
-    for name, step in made.steps.items():
-        when = step.operation.when
-        for other, metric in expressions.parse(when).names if when else ():
-            logged = [key for (key,) in store.read(_LOGGED, [made.name, other]).rows]
-            near = nearest(metric, logged)
-            if near and metric not in logged:
-                _, told, _ = declaration.read(made.folder)
-                what = f"`when` of {name} names {other}.{metric}; runs of {other} have logged {', '.join(logged)}."
-                found.append(told.mistake(("steps", name, "when"), what, f"Did you mean {near!r}?"))
-    return found
+    return verdicts
 
 
 def _verdict(  # noqa: PLR0911 - one reason after the other
-    store: Store, sight: Sight, task: Task, before: dict[str, Planned], *, force: bool
+    store: Store, sight: Sight, task: Task, before: dict[str, Planned], *, asked: bool, force: bool
 ) -> tuple[str, str]:
     operation = task.step.operation
-    if operation.approval is not None:
-        return "perhaps", f"when {' or '.join(operation.approval.by) or 'somebody'} approves it"
+    if asked:
+        by = operation.approval.by if operation.approval else ()
+        return "perhaps", f"when {' or '.join(by) or 'somebody'} approves it"
     if operation.when:
         return "perhaps", f"when {operation.when}"
     if force:
@@ -165,3 +168,18 @@ def _verdict(  # noqa: PLR0911 - one reason after the other
     except NbopsError as error:
         return "run", error.message
     return "run", "; ".join(found.because)
+
+
+def _misspelt(store: Store, made: Graph) -> list[Mistake]:
+    """Metrics in conditions that no run of their step has logged, where one has a name like it: a new one may come with this run."""
+    found = []
+    for name, step in made.steps.items():
+        when = step.operation.when
+        for other, metric in expressions.parse(when).names if when else ():
+            logged = [key for (key,) in store.read(_LOGGED, [made.name, other]).rows]
+            near = nearest(metric, logged)
+            if near and metric not in logged:
+                _, told, _ = declaration.read(made.folder)
+                what = f"`when` of {name} names {other}.{metric}; runs of {other} have logged {', '.join(logged)}."
+                found.append(told.mistake(("steps", name, "when"), what, f"Did you mean {near!r}?"))
+    return found
