@@ -93,6 +93,7 @@ class Sight:
         return plan(
             self._store, step.node, step.interface, values, notebook=str(step.path), cwd=step.path.parent, kernel=kernel,
             tree=step.tree, digests=self._digests, python=self._pythons[kernel], contracts=task.contracts,
+            compared=True,
         )  # fmt: skip
 
     def find(self, made: Plan, *, stale: bool = False) -> str | None:

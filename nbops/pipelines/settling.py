@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 
 from nbops import duck, failures
-from nbops.data import collecting
 from nbops.data.collection import Collection
 from nbops.data.sources import declaration
 from nbops.errors import NbopsError
@@ -110,6 +109,8 @@ class Products:
 
         Raises ContractViolation, and what reading it raises.
         """
+        from nbops.data import collecting
+
         source = declaration.read({"source": name, "from": str(written), "contract": self._task.contracts[name]})
         made = collecting.collect(self._store, source, run_id=self._run_id, why=f"made by {self._task.key}")
         self.counted.append(_counted(name, made))

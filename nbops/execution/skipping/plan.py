@@ -97,10 +97,12 @@ def plan(  # noqa: PLR0913 - what a run may depend on
     digests: Digests | None = None,
     python: str = "",
     contracts: Mapping[str, str] | None = None,
+    compared: bool = False,
 ) -> Plan:
     """The plan of a run of `node`, whose path or address is `notebook`, with resolved `values`.
 
     Who makes many plans gives the `digests` that they share, and the `python` of the kernel. `contracts` are paths by output.
+    What is only `compared` with earlier runs, and executed by nobody, needs no look at the files that its code mentions.
     """
     began = time.time_ns()
     digests = digests or memory(store)
@@ -119,12 +121,9 @@ def plan(  # noqa: PLR0913 - what a run may depend on
         inputs={name: as_input(paths, contents[name]) for name, paths in inputs.items()},
         contracts=held,
     )
-    found = (
-        dict(seen.mentioned((cell.source for cell in cells), cwd, store.settings.project))
-        if reading.is_python(interface.language)
-        else {}
-    )
-    for path in _replaced(interface, values, cwd):
+    looks = reading.is_python(interface.language) and not compared
+    found = dict(seen.mentioned((cell.source for cell in cells), cwd, store.settings.project)) if looks else {}
+    for path in _replaced(interface, values, cwd) if found else ():
         if path in found and reading.is_tagged(cells[found[path] - 1]):
             del found[path]
     return Plan(
