@@ -10,13 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from nbops.execution import live
 from nbops.pipelines import definition, planning
+from nbops.store.places import user_name
 from nbops.workspace._workspace import Workspace
 from tests.conftest import wait_until
 from tests.pipelines.parts import NBOPS, Pipeline, ended, kill, stand
 
 pytestmark = pytest.mark.usefixtures("quick")
 
+RUNNING = """
+select p.run_id::varchar, s.step_run_id::varchar from pipeline_runs p join step_runs s using (run_id)
+where p.pipeline = ? and s.status = 'started' and s.step_run_id is not null
+"""
 BEGIN = "open('begun', 'w').close()"
 WAIT = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.05)"
 
@@ -179,6 +185,27 @@ def test_a_scheduler_that_gives_up_stops_the_run_which_can_go_on(pipeline: Pipel
     assert (told["outcome"], told["status"], stand(told)) == ("stopped", 130, {"a": "stopped"})
     (pipeline.folder / "go").touch()
     assert pipeline.run(told["run_id"], command="resume")["outcome"] == "done"
+
+
+@pytest.mark.parametrize("what", ["the run", "its step"])
+def test_who_stopped_a_run_or_a_step_is_told(pipeline: Pipeline, here: Workspace, what: str) -> None:
+    by = f"stopped by {user_name(os.getuid())}"
+    pipeline.makes("a", BEGIN, WAIT).makes("b", reads="a")
+    process = pipeline.start()
+    wait_until((pipeline.folder / "begun").exists)
+    wait_until(lambda: len(here.store.read(RUNNING, [pipeline.folder.name]).rows) == 1)
+    whole, step = here.store.read(RUNNING, [pipeline.folder.name]).rows[0]
+    live.stop(here.store, whole if what == "the run" else step)
+    told = ended(process)
+    assert (told["outcome"], told["tasks"]["a"]["sentence"]) == ("stopped", by)
+    assert told["sentence"] == (by if what == "the run" else f"a: {by}; b: a was stopped")
+    assert here.store.read("select cause from runs where run_id = ?", [step]).rows == [[by]]
+    # What stopped it the first time says nothing about the second.
+    (pipeline.folder / "begun").unlink()
+    process = pipeline.start(whole, command="resume")
+    wait_until((pipeline.folder / "begun").exists)
+    process.send_signal(signal.SIGTERM)
+    assert ended(process)["sentence"] == "interrupted by SIGTERM"
 
 
 def test_a_step_that_writes_nothing_of_what_it_declares_has_failed(pipeline: Pipeline) -> None:
