@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from nbops.execution import live
-from nbops.pipelines import definition, planning
+from nbops.pipelines import definition, planning, sheet
+from nbops.pipelines.requests import Act, EndPipelineRun, KeepActs
+from nbops.records import now_us
+from nbops.render.values import duration
 from nbops.store.places import user_name
+from nbops.tracking.requests import EndRun, ReopenRun
 from nbops.workspace._workspace import Workspace
 from tests.conftest import wait_until
 from tests.pipelines.parts import NBOPS, Pipeline, ended, kill, stand
@@ -255,6 +259,31 @@ def test_a_step_that_waits_for_a_person_holds_no_process(pipeline: Pipeline, her
     assert approve(pipeline, told["run_id"], environ) == 0
     done = pipeline.run(told["run_id"], command="resume")
     assert (done["outcome"], pipeline.text("c")) == ("done", "a\nb\nc\n")
+
+
+HOUR = 3_600_000_000
+
+
+def test_the_time_for_which_a_run_waits_for_a_person_is_told_apart_from_its_work(
+    pipeline: Pipeline, here: Workspace
+) -> None:
+    pipeline.makes("a").makes("b", reads="a").operate("steps: {b: {approval: {}}}")
+    told = pipeline.run()
+    (line,) = sheet.of_folder(here.store, pipeline.folder)
+    assert (line.waited, line.lasted) == (0, duration(line.seconds))
+    # It goes on after three hours, waits again an hour later, goes on after another one, and ends an hour later.
+    run_id, now, b = told["run_id"], now_us(), Act(task="b", step="b", act="parked", attempt=0)
+    here.store.write(KeepActs(run_id=run_id, acts=[b], time=now + 3 * HOUR))
+    here.store.write(EndPipelineRun(run_id=run_id, outcome="waiting", sentence="", time=now + 4 * HOUR))
+    b = Act(task="b", step="b", act="finished", attempt=1)
+    here.store.write(KeepActs(run_id=run_id, acts=[b], time=now + 5 * HOUR))
+    here.store.write(EndPipelineRun(run_id=run_id, outcome="done", sentence="", time=now + 6 * HOUR))
+    again = ReopenRun(run_id=run_id, host="elsewhere", pid=1)
+    here.store.write(again, EndRun(run_id=run_id, status="finished", ended=now + 6 * HOUR))
+    (line,) = sheet.of_folder(here.store, pipeline.folder)
+    assert (round(line.waited / 3600, 1), round(line.seconds / 3600, 1)) == (4, 2)
+    assert line.lasted == "2 h, waited 4 h for approval"
+    assert "in 2 h, waited 4 h for approval" in sheet.to_text(sheet.page(here.store, pipeline.folder))
 
 
 def test_what_a_person_rejects_is_left_out_and_told(pipeline: Pipeline) -> None:
