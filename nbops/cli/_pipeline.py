@@ -375,12 +375,13 @@ def _drive(obj: Here, asked: Asked, start: Path | None, *, detailed_exit_code: b
 
 
 def _named(obj: Here, pipeline: str) -> tuple[Store, str]:
-    """The store, and a pipeline's name: it may be given as its folder."""
-    from nbops.pipelines import declaration
+    """The store, and a pipeline's name: it may be given as its folder. Raises NotFound for a name that is of none."""
+    from nbops.pipelines import declaration, releases
 
     folder = Path(pipeline).expanduser().resolve()
     if not folder.is_dir():
-        return obj.store(), pipeline
+        releases.known(store := obj.store(), pipeline)
+        return store, pipeline
     return connect(obj.settings(start=folder)), declaration.read(folder)[0].name or folder.name
 
 

@@ -220,9 +220,12 @@ def _folder(
 
 
 def _mind_the_noun(notebook: Path) -> None:
-    """`nbops run show ID` is what people type who mean `nbops runs show ID`."""
+    """`nbops run show ID` is what people type who mean `nbops runs show ID`. Raises NotFound for this, and for what is not there."""
+    from nbops.execution import reading
+
     if notebook.exists():
         return
     group = cli.get_command(click.get_current_context(), "runs")
     if isinstance(group, click.Group) and str(notebook) in group.commands:
         raise NotFound(f"There is no notebook {str(notebook)!r}.", hint=f"Did you mean `nbops runs {notebook} …`?")
+    raise reading.absent(notebook.expanduser().resolve(), "notebook or folder")

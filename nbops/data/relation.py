@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeGuard
 
 from nbops import duck
+from nbops.data import line_ends
 from nbops.duck import name
 from nbops.errors import NotFound, SourceError, UsageError
 from nbops.records import Record
@@ -145,6 +146,11 @@ def parquet(paths: Iterable[str | Path], more: str = "") -> str:
     return f"read_parquet({_listed(map(str, paths))}, union_by_name = true{more})"
 
 
+def uneven(files: object) -> SourceError | None:
+    """Why files cannot be read, where they are of CSV whose lines do not all end alike."""
+    return line_ends.mixed(files.paths) if isinstance(files, Files) and files.format == "csv" else None
+
+
 def is_read_once(data: object) -> TypeGuard[pa.RecordBatchReader]:
     """Whether the rows are gone once they were read: a reader of Arrow."""
     arrow = sys.modules.get("pyarrow")
@@ -159,6 +165,9 @@ def _readable(data: object) -> Iterator[None]:
         told = str(error).strip().splitlines()[0]
         if isinstance(data, Query):
             raise
+        files = _found(str(data)) if isinstance(data, (str, Path)) else data
+        if (mixed := uneven(files)) is not None:
+            raise mixed from error
         raise SourceError(
             f"The data cannot be read: {told}", hint="It may be damaged, or of another format than its name says."
         ) from error

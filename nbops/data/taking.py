@@ -17,7 +17,7 @@ from nbops.data.canonical import Sum, row_halves, row_text, stored_as
 from nbops.data.checking import Counts
 from nbops.data.compiling import HASH, LINE, REASONS, Compiled
 from nbops.data.meaning import literal, sentence
-from nbops.data.relation import Relation, parquet
+from nbops.data.relation import Relation, parquet, uneven
 from nbops.data.rules import Fresh, NullShare
 from nbops.duck import name
 from nbops.errors import NbopsError, SourceError
@@ -60,7 +60,7 @@ def take(
     """
     counts = Counts(compiled)
     writer = _Writer(compiled, folder, watermark)
-    with _readable():
+    with _readable(relation):
         for batch in duck.batches(relation.connection, _streamed(compiled), (), BATCH):
             writer.write(batch, counts)
             if progress is not None:
@@ -262,7 +262,7 @@ def _wider(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
 
 
 @contextlib.contextmanager
-def _readable() -> Iterator[None]:
+def _readable(relation: Relation) -> Iterator[None]:
     try:
         yield
     except NbopsError:  # some of ours are an OSError as well, and no fault of the source
@@ -270,6 +270,8 @@ def _readable() -> Iterator[None]:
     except duck.stream_errors() as error:
         if (full := duck.full(error)) is not None:
             raise full from error
+        if (mixed := uneven(relation.files)) is not None:
+            raise mixed from error
         raise SourceError(
             f"The data cannot be read to its end: {str(error).strip().splitlines()[0]}",
             hint="Nothing of it was taken. Look at the source at that place, or say in the contract what the column is.",

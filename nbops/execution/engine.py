@@ -21,7 +21,7 @@ from nbops.errors import StoreFull
 from nbops.execution import kernel, parameters, reading, saving, secrets
 from nbops.execution.execution import Ending, Execution, adopt, broken, failed, journal, late, stopped
 from nbops.execution.lanes import Stop
-from nbops.execution.live import Live
+from nbops.execution.live import Live, asked
 from nbops.execution.parameters.reading import is_python
 from nbops.execution.skipping import finding, seen
 from nbops.execution.steps import making
@@ -314,7 +314,8 @@ def _broken(error: BaseException, execution: Execution, live: Live) -> tuple[End
         if stop.timed_out:
             return late(stop), "Timeout"
         cause = str(error) if isinstance(error, Stopped) else f"interrupted by {signal.SIGINT.name}"
-        return stopped(stop.reason or cause), "Stopped"
+        recording = execution.recording
+        return stopped(stop.reason or asked(recording.store, recording.run_id) or cause), "Stopped"
     cause = f"{type(error).__name__}: {error}"[:500]
     return broken(cause), type(error).__name__
 

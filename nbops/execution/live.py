@@ -19,6 +19,7 @@ from nbops.failures import Evidence
 from nbops.records import Record, short
 from nbops.render.values import size
 from nbops.store.client import Store
+from nbops.store.places import make_folder, user_name
 from nbops.tracking import runs
 
 if TYPE_CHECKING:
@@ -205,8 +206,28 @@ def stop(store: Store, run_id: str, *, kill: bool = False) -> None:
             f"Run {short(run_id)} is not being executed on {store.host}.",
             hint="`nbops runs list -f \"status = 'running'\"` shows what is, and on which host.",
         )
+    # The signal itself does not say who sent it. It is sent even where that cannot be noted.
+    with contextlib.suppress(OSError):
+        make_folder(_asked(store, run_id).parent)
+        saving.replace(_asked(store, run_id), f"stopped by {user_name(os.getuid())}")
     for _ in range(2 if kill else 1):
         os.kill(runner, signal.SIGTERM)
+
+
+def asked(store: Store, run_id: str) -> str:
+    """By whom a run was asked to stop, in words; empty when `stop` was not what did it."""
+    with contextlib.suppress(OSError):
+        return _asked(store, run_id).read_text("utf-8")
+    return ""
+
+
+def unasked(store: Store, run_id: str) -> None:
+    """Forget who stopped a run that goes on now."""
+    _asked(store, run_id).unlink(missing_ok=True)
+
+
+def _asked(store: Store, run_id: str) -> Path:
+    return store.places.runs / run_id / "stop"
 
 
 def _is_executed(store: Store, run_id: str) -> bool:

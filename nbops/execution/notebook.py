@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from nbops.errors import NotFound, UsageError, nearest
+from nbops.errors import NotFound, UsageError
 from nbops.execution import parameters as typed
 from nbops.execution import reading, saving, secrets
 from nbops.execution.execution import Ending, Execution, Given, Part, broken, journals, late, stopped
@@ -79,7 +79,7 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     """
     notebook = notebook.expanduser().resolve()
     if not part and not notebook.is_file():
-        raise NotFound(f"There is no notebook {notebook}.", hint=_neighbours(notebook))
+        raise reading.absent(notebook)
     node = part.node if part else reading.read(notebook)
     language = reading.language_of(node)
     interface = typed.read(node, language, notebook.name)
@@ -235,17 +235,14 @@ def defaults(notebook: Path) -> dict[str, object]:
 
 
 def _missing(kernel: str) -> Ending | None:
-    from jupyter_client.kernelspec import NoSuchKernel
+    from nbops.execution.kernels import specs
 
-    from nbops.execution.kernels.specs import Specs
-
-    specs = Specs()
-    try:
-        specs.get_kernel_spec(kernel)
-    except NoSuchKernel:
-        known = ", ".join(sorted(specs.find_kernel_specs())) or "none"
-        return broken(f"there is no kernel {kernel!r} here; there are: {known}")
-    return None
+    known = specs.absent(kernel)
+    return (
+        None
+        if known is None
+        else broken(f"there is no kernel {kernel!r} here; there are: {', '.join(known) or 'none'}")
+    )
 
 
 def folder(path: Path) -> Path:
@@ -276,9 +273,3 @@ def _copy(kept: Path, output: Path) -> None:
     temporary = output.with_name(f".{output.name}.new")
     temporary.write_bytes(kept.read_bytes())
     temporary.replace(output)
-
-
-def _neighbours(notebook: Path) -> str:
-    there = [path.name for suffix in reading.STEPS for path in notebook.parent.glob(f"*{suffix}")]
-    near = nearest(notebook.name, there)
-    return f"Did you mean {near!r}?" if near else "Give the path of an .ipynb, .py or .sql file."

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nbops.errors import UsageError
+from nbops.errors import NotFound, UsageError, nearest
 
 
 @contextmanager
@@ -46,6 +46,31 @@ _FORMATS = ("rfc3986_validator", "isoduration", "fqdn", "uri_template", "webcolo
 
 STEPS = (".ipynb", ".py", ".sql")
 """The suffixes of files that may be steps."""
+
+
+_GIVE = {
+    "notebook": "Give the path of an .ipynb, .py or .sql file.",
+    "folder": "Give a folder of notebooks; `nbops run` takes a single one as well.",
+    "notebook or folder": "Give the path of an .ipynb, .py or .sql file, or of a folder of them.",
+}
+
+
+def absent(path: Path, kind: str = "notebook") -> NotFound:
+    """That a whole path leads to no `notebook`, no `folder`, or neither (`notebook or folder`): what was looked for, in which folder.
+
+    The hint names what is called nearly so there.
+    """
+    home = next(folder for folder in path.parents if folder.is_dir())
+    name = path.relative_to(home).as_posix()
+    if path.exists():
+        return NotFound(f"{name!r} in {home} is no {kind}.", hint=_GIVE[kind])
+    folders, files = "folder" in kind, "notebook" in kind
+    try:
+        there = [one.name for one in home.iterdir() if (files and one.suffix in STEPS) or (folders and one.is_dir())]
+    except OSError:
+        there = []
+    near = nearest(path.relative_to(home).parts[0], there)
+    return NotFound(f"There is no {kind} {name!r} in {home}.", hint=f"Did you mean {near!r}?" if near else _GIVE[kind])
 
 
 def read(notebook: Path) -> Any:

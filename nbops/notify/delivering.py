@@ -87,6 +87,16 @@ def deliver_soon(store: Store, secret: Secret) -> None:
     worker.join(store.settings.notify.timeout)
 
 
+def channels(settings: Settings) -> dict[str, str]:
+    """Where messages go, by name of the channel."""
+    return {REVIEWERS: LOG, OPERATORS: LOG, LOG: LOG, **settings.notify.channels}
+
+
+def channel_of(settings: Settings, name: str) -> str:
+    """Where what a recipient is told goes: a channel's name or a mail address; empty for who is neither."""
+    return channels(settings).get(name, name if smtp.is_address(name) else "")
+
+
 def _told(settings: Settings, message: Message, secret: Secret) -> Told:
     told = Told(message.message_id, message.recipient, message.title, "delivered")
     try:
@@ -106,8 +116,7 @@ def _told(settings: Settings, message: Message, secret: Secret) -> Told:
 def _send(settings: Settings, message: Message, secret: Secret) -> None:
     """Raises _Hopeless, an error of ours, or OSError."""
     name = message.recipient
-    channels = {REVIEWERS: LOG, OPERATORS: LOG, LOG: LOG, **settings.notify.channels}
-    channel = channels.get(name, name if smtp.is_address(name) else "")
+    channel = channel_of(settings, name)
     if channel == LOG:
         _log(settings, message)
     elif urlsplit(channel).scheme in {"http", "https"}:

@@ -220,9 +220,9 @@ def roll_back(tx: Transaction, request: RollBackRelease) -> int:
         before = "select number from core.releases where pipeline = ? and number < ? order by number desc limit 1"
         found = tx.rows(before, request.pipeline, current)
         if not found:
+            before_it = f" before {current}" if current else ""
             raise Conflict(
-                f"{request.pipeline} has no release before {current or 'the first one'}.",
-                hint="`nbops pipeline releases` lists them.",
+                f"{request.pipeline} has no release{before_it}.", hint="`nbops pipeline releases` lists what there is."
             )
         number = int(found[0][0])
     rows = tx.rows("select digest from core.releases where pipeline = ? and number = ?", request.pipeline, number)

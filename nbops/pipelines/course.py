@@ -167,6 +167,7 @@ class Course:
 
     def drive(self, watch: Callable[[Progress], None], stop: int) -> Ended:
         """Execute what is missing and end the run; a second request to stop kills."""
+        live.unasked(self._store, self._recording.run_id)
         self._bring_home()
         self._tidy()
         if not self._asked.force:
@@ -184,7 +185,7 @@ class Course:
 
     def _go_on(self) -> None:
         for reason in self._crew.heard():
-            self._stop(reason)
+            self._stop(live.asked(self._store, self._recording.run_id) or reason)
         self._limits()
         self._advance()
         self._keep()

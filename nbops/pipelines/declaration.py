@@ -228,7 +228,9 @@ def _strip(value: Any, kind: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if get_origin(kind) is dict:
-        return {key: _strip(item, get_args(kind)[1]) for key, item in value.items()}
+        keys, of = get_args(kind)
+        known = get_args(keys) if get_origin(keys) is Literal else value
+        return {key: _strip(item, of) for key, item in value.items() if key in known}
     records = (part for part in (kind, *get_args(kind)) if isinstance(part, type) and issubclass(part, msgspec.Struct))
     record = next(records, None)
     if record is None:

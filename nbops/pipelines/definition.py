@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from nbops import config
 from nbops.data import contract as contracts
-from nbops.errors import NbopsError, NotFound, UsageError
+from nbops.errors import NbopsError, UsageError, nearest
+from nbops.execution import reading
+from nbops.notify import delivering
 from nbops.pipelines import declaration, graph, marked, steps
+from nbops.pipelines.declaration import Operations
 from nbops.pipelines.graph import Graph
-from nbops.pipelines.marked import Mistake
+from nbops.pipelines.marked import Mistake, Place
 from nbops.pipelines.steps import Tree
 
 
@@ -34,7 +38,7 @@ def examine(
     """
     folder = folder.expanduser().resolve()
     if tree is None and not folder.is_dir():
-        raise NotFound(f"There is no folder {folder}.", hint="Give a notebook, or a folder of notebooks.")
+        raise reading.absent(folder, "folder")
     if any(part in {".nbops", ".git"} for part in folder.parts):
         raise UsageError(f"{folder} is no folder of a pipeline.", hint="Give a folder of your own notebooks.")
     place = tree.folder if tree else folder
@@ -43,6 +47,9 @@ def examine(
     made, mistakes = graph.build(found)
     mistakes += wrong
     mistakes += _contracts(place, operations.contracts, told)
+    if tree is None:
+        # A release was looked through when it was made, and does its work even if somebody no longer hears of it.
+        mistakes += _unheard(folder, operations, told)
     return made, mistakes
 
 
@@ -54,3 +61,26 @@ def _contracts(folder: Path, named: Mapping[str, str], told: marked.Marked) -> l
         except NbopsError as error:
             found.append(told.mistake(("contracts", name), error.message, error.hint))
     return found
+
+
+def _unheard(folder: Path, operations: Operations, told: marked.Marked) -> Iterator[Mistake]:
+    """Who is to hear of something, and is nobody that a message could be delivered to."""
+    asked: list[tuple[Place, str]] = [
+        (("consumers", product, number), name.removeprefix("mailto:"))
+        for product, to in operations.consumers.items()
+        for number, name in enumerate(to)
+    ]
+    asked += [(("alerts", "to", number), name) for number, name in enumerate(operations.alerts.to)]
+    if not asked:
+        return
+    settings = config.settings(start=folder)
+    known = sorted(delivering.channels(settings))
+    for place, name in asked:
+        if not delivering.channel_of(settings, name):
+            near = nearest(name, known)
+            remedy = (
+                f"Did you mean {near!r}?"
+                if near
+                else f"Channels are {', '.join(known)}: see [notify.channels] of nbops.toml."
+            )
+            yield told.mistake(place, f"{name!r} is neither a mail address nor the name of a channel.", remedy)

@@ -19,7 +19,15 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 _CALLS: dict[str, Callable[[Sequence[Any]], Any]] = {"min": min, "max": max, "any": any, "all": all, "count": len}
 _LONGEST = 1000
-_REMEDY = "Compare metrics of steps: `train.mae < 9`, `min(train.mae) < 9 and evaluate.bias < 1`."
+_SIGNS: dict[type[ast.AST], str] = {
+    ast.LShift: "<<", ast.RShift: ">>", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^", ast.Mod: "%", ast.FloorDiv: "//", ast.Pow: "**",
+    ast.MatMult: "@", ast.Is: "is", ast.IsNot: "is not", ast.Invert: "~", ast.UAdd: "+",
+}  # fmt: skip
+"""What is not allowed and cannot be written without what it stands between."""
+_REMEDY = (
+    "Compare metrics of steps with < <= > >= == !=, and, or, not: "
+    "`train.mae < 9`, `min(train.mae) < 9 and evaluate.bias < 1`."
+)
 
 
 class Expression(Record):
@@ -49,11 +57,16 @@ def _tree(text: str) -> ast.expr:
         )
     try:
         tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except SyntaxError as error:
+        rest = (error.text or "")[error.offset - 1 :] if error.offset else ""
+        where = f"at {rest!r}" if rest else "at its end"
+        raise UsageError(f"{text!r} is no condition: {error.msg} {where}.", hint=_REMEDY) from error
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{text!r} is no condition: {error}.", hint=_REMEDY) from error
     for node in ast.walk(tree):
         if not isinstance(node, _ALLOWED):
-            raise UsageError(f"{text!r} is no condition: {ast.unparse(node)!r} is not allowed in it.", hint=_REMEDY)
+            sign = _SIGNS.get(type(node)) or ast.unparse(node)
+            raise UsageError(f"{text!r} is no condition: {sign!r} is not allowed in it.", hint=_REMEDY)
         if isinstance(node, ast.Call) and not (
             isinstance(node.func, ast.Name) and node.func.id in _CALLS and len(node.args) == 1
         ):
@@ -62,6 +75,8 @@ def _tree(text: str) -> ast.expr:
             )
     if not list(_named(tree)):
         raise UsageError(f"{text!r} names no metric of a step.", hint=_REMEDY)
+    if (stray := _stray(tree)) is not None:
+        raise UsageError(f"{text!r}: {ast.unparse(stray)!r} is no metric of a step.", hint=_REMEDY)
     return tree
 
 
@@ -77,6 +92,19 @@ def _named(tree: ast.expr) -> list[tuple[str, str]]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     ]
+
+
+def _stray(tree: ast.expr) -> ast.expr | None:
+    """A name that is neither a step's nor of what can be called, or what is asked of something else than a step."""
+    nodes = list(ast.walk(tree))
+    meant = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    meant |= {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    for node in nodes:
+        if isinstance(node, ast.Name) and id(node) not in meant:
+            return node
+        if isinstance(node, ast.Attribute) and not isinstance(node.value, ast.Name):
+            return node
+    return None
 
 
 class _Value:

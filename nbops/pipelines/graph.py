@@ -181,7 +181,7 @@ class _Builder:
             self._mistakes.append(_nothing(self._folder))
         self._mistakes += self._products()
         edges = tuple(dict.fromkeys([*self._data(), *self._order(), *self._collected()]))
-        self._mistakes += [*self._contracts(), *self._consumers(), *self._sources()]
+        self._mistakes += [*self._contracts(), *self._consumers(), *self._sources(), *self._sweeps()]
         order = self._sorted(edges)
         if self._mistakes:
             return None, self._mistakes
@@ -325,6 +325,21 @@ class _Builder:
                 if Path(path).suffix != ".parquet":
                     what = f"A source is written as Parquet, and {name!r} is {Path(path).name}."
                     yield self._told.mistake(("steps", step.name, "out"), what, f"Such as {Path(path).stem}.parquet.")
+
+    def _sweeps(self) -> Iterator[Mistake]:
+        """Values of a sweep that give the same task twice."""
+        for step in self._steps.values():
+            for key, values in step.swept.items():
+                seen: dict[str, object] = {}
+                for number, value in enumerate(values):
+                    name = _short(value)
+                    if name in seen:
+                        both = f"{seen[name]!r} and {value!r}, both called {name}"
+                        what = f"The sweep of {key!r} has {f'{name} twice' if value == seen[name] else both}."
+                        place = ("steps", step.name, "sweep", key, number)
+                        yield self._told.mistake(place, what, "Leave one of them out.")
+                        break
+                    seen[name] = value
 
     def _consumers(self) -> Iterator[Mistake]:
         for name, to in self._folder.operations.consumers.items():

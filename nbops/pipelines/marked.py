@@ -69,15 +69,17 @@ class Marked:
         return Mistake(self.file, self.line(*place), what, remedy)
 
     def unknown(self, place: Place, known: Iterable[str], kind: str = "a key") -> Iterator[Mistake]:
-        """A mistake for each key of the mapping there that is not known."""
+        """A mistake for each key of the mapping there that is not known; classes are listed even if one is near."""
         value = self.value
         for key in place:
             value = value[key]
         known = list(known)
         for key in value:
             if key not in known:
-                near = nearest(str(key), known)
-                remedy = f"Did you mean {near!r}?" if near else f"Known: {', '.join(known)}."
+                near, every = nearest(str(key), known), f"Known: {', '.join(known)}."
+                remedy = f"Did you mean {near!r}?" if near else every
+                if near and kind != "a key":
+                    remedy = f"{remedy} {every}"
                 yield self.mistake((*place, key), f"{key!r} is no {kind.removeprefix('a ')} here.", remedy)
 
 

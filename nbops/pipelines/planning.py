@@ -6,17 +6,22 @@ import contextlib
 from collections.abc import Collection, Iterable
 
 from nbops.data import degraded
-from nbops.errors import NbopsError
+from nbops.errors import NbopsError, nearest
 from nbops.execution import parameters as typed
 from nbops.execution.skipping import why
 from nbops.execution.skipping.finding import Row, earlier, find
 from nbops.execution.skipping.plan import Plan, interpreter, memory, plan
-from nbops.pipelines import graph, standing
+from nbops.pipelines import declaration, expressions, graph, standing
 from nbops.pipelines.graph import Graph, Task
+from nbops.pipelines.marked import Mistake
 from nbops.records import Record, short
 from nbops.render import text
 from nbops.store.client import Store
 
+_LOGGED = """
+select distinct m.key from pipeline_runs p join step_runs s using (run_id) join latest_metrics m on m.run_id = s.step_run_id
+where p.pipeline = ? and s.step = ? order by 1
+"""
 COLUMNS = ["step", "would", "why", "reads", "writes"]
 
 
@@ -34,20 +39,22 @@ class Planned(Record):
 
 
 class PipelinePlan(Record):
-    """The tasks in their order; `aside` are files that are no steps, with the reason."""
+    """The tasks in their order; `aside` are files that are no steps, with the reason, `warnings` what is likely to be misspelt."""
 
     pipeline: str
     folder: str
     tasks: list[Planned]
     aside: dict[str, str]
+    warnings: list[Mistake] = []
 
     def to_text(self) -> str:
-        """A line for each task."""
+        """A line for each task, for each file that is no step, and for each warning."""
         rows = [[one.task, one.verdict, one.why, " ".join(one.reads), " ".join(one.writes)] for one in self.tasks]
         counts = {word: sum(one.verdict == word for one in self.tasks) for word in ("run", "skip", "perhaps")}
         told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
         lines = [text.table(COLUMNS, rows, caption=f"{self.pipeline}: {told}")]
-        return "\n".join([*lines, *(f"not a step: {file} ({reason})" for file, reason in self.aside.items())])
+        lines += [f"not a step: {file} ({reason})" for file, reason in self.aside.items()]
+        return "\n".join([*lines, *(f"Warning: {one} {one.remedy}" for one in self.warnings)])
 
 
 class Sight:
@@ -117,7 +124,7 @@ def make(store: Store, made: Graph, *, force: bool = False) -> PipelinePlan:
     }
     if asked:
         verdicts = _verdicts(store, sight, tasks, asked, force=force)
-    return PipelinePlan(made.name, str(made.folder), list(verdicts.values()), made.aside)
+    return PipelinePlan(made.name, str(made.folder), list(verdicts.values()), made.aside, _misspelt(store, made))
 
 
 def _verdicts(
@@ -162,3 +169,18 @@ def _verdict(  # noqa: PLR0911 - one reason after the other
     except NbopsError as error:
         return "run", error.message
     return "run", "; ".join(found.because)
+
+
+def _misspelt(store: Store, made: Graph) -> list[Mistake]:
+    """Metrics in conditions that no run of their step has logged, where one has a name like it: a new one may come with this run."""
+    found = []
+    for name, step in made.steps.items():
+        when = step.operation.when
+        for other, metric in expressions.parse(when).names if when else ():
+            logged = [key for (key,) in store.read(_LOGGED, [made.name, other]).rows]
+            near = nearest(metric, logged)
+            if near and metric not in logged:
+                _, told, _ = declaration.read(made.folder)
+                what = f"`when` of {name} names {other}.{metric}; runs of {other} have logged {', '.join(logged)}."
+                found.append(told.mistake(("steps", name, "when"), what, f"Did you mean {near!r}?"))
+    return found

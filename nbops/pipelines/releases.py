@@ -84,15 +84,25 @@ def every(store: Store, pipeline: str | None = None) -> list[Release]:
 
 def get(store: Store, pipeline: str, number: int | None = None) -> Release:
     """A release, the current one by default. Raises NotFound."""
-    known = every(store, pipeline)
-    found = next((one for one in known if (one.current if number is None else one.number == number)), None)
+    there = every(store, pipeline)
+    found = next((one for one in there if (one.current if number is None else one.number == number)), None)
     if found is None:
-        what = f"release {number}" if number else "release"
-        raise NotFound(
-            f"{pipeline} has no {what}.",
-            hint="`nbops pipeline release FOLDER --reason …` makes one; --working-tree runs the folder as it is.",
-        )
+        what = "release" if number is None else f"release {number}"
+        told = ", ".join(f"{one.number} (current)" if one.current else str(one.number) for one in reversed(there))
+        hint = f"Known: {told}." if told else "`nbops pipeline release FOLDER --reason …` makes one."
+        raise NotFound(f"{pipeline} has no {what}.", hint=hint)
     return found
+
+
+def known(store: Store, pipeline: str) -> None:
+    """Raise NotFound for a pipeline that has neither run nor been released."""
+    names = [
+        row[0]
+        for row in store.read("select pipeline from releases union select pipeline from pipeline_runs order by 1").rows
+    ]
+    if pipeline not in names:
+        otherwise = f"There are {', '.join(names)}." if names else "`nbops run FOLDER` runs one."
+        raise NotFound.of("pipeline", pipeline, names, otherwise=otherwise)
 
 
 def of_folder(store: Store, folder: Path) -> str | None:

@@ -54,7 +54,10 @@ class Stands(Record):
 
 
 class Line(Record):
-    """A run of a pipeline; `folder` is whole, `tasks` are in their order."""
+    """A run of a pipeline; `folder` is whole, `tasks` are in their order.
+
+    `seconds` are those of its work: those for which nothing ran because it `waited` for a person are not among them.
+    """
 
     run_id: str
     short: str
@@ -67,6 +70,13 @@ class Line(Record):
     start: datetime
     seconds: float
     tasks: list[Stands]
+    waited: float = 0.0
+
+    @property
+    def lasted(self) -> str:
+        """How long it worked, and waited, in words."""
+        told = f", waited {duration(self.waited)} for approval" if self.waited else ""
+        return f"{duration(self.seconds)}{told}"
 
     @property
     def done(self) -> int:
@@ -191,9 +201,7 @@ def _caption(found: Page) -> str:
 
 def _told(line: Line) -> str:
     sentence = f": {line.sentence}" if line.sentence else ""
-    return (
-        f"{line.outcome} {line.short} of {line.start.astimezone():%Y-%m-%d %H:%M} in {duration(line.seconds)}{sentence}"
-    )
+    return f"{line.outcome} {line.short} of {line.start.astimezone():%Y-%m-%d %H:%M} in {line.lasted}{sentence}"
 
 
 def _unrun(made: graph.Graph) -> planning.PipelinePlan:
@@ -216,7 +224,8 @@ def _lines(store: Store, where: str, values: list[object]) -> list[Line]:
         from pipeline_runs v join core.pipeline_runs p on p.run_id = v.run_id where {where}
         """  # noqa: S608 - fixed text
     found = store.read(sql, values).rows
-    acts = _acts(store, [row[0] for row in found])
+    run_ids = [row[0] for row in found]
+    acts, waits = _acts(store, run_ids), _waited(store, run_ids)
     lines = []
     for run_id, name, folder, status, outcome, sentence, trigger, start, end, told in found:
         running, began = status == "running", at(start)
@@ -225,7 +234,7 @@ def _lines(store: Store, where: str, values: list[object]) -> list[Line]:
         lines.append(
             Line(
                 run_id, short(run_id), name, _whole(store, folder), status, outcome, sentence or "", trigger, began,
-                max(0.0, (over - began).total_seconds()), stood,
+                max(0.0, (over - began).total_seconds() - waits.get(run_id, 0.0)), stood, waits.get(run_id, 0.0),
             )
         )  # fmt: skip
     return lines
@@ -247,6 +256,19 @@ def _acts(store: Store, run_ids: list[str]) -> dict[tuple[str, str], tuple[Any, 
         """
     rows = store.read(sql, [run_ids]).rows if run_ids else []
     return {(run_id, task): tuple(act) for run_id, task, *act in rows}
+
+
+def _waited(store: Store, run_ids: list[str]) -> dict[str, float]:
+    """For how many seconds those runs waited that were gone on with: from each such end to what happened next."""
+    sql = """
+        select run_id::varchar, sum(greatest(0, epoch_us(following) - epoch_us(time))) / 1e6
+        from (
+            select e.run_id, e.time, min(a.time) as following
+            from core.pipeline_ends e join core.step_acts a on a.run_id = e.run_id and a.seq > e.seq
+            where e.outcome = 'waiting' and e.run_id in (select unnest(?::uuid[])) group by e.run_id, e.seq, e.time
+        ) group by run_id
+        """
+    return {run_id: float(seconds) for run_id, seconds in store.read(sql, [run_ids]).rows} if run_ids else {}
 
 
 def _stands(store: Store, drawn: Drawn, act: tuple[Any, ...] | None, *, running: bool) -> Stands:

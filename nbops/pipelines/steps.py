@@ -22,6 +22,8 @@ from nbops.tracking import provenance
 SUFFIXES = (".ipynb", ".py", ".sql")
 COPY = "copy_of"
 """Where the metadata of a copy of a run, made for a person, names the run: below `nbops`."""
+NATIVE = "python3"
+"""The kernel of this Python."""
 _COPY_OF = "a copy of run"
 
 
@@ -229,11 +231,36 @@ class _Reader:
         if not declares and name not in self._operations.steps:
             self._aside[file] = "its parameters declare neither an input nor an output"
             return None
+        self._mistakes += self._kernel(name, file, node, operation)
         values = self._values(name, interface, operation)
         swept = self._swept(name, interface, operation)
         ins = tuple(self._ins(file, where.parent, interface, operation, values))
         outs = dict(self._outs(file, where.parent, interface, operation, values))
         return Step(name, file, where, node, interface, operation, ins, outs, values, swept, place, self._root)
+
+    def _kernel(self, name: str, file: str, node: Any, operation: Operation) -> Iterator[Mistake]:
+        """A kernel that is not installed; this Python's own one always is."""
+        asked = operation.kernel or node.metadata.get("kernelspec", {}).get("name") or NATIVE
+        if asked == NATIVE:
+            return
+        from nbops.execution.kernels import specs
+
+        try:
+            known = specs.absent(asked)
+        except (OSError, ValueError):
+            # What is wrong with an installed one its run says.
+            return
+        if known is None:
+            return
+        near = nearest(asked, known)
+        remedy = f"Did you mean {near!r}?" if near else f"Known: {', '.join(known) or 'none'}."
+        what = f"asks for the kernel {asked!r}, which is not installed here."
+        if operation.kernel:
+            yield self._told.mistake(("steps", name, "kernel"), f"{name} {what}", remedy)
+        else:
+            yield Mistake(
+                file, 0, f"it {what}", f"{remedy} Install it, or name another one: `kernel:` in pipeline.yaml."
+            )
 
     def _values(self, name: str, interface: Interface, operation: Operation) -> dict[str, object]:
         """What is given, after it was found to fit; where it stands decides on the line of a mistake."""
@@ -279,6 +306,9 @@ class _Reader:
             if parameter is not None and parameter.direction:
                 what = f"{key!r} is no setting but {'a secret' if parameter.direction == 'secret' else 'a file'} of {interface.notebook}."
                 self._mistakes.append(self._told.mistake(place, what, "Sweep what the step is set to."))
+            elif parameter is None and not interface.open:
+                # Once, not for each value.
+                self._fits(interface, key, None, place)
             elif all([self._fits(interface, key, value, place) for value in values]):  # noqa: C419 - each of them is told
                 made[key] = list(values)
         return made

@@ -11,6 +11,7 @@ import msgspec
 
 from nbops import config
 from nbops.errors import NotFound
+from nbops.execution import reading
 from nbops.records import RunStatus, short
 from nbops.render import html, text
 from nbops.render.model import Column, Html
@@ -35,7 +36,7 @@ def pipeline(folder: str | os.PathLike[str]) -> Pipeline:
     """
     path = Path(folder).expanduser().resolve()
     if not path.is_dir():
-        raise NotFound(f"There is no folder {path}.", hint="Give a folder of notebooks.")
+        raise reading.absent(path, "folder")
     return Pipeline(path)
 
 
@@ -147,7 +148,8 @@ class PipelinePlan(View):
         planned = self._planned
         columns: list[Column | str] = ["task", "would", Column("why", "prose"), "reads", "writes"]
         rows = [[one.task, one.verdict, one.why, ", ".join(one.reads), ", ".join(one.writes)] for one in planned.tasks]
-        return html.stack(drawing.of_plan(planned), html.table(columns, rows))
+        warnings = [f"Warning: {one} {one.remedy}" for one in planned.warnings]
+        return html.stack(drawing.of_plan(planned), html.table(columns, rows), *warnings)
 
 
 class PipelineRun(View):

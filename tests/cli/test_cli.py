@@ -299,7 +299,7 @@ def test_settings_are_shown_with_where_they_come_from(
         (["report", "--pdf", "x.pdf", "--index"], "No run is named."),
         (["report", "--index", "gone"], "There is no folder gone."),
         (["run", "list"], "Did you mean `nbops runs list …`?"),
-        (["run", "missing.ipynb"], "There is no notebook"),
+        (["run", "missing.ipynb"], "There is no notebook or folder 'missing.ipynb' in /"),
         (["models", "register", "good", "x"], "has no logged model 'model'"),
         (["db", "restore", "never", "--yes"], "There is no backup never."),
         (["-C", "/no/such/folder", "runs", "list"], "The project folder /no/such/folder does not exist."),

@@ -172,6 +172,7 @@ def test_a_source_that_fails_is_told_by_what_its_error_says(
         ('postgresql://db/x: column "air_time" does not exist at character 8.', "schema_change"),
         ("More than 100,000 lines cannot be read.", "dirty_rows"),
         ("Line 7 of flights.csv is longer than 20 MB.", "dirty_rows"),
+        (r"Line 7 of flights.csv ends with \n, and those before it with \r\n.", "dirty_rows"),
         ("The disk of '/data' is full.", "resource"),
         ("PostgreSQL needs the driver adbc-driver-postgresql.", "environment"),
         ("Addresses that begin with s3:// need fsspec.", "environment"),

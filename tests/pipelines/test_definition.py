@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from nbops.errors import ConfigError, NotFound, UsageError
 from nbops.pipelines import declaration, definition, expressions, graph, planning
 from nbops.pipelines.declaration import Heal, Operations, Span
+from nbops.pipelines.steps import Tree
 from nbops.workspace._workspace import Workspace
 from tests.pipelines.parts import Pipeline
 
 
 @pytest.fixture
 def flights(tmp_path: Path) -> Pipeline:
-    """A sound pipeline: collect, train, evaluate, report."""
+    """A sound pipeline, collect, train, evaluate, report, in a project with one channel."""
+    (tmp_path / "nbops.toml").write_text('[notify.channels]\ncrew = "crew@example.org"\n')
     made = Pipeline(tmp_path)
     made.step("collect", 'flights: "out" = "flights.csv"\nday: str = "2013-01-01"')
     made.step("train", 'flights: "in" = "flights.csv"\nmax_iter: int = 50  # 10..1000\nmodel: "out" = "model.skops"')
@@ -74,6 +76,14 @@ YAML = [
     ("parameters:\n  max_itre: 20\n", 2, "No step has a parameter 'max_itre'", "Did you mean 'max_iter'?"),
     ("consumers:\n  flihgts: [crew@example.org]\n", 2, "No step makes 'flihgts'", "Did you mean 'flights'?"),
     ("consumers: {flights: []}\n", 1, "'flights' has no consumers", "Such as"),
+    (
+        "consumers:\n  flights: [crew@example.org,\n    crwe]\n",
+        3,
+        "'crwe' is neither a mail address nor",
+        "Did you mean 'crew'?",
+    ),
+    ("consumers: {flights: [nobody]}\n", 1, "'nobody' is neither", "Channels are crew, log, operators, reviewers"),
+    ("alerts:\n  to: [ops]\n", 2, "'ops' is neither a mail address nor", "[notify.channels] of nbops.toml"),
     ("consumers: {flights: crew@example.org}\n", 1, "consumers does not fit", "docs/pipelines.md"),
     ("contracts:\n  flihgts: c.yaml\n", 2, "No step makes 'flihgts'", "Did you mean 'flights'?"),
     (
@@ -84,12 +94,26 @@ YAML = [
     ),
     ("contracts:\n  flights: missing.yaml\n", 2, "There is no contract", "nbops data infer"),
     ("steps:\n  extra: {file: trian.ipynb}\n", 2, "There is no file 'trian.ipynb'", "Did you mean 'train.ipynb'?"),
+    ("steps:\n  train: {sweep: {max_iter: [50, 60, 50]}}\n", 2, "The sweep of 'max_iter' has 50 twice", "Leave one"),
+    ("steps:\n  report: {when: evaluate.mae << 3}\n", 2, "'<<' is not allowed in it", "with < <= > >= == !="),
+    ("steps:\n  report: {when: ~evaluate.mae < 3}\n", 2, "'~' is not allowed in it", "with < <= > >= == !="),
+    ("steps:\n  report: {when: evaluate.mae => 3}\n", 2, "invalid syntax at '=> 3'", "with < <= > >= == !="),
+    ("steps:\n  report: {when: evaluate.mae < limit}\n", 2, "'limit' is no metric of a step", "Compare metrics"),
+    ("steps:\n  report: {when: evaluate.mae.x < 2}\n", 2, "'evaluate.mae.x' is no metric", "Compare metrics"),
     (
         "defaults:\n  heal: {transeint: {retries: 1}}\n",
         2,
         "'transeint' is no class of failures",
-        "Did you mean 'transient'?",
+        "Did you mean 'transient'? Known: transient, data_access,",
     ),
+    ("steps:\n  train: {heal: {zzz: {retries: 1}}}\n", 2, "'zzz' is no class of failures", "Known: transient"),
+    (
+        "steps:\n  train:\n    kernel: julia-1.9\n",
+        3,
+        "the kernel 'julia-1.9', which is not installed",
+        "Known: python3",
+    ),
+    ("steps:\n  train:\n    kernel: pyhton3\n", 3, "the kernel 'pyhton3', which", "Did you mean 'python3'?"),
     ("steps:\n  train: {approval: {expires: tomorrow}}\n", 2, "'tomorrow' is no span of time", "docs/pipelines.md"),
     ("steps:\n  train: {approval: {by: [me]}, always: true}\n", 2, "always runs and waits", "Leave one"),
     ("defaults: {memory: lots}\n", 1, "'lots' is no amount of bytes", "docs/pipelines.md"),
@@ -111,6 +135,19 @@ def test_a_mistake_in_yaml_is_told_with_its_line(
     assert what in told
     assert remedy in told
     assert f"line {line}" in told if line else ".ipynb" in told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "steps: {train: {sweep: {max_itr: [1, 2, 3]}}}",
+        "steps: {train: {sweep: {max_iter: [50, 50, 50]}}}",
+        "steps: {train: {heal: {transeint: {retries: 1}}}}",
+        "defaults: {heal: {transeint: {retries: 1}}}",
+    ],
+)
+def test_one_mistake_is_told_once(flights: Pipeline, text: str) -> None:
+    assert "mistakes" not in refused(flights.operate(text)).message
 
 
 CELLS = [
@@ -217,13 +254,63 @@ def test_what_a_source_makes_is_parquet_by_its_own_contract(sources: Pipeline, t
     assert what in refused(sources.operate(text)).message
 
 
+def test_values_of_a_sweep_that_would_be_called_the_same_are_refused(tmp_path: Path) -> None:
+    made = Pipeline(tmp_path).step("a", 'x: float = 0\na: "out" = "a.txt"')
+    told = refused(made.operate("steps: {a: {sweep: {x: [0.12345678, 0.12345679]}}}")).message
+    assert "has 0.12345678 and 0.12345679, both called 0.123457" in told
+
+
+KERNEL = {"name": "conda-env-crew-py", "display_name": "crew", "language": "python"}
+
+
+def asks_for(pipeline: Pipeline, name: str) -> None:
+    """The notebook of a step asks for a kernel that nobody has."""
+    path = pipeline.folder / f"{name}.ipynb"
+    told = json.loads(path.read_text())
+    told["metadata"]["kernelspec"] = KERNEL
+    path.write_text(json.dumps(told))
+
+
+def test_a_kernel_that_is_not_there_is_told_before_anything_runs(flights: Pipeline) -> None:
+    asks_for(flights, "train")
+    error = refused(flights)
+    assert "train.ipynb: it asks for the kernel 'conda-env-crew-py', which is not installed" in error.message
+    assert "`kernel:` in pipeline.yaml" in error.hint
+    flights.operate("steps: {train: {kernel: python3}}")
+    assert [*definition.load(flights.folder).steps] == ["collect", "train", "evaluate", "report"]
+
+
+def test_a_script_asks_for_its_kernel_in_its_head(flights: Pipeline) -> None:
+    (flights.folder / "train.ipynb").unlink()
+    head = '# ---\n# jupyter:\n#   kernelspec:\n#     name: crew\n# ---\n\n# %% tags=["parameters"]\n'
+    (flights.folder / "train.py").write_text(head + 'flights: "in" = "flights.csv"\nmodel: "out" = "model.skops"\n')
+    assert "train.py: it asks for the kernel 'crew'" in refused(flights).message
+
+
+def test_kernels_that_cannot_be_looked_up_are_left_to_the_run(
+    flights: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks_for(flights, "train")
+    kernel = tmp_path / "jupyter" / "kernels" / KERNEL["name"]
+    kernel.mkdir(parents=True)
+    (kernel / "kernel.json").write_text("{")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    assert "train" in definition.load(flights.folder).steps
+
+
+def test_what_nobody_hears_keeps_no_release_from_running(flights: Pipeline) -> None:
+    flights.operate("consumers: {flights: [nobody]}")
+    tree = Tree(flights.folder, flights.folder)
+    assert [*definition.load(flights.folder, tree=tree).steps] == ["collect", "train", "evaluate", "report"]
+
+
 def test_a_value_for_what_is_swept_is_refused(flights: Pipeline) -> None:
     flights.operate("steps: {train: {sweep: {max_iter: [50, 100]}}}")
     assert "'max_iter' is what train sweeps over" in refused(flights, {"max_iter": 200}).message
 
 
 def test_on_is_a_key_and_no_a_word(flights: Pipeline) -> None:
-    flights.operate("description: no\nalerts: {on: [failed], to: [ops]}\nsteps: {train: {skip: false}}")
+    flights.operate("description: no\nalerts: {on: [failed], to: [crew]}\nsteps: {train: {skip: false}}")
     made = definition.load(flights.folder)
     assert (made.operations.alerts.on, made.operations.description) == (("failed",), "no")
     assert made.steps["train"].operation.skip is False
@@ -243,8 +330,18 @@ def test_a_file_that_is_no_notebook_is_told(flights: Pipeline) -> None:
 
 def test_a_folder_without_steps_says_what_a_step_is(tmp_path: Path) -> None:
     assert 'flights: "out"' in refused(Pipeline(tmp_path)).hint
-    with pytest.raises(NotFound):
-        definition.load(tmp_path / "nowhere")
+
+
+def test_a_folder_that_is_not_there_is_told_with_where_it_was_looked_for(flights: Pipeline, tmp_path: Path) -> None:
+    def told(path: Path) -> str:
+        with pytest.raises(NotFound) as caught:
+            definition.load(path)
+        return str(caught.value)
+
+    (tmp_path / "nightly").mkdir()
+    assert f"There is no folder 'nihgtly' in {tmp_path}.\nHint: Did you mean 'nightly'?" == told(tmp_path / "nihgtly")
+    assert f"There is no folder 'a/b' in {tmp_path}.\nHint: Give a folder" in told(tmp_path / "a" / "b")
+    assert f"'train.ipynb' in {tmp_path} is no folder.\nHint: Give a folder" in told(tmp_path / "train.ipynb")
 
 
 def test_a_name_that_two_steps_make_has_to_be_said_with_its_step(flights: Pipeline) -> None:

@@ -12,6 +12,7 @@ from nbops.pipelines import approving, releases, sheet
 from nbops.workspace._workspace import Workspace
 from tests.conftest import wait_until
 from tests.pipelines.parts import Pipeline, ended, stand
+from tests.shared import Type
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -105,6 +106,30 @@ def test_the_same_folder_is_the_same_release_and_rolling_back_is_one_call(helped
     with pytest.raises(Conflict):
         releases.roll_back(here.store, name, "further")
     assert releases.roll_back(here.store, name, "after all", 2).current
+
+
+def test_a_release_or_pipeline_that_is_not_there_is_told_with_those_that_are(
+    helped: Pipeline, here: Workspace, typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(helped.folder.parent)
+    name = helped.folder.name
+    told = typed("pipeline", "run", name, "--release", "7")
+    assert (told.status, f"{name} has no release.\nHint: `nbops pipeline release {name} --reason" in told.err) == (
+        64,
+        True,
+    )
+    releases.freeze(here.store, helped.folder, "first")
+    (helped.folder / "helping.py").write_text("WORD = 'second'\n")
+    releases.freeze(here.store, helped.folder, "second")
+    told = typed("pipeline", "run", name, "--release", "7")
+    assert (told.status, told.err) == (64, f"Error: {name} has no release 7.\nHint: Known: 1, 2 (current).\n")
+    for words in (["rollback", name[:-1], "--reason", "x"], ["releases", name[:-1]], ["health", name[:-1]]):
+        told = typed("pipeline", *words)
+        assert (told.status, told.err) == (
+            64,
+            f"Error: There is no pipeline {name[:-1]!r}.\nHint: Did you mean {name!r}?\n",
+        )
+    assert f"Hint: There are {name}" in typed("pipeline", "rollback", "zzz", "--reason", "x").err
 
 
 def test_what_cannot_run_cannot_be_released(helped: Pipeline, here: Workspace) -> None:

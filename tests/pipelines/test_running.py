@@ -10,12 +10,23 @@ from pathlib import Path
 
 import pytest
 
+from nbops.execution import live
+from nbops.pipelines import definition, planning, sheet
+from nbops.pipelines.requests import Act, EndPipelineRun, KeepActs
+from nbops.records import now_us
+from nbops.render.values import duration
+from nbops.store.places import user_name
+from nbops.tracking.requests import EndRun, ReopenRun
 from nbops.workspace._workspace import Workspace
 from tests.conftest import wait_until
 from tests.pipelines.parts import NBOPS, Pipeline, ended, kill, stand
 
 pytestmark = pytest.mark.usefixtures("quick")
 
+RUNNING = """
+select p.run_id::varchar, s.step_run_id::varchar from pipeline_runs p join step_runs s using (run_id)
+where p.pipeline = ? and s.status = 'started' and s.step_run_id is not null
+"""
 BEGIN = "open('begun', 'w').close()"
 WAIT = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.05)"
 
@@ -70,6 +81,26 @@ def test_a_step_without_its_condition_is_left_out_with_what_reads_it(pipeline: P
     told = pipeline.operate("steps: {publish: {when: train.mae < 9}, tell: {}, report: {always: true}}").run()
     assert stand(told) == {"train": "finished", "publish": "excluded", "report": "finished", "tell": "excluded"}
     assert told["tasks"]["publish"]["sentence"] == "`train.mae < 9` does not hold: train.mae is 9.5"
+
+
+def test_a_metric_that_no_run_has_logged_is_warned_of_where_another_one_is_called_nearly_so(
+    pipeline: Pipeline, here: Workspace
+) -> None:
+    pipeline.makes("train", "import nbops", "nbops.start_run().log_metrics({'mae': 2, 'bias': 1})")
+    pipeline.makes("publish", reads="train")
+
+    def warned(when: str) -> list[str]:
+        pipeline.operate(f"steps:\n  train: {{}}\n  publish: {{when: {when}}}\n")
+        made = planning.make(here.store, definition.load(pipeline.folder))
+        assert all(f"Warning: {one} {one.remedy}" in made.to_text() for one in made.warnings)
+        return [f"{one} {one.remedy}" for one in made.warnings]
+
+    assert warned("min(train.mea) < 3") == []
+    told = pipeline.run()["tasks"]["publish"]["sentence"]
+    assert told == "'min(train.mea) < 3': train has logged no 'mea'; it has bias, mae."
+    assert warned("min(train.mea) < 3 and train.bias < 2 and train.rmse_of_holdout < 1") == [
+        "pipeline.yaml, line 3: `when` of publish names train.mea; runs of train have logged bias, mae. Did you mean 'mae'?"
+    ]
 
 
 def test_what_fails_blocks_what_reads_it_and_nothing_else(pipeline: Pipeline, here: Workspace) -> None:
@@ -160,6 +191,27 @@ def test_a_scheduler_that_gives_up_stops_the_run_which_can_go_on(pipeline: Pipel
     assert pipeline.run(told["run_id"], command="resume")["outcome"] == "done"
 
 
+@pytest.mark.parametrize("what", ["the run", "its step"])
+def test_who_stopped_a_run_or_a_step_is_told(pipeline: Pipeline, here: Workspace, what: str) -> None:
+    by = f"stopped by {user_name(os.getuid())}"
+    pipeline.makes("a", BEGIN, WAIT).makes("b", reads="a")
+    process = pipeline.start()
+    wait_until((pipeline.folder / "begun").exists)
+    wait_until(lambda: len(here.store.read(RUNNING, [pipeline.folder.name]).rows) == 1)
+    whole, step = here.store.read(RUNNING, [pipeline.folder.name]).rows[0]
+    live.stop(here.store, whole if what == "the run" else step)
+    told = ended(process)
+    assert (told["outcome"], told["tasks"]["a"]["sentence"]) == ("stopped", by)
+    assert told["sentence"] == (by if what == "the run" else f"a: {by}; b: a was stopped")
+    assert here.store.read("select cause from runs where run_id = ?", [step]).rows == [[by]]
+    # What stopped it the first time says nothing about the second.
+    (pipeline.folder / "begun").unlink()
+    process = pipeline.start(whole, command="resume")
+    wait_until((pipeline.folder / "begun").exists)
+    process.send_signal(signal.SIGTERM)
+    assert ended(process)["sentence"] == "interrupted by SIGTERM"
+
+
 def test_a_step_that_writes_nothing_of_what_it_declares_has_failed(pipeline: Pipeline) -> None:
     told = pipeline.step("a", 'made: "out" = "made.txt"', "print('nothing')").run()
     assert (told["status"], told["tasks"]["a"]["sentence"]) == (25, "it did not write 'made', which it declares")
@@ -207,6 +259,31 @@ def test_a_step_that_waits_for_a_person_holds_no_process(pipeline: Pipeline, her
     assert approve(pipeline, told["run_id"], environ) == 0
     done = pipeline.run(told["run_id"], command="resume")
     assert (done["outcome"], pipeline.text("c")) == ("done", "a\nb\nc\n")
+
+
+HOUR = 3_600_000_000
+
+
+def test_the_time_for_which_a_run_waits_for_a_person_is_told_apart_from_its_work(
+    pipeline: Pipeline, here: Workspace
+) -> None:
+    pipeline.makes("a").makes("b", reads="a").operate("steps: {b: {approval: {}}}")
+    told = pipeline.run()
+    (line,) = sheet.of_folder(here.store, pipeline.folder)
+    assert (line.waited, line.lasted) == (0, duration(line.seconds))
+    # It goes on after three hours, waits again an hour later, goes on after another one, and ends an hour later.
+    run_id, now, b = told["run_id"], now_us(), Act(task="b", step="b", act="parked", attempt=0)
+    here.store.write(KeepActs(run_id=run_id, acts=[b], time=now + 3 * HOUR))
+    here.store.write(EndPipelineRun(run_id=run_id, outcome="waiting", sentence="", time=now + 4 * HOUR))
+    b = Act(task="b", step="b", act="finished", attempt=1)
+    here.store.write(KeepActs(run_id=run_id, acts=[b], time=now + 5 * HOUR))
+    here.store.write(EndPipelineRun(run_id=run_id, outcome="done", sentence="", time=now + 6 * HOUR))
+    again = ReopenRun(run_id=run_id, host="elsewhere", pid=1)
+    here.store.write(again, EndRun(run_id=run_id, status="finished", ended=now + 6 * HOUR))
+    (line,) = sheet.of_folder(here.store, pipeline.folder)
+    assert (round(line.waited / 3600, 1), round(line.seconds / 3600, 1)) == (4, 2)
+    assert line.lasted == "2 h, waited 4 h for approval"
+    assert "in 2 h, waited 4 h for approval" in sheet.to_text(sheet.page(here.store, pipeline.folder))
 
 
 def test_what_a_person_rejects_is_left_out_and_told(pipeline: Pipeline) -> None:

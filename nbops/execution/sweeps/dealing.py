@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from nbops.execution import notebook
+from nbops.execution import live, notebook
 from nbops.execution.execution import INTERRUPTED
 from nbops.execution.lanes import Crew, Nursery, Stop
 from nbops.execution.sweeps import plan as plans
@@ -90,6 +90,7 @@ class Dealer:
     ) -> Ended:
         """Execute what is missing and end the sweep's run; a second request to stop kills."""
         self._recording = recording
+        live.unasked(self._store, recording.run_id)
         self._prepare(before)
         with self._crew.ears(stop):
             self._heed()
@@ -177,7 +178,7 @@ class Dealer:
 
     def _heed(self) -> None:
         for reason in self._crew.heard():
-            self._stop(reason, by_somebody=True)
+            self._stop(live.asked(self._store, self._recording.run_id) or reason, by_somebody=True)
 
     def _stop(self, reason: str, *, by_somebody: bool = False) -> None:
         """No more points, and those that run are stopped; the second time they are killed."""

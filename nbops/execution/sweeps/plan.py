@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from nbops.errors import NotFound, UsageError
+from nbops.errors import UsageError
 from nbops.execution import driving, reading
 from nbops.execution import parameters as typed
 from nbops.execution.notebook import folder, writable
@@ -172,7 +172,7 @@ def lanes(plan: Plan) -> int:
 
 def _read(path: Path) -> tuple[Any, Interface]:
     if not path.is_file():
-        raise NotFound(f"There is no notebook {path}.", hint="Give the path of an .ipynb, .py or .sql file.")
+        raise reading.absent(path.absolute())
     node = reading.read(path)
     return node, typed.read(node, reading.language_of(node), path.name)
 

@@ -63,7 +63,7 @@ FETCHED = (
     ),
     Rule(
         "fetch.rows", "dirty_rows", "Lines of a source cannot be read.", ename=("SourceError",),
-        evalue=r"^More than [\d,]+ lines cannot be read\.\nHint: |^Line \d+ of .+ is longer than .*\nHint: "
+        evalue=r"^More than [\d,]+ lines cannot be read\.\nHint: |^Line \d+ of .+ (is longer than|ends with \S+, and) .*\nHint: "
                r"|is none of its characters\.\nHint: ",
     ),
     Rule(

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from nbops.pipelines.schedules import listing, targets
+from nbops.pipelines.schedules import spec as specs
 from nbops.pipelines.schedules.spec import Spec, of_block
 from nbops.records import Record
 from nbops.store.client import Store
@@ -42,5 +43,5 @@ def wanted(store: Store, target: Path, timing: Mapping[str, object], parameters:
 
 def add(store: Store, spec: Spec, name: str, now: datetime, *, change: bool = False) -> Added:
     """Keep it, under the name of its target where none is given. Raises UsageError, and Conflict for a name that is taken."""
-    called = name or targets.called(store.settings.project, spec.target)
+    called = specs.name(name or targets.called(store.settings.project, spec.target), given=bool(name))
     return Added(called, listing.put(store, called, spec, change=change, now=now), spec)

@@ -11,6 +11,7 @@ import msgspec
 
 from nbops import times
 from nbops.errors import NotFound, PathRefused, UsageError
+from nbops.execution import reading
 from nbops.pipelines.schedules import spec as specs
 from nbops.pipelines.schedules.requests import ActOnSchedule, Deed, PutSchedule
 from nbops.pipelines.schedules.spec import Spec
@@ -104,7 +105,7 @@ def target(project: Path, path: Path) -> str:
     """A notebook or folder relative to the project. Raises NotFound, PathRefused."""
     whole = path.expanduser().resolve()
     if not whole.exists():
-        raise NotFound(f"There is no notebook or folder {whole}.", hint="Name what `nbops run` takes.")
+        raise reading.absent(whole, "notebook or folder")
     if not whole.is_relative_to(project):
         raise PathRefused(
             f"{whole} lies outside of the project {project}.", hint="Name its own project with -C, or move it."

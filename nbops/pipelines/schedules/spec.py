@@ -149,10 +149,13 @@ def of_block(block: object, target: str, source: str) -> Spec:
     return found
 
 
-def name(text: str) -> str:
-    """A schedule's name. Raises UsageError."""
+def name(text: str, *, given: bool = True) -> str:
+    """A schedule's name, which somebody has given to it or which is that of its target. Raises UsageError."""
     if not _NAME.fullmatch(text):
-        raise UsageError(f"{text!r} is no name for a schedule.", hint="Letters, digits, '_', '-', '.', '@' and blanks.")
+        hint = "Letters, digits, '_', '-', '.', '@' and blanks."
+        raise UsageError(
+            f"{text!r} is no name for a schedule.", hint=hint if given else f"Give it another one with --name. {hint}"
+        )
     return text
 
 

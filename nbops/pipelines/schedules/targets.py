@@ -37,7 +37,13 @@ def check(store: Store, spec: Spec) -> None:
     elif spec.working_tree:
         definition.load(path, given)
     else:
-        releases.get(store, releases.of_folder(store, path) or called(store.settings.project, spec.target))
+        name = releases.of_folder(store, path) or called(store.settings.project, spec.target)
+        try:
+            releases.get(store, name)
+        except NotFound as error:
+            raise NotFound(
+                error.message, hint=f"{error.hint} With --working-tree it runs the folder as it is."
+            ) from error
 
 
 def called(project: Path, target: str) -> str:

@@ -110,6 +110,14 @@ def test_what_cannot_be_run_is_refused_when_it_is_added(here: Path, typed: Type,
     assert (answer.status, told in answer.err) == (64, True), answer
 
 
+@pytest.mark.parametrize("target", ["Bericht (neu).ipynb", "Wo\u0308chentlich.ipynb"])
+def test_a_target_whose_name_no_schedule_can_have_is_given_another_one(here: Path, typed: Type, target: str) -> None:
+    (here / "nightly.ipynb").rename(here / target)
+    answer = typed("schedule", "add", target, "--cron", "@daily")
+    assert (answer.status, "Give it another one with --name." in answer.err) == (64, True), answer
+    assert typed("schedule", "add", target, "--cron", "@daily", "--name", "Täglicher Bericht").status == 0
+
+
 def test_what_lies_outside_of_the_project_is_not_scheduled(here: Path, typed: Type, tmp_path: Path) -> None:
     notebook(tmp_path / "stray.ipynb", "1")
     answer = typed("-C", here, "schedule", "add", tmp_path / "stray.ipynb", "--cron", "@daily")
