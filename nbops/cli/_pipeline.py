@@ -388,17 +388,12 @@ def _lines(ended: Ended) -> list[str]:
     """A line for each step that did something or did not come to it, and the outcome as the last one."""
     from nbops.pipelines import lines
 
-    told = [
-        f"  {one.status}{' (healed)' if one.healed else ''} {key}{f': {one.sentence}' if one.sentence else ''}"
-        for key, one in ended.tasks.items()
-        if one.status != "unchanged"
-    ]
     more = {
         "failed": [f"Mend it, then: nbops pipeline resume {short(ended.run_id)}"],
         "stopped": [f"Go on: nbops pipeline resume {short(ended.run_id)}"],
         "waiting": [f"Decide: nbops pipeline approve {short(ended.run_id)} --reason …"],
     }
-    return [*told, *more.get(ended.outcome, []), lines.summary(ended)]
+    return [*lines.steps(ended), *more.get(ended.outcome, []), lines.summary(ended)]
 
 
 def _decide(obj: Here, run: str, step: str | None, decision: Decision, reason: str) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from nbops.errors import ConfigError
 from nbops.execution import live
-from nbops.pipelines import approving, definition, drawing, graph, planning
+from nbops.pipelines import approving, definition, drawing, graph, planning, standing
 from nbops.pipelines.approving import Waiting
 from nbops.pipelines.drawing import Node
 from nbops.pipelines.marked import Mistake
@@ -221,7 +221,7 @@ def _lines(store: Store, where: str, values: list[object]) -> list[Line]:
     for run_id, name, folder, status, outcome, sentence, trigger, start, end, told in found:
         running, began = status == "running", at(start)
         over = at(end) if end and not running else datetime.now(UTC)
-        stood = [_stands(store, one, acts.get((run_id, one.key)), running=running) for one in _drawn(told)]
+        stood = _once(name, [_stands(store, one, acts.get((run_id, one.key)), running=running) for one in _drawn(told)])
         lines.append(
             Line(
                 run_id, short(run_id), name, _whole(store, folder), status, outcome, sentence or "", trigger, began,
@@ -229,6 +229,12 @@ def _lines(store: Store, where: str, values: list[object]) -> list[Line]:
             )
         )  # fmt: skip
     return lines
+
+
+def _once(pipeline: str, stood: list[Stands]) -> list[Stands]:
+    """The same, with each reason for old data said where it begins."""
+    old = standing.once(pipeline, {one.task: one.sentence for one in stood if one.stale_since is not None})
+    return [msgspec.structs.replace(one, sentence=str(old.get(one.task, one.sentence))) for one in stood]
 
 
 def _drawn(told: str) -> list[Drawn]:
