@@ -14,12 +14,12 @@ import msgspec
 
 from nbops.errors import ConfigError
 from nbops.execution import live
-from nbops.pipelines import approving, definition, drawing, graph, planning, standing
+from nbops.pipelines import approving, definition, drawing, graph, planning, results, standing
 from nbops.pipelines.approving import Waiting
 from nbops.pipelines.drawing import Node
 from nbops.pipelines.marked import Mistake
 from nbops.pipelines.planning import Planned
-from nbops.pipelines.results import Definition, Drawn
+from nbops.pipelines.results import Drawn
 from nbops.pipelines.standing import OVER
 from nbops.pipelines.steps import name_in
 from nbops.records import Record, RunStatus, at, short
@@ -221,7 +221,10 @@ def _lines(store: Store, where: str, values: list[object]) -> list[Line]:
     for run_id, name, folder, status, outcome, sentence, trigger, start, end, told in found:
         running, began = status == "running", at(start)
         over = at(end) if end and not running else datetime.now(UTC)
-        stood = _once(name, [_stands(store, one, acts.get((run_id, one.key)), running=running) for one in _drawn(told)])
+        stood = _once(
+            name,
+            [_stands(store, one, acts.get((run_id, one.key)), running=running) for one in results.defined(told).tasks],
+        )
         lines.append(
             Line(
                 run_id, short(run_id), name, _whole(store, folder), status, outcome, sentence or "", trigger, began,
@@ -235,14 +238,6 @@ def _once(pipeline: str, stood: list[Stands]) -> list[Stands]:
     """The same, with each reason for old data said where it begins."""
     old = standing.once(pipeline, {one.task: one.sentence for one in stood if one.stale_since is not None})
     return [msgspec.structs.replace(one, sentence=str(old.get(one.task, one.sentence))) for one in stood]
-
-
-def _drawn(told: str) -> list[Drawn]:
-    """The tasks that a run was begun with; none, where that cannot be read any more."""
-    try:
-        return msgspec.json.decode(told, type=Definition).tasks
-    except msgspec.DecodeError:
-        return []
 
 
 def _acts(store: Store, run_ids: list[str]) -> dict[tuple[str, str], tuple[Any, ...]]:

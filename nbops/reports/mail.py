@@ -64,6 +64,7 @@ def _facts(run: Provenance) -> tuple[list[Column | str], list[object]]:
         (Column("status", "status"), run.status),
         ("cause", run.cause),
         ("rests on old data", run.degraded),
+        ("pipeline", run.pipeline),
         ("notebook", run.notebook),
         ("ended" if run.ended else "started", f"{ended.astimezone():%Y-%m-%d %H:%M %z}" if ended else None),
         ("took", values.duration(took) if took is not None else None),
