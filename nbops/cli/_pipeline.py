@@ -201,20 +201,26 @@ def rollback(obj: Here, pipeline: str, number: int | None, reason: str) -> None:
 @here
 def list_releases(obj: Here, pipeline: str | None, as_json: bool) -> None:
     """List the releases of PIPELINE, by its name or folder, or of all, and what of the folder differs from the current one."""
+    from nbops import times
     from nbops.pipelines import releases
+    from nbops.render.model import Column
 
     store, name = _named(obj, pipeline) if pipeline else (obj.store(), None)
     known = releases.every(store, name)
     differs = {one.pipeline: releases.changed(store, one) for one in known if one.current}
     rows = [
-        ["*" if one.current else "", one.pipeline, one.number, at(one.created), one.actor, len(one.files), one.why]
+        [
+            "*" if one.current else "", one.pipeline, one.number, f"{at(one.created).astimezone():%Y-%m-%d %H:%M}", one.actor,
+            len(one.files), one.why,
+        ]
         for one in known
-    ]
+    ]  # fmt: skip
+    made = Column("made", "time", unit=times.zone(at(one.created) for one in known))
     told = [releases.differs(name, what) for name, what in differs.items() if what]
     show(
         {"releases": msgspec.to_builtins(known), "differs": differs},
         as_json=as_json,
-        text=lambda: "\n".join([table(["", "pipeline", "release", "made", "by", "files", "why"], rows), *told]),
+        text=lambda: "\n".join([table(["", "pipeline", "release", made, "by", "files", "why"], rows), *told]),
     )
 
 

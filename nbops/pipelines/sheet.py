@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from nbops import times
 from nbops.errors import ConfigError
 from nbops.execution import live
 from nbops.pipelines import approving, definition, drawing, graph, planning, results, standing
@@ -191,9 +192,7 @@ def _caption(found: Page) -> str:
 
 def _told(line: Line) -> str:
     sentence = f": {line.sentence}" if line.sentence else ""
-    return (
-        f"{line.outcome} {line.short} of {line.start.astimezone():%Y-%m-%d %H:%M} in {duration(line.seconds)}{sentence}"
-    )
+    return f"{line.outcome} {line.short} of {times.minute(line.start)} in {duration(line.seconds)}{sentence}"
 
 
 def _unrun(made: graph.Graph) -> planning.PipelinePlan:
