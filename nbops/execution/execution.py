@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -68,6 +69,7 @@ class Part(NamedTuple):
     Its code may lie in another `tree`, a copy of the project, than what the run depends on is told for, which is then the folder `home`.
     `stop` tells why the larger thing has stopped the execution, if it has. Parameters get the values of `instead` where the notebook is
     to write beside what it declares; `settle` brings that to its place after the last cell, or tells how the run ended instead.
+    `contracts` are the paths of those that `settle` holds outputs against.
     """
 
     parent: str
@@ -78,6 +80,7 @@ class Part(NamedTuple):
     settle: Callable[[], Ending | None] | None = None
     home: Path | None = None
     tree: Path | None = None
+    contracts: Mapping[str, str] = {}
 
 
 class Given(NamedTuple):
@@ -111,7 +114,8 @@ class Execution:
         self.recording = recording
         self.notebook = notebook
         self.cwd = cwd
-        self.timeout = timeout
+        # nbclient takes whole seconds.
+        self.timeout: float | None = math.ceil(timeout) if timeout else None
         self.allowance = allowance
         self.watch = watch
         self.secrets = secrets or {}

@@ -91,7 +91,10 @@ def execute(  # noqa: PLR0913 - each is an option of `nbops run`, or what it is 
     where = folder(cwd or notebook.parent)
     kernel = kernel or node.metadata.get("kernelspec", {}).get("name") or "python3"
     home, tree = (part.home or where, part.tree) if part else (where, None)
-    made = plan(store, node, interface, values, notebook=str(notebook), cwd=home, kernel=kernel, tree=tree)
+    made = plan(
+        store, node, interface, values, notebook=str(notebook), cwd=home, kernel=kernel, tree=tree,
+        contracts=part.contracts if part else None,
+    )  # fmt: skip
     started = time.monotonic()
     # Whoever it is a part of has looked for an earlier run.
     found = Found() if force or part else find(store, made)

@@ -244,9 +244,12 @@ class Course:
     def _turn(self, job: _Job) -> bool:
         """Whether a task that waits for no other one got further."""
         task = job.task
-        if (told := standing.follows(task, self._stand)) is not None:
-            return self._put(job, told)
-        if not job.pending and (told := self._excluded(task) or self._unapproved(task)) is not None:
+        told = standing.follows(task, self._stand)
+        # Nobody is asked about nothing: but then nothing is executed either.
+        moot = told is None and task.step.operation.approval is not None and self._moot(task)
+        if told is None and not job.pending:
+            told = self._excluded(task) or (None if moot else self._unapproved(task))
+        if told is not None:
             return self._put(job, told)
         if time.monotonic() < job.not_before or self._crew.full or (self._running and (job.alone or self._lonely())):
             return False
@@ -261,7 +264,28 @@ class Course:
         if found is not None:
             status: Status = "degraded" if self._degraded(job) else "unchanged"
             return self._put(job, Standing(status, self._rests(job), run_id=found, since=job.since))
+        if moot and (told := self._unapproved(task)) is not None:
+            # It has changed this very moment.
+            return self._put(job, told)
         return self._begin(job, planned)
+
+    def _moot(self, task: Task) -> bool:
+        """Whether nothing would be executed, of all that an approval of a task decides about."""
+        before = {key: job.task.before for key, job in self._jobs.items()}
+        return all(self._idle(self._jobs[key], task) for key in standing.bound(task.key, before))
+
+    def _idle(self, job: _Job, asking: Task) -> bool:
+        """Whether a task needs no execution; one whose condition is not known yet may."""
+        status, operation = self._stand[job.task.key].status, job.task.step.operation
+        if status != "waiting":
+            return status in {"finished", "unchanged", "excluded"}
+        unknown = operation.source or (operation.when and job.task is not asking)
+        if self._asked.force or job.pending or not operation.skip or unknown:
+            return False
+        try:
+            return self._sight.find(self._sight.planned(job.task)) is not None
+        except NbopsError:
+            return False
 
     def _shows_age(self, job: _Job) -> bool:
         """Whether it is what people look at, and rests on old data: then it is made anew, to say so."""

@@ -52,11 +52,9 @@ def run(asked: Asked, settings: config.Settings, *, watch: Callable[[Progress], 
     made = definition.load(folder, given, tree)
     tasks = graph.tasks(made)
     secrets.refuse_values(repr(given))
-    place = tree.folder if tree else made.folder
-    contracts = {name: str((place / path).resolve()) for name, path in made.operations.contracts.items()}
 
     def lane(line: object) -> None:
-        Lane(line, Order, worker(store, tasks, contracts)).live()  # type: ignore[arg-type]  # a socket
+        Lane(line, Order, worker(store, tasks)).live()  # type: ignore[arg-type]  # a socket
 
     lanes = asked.lanes or made.operations.lanes or driving.cores()
     driving.share_cores(min(lanes, len(tasks)))

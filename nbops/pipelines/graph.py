@@ -20,7 +20,7 @@ from nbops.execution.parameters import values as known
 from nbops.pipelines import expressions
 from nbops.pipelines.declaration import Operations
 from nbops.pipelines.marked import Marked, Mistake
-from nbops.pipelines.steps import Folder, Reads, Step
+from nbops.pipelines.steps import Folder, Reads, Step, path_of
 
 Point = Mapping[tuple[str, str], object]
 """The values of what is varied, by step and parameter."""
@@ -61,7 +61,7 @@ class Graph(NamedTuple):
 class Task(NamedTuple):
     """A step at a point. `values` are all that it is given, `outs` the whole paths that it makes, `ins` those that it reads.
 
-    `before` are the keys of tasks that have to end first.
+    `before` are the keys of tasks that have to end first, `contracts` the whole paths of those of its `outs`.
     """
 
     key: str
@@ -71,6 +71,7 @@ class Task(NamedTuple):
     ins: dict[str, list[str]]
     outs: dict[str, str]
     before: tuple[str, ...]
+    contracts: dict[str, str]
 
     @property
     def name(self) -> str:
@@ -133,7 +134,8 @@ def _task(graph: Graph, step: Step, point: dict[tuple[str, str], object], made: 
     outs = {name: _own(path, point) for name, path in step.outs.items()}
     values |= {name: _written(step, path) for name, path in outs.items() if path != step.outs[name] or step.released}
     key = f"{step.name}[{label(point)}]" if point else step.name
-    return Task(key, step, point, values, ins, outs, tuple(dict.fromkeys(before)))
+    held = {name: path_of(graph.folder, path) for name, path in graph.operations.contracts.items() if name in outs}
+    return Task(key, step, point, values, ins, outs, tuple(dict.fromkeys(before)), held)
 
 
 def _written(step: Step, path: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from nbops.data import degraded
 from nbops.errors import NbopsError
@@ -11,7 +11,7 @@ from nbops.execution import parameters as typed
 from nbops.execution.skipping import why
 from nbops.execution.skipping.finding import Row, earlier, find
 from nbops.execution.skipping.plan import Plan, interpreter, memory, plan
-from nbops.pipelines import graph
+from nbops.pipelines import graph, standing
 from nbops.pipelines.graph import Graph, Task
 from nbops.records import Record, short
 from nbops.render import text
@@ -85,7 +85,8 @@ class Sight:
             self._pythons[kernel] = interpreter(kernel)
         return plan(
             self._store, step.node, step.interface, values, notebook=str(step.path), cwd=step.path.parent, kernel=kernel,
-            tree=step.tree, digests=self._digests, python=self._pythons[kernel],
+            tree=step.tree, digests=self._digests, python=self._pythons[kernel], contracts=task.contracts,
+            compared=True,
         )  # fmt: skip
 
     def find(self, made: Plan, *, stale: bool = False) -> str | None:
@@ -103,26 +104,44 @@ class Sight:
 
 def make(store: Store, made: Graph, *, force: bool = False) -> PipelinePlan:
     """The plan of a run that began now."""
-    verdicts: dict[str, Planned] = {}
     tasks, sight = graph.tasks(made), Sight(store)
     if not force:
         sight.look_ahead(tasks)
+    verdicts = _verdicts(store, sight, tasks, set(), force=force)
+    before = {task.key: task.before for task in tasks}
+    asked = {
+        task.key
+        for task in tasks
+        if task.step.operation.approval is not None
+        and any(verdicts[key].verdict != "skip" for key in standing.bound(task.key, before))
+    }
+    if asked:
+        verdicts = _verdicts(store, sight, tasks, asked, force=force)
+    return PipelinePlan(made.name, str(made.folder), list(verdicts.values()), made.aside)
+
+
+def _verdicts(
+    store: Store, sight: Sight, tasks: Iterable[Task], asked: Collection[str], *, force: bool
+) -> dict[str, Planned]:
+    """What would become of each task; a person would be `asked` about some."""
+    verdicts: dict[str, Planned] = {}
     for task in tasks:
-        verdict, reason = _verdict(store, sight, task, verdicts, force=force)
+        verdict, reason = _verdict(store, sight, task, verdicts, asked=task.key in asked, force=force)
         names = {name: [path.rpartition("/")[2] for path in paths] for name, paths in task.ins.items()}
         verdicts[task.key] = Planned(
             task.key, task.name, task.step.file, verdict, reason, [file for files in names.values() for file in files],
             [path.rpartition("/")[2] for path in task.outs.values()], list(task.before),
         )  # fmt: skip
-    return PipelinePlan(made.name, str(made.folder), list(verdicts.values()), made.aside)
+    return verdicts
 
 
 def _verdict(  # noqa: PLR0911 - one reason after the other
-    store: Store, sight: Sight, task: Task, before: dict[str, Planned], *, force: bool
+    store: Store, sight: Sight, task: Task, before: dict[str, Planned], *, asked: bool, force: bool
 ) -> tuple[str, str]:
     operation = task.step.operation
-    if operation.approval is not None:
-        return "perhaps", f"when {' or '.join(operation.approval.by) or 'somebody'} approves it"
+    if asked:
+        by = operation.approval.by if operation.approval else ()
+        return "perhaps", f"when {' or '.join(by) or 'somebody'} approves it"
     if operation.when:
         return "perhaps", f"when {operation.when}"
     if force:

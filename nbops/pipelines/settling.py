@@ -8,13 +8,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from nbops import duck, failures
-from nbops.data import collecting
 from nbops.data.collection import Collection
 from nbops.data.sources import declaration
 from nbops.errors import NbopsError
@@ -50,12 +48,10 @@ class Counted(Record):
 class Products:
     """The products of one execution of a task."""
 
-    def __init__(self, store: Store, task: Task, run_id: str, contracts: Mapping[str, str]) -> None:
-        """`contracts` are whole paths by product."""
+    def __init__(self, store: Store, task: Task, run_id: str) -> None:
         self._store = store
         self._task = task
         self._run_id = run_id
-        self._contracts = contracts
         self._places = {name: Path(path) for name, path in task.outs.items() if "://" not in path}
         self._before = {name: _stamp(path) for name, path in self._places.items()}
         self.counted: list[Counted] = []
@@ -89,7 +85,7 @@ class Products:
                     exit=25,
                     rule="product.missing",
                 )
-            for name in self._contracts.keys() & self._places.keys():
+            for name in self._task.contracts.keys() & self._places.keys():
                 self._judge(name, self._beside(self._places[name]) if name in written else self._places[name])
             moves = [(str(self._beside(path)), str(path)) for path in written.values()]
             # Whoever dies from here on has done its work: what is left is done by the driver.
@@ -113,7 +109,9 @@ class Products:
 
         Raises ContractViolation, and what reading it raises.
         """
-        source = declaration.read({"source": name, "from": str(written), "contract": self._contracts[name]})
+        from nbops.data import collecting
+
+        source = declaration.read({"source": name, "from": str(written), "contract": self._task.contracts[name]})
         made = collecting.collect(self._store, source, run_id=self._run_id, why=f"made by {self._task.key}")
         self.counted.append(_counted(name, made))
         made.require()

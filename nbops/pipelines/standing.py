@@ -51,6 +51,18 @@ def awaited(task: Task, stand: Mapping[str, Standing]) -> list[str]:
     return [key for key in task.before if stand[key].status not in OVER]
 
 
+def bound(key: str, before: Mapping[str, Iterable[str]]) -> set[str]:
+    """The tasks that an approval of one decides about: itself, what comes behind it, and what all of these wait for."""
+    found = {key}
+    for later, earlier in before.items():
+        if not found.isdisjoint(earlier):
+            found.add(later)
+    for later in reversed(list(before)):
+        if later in found:
+            found.update(before[later])
+    return found
+
+
 def follows(task: Task, stand: Mapping[str, Standing]) -> Standing | None:
     """What becomes of a task because of those before it, which are over; None when it may run."""
     if task.step.operation.always:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -52,14 +52,12 @@ class Told(Record):
     counted: list[Counted] = []
 
 
-def worker(
-    store: Store, tasks: list[Task], contracts: Mapping[str, str]
-) -> Callable[[Order, Callable[[], Stop]], Told]:
+def worker(store: Store, tasks: list[Task]) -> Callable[[Order, Callable[[], Stop]], Told]:
     """What does an order."""
 
     def work(order: Order, stop: Callable[[], Stop]) -> Told:
         began = time.monotonic()
-        products = Products(store, tasks[order.number], order.run_id, contracts)
+        products = Products(store, tasks[order.number], order.run_id)
         try:
             told = _outcome(store, tasks[order.number], order, products, stop)
         except (NbopsError, OSError) as error:
@@ -92,7 +90,8 @@ def _outcome(store: Store, task: Task, order: Order, products: Products, stop: C
     outcome = notebook.execute(
         store, task.step.path, parameters=task.values, cwd=task.step.folder, kernel=task.step.operation.kernel or None,
         timeout=order.cell_timeout, allowance=Allowance(order.memory, FILE) if order.memory else None, part=Part(
-            order.parent, birth, node, stop, products.instead, products.settle, home=task.step.path.parent, tree=task.step.tree
+            order.parent, birth, node, stop, products.instead, products.settle, home=task.step.path.parent, tree=task.step.tree,
+            contracts=task.contracts,
         ),
     )  # fmt: skip
     return Told(

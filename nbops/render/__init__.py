@@ -3,8 +3,3 @@
 Nothing here reads a store, a setting, a clock or the network. `Column` and `Cell` describe a table once for `html` and `text`;
 `svg` draws; `values` turns one plain value into short text.
 """
-
-from nbops.render import html, svg, text, values
-from nbops.render.model import Cell, Column, Html, best
-
-__all__ = ["Cell", "Column", "Html", "best", "html", "svg", "text", "values"]

@@ -118,17 +118,17 @@ class Store:
         commands = [msgspec.Raw(encode(request)) for request in requests]
         envelope = Envelope(tx=tx or new_id(), commands=commands, resend=resend)
         may_wait = all(request.spools for request in requests)
-        if self.spooling and may_wait and not self._recovered():
-            return self._put_aside(envelope, len(requests))
+        if self.spooling and may_wait and not self._recovered() and self._put_aside(envelope):
+            return [None] * len(requests)
         deadline = time.monotonic() + self.settings.store.timeout
         try:
             return _reply(self._ask("POST", "/v1/write", encode(envelope), deadline, resend=envelope)).results
         except StoreError as error:
             if not may_wait or error.code not in {"store.unavailable", "store", *_HOPELESS}:
                 raise
-            self.spooling = error.message
             self._say(f"{error.message} {error.hint}")
-            return self._put_aside(msgspec.structs.replace(envelope, resend=True), len(requests))
+            self._put_aside(msgspec.structs.replace(envelope, resend=True), error.message)
+            return [None] * len(requests)
 
     def read(
         self, sql: str, values: Sequence[object] = (), *, limit: int | None = None, timeout: float | None = None
@@ -431,18 +431,26 @@ class Store:
             self.control("fold", timeout=self.settings.store.timeout)
         except StoreError:
             return False
-        self.spooling = ""
+        with self._lock:
+            if self._spool and self._spool.waits():
+                # Another thread has put more aside meanwhile, or a segment cannot be read: what follows may build on it.
+                return False
+            self.spooling = ""
         self._told.clear()
         return True
 
-    def _put_aside(self, envelope: Envelope, count: int) -> list[Any]:
+    def _put_aside(self, envelope: Envelope, why: str = "") -> bool:
+        """Spool it. False where that is over: another thread has found the owner meanwhile, unless one knows `why` now."""
         with self._lock:
+            if not (why or self.spooling):
+                return False
+            self.spooling = why or self.spooling
             if self._spool is None:
                 self._spool = Spool(
                     self.places, store=self._hello.store if self._hello else "", writer=self._writer, host=self.host
                 )
             self._spool.append(envelope)
-        return [None] * count
+        return True
 
     def _say(self, sentence: str, *, to_stderr: bool = False) -> None:
         if sentence in self._told:

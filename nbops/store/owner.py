@@ -430,8 +430,10 @@ class Owner:
                 except (OSError, msgspec.MsgspecError) as error:
                     # One that cannot be read keeps nobody else's waiting.
                     log.warning("%s waits: %s", path, error)
-                    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                        # No room for a file that it brings: later segments may build on this one too.
                         problem = Problem.of(duck.translate(error, path))
+                        break
         return problem
 
     async def _fold_segment(self, path: Path) -> Problem | None:

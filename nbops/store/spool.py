@@ -56,6 +56,7 @@ class Spool:
         )
         self._fd: int | None = None
         self.path: Path | None = None
+        self._written: set[Path] = set()
 
     def append(self, envelope: Envelope) -> Path:
         """Keep an envelope; on return it is on disk, in the file given back. Raises StoreFull when no place takes it."""
@@ -83,6 +84,11 @@ class Spool:
             os.close(self._fd)
         self._fd, self.path = None, None
 
+    def waits(self) -> bool:
+        """Whether something that was kept here has not been folded yet."""
+        self._written = {path for path in self._written if path.exists()}
+        return bool(self._written)
+
     def _open(self, folder: Path) -> None:
         if folder == self._places.spool:
             make_folder(folder)
@@ -96,6 +102,7 @@ class Spool:
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         self._write(msgspec.msgpack.encode(self._header))
         self.path = begun.rename(path)
+        self._written.add(path)
 
     def _write(self, body: bytes) -> Path:
         if self._fd is None or self.path is None:

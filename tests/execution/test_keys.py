@@ -25,6 +25,7 @@ BASE = Parts(
     cells=("a", "b", "c", "d"),
     parameters={"alpha": "float 0.1", "name": "str 'x'"},
     inputs={"data": Input("../data.csv", "1" * 64)},
+    contracts={"daily": "f"},
     distributions={"pandas": "3.0.1", "numpy": "2.4"},
     modules={"src/features.py": "f"},
 )
@@ -41,6 +42,9 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"parameters": {"alpha": "float 0.1"}}, "parameter name is gone"),
     ({"parameters": {**BASE.parameters, "new": "int 1"}}, "parameter new is new"),
     ({"inputs": {"data": Input("../data.csv", "2" * 64)}}, "input ../data.csv changed (sha256 22222222)"),
+    ({"contracts": {"daily": "g"}}, "the contract of daily changed"),
+    ({"contracts": {}}, "the contract of daily is gone"),
+    ({"contracts": {**BASE.contracts, "more": "f"}}, "the contract of more is new"),
     ({"distributions": {"pandas": "3.1.0", "numpy": "2.4"}}, "pandas 3.0.1 -> 3.1.0"),
     ({"distributions": {"pandas": "3.0.1"}}, "numpy 2.4 -> nothing"),
     ({"modules": {"src/features.py": "g"}}, "src/features.py changed"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import subprocess
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from nbops.pipelines import healing
 from nbops.pipelines.declaration import Heal, Limits, Operation
 from nbops.workspace._workspace import Workspace
 from tests.conftest import wait_until
-from tests.pipelines.parts import Pipeline, ended, stand
+from tests.pipelines.parts import NBOPS, Pipeline, ended, stand
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -158,6 +160,35 @@ def test_a_product_that_its_contract_forbids_never_takes_the_place_of_a_good_one
     told = pipeline.run()
     assert (told["outcome"], told["status"]) == ("failed", 21), told
     assert (pipeline.folder / "prices.csv").read_text() == "id,price\n1,5\n"
+
+
+def test_a_contract_that_is_new_or_changed_judges_what_has_not_changed(pipeline: Pipeline) -> None:
+    name = "prices_judged"
+    pipeline.step(
+        "collect",
+        f'rows: "in" = "source.csv"\n{name}: "out" = "prices.csv"',
+        f"import shutil; shutil.copy(rows, {name})",
+    )
+    (pipeline.folder / "source.csv").write_text("id,price\n1,5\n2,-1\n3,7\n")
+    assert pipeline.run()["outcome"] == "done"
+    pipeline.operate(f"contracts: {{{name}: c.yaml}}")
+    (pipeline.folder / "c.yaml").write_text("columns: {id: {type: integer}}\n")
+    assert _why(pipeline) == f"the contract of {name} is new"
+    assert pipeline.run()["outcome"] == "done"
+    assert pipeline.run()["outcome"] == "unchanged"
+    (pipeline.folder / "c.yaml").write_text(CONTRACT.format(share=0.5))
+    assert _why(pipeline) == f"the contract of {name} changed"
+    assert pipeline.run()["outcome"] == "healed"
+    assert (pipeline.folder / "prices.csv").read_text() == "id,price\n1,5\n3,7\n"
+
+
+def _why(pipeline: Pipeline) -> str:
+    """What `plan` says of the only step."""
+    shown = subprocess.run(
+        [*NBOPS, "pipeline", "plan", str(pipeline.folder), "--json"], capture_output=True, text=True, check=True
+    )
+    (task,) = json.loads(shown.stdout)["tasks"]
+    return str(task["why"])
 
 
 # What is decided, without doing it.

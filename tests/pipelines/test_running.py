@@ -218,17 +218,45 @@ def test_what_a_person_rejects_is_left_out_and_told(pipeline: Pipeline) -> None:
     assert "not good enough" in done["sentence"]
 
 
+def test_a_person_is_asked_again_only_when_something_behind_it_is_to_be_executed(pipeline: Pipeline) -> None:
+    pipeline.makes("a").makes("b", reads="a").makes("c", reads="b").makes("d", reads="a")
+    pipeline.operate("steps: {b: {approval: {}}}")
+    told = pipeline.run()
+    assert approve(pipeline, told["run_id"], dict(os.environ)) == 0
+    assert pipeline.run(told["run_id"], command="resume")["outcome"] == "done"
+    assert _planned(pipeline) == dict.fromkeys("abcd", "skip")
+    assert pipeline.run()["outcome"] == "unchanged"
+    pipeline.makes("d", "2", reads="a")
+    assert _planned(pipeline) == {"a": "skip", "b": "skip", "c": "skip", "d": "run"}
+    assert pipeline.run()["outcome"] == "done"
+    # What was not changed itself still decides about what comes behind it.
+    pipeline.makes("c", "2", reads="b")
+    assert _planned(pipeline) == {"a": "skip", "b": "perhaps", "c": "perhaps", "d": "skip"}
+    told = pipeline.run()
+    assert stand(told) == {"a": "unchanged", "b": "parked", "c": "waiting", "d": "unchanged"}
+    assert approve(pipeline, told["run_id"], dict(os.environ)) == 0
+    done = pipeline.run(told["run_id"], command="resume")
+    assert (done["outcome"], stand(done)["b"], stand(done)["c"]) == ("done", "unchanged", "finished")
+
+
+def _planned(pipeline: Pipeline) -> dict[str, str]:
+    shown = subprocess.run(
+        [*NBOPS, "pipeline", "plan", str(pipeline.folder), "--json"], capture_output=True, text=True, check=True
+    )
+    return {one["task"]: one["verdict"] for one in json.loads(shown.stdout)["tasks"]}
+
+
 def test_a_tick_goes_on_with_what_was_decided_and_leaves_out_what_has_expired(
     pipeline: Pipeline, here: Workspace
 ) -> None:
-    pipeline.makes("a").makes("b", reads="a").operate("steps: {b: {approval: {}}}")
+    pipeline.makes("a").makes("b", reads="a", more="day: int = 1").operate("steps: {b: {approval: {}}}")
     first = pipeline.run()["run_id"]
     tick = [*NBOPS, "schedule", "tick", "--json"]
     assert subprocess.run(tick, cwd=pipeline.folder, capture_output=True, check=False).returncode == 0
     assert here.store.read("select outcome from pipeline_runs where run_id = ?", [first]).rows == [["waiting"]]
     assert approve(pipeline, first, dict(os.environ)) == 0
-    pipeline.makes("a", "2").operate("steps: {b: {approval: {expires: 0.001 s}}}")
-    second = pipeline.run()["run_id"]
+    pipeline.operate("steps: {b: {approval: {expires: 0.001 s}}}")
+    second = pipeline.run("-p", "day", 2)["run_id"]
     done = subprocess.run(tick, cwd=pipeline.folder, capture_output=True, text=True, check=False)
     assert json.loads(done.stdout)["resumed"] == {first: 0, second: 30}
     outcomes = "select outcome, sentence from pipeline_runs where run_id in (?, ?) order by start_time"

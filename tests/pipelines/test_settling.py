@@ -46,8 +46,7 @@ def prices(here: Workspace) -> Iterator[Pipeline]:
 
 def products(pipeline: Pipeline, here: Workspace, run_id: str) -> Products:
     made = definition.load(pipeline.folder)
-    contracts = {name: str(pipeline.folder / path) for name, path in made.operations.contracts.items()}
-    return Products(here.store, graph.tasks(made)[0], run_id, contracts)
+    return Products(here.store, graph.tasks(made)[0], run_id)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbops.errors import UsageError
-from nbops.render import Column, drawing, svg
+from nbops.render import drawing, svg
+from nbops.render.model import Column
 
 Parsed = Callable[[str], ET.Element]
 

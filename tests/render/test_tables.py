@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbops.errors import UsageError
-from nbops.render import Cell, Column, Html, best, html, svg, text
-from nbops.render.model import Along, Kind
+from nbops.render import html, svg, text
+from nbops.render.model import Along, Cell, Column, Html, Kind, best
 
 Parsed = Callable[[str], ET.Element]
 Snapshot = Callable[[str, str], None]

@@ -36,7 +36,7 @@ _ASSIGNED_MAGIC = re.compile(r"(\s*[\w\s,.]+=\s*)[%!](?!=).*$")
 
 def parse(source: str) -> ast.Module:
     """The tree of a cell, with its line numbers. Raises SyntaxError for what is not Python."""
-    return _parse(readable(source))
+    return _read(source)[1]
 
 
 def readable(source: str) -> str:
@@ -44,21 +44,24 @@ def readable(source: str) -> str:
 
     Raises SyntaxError for what neither reads.
     """
+    return _read(source)[0]
+
+
+def _read(source: str) -> tuple[str, ast.Module]:
     lines = source.split("\n")
     first = next((index for index, line in enumerate(lines) if line.strip()), 0)
     if lines[first].startswith("%%"):
         if lines[first].split()[0] not in _TRANSPARENT:
-            return ""
+            return "", ast.Module([], [])
         lines[first] = ""
     while True:
+        text = "\n".join(lines)
         try:
-            _parse("\n".join(lines))
+            return text, _parse(text)
         except SyntaxError as error:
             # Only where Python stumbles: within a string or an expression such a line is Python.
             if not _replace_magic(lines, (error.lineno or 0) - 1):
                 raise
-        else:
-            return "\n".join(lines)
 
 
 def _replace_magic(lines: list[str], index: int) -> bool:

@@ -76,6 +76,13 @@ class Digests:
             self._new[name] = (stamp, digest)
         return digest
 
+    def file_or_missing(self, path: str) -> str:
+        """As `file`; MISSING where it cannot be read."""
+        try:
+            return self.file(Path(path))
+        except OSError:
+            return MISSING
+
     def save(self) -> None:
         """Remember what is new; the oldest are forgotten."""
         if not self._new:

@@ -171,7 +171,7 @@ def kept(store: Store, run_id: str, standing: Standing, node: NotebookNode) -> K
     else:
         installed = packages.versions(told.site)
         owners = packages.distributions(told.packages, told.site, store.places.run / "packages.json")
-        modules = {made.called(path): _file(digests, path) for path in told.modules}
+        modules = {made.called(path): digests.file_or_missing(path) for path in told.modules}
         parts = msgspec.structs.replace(
             parts, distributions={name: installed[name] for name in sorted(owners & installed.keys())}, modules=modules
         )
@@ -198,7 +198,7 @@ def _against(store: Store, made: Plan, earlier: Kept, digests: Digests) -> list[
     """Why a run of the same code, parameters and inputs cannot be taken."""
     installed = packages.versions(earlier.site)
     versions = {name: installed[name] for name in earlier.parts.distributions if name in installed}
-    modules = {name: _file(digests, made.code(name)) for name in earlier.parts.modules}
+    modules = {name: digests.file_or_missing(made.code(name)) for name in earlier.parts.modules}
     modules = {name: digest for name, digest in modules.items() if digest != MISSING}
     against = imported(earlier.parts, versions, modules)
     for name, item in earlier.outputs.items():
@@ -250,6 +250,10 @@ def _changed(made: Plan, digests: Digests) -> list[str]:
         for name, paths in made.inputs.items()
         for text, before in zip(paths or (), made.contents[name], strict=True)
         if before.digest is not None and digests.content(text, made.folder) != before
+    ] + [
+        f"the contract of {name} changed while it ran"
+        for name, path in made.contracts.items()
+        if digests.file_or_missing(path) != made.parts.contracts[name]
     ]
 
 
@@ -259,13 +263,6 @@ def _output(paths: list[str] | None, folder: Path, digests: Digests) -> Input:
 
 def _place(made: Plan, path: str) -> str:
     return seen.inside(os.path.normpath(made.folder / path), made.project)
-
-
-def _file(digests: Digests, path: str) -> str:
-    try:
-        return digests.file(Path(path))
-    except OSError:
-        return MISSING
 
 
 def _written_since(made: Plan, name: str) -> bool:

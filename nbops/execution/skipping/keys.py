@@ -33,7 +33,8 @@ class Parts(Record):
     """What a run depends on.
 
     `cells` are digests of the code cells; `parameters` are values as text with their type, but secrets, which are their references.
-    `python` and `folder` say which interpreter the kernel has and where it runs. `distributions` (name -> version) and `modules` (file of
+    `contracts` are digests by the output that they hold for. `python` and `folder` say which interpreter the kernel has and where it runs.
+    `distributions` (name -> version) and `modules` (file of
     the project -> digest) are what the notebook imported, known when it has run.
     """
 
@@ -44,6 +45,7 @@ class Parts(Record):
     cells: tuple[str, ...]
     parameters: dict[str, str]
     inputs: dict[str, Input]
+    contracts: dict[str, str] = {}
     engine: int = ENGINE
     distributions: dict[str, str] = {}
     modules: dict[str, str] = {}
@@ -71,6 +73,7 @@ def differences(before: Parts, now: Parts) -> list[str]:
         *_parameters(before.parameters, now.parameters),
         *_cells(before.cells, now.cells),
         *_inputs(before.inputs, now.inputs),
+        *_moved(_contracts(before), _contracts(now), "is new"),
         *_single("the kernel", before.kernel, now.kernel),
         *_single("the language", before.language, now.language),
         *_single("Python", before.python, now.python),
@@ -137,10 +140,14 @@ def _inputs(before: Mapping[str, Input], now: Mapping[str, Input]) -> Iterator[s
         yield f"input {item.path} changed{digest}"
 
 
-def _moved(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+def _contracts(parts: Parts) -> dict[str, str]:
+    return {f"the contract of {name}": digest for name, digest in parts.contracts.items()}
+
+
+def _moved(before: Mapping[str, str], now: Mapping[str, str], new: str = "is imported too") -> Iterator[str]:
     for path in sorted({*before, *now}):
         if path not in before:
-            yield f"{path} is imported too"
+            yield f"{path} {new}"
         elif path not in now:
             yield f"{path} is gone"
         elif before[path] != now[path]:

@@ -26,15 +26,15 @@ def versions(folders: Sequence[str]) -> dict[str, str]:
     """The installed distributions of these folders, the first folder first, by normalised name."""
     found: dict[str, str] = {}
     for folder in reversed(folders):
-        found |= _told(tuple(name for name, _ in installed(folder)))
+        found |= _told(tuple(installed(folder)))
     return found
 
 
 @functools.lru_cache(maxsize=_ENVIRONMENTS * 4)
-def _told(entries: tuple[str, ...]) -> dict[str, str]:
+def _told(entries: tuple[tuple[str, int], ...]) -> dict[str, str]:
     """What the names of what pip wrote say, the first of each distribution."""
     found: dict[str, str] = {}
-    for name in entries:
+    for name, _ in entries:
         stem, _, suffix = name.rpartition(".")
         if suffix in {"dist-info", "egg-info"}:
             name_of, version = (*stem.split("-", 2), "")[:2]

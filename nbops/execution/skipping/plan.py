@@ -26,7 +26,7 @@ class Plan(NamedTuple):
 
     `contents` are the inputs as they lie there now, by parameter; `outputs` and `inputs` the paths as the notebook has them, None for
     one that only running the cell tells. `mentioned` are the files that the code names: their cell and stamp. `tree` is where the code
-    lies, if not in the project.
+    lies, if not in the project. `contracts` are the paths of those that hold for outputs.
     """
 
     notebook: str
@@ -40,6 +40,7 @@ class Plan(NamedTuple):
     mentioned: dict[str, tuple[int, tuple[int, int] | None]]
     by_hand: tuple[str, ...]
     tree: Path | None = None
+    contracts: Mapping[str, str] = {}
 
     def called(self, path: str) -> str:
         """A file as it lies in the project, or in the tree that stands for it."""
@@ -95,15 +96,19 @@ def plan(  # noqa: PLR0913 - what a run may depend on
     tree: Path | None = None,
     digests: Digests | None = None,
     python: str = "",
+    contracts: Mapping[str, str] | None = None,
+    compared: bool = False,
 ) -> Plan:
     """The plan of a run of `node`, whose path or address is `notebook`, with resolved `values`.
 
-    Who makes many plans gives the `digests` that they share, and the `python` of the kernel.
+    Who makes many plans gives the `digests` that they share, and the `python` of the kernel. `contracts` are paths by output.
+    What is only `compared` with earlier runs, and executed by nobody, needs no look at the files that its code mentions.
     """
     began = time.time_ns()
     digests = digests or memory(store)
     inputs = dict(_directed(interface, values, "in"))
     contents = {name: [digests.content(text, cwd) for text in paths or ()] for name, paths in inputs.items()}
+    held = {name: digests.file_or_missing(path) for name, path in (contracts or {}).items()}
     digests.save()
     cells = code_cells(node, injected=not values)
     parts = Parts(
@@ -114,13 +119,11 @@ def plan(  # noqa: PLR0913 - what a run may depend on
         cells=_digests(cells),
         parameters=dict(_told(interface, values)),
         inputs={name: as_input(paths, contents[name]) for name, paths in inputs.items()},
+        contracts=held,
     )
-    found = (
-        dict(seen.mentioned((cell.source for cell in cells), cwd, store.settings.project))
-        if reading.is_python(interface.language)
-        else {}
-    )
-    for path in _replaced(interface, values, cwd):
+    looks = reading.is_python(interface.language) and not compared
+    found = dict(seen.mentioned((cell.source for cell in cells), cwd, store.settings.project)) if looks else {}
+    for path in _replaced(interface, values, cwd) if found else ():
         if path in found and reading.is_tagged(cells[found[path] - 1]):
             del found[path]
     return Plan(
@@ -135,6 +138,7 @@ def plan(  # noqa: PLR0913 - what a run may depend on
         mentioned={path: (cell, stamp(path)) for path, cell in found.items()},
         by_hand=by_hand(node),
         tree=tree,
+        contracts=contracts or {},
     )
 
 
