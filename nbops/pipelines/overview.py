@@ -185,7 +185,7 @@ def _due(one: Schedule, now: datetime) -> Line | None:
         end = "" if one.pause_ends is None else f" until {_shown(times.microseconds(one.pause_ends), now)}"
         since = "" if one.paused_since is None else f"by {one.paused_by} since {_shown(one.paused_since, now)}"
         why = ": ".join(filter(None, [since, one.paused_why]))
-        return Line(one.name, f"paused{end}", why, f"nbops schedule resume {one.name}")
+        return Line(one.name, f"paused{end}", why, one.goes_on)
     if one.next is None:
         return None
     late = at(one.next) < now

@@ -72,7 +72,10 @@ def test_a_schedule_that_is_paused_says_so_with_its_end_and_who_paused_it(
 ) -> None:
     def due() -> tuple[str, str]:
         (found,) = (one for one in overview.overview(here.store).due if one.about == daily)
+        asked.append(found.do)
         return found.stands, found.what
+
+    asked = list[str]()
 
     typed("schedule", "pause", daily, "--reason", "moving")
     stands, why = due()
@@ -86,7 +89,12 @@ def test_a_schedule_that_is_paused_says_so_with_its_end_and_who_paused_it(
     assert "until 2999-01-01 01:30 America/New_York" in typed("schedule", "list").out
     # A pause of everything that lasts longer is the one that is told.
     typed("schedule", "pause", "--reason", "the machine moves")
-    assert (due()[0], due()[1].rpartition(": ")[2]) == ("paused", "the machine moves")
+    assert asked[-1] == f"nbops schedule resume {daily}"
+    assert (due()[0], due()[1].rpartition(": ")[2], asked[-1]) == (
+        "paused",
+        "the machine moves",
+        "nbops schedule resume",
+    )
     typed("schedule", "resume")
     typed("schedule", "resume", daily)
     assert due()[0].startswith("due ")

@@ -112,7 +112,7 @@ def _schedule(store: Store, one: Schedule, user: str, environ: Mapping[str, str]
     if error is not None:
         yield Check(name, "wrong", error.message, error.hint)
     if one.paused(now):
-        yield Check(name, "odd", f"It is paused {telling.pause(one)}.", "`nbops schedule resume` ends that.")
+        yield Check(name, "odd", f"It is paused {telling.pause(one)}.", f"`{one.goes_on}` ends that.")
         return
     if one.next is not None and now - at(one.next) > one.spec.grace_span:
         yield Check(name, "wrong", f"It was due at {telling.zoned(one.spec, one.next)}.", "See the heartbeat.")

@@ -20,7 +20,7 @@ from nbops.store.client import Store
 _COLUMNS = """
     s.schedule_id::varchar, s.name, s.spec, epoch_us(s.next), epoch_us(s.looked), epoch_us(s.paused_until), epoch_us(s.created),
     s.actor, f.last.state, epoch_us(f.last.nominal), f.last.outcome, f.last.message, f.last.run_id::varchar,
-    p.pause.actor, epoch_us(p.pause.time), p.pause.why
+    p.pause.actor, epoch_us(p.pause.time), p.pause.why, coalesce(p.everything, false)
 """
 _FROM = """
     from schedules s
@@ -29,7 +29,8 @@ _FROM = """
     ) f on f.schedule_id = s.schedule_id
     left join (
         -- Of its own pause and that of everything, the one that ends later.
-        select m.schedule_id, max_by(a.pause, a.pause.until) as pause
+        select m.schedule_id, max_by(a.pause, a.pause.until) as pause,
+            max_by(a.schedule_id is null, a.pause.until) as everything
         from core.schedules m
         join (
             select schedule_id, max_by(struct_pack(until, actor, time, why), seq) as pause from core.schedule_acts
@@ -43,7 +44,8 @@ _FROM = """
 class Schedule(Record):
     """A schedule as it stands, with the last time of which something is known; times in UTC microseconds.
 
-    `paused_by`, `paused_since` and `paused_why` are of the pause that ends last, its own or that of everything; it may be over.
+    `paused_by`, `paused_since` and `paused_why` are of the pause that ends last, its own or that of everything (`everything_paused`); it
+    may be over.
     """
 
     schedule_id: str
@@ -62,10 +64,16 @@ class Schedule(Record):
     paused_by: str | None = None
     paused_since: int | None = None
     paused_why: str | None = None
+    everything_paused: bool = False
 
     def paused(self, now: datetime) -> bool:
         """Whether nothing of it is begun at that time."""
         return self.paused_until is not None and at(min(self.paused_until, _END)) > now
+
+    @property
+    def goes_on(self) -> str:
+        """The command that ends its pause."""
+        return "nbops schedule resume" if self.everything_paused else f"nbops schedule resume {self.name}"
 
     @property
     def pause_ends(self) -> datetime | None:
