@@ -41,18 +41,23 @@ class Judged(Record):
 
 
 class Checked(View):
-    """What a contract found in `rows` rows, of which `quarantined` break a rule that sets them aside; `sql` is what it is compiled to."""
+    """What a contract found in `rows` rows, of which `quarantined` break a rule that sets them aside; `sql` is what it is compiled to.
+
+    `emptied` says that rows came and none of them is left.
+    """
 
     kind = "checked"
 
     def __init__(
-        self, contract: str, rows: int, quarantined: int, judged: Sequence[Judged], *, dropped: int = 0, sql: str = ""
-    ) -> None:
+        self, contract: str, rows: int, quarantined: int, judged: Sequence[Judged], *, dropped: int = 0, emptied: bool = False,
+        sql: str = "",
+    ) -> None:  # fmt: skip
         self.contract = contract
         self.rows = rows
         self.quarantined = quarantined
         self.dropped = dropped
         self.judged = tuple(judged)
+        self.emptied = emptied
         self.sql = sql
 
     @property
@@ -63,14 +68,15 @@ class Checked(View):
     @property
     def ok(self) -> bool:
         """Whether the good rows may be taken."""
-        return not any(one.outcome == "failed" for one in self.judged)
+        return not self.emptied and not any(one.outcome == "failed" for one in self.judged)
 
     @property
     def summary(self) -> str:
         """What was found, in one line."""
         aside = f", {self.quarantined:,} to be set aside" if self.quarantined else ""
         dropped = f", {self.dropped:,} older of the same key" if self.dropped else ""
-        return f"{self.contract}: {values.counted(self.rows, 'row')}{aside}{dropped}{'' if self.ok else '; the contract is broken'}"
+        broken = "" if self.ok else f"; the contract is broken{': no row is left' if self.emptied else ''}"
+        return f"{self.contract}: {values.counted(self.rows, 'row')}{aside}{dropped}{broken}"
 
     def to_text(self) -> str:
         """A line for each rule."""
@@ -181,9 +187,16 @@ class Counts:
             else:
                 self._measures[number] = max(before, value) if isinstance(rule, Fresh) else before + value
 
-    def judged(self, distances: Mapping[str, float] | None = None) -> Checked:
-        """What follows; `distances` of the columns from the last snapshot are what rules of distribution ask for."""
+    def judged(
+        self, distances: Mapping[str, float] | None = None, *, readmitted: int = 0, news: int | None = None
+    ) -> Checked:
+        """What follows; `distances` of the columns from the last snapshot are what rules of distribution ask for.
+
+        So many rows that are set aside here are `readmitted`, as they were repaired. Of those that are set aside, `news` were not known
+        to be: without any, that none is left says nothing about what came.
+        """
         compiled, kept = self._compiled, self.rows - self.dropped
+        left = kept - self.quarantined + readmitted
         told = [Judged(f"{column} is there", "stop", "failed", 0, "it is missing") for column in compiled.missing]
         if compiled.extra and compiled.contract.extra != "keep":
             severity: Severity = compiled.contract.extra
@@ -196,10 +209,11 @@ class Counts:
             Judged(sentence(rule), rule.severity, "skipped", 0, "a column is missing") for rule in compiled.skipped
         ]
         for rule, value in zip(compiled.table_rules, self._measures, strict=True):
-            told.append(_of_table(rule, value, kept, distances))
+            told.append(_of_table(rule, value, kept, left, distances))
+        emptied = not left and (self.rows if news is None else news) > 0
         return Checked(
-            compiled.contract.name, self.rows, self.quarantined, told, dropped=self.dropped, sql=compiled.sql
-        )
+            compiled.contract.name, self.rows, self.quarantined, told, dropped=self.dropped, emptied=emptied, sql=compiled.sql
+        )  # fmt: skip
 
 
 def _of_rows(rule: RowRule, count: int, rows: int) -> Judged:
@@ -213,14 +227,14 @@ def _of_rows(rule: RowRule, count: int, rows: int) -> Judged:
     return Judged(sentence(rule), rule.severity, outcome, count, detail)
 
 
-def _of_table(rule: TableRule, value: Any, rows: int, distances: Mapping[str, float] | None) -> Judged:
+def _of_table(rule: TableRule, value: Any, rows: int, left: int, distances: Mapping[str, float] | None) -> Judged:
     if isinstance(rule, Distribution):
         if distances is None or rule.column not in distances:
             return Judged(sentence(rule), rule.severity, "skipped", 0, "there is no snapshot to compare with")
         found = distances[rule.column]
         fault = "" if found <= rule.max else f"it is {found:.3g} away"
     else:
-        fault = wrong(rule, value, rows)
+        fault = wrong(rule, value, rows, left)
     outcome: Outcome = "passed" if not fault else "warning" if rule.severity == "warn" else "failed"
     return Judged(sentence(rule), rule.severity, outcome, 0, fault)
 

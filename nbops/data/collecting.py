@@ -32,7 +32,7 @@ from nbops.data.profiling import profile as profiled
 from nbops.data.relation import Query, Relation, opened
 from nbops.data.requests import Collect, Declare, NewBatch, NewSnapshot, Outcome, Part
 from nbops.data.rules import Distribution, ForeignKey, NotNull
-from nbops.data.settled import settle_again
+from nbops.data.settled import Again, settle_again
 from nbops.data.snapshots import Snapshot
 from nbops.data.sources import fetching
 from nbops.data.sources.address import shown, unsaid
@@ -42,9 +42,11 @@ from nbops.data.taking import Taken, storable, take
 from nbops.data.watermark import Watermark
 from nbops.errors import ConfigError, NbopsError, NotFound
 from nbops.records import new_id, now_us
+from nbops.render import values
 from nbops.store.client import Store
 from nbops.store.places import make_folder, open_file
 
+_MOST_REASONS = 5
 Progress = Callable[[str, int], None]
 """Is told what is going on with what, such as `rows`, and how far it is."""
 
@@ -162,23 +164,24 @@ class _Work:
             stack.enter_context(fitting(self._contract))
             compiled = self._compiled(relation)
             look_ahead(relation, compiled)
-            taken, checked = take(
-                relation,
-                compiled,
-                self._folder,
-                watermark=self._watermark.by,
-                distances=self._distances,
-                progress=lambda rows: self._told("rows", rows),
-            )
-        outcomes = [Outcome(one.sentence, one.severity, one.outcome, one.broken, one.detail) for one in checked.judged]
-        told = msgspec.structs.replace(request, rows=checked.rows, outcomes=outcomes)
-        if not checked.ok:
-            broken = [one.sentence for one in checked.judged if one.outcome == "failed"]
-            return msgspec.structs.replace(
-                told, status="refused", good=checked.good, quarantined=checked.quarantined, dropped=checked.dropped, ended=now_us(),
-                message=f"The contract is broken: {'; '.join(broken)}.", batch=self._batch(taken.bad, checked.quarantined, taken.reasons),
+            taken, found = take(
+                relation, compiled, self._folder, watermark=self._watermark.by, progress=lambda rows: self._told("rows", rows)
             )  # fmt: skip
-        return self._versioned(told, checked, taken, inputs)
+        appends = bool(self._watermark.by)
+        again = settle_again(self._store, self._source.name, taken, self._folder, appends=appends)
+        checked = found.judged(
+            self._distances(taken.good), readmitted=again.readmitted, news=again.new if appends else None
+        )
+        outcomes = [Outcome(one.sentence, one.severity, one.outcome, one.broken, one.detail) for one in checked.judged]
+        told = msgspec.structs.replace(
+            request, rows=checked.rows, outcomes=outcomes, good=checked.good + again.readmitted, quarantined=again.open,
+            dropped=checked.dropped + again.discarded, batch=self._batch(again.bad, again.new, again.reasons),
+        )  # fmt: skip
+        if not checked.ok:
+            return msgspec.structs.replace(
+                told, status="refused", ended=now_us(), message=_broken(checked, taken.reasons)
+            )
+        return self._versioned(told, taken, again, inputs)
 
     @contextlib.contextmanager
     def _readable(self) -> Iterator[None]:
@@ -196,22 +199,18 @@ class _Work:
                 else "It reads no source; a table of a WITH hides the source that has its name.",
             ) from error
 
-    def _versioned(self, told: Collect, checked: Checked, taken: Taken, inputs: Mapping[str, Snapshot]) -> Collect:
+    def _versioned(self, told: Collect, taken: Taken, again: Again, inputs: Mapping[str, Snapshot]) -> Collect:
         """What was taken as the next version, unless it is what there is already."""
         mark, last = self._watermark, self.last
-        again = settle_again(self._store, self._source.name, taken, self._folder, appends=bool(mark.by))
         new = [NewFile(taken.good, taken.total, taken.first, taken.last)] if taken.good else []
         new += [again.good] if again.good else []
         together = mark.joined(last, new, taken.columns, self._source.key, self._folder)
         total = parts.total_of(together)
         columns = parts.columns_of(self._store, together) if mark.by and together else taken.columns
         digest = content_hash(families(columns), total)
-        counts = msgspec.structs.replace(
-            told, good=checked.good + again.readmitted, quarantined=again.open, dropped=checked.dropped + again.discarded,
-            batch=self._batch(again.bad, again.new, again.reasons), ended=now_us(),
-        )  # fmt: skip
+        told = msgspec.structs.replace(told, ended=now_us())
         if last is not None and digest == last.content_hash and not last.removed:
-            return msgspec.structs.replace(counts, status="unchanged")
+            return msgspec.structs.replace(told, status="unchanged")
         same = snapshots.with_content(self._store, self._source.name, digest)
         snapshot = NewSnapshot(
             content_hash=digest, rows=total.rows, columns=same.columns if same else columns,
@@ -219,15 +218,17 @@ class _Work:
             profile=self._profile(together),
             watermark=mark.after(last, new), inputs={called: found.version for called, found in inputs.items()},
         )  # fmt: skip
-        return msgspec.structs.replace(counts, status="taken", snapshot=snapshot)
+        return msgspec.structs.replace(told, status="taken", snapshot=snapshot)
 
     def _profile(self, new: Sequence[Part | NewFile]) -> str | None:
         self._told("profile", 0)
         return parts.profile_of(self._store, self.last, new, self._memory_limit)
 
-    def _distances(self, good: Path) -> dict[str, float]:
+    def _distances(self, good: Path | None) -> dict[str, float] | None:
         """How far from the last version the values lie that rules of distribution ask about, beyond what chance explains."""
         wanted = [rule.column for rule in self._contract.rules if isinstance(rule, Distribution)]
+        if good is None:
+            return None
         if not wanted or self.last is None:
             return {}
         before = self.last.profile()
@@ -304,6 +305,20 @@ class _Work:
     def _told(self, what: str, count: int) -> None:
         if self._progress is not None:
             self._progress(what, count)
+
+
+def _broken(checked: Checked, reasons: Mapping[str, int]) -> str:
+    """Why nothing of what came is taken; where no row is left, by what the rows were set aside."""
+    broken = [one.sentence for one in checked.judged if one.outcome == "failed"]
+    if checked.emptied:
+        commonest = sorted(reasons.items(), key=lambda one: (-one[1], one[0]))
+        told = [
+            f"{rows:,} {'breaks' if rows == 1 else 'break'} “{reason}”" for reason, rows in commonest[:_MOST_REASONS]
+        ]
+        more = len(commonest) - len(told)
+        told += [f"and {values.counted(more, 'reason')} more"] if more else []
+        broken.insert(0, f"no row is left of {checked.rows:,} that came, {', '.join(told)}")
+    return f"The contract is broken: {'; '.join(broken)}."
 
 
 def _shown(made: Source | Step) -> str:

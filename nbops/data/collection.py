@@ -28,6 +28,7 @@ class Collection(View):
         self.outcomes, self.message = tuple(request.outcomes), request.message
         self.reasons = dict(reasons or {})
         self.snapshot = snapshot
+        self._how = request.how
 
     @property
     def ok(self) -> bool:
@@ -38,10 +39,15 @@ class Collection(View):
         """Itself. Raises ContractViolation when its contract forbids what came."""
         if self.ok:
             return self
-        raise ContractViolation(
-            f"{self.source}: {self.message}",
-            hint="`nbops data quarantine` shows the rows; mend the source or the contract.",
-        )
+        raise ContractViolation(f"{self.source}: {self.message}", hint=self.remedy)
+
+    @property
+    def remedy(self) -> str:
+        """What to do about rows that the contract forbids."""
+        if self._how == "repaired":
+            return "They stay in quarantine: repair them otherwise, or change the contract."
+        stays = f"version {self.snapshot.version} stays" if self.snapshot else "there is no version yet"
+        return f"Mend the source or its contract, and collect it again; until then {stays}."
 
     @property
     def summary(self) -> str:
@@ -55,16 +61,19 @@ class Collection(View):
             "taken": f"version {self.snapshot.version if self.snapshot else ''}", "unchanged": "nothing new",
             "refused": self.message or "", "failed": self.message or "",
         }  # fmt: skip
-        return f"{self.source}: {'; '.join(part for part in (ends[self.status], told) if part)}"
+        end = ends[self.status].removesuffix(".") if told else ends[self.status]
+        return f"{self.source}: {'; '.join(part for part in (end, told) if part)}"
 
     def to_text(self) -> str:
-        """The summary, and a line for each rule that does not hold."""
+        """The summary, a line for each rule that does not hold, and what to do if nothing was taken."""
         lines = self._lines()
-        return text.table(COLUMNS, lines, caption=self.summary) if lines else self.summary
+        told = text.table(COLUMNS, lines, caption=self.summary) if lines else self.summary
+        return told if self.ok else f"{told.rstrip()}\n{self.remedy}"
 
     def to_html(self) -> Html:
         """As the text, as a table."""
-        return html.table(COLUMNS, self._lines(), caption=self.summary)
+        told = html.table(COLUMNS, self._lines(), caption=self.summary)
+        return told if self.ok else html.stack(told, self.remedy)
 
     def _lines(self) -> list[list[object]]:
         return [

@@ -111,11 +111,17 @@ def broken(rule: NotNull | In | Range | Regex | ForeignKey | Expr) -> str:
             return f"not ({rule.condition})"
 
 
-def wrong(rule: RowCount | NullShare | Fresh, found: Any, rows: int) -> str:
-    """What is wrong with what was found; empty when nothing is."""
+def wrong(rule: RowCount | NullShare | Fresh, found: Any, rows: int, left: int) -> str:
+    """What is wrong with what was found in `rows` rows, of which so many are `left`; empty when nothing is.
+
+    Enough rows have to be left, and what comes has to be no more than there can be: what is far too large is no better for its dirt.
+    """
     match rule:
         case RowCount():
-            return "" if rule.min <= rows <= (math.inf if rule.max is None else rule.max) else f"there are {rows:,}"
+            if rows > (math.inf if rule.max is None else rule.max):
+                return f"there are {rows:,}"
+            short = f"{left:,} of {rows:,} are left" if left < rows else f"there are {rows:,}"
+            return short if left < rule.min else ""
         case NullShare():
             share = found / rows if rows else 0.0
             return "" if share <= rule.max else f"{share:.3%} is missing"

@@ -91,7 +91,7 @@ class Unique(Rule, kw_only=True, tag="unique"):
 
 
 class RowCount(Rule, kw_only=True, tag="row_count"):
-    """There are so many rows."""
+    """At least `min` rows are left once others were set aside, and at most `max` came."""
 
     severity: Severity = "stop"
     min: Count = 0

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbops import duck
 from nbops.data.canonical import Sum, row_halves, row_text, stored_as
-from nbops.data.checking import Checked, Counts
+from nbops.data.checking import Counts
 from nbops.data.compiling import HASH, LINE, REASONS, Compiled
 from nbops.data.meaning import literal, sentence
 from nbops.data.relation import Relation, parquet
@@ -51,10 +51,9 @@ def take(
     folder: Path,
     *,
     watermark: str = "",
-    distances: Callable[[Path], Mapping[str, float]] | None = None,
     progress: Callable[[int], None] | None = None,
-) -> tuple[Taken, Checked]:
-    """Write what is taken and what is set aside into `folder`, and say what the contract found.
+) -> tuple[Taken, Counts]:
+    """Write what is taken and what is set aside into `folder`, and count what the contract found.
 
     `watermark` is a column whose ends are wanted; `progress` is told the rows that are done. Raises SourceError for data that cannot
     be read to its end.
@@ -70,8 +69,7 @@ def take(
             writer.reject(line, why)
             counts.reject()
         taken = writer.close(relation)
-    found = distances(taken.good) if distances is not None and taken.good is not None else None
-    return taken, counts.judged(found)
+    return taken, counts
 
 
 def storable(relation: Relation) -> Relation:

@@ -417,8 +417,7 @@ class Course:
         if told.status == "finished":
             self._settle_actions(job, "healed", told.seconds)
             self._set_aside(job, told)
-            status: Status = "degraded" if self._degraded(job) else "finished"
-            told_of = self._rests(job)
+            status, told_of = self._stands(job, told), self._rests(job)
             self._put(
                 job, Standing(status, told_of, job.attempt, run_id, healed=job.healed, since=job.since), seconds=told.seconds
             )  # fmt: skip
@@ -430,6 +429,14 @@ class Course:
         else:
             self._settle_actions(job, "failed", told.seconds)
             self._heal(job, told)
+
+    def _stands(self, job: _Job, told: Told) -> Status:
+        """How a task stands that has ended well."""
+        if self._degraded(job):
+            return "degraded"
+        # A source has to be asked to know that it has nothing new. What was to be executed in any case, or healed, was no such question.
+        anew = self._asked.force or not job.task.step.operation.skip or job.healed
+        return "unchanged" if told.unchanged and not anew else "finished"
 
     def _lost(self, order: Order) -> Told:
         """What became of an order whose lane died: it may have had nothing left to do but to say so."""

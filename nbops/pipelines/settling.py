@@ -6,6 +6,7 @@ Whoever reads a product reads a whole one, of a step that ended well.
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import shutil
 from pathlib import Path
@@ -55,6 +56,8 @@ class Products:
         self._places = {name: Path(path) for name, path in task.outs.items() if "://" not in path}
         self._before = {name: _stamp(path) for name, path in self._places.items()}
         self.counted: list[Counted] = []
+        self.stand = False
+        """Whether those of a source were there already as they were written now."""
 
     @property
     def instead(self) -> dict[str, object]:
@@ -87,6 +90,10 @@ class Products:
                 )
             for name in self._task.contracts.keys() & self._places.keys():
                 self._judge(name, self._beside(self._places[name]) if name in written else self._places[name])
+            if self._task.step.operation.source:
+                # It is asked each time, and writes what it wrote before where it had nothing new.
+                written = {name: path for name, path in written.items() if not _same(self._beside(path), path)}
+                self.stand = not written
             moves = [(str(self._beside(path)), str(path)) for path in written.values()]
             # Whoever dies from here on has done its work: what is left is done by the driver.
             _put(_marker(self._store, self._run_id), msgspec.json.encode(moves))
@@ -200,6 +207,11 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files hold the same bytes."""
+    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 def _move(source: Path, target: Path) -> None:

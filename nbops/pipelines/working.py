@@ -38,7 +38,10 @@ class Order(Record):
 
 
 class Told(Record):
-    """How it ended: as `notebook.Outcome`; `counted` are the rows of products that have a contract."""
+    """How it ended: as `notebook.Outcome`; `counted` are the rows of products that have a contract.
+
+    `unchanged` says that a source had nothing new, and that its products were what they would have become.
+    """
 
     number: int
     run_id: str
@@ -50,6 +53,7 @@ class Told(Record):
     rule: str = ""
     seconds: float = 0.0
     counted: list[Counted] = []
+    unchanged: bool = False
 
 
 def worker(store: Store, tasks: list[Task]) -> Callable[[Order, Callable[[], Stop]], Told]:
@@ -67,20 +71,26 @@ def worker(store: Store, tasks: list[Task]) -> Callable[[Order, Callable[[], Sto
             told = Told(order.number, "", "failed", end.cause, code, end.failure_class, end.exit, end.rule)
         finally:
             products.clear()
-        counted = [*products.counted, *_collected(store, tasks[order.number], told)]
-        return msgspec.structs.replace(told, seconds=time.monotonic() - began, counted=counted)
+        collected = _collected(store, tasks[order.number], told)
+        return msgspec.structs.replace(
+            told, seconds=time.monotonic() - began, counted=[*products.counted, *(collected or [])],
+            unchanged=collected == [] and products.stand,
+        )  # fmt: skip
 
     return work
 
 
-def _collected(store: Store, task: Task, told: Told) -> list[Counted]:
-    """What became of the rows of a source that was taken anew."""
+def _collected(store: Store, task: Task, told: Told) -> list[Counted] | None:
+    """What became of the rows of a source that brought new ones, to take or to set aside; None where none was asked."""
     if not task.step.operation.source or told.status != "finished":
-        return []
+        return None
     sql = """
-        select source, rows, good, quarantined, dropped from collections where run_id = ?::uuid and source = ? and version is not null
+        select source, rows, good, quarantined, dropped,
+            version is not null or collection_id in (select batch_id from quarantine) as new
+        from collections where run_id = ?::uuid and source = ?
         """
-    return [Counted(*row) for row in store.read(sql, [told.run_id, task.step.operation.source]).rows]
+    asked = store.read(sql, [told.run_id, task.step.operation.source]).rows
+    return [Counted(*row) for *row, new in asked if new] if asked else None
 
 
 def _outcome(store: Store, task: Task, order: Order, products: Products, stop: Callable[[], Stop]) -> Told:

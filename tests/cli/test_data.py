@@ -110,6 +110,24 @@ def test_a_broken_contract_and_a_source_that_is_not_there_keep_nothing_else_from
     assert typed("data", "collect", "flight").err.strip().endswith("Did you mean 'flights'?")
 
 
+def test_a_delivery_of_which_no_row_is_left_ends_as_a_broken_contract_and_the_last_version_stays(typed: Type) -> None:
+    assert typed("data", "collect", "flights").status == 0
+    Path("flights.csv").write_text("id,origin,air_time\n1,XXX,100\n2,JFK,-1\n3,JFK,-2\n")
+    answer = typed("data", "collect", "flights")
+    assert answer.status == 21
+    first, *_, remedy = answer.out.splitlines()
+    assert first == (
+        "flights: The contract is broken: no row is left of 3 that came, 2 break “air_time is at least 0 and at most 500”,"
+        " 1 breaks “origin is one of EWR, JFK, LGA”; 3 rows, 0 good, 3 quarantined"
+    )
+    assert remedy == "Mend the source or its contract, and collect it again; until then version 1 stays."
+    (line,) = (one for one in typed("data", "list", "--json").told if one["source"] == "flights")
+    assert (line["state"], line["version"], line["rows"]) == ("failing", 1, 2)
+    checked = typed("data", "check", "flights.csv", "contracts/flights.yaml")
+    assert checked.status == 21
+    assert "3 rows, 3 to be set aside; the contract is broken: no row is left" in checked.out
+
+
 def test_files_are_judged_profiled_and_described_without_a_project(typed: Type, tmp_path: Path) -> None:
     broken = tmp_path / "broken.parquet"
     answer = typed("data", "check", "flights.csv", "contracts/flights.yaml", "--broken", broken, "--json")

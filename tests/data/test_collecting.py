@@ -15,11 +15,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import nbops
 from nbops.data import canonical, collecting, declared, snapshots, watermark
 from nbops.data.collection import Collection
 from nbops.data.quarantine import Quarantine
 from nbops.data.sources import declaration
-from nbops.errors import ConfigError, NbopsError, NotFound, SourceError, StoreCorrupt, StoreReadOnly, UsageError
+from nbops.errors import (
+    ConfigError,
+    ContractViolation,
+    NbopsError,
+    NotFound,
+    SourceError,
+    StoreCorrupt,
+    StoreReadOnly,
+    UsageError,
+)
 from nbops.store.client import Store
 from tests.conftest import Project
 
@@ -132,6 +142,91 @@ def test_a_rule_that_stops_keeps_the_last_version_and_tells_what_was_found(store
     assert Quarantine(store, "flights").rows == 1
     assert taken(store, FLIGHTS, contract=contract).status == "unchanged"
     assert store.read("select state from freshness").rows == [["unknown"]]
+
+
+def test_a_delivery_of_which_no_row_is_left_is_refused_and_the_last_version_stays(store: Store) -> None:
+    taken(store, FLIGHTS, contract=CONTRACT)
+    bad = FLIGHTS.assign(origin="XXX", id=[1, 2, 3, 3])
+    refused = taken(store, bad, contract=CONTRACT)
+    assert counts(refused) == ("refused", 4, 0, 4, 0)
+    assert refused.snapshot is not None
+    assert (refused.snapshot.version, rows(store)) == (1, [(1, "EWR"), (2, "JFK"), (4, "EWR")])
+    with pytest.raises(ContractViolation) as caught:
+        refused.require()
+    assert caught.value.exit.status == 21
+    assert "no row is left of 4 that came" in caught.value.message
+    assert "4 break “origin is one of EWR, JFK”, 2 break “no two rows have the same id”" in caught.value.message
+    assert "version 1 stays" in caught.value.hint
+    assert store.read("select state, last_status from freshness").rows == [["failing", "refused"]]
+    # What was set aside is kept as that of any delivery that was refused: it can be looked at, and waits for nobody.
+    batches = store.read("select rows, open from quarantine order by time").rows
+    assert batches == [[1, 1], [4, 0]]
+    told = store.read("select reason, rows from quarantine_reasons order by time desc, rows desc limit 2").rows
+    assert told == [["origin is one of EWR, JFK", 4], ["no two rows have the same id", 2]]
+    # It is judged anew each time that it comes.
+    assert counts(taken(store, bad, contract=CONTRACT)) == ("refused", 4, 0, 4, 0)
+    assert taken(store, FLIGHTS, contract=CONTRACT).status == "unchanged"
+
+
+def test_a_file_that_was_refused_is_not_taken_for_seen(store: Store, project: Project) -> None:
+    path = project.folder / "flights.csv"
+    path.write_text("id,origin\n1,EWR\n")
+    assert taken(store, str(path), contract=CONTRACT).status == "taken"
+    path.write_text("id,origin\n1,XXX\nno row\n")
+    refused = taken(store, str(path), contract=CONTRACT)
+    assert counts(refused) == ("refused", 2, 0, 2, 0)
+    assert "1 breaks “the line can be read" in (refused.message or "")
+    assert taken(store, str(path), contract=CONTRACT).status == "refused"
+    assert "there is no version yet" in taken(store, str(path), "others", contract=CONTRACT).remedy
+
+
+def test_nothing_that_comes_is_a_version_without_rows(store: Store) -> None:
+    taken(store, FLIGHTS, contract=CONTRACT)
+    assert counts(taken(store, FLIGHTS.head(0), contract=CONTRACT)) == ("taken", 0, 0, 0, 0)
+    last = snapshots.get(store, "flights")
+    assert (last.rows, list(last.frame().columns)) == (0, ["id", "origin"])
+    assert is_whole(store)
+    assert counts(taken(store, FLIGHTS)) == ("taken", 4, 4, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "status", "why"),
+    [
+        ({"min": 3}, "taken", ""),
+        ({"min": 4}, "refused", "3 of 4 are left"),
+        ({"max": 4}, "taken", ""),
+        ({"max": 3}, "refused", "there are 4"),
+    ],
+)
+def test_a_count_of_rows_holds_for_those_that_are_left_and_no_more_may_come(
+    store: Store, rule: dict[str, int], status: str, why: str
+) -> None:
+    contract = {**CONTRACT, "rules": [{"row_count": rule}]}
+    done = taken(store, FLIGHTS, contract=contract)
+    found = nbops.check(FLIGHTS, contract)
+    assert (done.status, done.good, found.ok) == (status, 3, status == "taken")
+    for outcomes in (done.outcomes, found.judged):
+        assert [one.detail for one in outcomes if one.outcome == "failed"] == ([why] if why else [])
+
+
+def test_an_appended_source_is_not_read_further_by_rows_of_which_none_is_left(store: Store) -> None:
+    told: dict[str, Any] = {"append": "at", "contract": {"columns": {"id": {"range": {"min": 0}}}}}
+
+    def night(*ids: int) -> Collection:
+        """All that there is, of which the watermark leaves out what is known."""
+        return taken(store, pd.DataFrame({"id": ids, "at": range(len(ids))}), **told)
+
+    # What was set aside beyond the watermark comes again, and is no news.
+    assert counts(night(1, 2, -3)) == ("taken", 3, 2, 1, 0)
+    assert counts(night(1, 2, -3)) == ("unchanged", 1, 0, 1, 0)
+    for _ in range(2):
+        assert counts(night(1, 2, -3, -4)) == ("refused", 2, 0, 2, 0)
+        assert snapshots.get(store, "flights").watermark == "1"
+    assert Quarantine(store, "flights").rows == 1
+    assert counts(night(1, 2, -3, -4, 5)) == ("taken", 3, 1, 2, 0)
+    assert rows(store) == [(1, 0), (2, 1), (5, 4)]
+    assert sorted(Quarantine(store, "flights").frame()["id"]) == [-4, -3]
+    assert is_whole(store)
 
 
 def test_a_first_collection_that_is_refused_leaves_no_version(store: Store) -> None:
@@ -373,15 +468,6 @@ def test_a_file_without_rows_is_a_version_without_rows_or_a_sentence(
     assert taken(store, str(path)).good == 1
 
 
-def test_rows_without_any_good_one_are_a_version_without_rows(store: Store) -> None:
-    done = taken(store, FLIGHTS, contract={"columns": {"origin": {"in": []}}})
-    assert counts(done) == ("taken", 4, 0, 4, 0)
-    last = snapshots.get(store, "flights")
-    assert (last.rows, list(last.frame().columns)) == (0, ["id", "origin"])
-    assert is_whole(store)
-    assert counts(taken(store, FLIGHTS)) == ("taken", 4, 4, 0, 0)
-
-
 def test_lines_that_are_no_rows_are_quarantined_with_their_text(store: Store, project: Project) -> None:
     path = project.folder / "flights.csv"
     path.write_text("a,b\n1,2\n3\n4,5,6\n3\n7,8\n")
@@ -466,7 +552,8 @@ def test_values_of_every_type_come_through(shared: Store, what: str) -> None:
 
     def step(contract: dict[str, Any]) -> Collection:
         source = declaration.read({"from": "sources/flights.sql", "contract": contract}, called)
-        return collecting.collect(store, declared.Step(source, f"select 1 as n, * from ({VALUES[what]})", ()))  # noqa: S608 - ours
+        sql = f"select 1 as n, * from ({VALUES[what]}) union all by name select 2 as n"  # noqa: S608 - ours
+        return collecting.collect(store, declared.Step(source, sql, ()))
 
     done = step({})
     assert (done.status, done.good) == ("taken", done.rows)
@@ -475,7 +562,7 @@ def test_values_of_every_type_come_through(shared: Store, what: str) -> None:
     assert is_whole(store, called)
     assert last.profile().rows == done.rows
     aside = step({"columns": {"n": {"in": [2]}}})
-    assert aside.quarantined == len(Quarantine(store, called).frame()) == done.rows
+    assert aside.quarantined == len(Quarantine(store, called).frame()) == done.rows - 1
     again = taken(store, last.arrow(), f"{called}_again")
     assert again.snapshot is not None
     assert again.snapshot.content_hash == last.content_hash
@@ -499,9 +586,11 @@ def test_values_are_what_they_were(store: Store) -> None:
 def test_what_a_kind_makes_of_any_type_is_set_aside_as_it_came(store: Store) -> None:
     columns = dict.fromkeys("abcd", "integer")
     told = {"from": "sources/flights.sql", "contract": {"columns": {**columns, "n": {"in": [2]}}}}
-    sql = "select interval '1 day' as a, uuid() as b, [1] as c, {'x': interval '1 day'} as d, 1 as n"
+    sql = """
+        select interval '1 day' as a, uuid() as b, [1] as c, {'x': interval '1 day'} as d, 1 as n union all by name select 2 as n
+    """
     done = collecting.collect(store, declared.Step(declaration.read(told, "flights"), sql, ()))
-    assert counts(done) == ("taken", 1, 0, 1, 0)
+    assert counts(done) == ("taken", 2, 1, 1, 0)
     assert Quarantine(store, "flights").frame().d[0] == {"x": "1 day"}
 
 

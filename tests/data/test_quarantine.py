@@ -71,12 +71,12 @@ def test_rows_are_there_as_they_came_with_their_reasons(store: Store) -> None:
 def test_rows_are_shown_as_they_came_whatever_their_types(store: Store) -> None:
     table = pa.table(
         {
-            "id": [1, 2],
-            "far": [1.5, float("nan")],
-            "day": [dt.date(2024, 1, 1), None],
-            "at": [dt.datetime(2024, 1, 1, 5, 6, 7, 120_000, tzinfo=dt.UTC).replace(tzinfo=None), None],
-            "zoned": pa.array([dt.datetime(2024, 1, 1, tzinfo=dt.UTC), None], pa.timestamp("us", "UTC")),
-            "stops": [["EWR", "JFK"], None],
+            "id": [1, 2, 0],
+            "far": [1.5, float("nan"), None],
+            "day": [dt.date(2024, 1, 1), None, None],
+            "at": [dt.datetime(2024, 1, 1, 5, 6, 7, 120_000, tzinfo=dt.UTC).replace(tzinfo=None), None, None],
+            "zoned": pa.array([dt.datetime(2024, 1, 1, tzinfo=dt.UTC), None, None], pa.timestamp("us", "UTC")),
+            "stops": [["EWR", "JFK"], None, None],
         }
     )
     taken(store, table, contract={"columns": {"id": {"in": [0]}}})
@@ -299,6 +299,22 @@ def test_a_repaired_row_stays_so_when_its_source_brings_it_again(store: Store) -
     assert is_whole(store)
 
 
+def test_rows_that_were_repaired_count_among_those_that_are_left(store: Store) -> None:
+    few = {**CONTRACT, "rules": [{"row_count": {"min": 4}}]}
+    taken(store)
+    repaired(store, "air = abs(air), origin = 'EWR'")
+    assert counts(taken(store, contract=few)) == ("unchanged", 4, 4, 0, 0)
+    assert counts(taken(store, FLIGHTS.tail(3))) == ("taken", 3, 3, 0, 0)
+    assert ids(store) == [2, 3, 4]
+
+
+def test_of_rows_that_were_all_given_up_none_is_left(store: Store) -> None:
+    taken(store)
+    quarantine.discard(store, "flights", why="test flights")
+    assert counts(taken(store, FLIGHTS.tail(3))) == ("refused", 3, 0, 0, 3)
+    assert ids(store) == [1]
+
+
 def test_rows_that_come_more_or_less_often_are_counted_so(store: Store) -> None:
     broken = FLIGHTS.tail(1)
     taken(store, pd.concat([FLIGHTS.head(1), broken, broken]))
@@ -313,7 +329,7 @@ def test_rows_that_come_more_or_less_often_are_counted_so(store: Store) -> None:
 
 def test_equal_rows_are_taken_together_or_not_at_all(store: Store) -> None:
     broken = FLIGHTS.tail(1)
-    taken(store, pd.concat([broken, broken]))
+    taken(store, pd.concat([FLIGHTS.head(1), broken, broken]))
     done = quarantine.repair(store, "flights", why="x", function=lambda rows: rows.assign(air=[1.0, -1.0]))
     assert (done.status, Quarantine(store, "flights").rows) == ("refused", 2)
 
@@ -338,7 +354,7 @@ def test_what_was_refused_has_no_open_rows(store: Store) -> None:
 
 def test_a_batch_takes_the_place_of_the_one_before(store: Store) -> None:
     taken(store)
-    taken(store, FLIGHTS.tail(1))
+    taken(store, FLIGHTS.iloc[[0, 3]])
     assert list(Quarantine(store, "flights").frame()["id"]) == [4]
     taken(store, FLIGHTS.head(1))
     assert Quarantine(store, "flights").rows == 0
@@ -348,12 +364,12 @@ def test_a_batch_takes_the_place_of_the_one_before(store: Store) -> None:
 
 
 def test_batches_of_an_appended_source_add_up(store: Store) -> None:
-    for first in (0, 2):
-        taken(store, FLIGHTS.iloc[first : first + 2], append="id")
+    for came in (FLIGHTS.head(2), pd.concat([FLIGHTS.tail(2), FLIGHTS.head(1).assign(id=5)])):
+        taken(store, came, append="id")
     assert sorted(Quarantine(store, "flights").frame()["id"]) == [2, 3, 4]
     repaired(store, "air = 7, origin = 'JFK'")
-    assert ids(store) == [1, 2, 3, 4]
-    assert counts(taken(store, FLIGHTS.assign(id=[5, 6, 7, 8]), append="id")) == ("taken", 4, 1, 3, 0)
+    assert ids(store) == [1, 2, 3, 4, 5]
+    assert counts(taken(store, FLIGHTS.assign(id=[6, 7, 8, 9]), append="id")) == ("taken", 4, 1, 3, 0)
     assert Quarantine(store, "flights").rows == 3
     assert is_whole(store)
 
