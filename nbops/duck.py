@@ -53,6 +53,8 @@ def scratch(*, memory_limit: str = "50%", threads: int = 2) -> Connection:
     con = duckdb.connect(":memory:")
     con.execute(f"set memory_limit = {literal(_memory(memory_limit))}")
     con.execute(f"set threads = {int(threads)}")
+    # In a notebook, or with `python -c`, DuckDB would draw one into what the user prints.
+    con.execute("set enable_progress_bar = false")
     # DuckDB's own default is a folder beside the notebook.
     con.execute(f"set temp_directory = {literal(str(Path(tempfile.gettempdir(), f'nbops-{os.getpid()}-{id(con)}')))}")
     con.execute("set python_enable_replacements = false")
