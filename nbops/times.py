@@ -1,7 +1,11 @@
-"""Times as people write and read them: local unless they name a zone, aware UTC inside."""
+"""Times as people write and read them: local unless they name a zone, aware UTC inside.
+
+What is shown names its zone: a table once, in a heading, by `zone`; a text that is kept, and may be read elsewhere, by `minute`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from nbops.errors import UsageError
@@ -34,6 +38,21 @@ def moment(told: datetime | str) -> datetime:
 def shown(when: datetime) -> str:
     """A time of the store as it is read here, with the zone, which alone tells an hour from the next when the clocks go back."""
     return f"{when.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+
+
+def minute(when: datetime) -> str:
+    """A time as it is read here, with its distance from UTC: "2026-03-02 06:00 UTC+01:00"."""
+    return f"{when.astimezone():%Y-%m-%d %H:%M} {zone([when])}"
+
+
+def zone(moments: Iterable[datetime] = ()) -> str:
+    """How far the clock here was from UTC at these times, or is now: "UTC", "UTC+05:30"; where it changed between them, each."""
+    local = [one.astimezone() for one in moments] or [datetime.now(UTC).astimezone()]
+    return " or ".join(dict.fromkeys(_offset(one) for one in sorted(local)))
+
+
+def _offset(local: datetime) -> str:
+    return f"UTC{local.isoformat()[-6:]}" if local.utcoffset() else "UTC"
 
 
 def microseconds(when: datetime) -> int:

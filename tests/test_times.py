@@ -68,6 +68,19 @@ def test_the_hour_that_comes_twice_is_shown_with_its_zone() -> None:
     ]  # fmt: skip
 
 
+def test_a_time_that_is_kept_as_text_and_the_heading_of_a_table_name_their_distance_from_utc(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    winter, summer = datetime(2026, 1, 31, 7, tzinfo=UTC), datetime(2026, 7, 31, 6, tzinfo=UTC)
+    assert times.minute(winter) == "2026-01-31 08:00 UTC+01:00"
+    assert times.zone([summer]) == "UTC+02:00"
+    assert times.zone([summer, winter, summer]) == "UTC+01:00 or UTC+02:00"
+    assert times.zone() in {"UTC+01:00", "UTC+02:00"}
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    assert (times.minute(winter), times.zone([winter, summer])) == ("2026-01-31 07:00 UTC", "UTC")
+
+
 @given(st.integers(-(10**15), 7 * 10**15))
 def test_microseconds_are_kept(us: int) -> None:
     assert times.microseconds(at(us)) == us

@@ -21,6 +21,7 @@ from nbops.store.client import Store, connect
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nbops.render.model import Column
     from nbops.workspace._workspace import Workspace
 
 
@@ -119,7 +120,7 @@ def _told(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def table(columns: Sequence[Column | str], rows: Sequence[Sequence[object]]) -> str:
     """A table for a terminal."""
     from nbops.render import text
 

@@ -201,20 +201,26 @@ def rollback(obj: Here, pipeline: str, number: int | None, reason: str) -> None:
 @here
 def list_releases(obj: Here, pipeline: str | None, as_json: bool) -> None:
     """List the releases of PIPELINE, by its name or folder, or of all, and what of the folder differs from the current one."""
+    from nbops import times
     from nbops.pipelines import releases
+    from nbops.render.model import Column
 
     store, name = _named(obj, pipeline) if pipeline else (obj.store(), None)
     known = releases.every(store, name)
     differs = {one.pipeline: releases.changed(store, one) for one in known if one.current}
     rows = [
-        ["*" if one.current else "", one.pipeline, one.number, at(one.created), one.actor, len(one.files), one.why]
+        [
+            "*" if one.current else "", one.pipeline, one.number, f"{at(one.created).astimezone():%Y-%m-%d %H:%M}", one.actor,
+            len(one.files), one.why,
+        ]
         for one in known
-    ]
+    ]  # fmt: skip
+    made = Column("made", "time", unit=times.zone(at(one.created) for one in known))
     told = [releases.differs(name, what) for name, what in differs.items() if what]
     show(
         {"releases": msgspec.to_builtins(known), "differs": differs},
         as_json=as_json,
-        text=lambda: "\n".join([table(["", "pipeline", "release", "made", "by", "files", "why"], rows), *told]),
+        text=lambda: "\n".join([table(["", "pipeline", "release", made, "by", "files", "why"], rows), *told]),
     )
 
 
@@ -389,17 +395,12 @@ def _lines(ended: Ended) -> list[str]:
     """A line for each step that did something or did not come to it, and the outcome as the last one."""
     from nbops.pipelines import lines
 
-    told = [
-        f"  {one.status}{' (healed)' if one.healed else ''} {key}{f': {one.sentence}' if one.sentence else ''}"
-        for key, one in ended.tasks.items()
-        if one.status != "unchanged"
-    ]
     more = {
         "failed": [f"Mend it, then: nbops pipeline resume {short(ended.run_id)}"],
         "stopped": [f"Go on: nbops pipeline resume {short(ended.run_id)}"],
         "waiting": [f"Decide: nbops pipeline approve {short(ended.run_id)} --reason …"],
     }
-    return [*told, *more.get(ended.outcome, []), lines.summary(ended)]
+    return [*lines.steps(ended), *more.get(ended.outcome, []), lines.summary(ended)]
 
 
 def _decide(obj: Here, run: str, step: str | None, decision: Decision, reason: str) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from nbops.cli._base import Here, cli, here, json_option, show
 from nbops.errors import UsageError
+from nbops.render.values import counted
 
 if TYPE_CHECKING:
     from nbops.reports.page import Code
+    from nbops.store.client import Store
 
 
 @cli.command("report")
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
     default="hidden",
     show_default=True,
     help="Leave the code out, or keep it behind a line to open.",
+)
+@click.option(
+    "--steps/--no-steps",
+    default=True,
+    show_default=True,
+    help="Of a pipeline's run: write the pages of its steps beside it.",
 )
 @click.option(
     "--pdf", type=click.Path(dir_okay=False, path_type=Path), help="Print the page into this file, by Chromium."
@@ -45,6 +53,7 @@ def report(
     run: str | None,
     output: Path | None,
     code: Code,
+    steps: bool,
     pdf: Path | None,
     addresses: tuple[str, ...],
     folder: Path | None,
@@ -52,23 +61,32 @@ def report(
 ) -> None:
     """Render RUN's executed notebook as one self-contained page, into OUTPUT (default: report-ID.html).
 
-    With --pdf or --to the page is a file of its own only where OUTPUT is given.
+    Of a pipeline's run the page tells how its steps were, and leads to their pages, which are written beside it. With --pdf or --to
+    the page is a file of its own only where OUTPUT is given.
     """
     if run is None and (folder is None or pdf or addresses):
         raise UsageError("No run is named.", hint="`nbops runs list` shows them; `nbops report --index` needs none.")
-    told = _rendered(obj, run, output, code, pdf, addresses) if run else {}
+    told = _rendered(obj, run, output, _Wanted(code, steps=steps), pdf, addresses) if run else {}
     if folder is not None:
         from nbops.reports import index
 
         path, count = index.write(folder)
         told |= {"index": str(path), "reports": count}
     lines = [told[name] for name in ("report", "pdf", "index") if name in told]
+    lines += [f"{counted(len(told['steps']), 'page')} of its steps beside it"] if told.get("steps") else []
     lines += [f"sent to {address}" for address in told.get("sent", ())]
     show(told, as_json=as_json, text=lambda: "\n".join(lines))
 
 
+class _Wanted(NamedTuple):
+    """How pages are made: with their code or without, and whether those of a pipeline's steps are."""
+
+    code: Code
+    steps: bool
+
+
 def _rendered(
-    obj: Here, run: str, output: Path | None, code: Code, pdf: Path | None, addresses: tuple[str, ...]
+    obj: Here, run: str, output: Path | None, wanted: _Wanted, pdf: Path | None, addresses: tuple[str, ...]
 ) -> dict[str, Any]:
     from nbops.execution.notebook import writable
     from nbops.reports import run_page
@@ -77,8 +95,12 @@ def _rendered(
     output = output or (None if pdf or addresses else Path(run_page.default_path(run_id)))
     for path in filter(None, (output, pdf)):
         writable(path)
-    made = run_page.made(obj.store(), run_id, code=code)
     told: dict[str, Any] = {}
+    made = None
+    if output and wanted.steps and (steps := _steps(obj.store(), run_id, output.parent, wanted.code)):
+        made = run_page.of_pipeline(obj.store(), run_id, steps)
+        told["steps"] = [str(output.parent / name) for name in dict.fromkeys(steps.values())]
+    made = made or run_page.made(obj.store(), run_id, code=wanted.code)
     if output:
         output.write_text(made.html, encoding="utf-8")
         told |= {"report": str(output), "size": len(made.html.encode())}
@@ -93,3 +115,12 @@ def _rendered(
         mail.send(obj.settings(), addresses, made.html, made.provenance, name=run_page.default_path(run_id))
         told["sent"] = list(addresses)
     return told
+
+
+def _steps(store: Store, run_id: str, folder: Path, code: Code) -> dict[str, str]:
+    """Write the pages of the steps, where it is the run of a pipeline; gives their names by task."""
+    from nbops.render.progress import told
+    from nbops.reports import run_page
+
+    with told("report") as tell:
+        return run_page.write_steps(store, run_id, folder, code=code, tell=lambda task: tell(task, 0))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from nbops import times
 from nbops.cli._base import Here, cli, here, json_option
 from nbops.cli._given import UNCHANGED, merged_parameters
 from nbops.cli._params import show_interface
@@ -175,7 +176,7 @@ def run(  # noqa: C901 - one option after the other
         }  # fmt: skip
         click.echo(json.dumps(document))
     elif outcome.unchanged:
-        began = f"{at(outcome.earlier).astimezone():%d %b %H:%M}".lstrip("0")
+        began = times.minute(at(outcome.earlier))
         click.echo(
             f"Unchanged: run {short(outcome.run_id)} of {began} had the same code, parameters and inputs; --force runs it again."
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -14,6 +14,10 @@ from nbops.errors import NotFound
 from nbops.records import at
 from nbops.store.client import connect
 from nbops.tracking import runs
+
+if TYPE_CHECKING:
+    from nbops.execution.skipping.why import Why
+    from nbops.pipelines.account import Reasons
 
 
 @cli.group("runs")
@@ -60,6 +64,7 @@ def show_run(obj: Here, run: str, follow: bool, as_json: bool) -> None:
     """Show one run: an id, its last digits, or a name."""
     from nbops.execution import live
     from nbops.execution.sweeps import results
+    from nbops.pipelines import account
     from nbops.tracking import show as views
 
     found = obj.workspace().run(run)
@@ -71,13 +76,18 @@ def show_run(obj: Here, run: str, follow: bool, as_json: bool) -> None:
         click.echo(
             f"cell {state.cell}/{state.cells}, {state.seconds:.0f} s, {usage}  {state.line}".rstrip(), err=as_json
         )
-    info = found.info
+    info, told = found.info, account.of_run(obj.store(), found.run_id)
     document: dict[str, Any] = {}
     if as_json:
         times = {"start_time": at(info.start_time), "end_time": at(info.end_time) if info.end_time else None}
         kept = {"params": found.params, "metrics": found.metrics, "tags": found.tags}
-        document = {**msgspec.to_builtins(info), **times, **kept}
-    show(document, as_json=as_json, text=lambda: views.run_text(obj.store(), info))
+        document = {
+            **msgspec.to_builtins(info),
+            **times,
+            **kept,
+            **({"pipeline": msgspec.to_builtins(told)} if told else {}),
+        }
+    show(document, as_json=as_json, text=lambda: told.to_text() if told else views.run_text(obj.store(), info))
 
 
 @runs_group.command("compare")
@@ -99,10 +109,14 @@ def compare(obj: Here, run: tuple[str, ...], everything: bool, as_json: bool) ->
 @json_option
 @here
 def why(obj: Here, run: str | None, pairs: tuple[tuple[str, str], ...], as_json: bool) -> None:
-    """Say why RUN (default: the last) was executed and not skipped, or what `nbops run NOTEBOOK` would do now."""
+    """Say why RUN (default: the last) was executed and not skipped, or what `nbops run NOTEBOOK` would do now.
+
+    Of a pipeline's run it is told of each step; `nbops pipeline plan FOLDER` says what would run now.
+    """
     from nbops.execution.parameters import Word
     from nbops.execution.reading import STEPS
     from nbops.execution.skipping import why as reasons
+    from nbops.pipelines import account, sheet
 
     if run and run.endswith(STEPS):
         notebook = Path(run).expanduser().resolve()
@@ -111,13 +125,14 @@ def why(obj: Here, run: str | None, pairs: tuple[tuple[str, str], ...], as_json:
                 f"There is no notebook {notebook}.", hint="Give the path of an .ipynb, .py or .sql file, or a run."
             )
         store = connect(obj.settings(start=notebook.parent))
-        found = reasons.of_notebook(store, notebook, {name: Word(text) for name, text in pairs})
+        found: Why | Reasons = reasons.of_notebook(store, notebook, {name: Word(text) for name, text in pairs})
     else:
         store = obj.store()
         run_id = runs.find(store, run) if run else reasons.last(store)
         if run_id is None:
             raise NotFound("No notebook was executed yet.", hint="Execute one: nbops run NOTEBOOK.ipynb")
-        found = reasons.of_run(store, run_id)
+        line = sheet.of_runs(store, [run_id]).get(run_id)
+        found = account.reasons(store, line) if line else reasons.of_run(store, run_id)
     show(msgspec.to_builtins(found), as_json=as_json, text=lambda: str(found))
 
 

@@ -163,6 +163,7 @@ def _list(found: list[Told]) -> str:
 
 def _page(one: Told, past: list[list[Any]]) -> str:
     from nbops.pipelines.schedules import telling
+    from nbops.render.model import Column
 
     spec = one.schedule.spec
     lines = [
@@ -171,5 +172,5 @@ def _page(one: Told, past: list[list[Any]]) -> str:
         *(f"  {name} = {value}" for name, value in spec.parameters.items()),
     ]
     rows = [[telling.local(spec, row[0]), row[1], row[2], row[3], row[4] and short(row[4]), row[5]] for row in past]
-    columns = ["time", "is", "attempts", "outcome", "run", "why"]
+    columns: list[Column | str] = [Column("time", "time", unit=spec.tz), "is", "attempts", "outcome", "run", "why"]
     return "\n".join([*lines, *(["", table(columns, rows)] if rows else [])])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from nbops import times
 from nbops.cli._base import Here, here, json_option, show, table
 from nbops.cli._schedule import schedule_group
 from nbops.errors import EXITS, StoreError
@@ -54,7 +55,6 @@ def tick(
     To be called from time to time, by cron or systemd (see `nbops schedule timer` and `cron`); what another process is at is left to
     it. With a MODEL, or with --until, schedules are left alone.
     """
-    from nbops import times
     from nbops.pipelines import approving
     from nbops.promotion import reviews, ticking
     from nbops.render.progress import told
@@ -271,7 +271,7 @@ def _lines(done: Round) -> list[str]:
 def _line(fire: Fire) -> str:
     run_id = f" {short(fire.run_id)}" if fire.run_id else ""
     why = f": {fire.message}" if fire.message else ""
-    when = f"{at(fire.nominal).astimezone():%Y-%m-%d %H:%M}"
+    when = times.minute(at(fire.nominal))
     return f"{fire.schedule} of {when} {fire.state}{run_id}{why}"
 
 

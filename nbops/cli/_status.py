@@ -11,7 +11,7 @@ from nbops.cli._base import Here, cli, here, json_option, show
 @json_option
 @here
 def status(obj: Here, as_json: bool) -> None:
-    """One screen: what waits for you, failed, is not well or old, runs now, comes next, and is not as it was released."""
+    """One screen: what waits for you, failed, is not well or old, runs now, comes next, is not as it was released, and is gone."""
     from nbops.execution import reading
     from nbops.pipelines import overview
 

@@ -6,8 +6,10 @@ contents that runs made and read; nothing is copied, so that what is learnt late
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
+from nbops import times
 from nbops.records import at
 from nbops.store.client import Store
 
@@ -20,6 +22,7 @@ KEY = "degraded"
 BANNER = "nbops-degraded"
 """The tag of the cell of an executed notebook that shows it."""
 
+_BEGINS, _BECAUSE = "Made from data of ", ", because "
 _ANY = "select exists (select 1 from core.tags where key = ?) or exists (select 1 from core.product_acts)"
 _TAGGED = "select distinct run_id::varchar from core.tags where key = ?"
 # A content is that of the last run before it was read that made it, or that a pipeline found to be as it has to be.
@@ -62,7 +65,13 @@ from snapshots where source in (select unnest(?::varchar[])) and not removed gro
 
 def sentence(since: int, because: str) -> str:
     """From when (UTC microseconds) the data is, and why it is not newer."""
-    return f"Made from data of {at(since).astimezone():%Y-%m-%d %H:%M}, because {because.rstrip('.')}."
+    return f"{_BEGINS}{times.minute(at(since))}{_BECAUSE}{because.rstrip('.')}."
+
+
+def sentences(told: str) -> dict[str, str]:
+    """The sentences that a text is made of, each by what it gives as the reason, without its full stop."""
+    found = [one.strip() for one in re.split(f"(?={_BEGINS})", told)]
+    return {one.partition(_BECAUSE)[2].rstrip(".") or one: one for one in found if one}
 
 
 def tagged(store: Store) -> frozenset[str]:

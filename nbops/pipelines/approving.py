@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+from nbops import times
 from nbops.errors import Conflict, NotFound
 from nbops.pipelines.requests import Decide, Decision
 from nbops.records import Record, at, short
@@ -28,7 +29,7 @@ class Waiting(Record):
     @property
     def needs(self) -> str:
         """What is asked of whom, by whom and until when, as a sentence without its full stop."""
-        who, until = " or ".join(self.approvers) or "somebody", f"{at(self.expires).astimezone():%-d %b %H:%M}"
+        who, until = " or ".join(self.approvers) or "somebody", times.minute(at(self.expires))
         waits = f"waits until {until} for {who} to approve it, asked by {self.requested_by}"
         return (
             f"{self.pipeline}: {self.asks} {self.task} {waits}"

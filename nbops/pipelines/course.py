@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from nbops import times
 from nbops.errors import NbopsError, UsageError
 from nbops.execution import live
 from nbops.execution.lanes import Crew, Nursery, Stop
@@ -333,7 +334,7 @@ class Course:
         if found is not None and found.status == "rejected":
             return Standing("excluded", f"{found.decided_by} rejected it: {found.reason}", rejected=True)
         if found is not None and found.expires <= now_us() and self._asked.expired:
-            ended = f"{at(found.expires).astimezone():%-d %b %H:%M}"
+            ended = times.minute(at(found.expires))
             return Standing("excluded", f"nobody approved it until {ended}", rejected=True)
         if found is None or found.expires <= now_us():
             expires = now_us() + int((asks.expires or _WEEK) * 1e6)
@@ -345,9 +346,7 @@ class Course:
         else:
             expires = found.expires
         who = " or ".join(asks.by) or "somebody"
-        return Standing(
-            "parked", f"{task.key} waits until {at(expires).astimezone():%-d %b %H:%M} for {who} to approve it"
-        )
+        return Standing("parked", f"{task.key} waits until {times.minute(at(expires))} for {who} to approve it")
 
     # What runs.
 
@@ -555,7 +554,7 @@ class Course:
         return Progress(self._recording.run_id, dict(self._stand))
 
     def _end(self) -> Ended:
-        word, sentence, status = standing.outcome(self._stand, stopped=self._stopped, late=self._late)
+        word, sentence, status = standing.outcome(self._graph.name, self._stand, stopped=self._stopped, late=self._late)
         self._keep()
         self._store.write(EndPipelineRun(run_id=self._recording.run_id, outcome=word, sentence=sentence, time=now_us()))
         ends: dict[str, RunStatus] = {

@@ -19,8 +19,8 @@ TONES: Mapping[str, values.Tone] = {
     "parked": "attention", "waiting": "waiting", "lost": "bad",
 }  # fmt: skip
 """How a word of a plan or of a run is drawn."""
-# What people read where the word itself says little.
-_WORDS = {"parked": "waits for a person", "excluded": "left out"}
+WORDS: Mapping[str, str] = {"parked": "waits for a person", "excluded": "left out"}
+"""What people read where the word itself says little."""
 
 
 class Node(Record):
@@ -45,7 +45,7 @@ def draw(nodes: Sequence[Node], *, title: str, pressed: bool = False) -> Html:
         diagram.Box(
             node.key,
             node.key,
-            _WORDS.get(node.word, node.word),
+            WORDS.get(node.word, node.word),
             node.note,
             tone=TONES.get(node.word, "neutral"),
             more=node.more,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nbops import times
 from nbops.data import snapshots
 from nbops.errors import NbopsError
 from nbops.execution.skipping.plan import memory
@@ -47,7 +48,7 @@ def last_good(store: Store, graph: Graph, task: Task, *, oldest: float | None, n
             return Kept(None, f"{name!r} is not what the last good run made")
         since.append(max(int(made), int(confirmed or 0)))
     age = (now - min(since)) / 1e6
-    told = f"{' and '.join(task.outs)} of {at(min(since)).astimezone():%-d %b %H:%M} ({values.duration(age)} old)"
+    told = f"{' and '.join(task.outs)} of {times.minute(at(min(since)))} ({values.duration(age)} old)"
     if age > oldest:
         return Kept(None, f"{told} is older than {values.duration(oldest)}, which is the most that is allowed")
     return Kept(min(since), told)

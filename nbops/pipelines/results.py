@@ -99,6 +99,14 @@ def definition(project: Path, made: list[Task], parameters: Mapping[str, Any]) -
     return Definition({name: texts.given(value) for name, value in parameters.items()}, drawn)
 
 
+def defined(told: str) -> Definition:
+    """What a run was begun with, as the store has it; nothing, where that cannot be read any more."""
+    try:
+        return msgspec.json.decode(told, type=Definition)
+    except msgspec.DecodeError:
+        return Definition()
+
+
 def tasks(store: Store, run_id: str) -> dict[str, Standing]:
     """How each task of a run stands; one that ran when its driver died waits again."""
     sql = """

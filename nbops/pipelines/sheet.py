@@ -12,14 +12,15 @@ from typing import Any
 
 import msgspec
 
+from nbops import times
 from nbops.errors import ConfigError
 from nbops.execution import live
-from nbops.pipelines import approving, definition, drawing, graph, planning
+from nbops.pipelines import approving, definition, drawing, graph, planning, results, standing
 from nbops.pipelines.approving import Waiting
 from nbops.pipelines.drawing import Node
 from nbops.pipelines.marked import Mistake
 from nbops.pipelines.planning import Planned
-from nbops.pipelines.results import Definition, Drawn
+from nbops.pipelines.results import Drawn
 from nbops.pipelines.standing import OVER
 from nbops.pipelines.steps import name_in
 from nbops.records import Record, RunStatus, at, short
@@ -201,7 +202,7 @@ def _caption(found: Page) -> str:
 
 def _told(line: Line) -> str:
     sentence = f": {line.sentence}" if line.sentence else ""
-    return f"{line.outcome} {line.short} of {line.start.astimezone():%Y-%m-%d %H:%M} in {line.lasted}{sentence}"
+    return f"{line.outcome} {line.short} of {times.minute(line.start)} in {line.lasted}{sentence}"
 
 
 def _unrun(made: graph.Graph) -> planning.PipelinePlan:
@@ -230,7 +231,10 @@ def _lines(store: Store, where: str, values: list[object]) -> list[Line]:
     for run_id, name, folder, status, outcome, sentence, trigger, start, end, told in found:
         running, began = status == "running", at(start)
         over = at(end) if end and not running else datetime.now(UTC)
-        stood = [_stands(store, one, acts.get((run_id, one.key)), running=running) for one in _drawn(told)]
+        stood = _once(
+            name,
+            [_stands(store, one, acts.get((run_id, one.key)), running=running) for one in results.defined(told).tasks],
+        )
         lines.append(
             Line(
                 run_id, short(run_id), name, _whole(store, folder), status, outcome, sentence or "", trigger, began,
@@ -240,12 +244,10 @@ def _lines(store: Store, where: str, values: list[object]) -> list[Line]:
     return lines
 
 
-def _drawn(told: str) -> list[Drawn]:
-    """The tasks that a run was begun with; none, where that cannot be read any more."""
-    try:
-        return msgspec.json.decode(told, type=Definition).tasks
-    except msgspec.DecodeError:
-        return []
+def _once(pipeline: str, stood: list[Stands]) -> list[Stands]:
+    """The same, with each reason for old data said where it begins."""
+    old = standing.once(pipeline, {one.task: one.sentence for one in stood if one.stale_since is not None})
+    return [msgspec.structs.replace(one, sentence=str(old.get(one.task, one.sentence))) for one in stood]
 
 
 def _acts(store: Store, run_ids: list[str]) -> dict[tuple[str, str], tuple[Any, ...]]:

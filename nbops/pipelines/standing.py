@@ -9,6 +9,7 @@ from nbops.data import degraded
 from nbops.pipelines.graph import Task
 from nbops.pipelines.requests import Outcome
 from nbops.records import Record
+from nbops.render import values
 from nbops.render.values import counted
 
 Status = Literal[
@@ -32,6 +33,17 @@ class Standing(Record):
     since: int | None = None
     exit: int = 0
     rejected: bool = False
+
+
+class Told(Record):
+    """What is said of a task that rests on old data: what nothing before it has said, and the tasks on whose old data it rests."""
+
+    own: str
+    on: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        rests = f"rests on {values.listed(self.on)}" if self.on else ""
+        return " ".join(filter(None, [self.own, f"It {rests}." if self.own and rests else rests]))
 
 
 def awaited(task: Task, stand: Mapping[str, Standing]) -> list[str]:
@@ -86,12 +98,32 @@ def hands_on(pipeline: str, key: str, one: Standing) -> str:
     """What a task says about its old products to those who read them; empty when they are not old."""
     if one.since is None:
         return ""
-    cause, fell_back, _ = one.sentence.partition(GONE_ON)
-    return degraded.sentence(one.since, f"step {key} of {pipeline} failed: {cause}") if fell_back else one.sentence
+    why = _fell_back(pipeline, key, one.sentence)
+    return degraded.sentence(one.since, why) if why else one.sentence
+
+
+def _fell_back(pipeline: str, key: str, sentence: str) -> str:
+    """Why a task went on with old products of its own; empty when it only read some."""
+    cause, fell_back, _ = sentence.partition(GONE_ON)
+    return f"step {key} of {pipeline} failed: {cause.rstrip('.')}" if fell_back else ""
+
+
+def once(pipeline: str, sentences: Mapping[str, str]) -> dict[str, Told]:
+    """What is said of tasks that rest on old data (their sentences, in their order), each reason where it begins."""
+    begun = {why: key for key, one in sentences.items() if (why := _fell_back(pipeline, key, one))}
+    found = {}
+    for key, one in sentences.items():
+        if _fell_back(pipeline, key, one):
+            found[key] = Told(one)
+            continue
+        said = degraded.sentences(one)
+        own = [told for why, told in said.items() if begun.setdefault(why, key) == key]
+        found[key] = Told(" ".join(own), tuple(begun[why] for why in said if begun[why] != key))
+    return found
 
 
 def outcome(  # noqa: PLR0911 - one for each way to end, the worst first
-    stand: Mapping[str, Standing], *, stopped: str = "", late: bool = False
+    pipeline: str, stand: Mapping[str, Standing], *, stopped: str = "", late: bool = False
 ) -> tuple[Outcome, str, int]:
     """The word, the sentence and the exit status of a run whose tasks stand so."""
     all_ = list(stand.items())
@@ -115,10 +147,10 @@ def outcome(  # noqa: PLR0911 - one for each way to end, the worst first
         )
     if rejected := [one for _, one in all_ if one.rejected and one.status == "excluded"]:
         return "rejected", rejected[0].sentence, 30
-    old = [f"{key}: {one.sentence}" for key, one in all_ if one.status == "degraded" and one.sentence]
+    old = once(pipeline, {key: one.sentence for key, one in all_ if one.since is not None})
     if any(one.status == "degraded" for _, one in all_):
-        return "degraded", "; ".join(old), 0
-    resting = "".join(f"; {told}" for told in dict.fromkeys(one.sentence for _, one in all_ if one.since is not None))
+        return "degraded", _degraded(old), 0
+    resting = "".join(f"; {one.own}" for one in old.values() if one.own)
     healed = [key for key, one in all_ if one.healed]
     if healed:
         return "healed", f"{', '.join(healed)} ended well after being healed{resting}", 0
@@ -133,6 +165,17 @@ def _failed(broken: list[tuple[str, Standing]], all_: list[tuple[str, Standing]]
     told = [f"{key}: {one.sentence}" for key, one in broken] + ([late] if late else [])
     blocked = sum(one.status == "blocked" for _, one in all_)
     return "; ".join(told) + (f"; {counted(blocked, 'step')} did not run" if blocked else "")
+
+
+def _degraded(old: Mapping[str, Told]) -> str:
+    told = [f"{key}: {one.own}" for key, one in old.items() if one.own]
+    behind = [key for key, one in old.items() if one.on]
+    if behind:
+        rest = "rests" if len(behind) == 1 else "rest"
+        told.append(
+            f"{counted(len(behind), 'step')} {rest} on {'it' if len(told) == 1 else 'that'}: {values.listed(behind)}"
+        )
+    return "; ".join(told)
 
 
 def _done(all_: Iterable[Standing]) -> str:

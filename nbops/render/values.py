@@ -85,6 +85,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
+def listed(names: Sequence[str], *, most: int = 6, join: str = "and") -> str:
+    """Such as "a, b and c"."""
+    shown = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {join} {shown[-1]}" if shown else ""
+
+
 def finite(value: object) -> float | None:
     """`value` as a finite float, else None."""
     known = _float(value)

@@ -15,7 +15,7 @@ from nbops.evaluation.telling import estimate, figures, interval, label, share, 
 from nbops.render import values
 from nbops.render.model import Column
 from nbops.render.spans import Seen, Span, agreement, intervals
-from nbops.render.values import counted
+from nbops.render.values import counted, listed
 from nbops.reports import wording
 from nbops.reports.document import Block, Part, Picture, Points, Table, Words
 
@@ -111,9 +111,9 @@ def worse_in_short(found: Assessment) -> str:
         told = _beside_the_rest(found, worse[0])
         if len(worse) > 1 and overall is not None and overall.value is not None:
             told = f"over all rows {label(found.metric)} is {with_unit(_brief(overall.value), unit)}"
-        sentences.append(f"It is clearly worse for {wording.listed(shown if len(worse) > 1 else named)}: {told}.")
+        sentences.append(f"It is clearly worse for {listed(shown if len(worse) > 1 else named)}: {told}.")
     elif found.slices:
-        looked = wording.listed(list(dict.fromkeys(one.column for one in found.slices)))
+        looked = listed(list(dict.fromkeys(one.column for one in found.slices)))
         sentences.append(f"For no group by {looked} is it clearly worse than for the others.")
     if hidden:
         begin = (
@@ -123,9 +123,9 @@ def worse_in_short(found: Assessment) -> str:
             if found.slices
             else "It is worse for"
         )
-        sentences.append(f"{begin} rows with {wording.listed(hidden)}.")
+        sentences.append(f"{begin} rows with {listed(hidden)}.")
     if apart:
-        sentences.append(f"Groups by {wording.listed(apart)} are not treated alike.")
+        sentences.append(f"Groups by {listed(apart)} are not treated alike.")
     if not sentences:
         sentences.append(
             "Not known: nobody named groups to look at" + (", and searching found none." if found.worst else ".")
@@ -196,7 +196,7 @@ def importance(found: Assessment) -> Part | None:
         "It tells what the model relies on, not what causes the outcome."
     )
     most = [" and ".join(one.columns) for one in shown[:3] if one.drop > 2 * one.deviation]
-    lead = f"It relies most on {wording.listed(most)}." if most else "No column makes a clear difference."
+    lead = f"It relies most on {listed(most)}." if most else "No column makes a clear difference."
     left = len(found.importance) - len(shown)
     more = (Words(f"{counted(left, 'column')} more matter less.", "muted"),) if left > 0 else ()
     says = tuple(one.sentence for one in shown)
@@ -290,7 +290,7 @@ def _slices(found: Assessment) -> list[Block]:
         told += [Words("Clearly worse than the others (orange in the picture):"), Points(tuple(worse))]
     small = [f"{one.column} = {one.group} ({counted(one.rows, 'row')})" for one in found.slices if one.small]
     if small:
-        told.append(Words(f"Too few rows to rely on: {wording.listed(small)}.", "muted"))
+        told.append(Words(f"Too few rows to rely on: {listed(small)}.", "muted"))
     if len(found.slices) > len(shown):
         told.append(Words(f"{counted(len(found.slices) - len(shown), 'group')} that do better are not drawn.", "muted"))
     return told

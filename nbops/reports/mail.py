@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from email.message import EmailMessage
 
+from nbops import times
 from nbops.config import MailSettings, Settings
 from nbops.errors import UsageError
 from nbops.execution.secrets import of_setting
@@ -64,8 +65,9 @@ def _facts(run: Provenance) -> tuple[list[Column | str], list[object]]:
         (Column("status", "status"), run.status),
         ("cause", run.cause),
         ("rests on old data", run.degraded),
+        ("pipeline", run.pipeline),
         ("notebook", run.notebook),
-        ("ended" if run.ended else "started", f"{ended.astimezone():%Y-%m-%d %H:%M %z}" if ended else None),
+        ("ended" if run.ended else "started", times.minute(ended) if ended else None),
         ("took", values.duration(took) if took is not None else None),
         ("run by", run.actor),
         ("data", ", ".join(item.name for item in run.inputs) or None),

@@ -16,7 +16,7 @@ from nbops.registry.card import Card
 from nbops.registry.evaluations import Evaluation, card_of
 from nbops.registry.models import ModelVersion
 from nbops.render.model import Column
-from nbops.render.values import counted
+from nbops.render.values import counted, listed
 from nbops.reports import findings, sources, wording
 from nbops.reports.document import Block, Commands, Document, Facts, Link, Part, Points, Table, Tone, Words
 from nbops.reports.moments import day, minute, moment
@@ -164,12 +164,12 @@ def _purpose(known: Known) -> Part:
         ("Owner of the process", card_.owner),
         ("Measure of success", f"{card_.measure}{unit}" if card_.measure else ""),
         ("Not to be used for", card_.out_of_scope),
-        ("Used by", wording.listed(card_.consumers, most=20)),
+        ("Used by", listed(card_.consumers, most=20)),
     )
     blocks: list[Block] = [Facts(tuple(pair for pair in said if pair[1]))] if any(told for _, told in said) else []
     missing = [f"{name[:1].lower()}{name[1:]}" for name, told in said if not told]
     if missing:
-        blocks.append(Words(f"Nobody has said: {wording.listed(missing, most=9)}.", "attention"))
+        blocks.append(Words(f"Nobody has said: {listed(missing, most=9)}.", "attention"))
         blocks.append(Commands((f"nbops models describe {_typed(known.record.model)} --purpose …",)))
     if known.comments:
         spoken = tuple(
@@ -266,7 +266,7 @@ def _use(known: Known) -> str:
         since = standing_.held_since(CHAMPION if CHAMPION in standing_.aliases else standing_.aliases[0])
         by = "" if since is None else f" since {moment(since.since)}"
         back = ", when another version was rolled back" if since is not None and since.kind == "rolled back" else ""
-        names = wording.listed(["the champion" if one == CHAMPION else one for one in standing_.aliases])
+        names = listed(["the champion" if one == CHAMPION else one for one in standing_.aliases])
         return f"It is {names} of {record.model}{by}{back}."
     held = standing_.holders.get(CHAMPION)
     instead = f"The champion is version {held}." if held is not None else f"{record.model} has no champion."
@@ -287,7 +287,7 @@ def _quality(store: Store, known: Known) -> Part:
         blocks.insert(
             2,
             Words(
-                f"The rows of its review were also used for {wording.listed(tuned)}: figures on them flatter it.",
+                f"The rows of its review were also used for {listed(tuned)}: figures on them flatter it.",
                 "attention",
             ),
         )
@@ -375,10 +375,10 @@ def _needs_in_short(known: Known) -> str:
     if signature is None:
         return "Which columns it takes is not known."
     names = [one.name for one in signature.columns]
-    told = f"{counted(len(names), 'column')} for each row: {wording.listed(names)}."
+    told = f"{counted(len(names), 'column')} for each row: {listed(names)}."
     always = [one.name for one in signature.columns if not one.nullable]
     if always and len(always) < len(names):
-        told += f" Never missing when it was made: {wording.listed(always)}."
+        told += f" Never missing when it was made: {listed(always)}."
     elif always:
         told += " None of them was missing when it was made."
     found = known.found
@@ -386,7 +386,7 @@ def _needs_in_short(known: Known) -> str:
     held = 0 if found is None else len(found.assumptions) - len(broken)
     if held or broken:
         told += f" Of what it takes for granted, {held} of {held + len(broken)} held" + (
-            f"; not: {wording.listed(broken)}." if broken else "."
+            f"; not: {listed(broken)}." if broken else "."
         )
     return told
 

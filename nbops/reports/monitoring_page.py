@@ -12,6 +12,7 @@ from nbops import times
 from nbops.evaluation.telling import amount, share
 from nbops.monitoring.incidents import Case
 from nbops.records import at
+from nbops.render import values
 from nbops.render.values import counted
 from nbops.reports import monitoring_parts, watched, watched_pictures, wording
 from nbops.reports.document import Block, Commands, Document, Facts, Part, Tone, Words
@@ -121,7 +122,7 @@ def _because(known: Known) -> str:
     moved = [one for one in report.causes.columns if one.importance is None or one.importance > 0]
     if moved:
         listed = [f"{plain(one.column)}{f' ({one.how})' if one.how else ''}" for one in moved]
-        told.append(f"Of what it goes by, this moved most since it was made: {wording.listed(listed)}.")
+        told.append(f"Of what it goes by, this moved most since it was made: {values.listed(listed)}.")
     else:
         told.append("Nothing that it goes by has moved: the same rows lead to something else now.")
     for one in report.causes.slices[:1]:

@@ -48,9 +48,9 @@ class KeyMetric(Record):
 class Provenance(Record):
     """What is known about a run, as its page states it. Times are aware.
 
-    `data_until` is the last moment that the data speaks of, `environment` a digest, `models` names with versions (`air-time/3`),
-    `cause` why the run did not finish, `degraded` on what old data it rests, `saved` when a notebook that a person executed was last saved,
-    `doubt` a sentence on why this may not hold for the notebook that is shown.
+    `pipeline` is its name where it is a run of one, `data_until` is the last moment that the data speaks of, `environment` a digest,
+    `models` names with versions (`air-time/3`), `cause` why the run did not finish, `degraded` on what old data it rests, `saved` when a
+    notebook that a person executed was last saved, `doubt` a sentence on why this may not hold for the notebook that is shown.
     """
 
     run_id: str | None = None
@@ -67,6 +67,7 @@ class Provenance(Record):
     metrics: tuple[KeyMetric, ...] = ()
     models: tuple[str, ...] = ()
     notebook: str | None = None
+    pipeline: str | None = None
     commit: str | None = None
     dirty: bool = False
     environment: str | None = None

@@ -25,7 +25,7 @@ from nbops.registry.evaluations import Evaluation
 from nbops.registry.models import ModelVersion
 from nbops.render.model import Column
 from nbops.render.spans import Span, intervals
-from nbops.render.values import counted
+from nbops.render.values import counted, listed
 from nbops.reports import findings, sources, wording
 from nbops.reports.document import Block, Commands, Document, Facts, Part, Picture, Points, Table, Tone, Words
 from nbops.reports.moments import minute, moment
@@ -440,9 +440,9 @@ def _worse_in_short(known: Known) -> str:
     certain = [f"{one.column} = {one.group}" for one, other in worse if _verdict(found, one, other) == "worse"]
     maybe = [f"{one.column} = {one.group}" for one, other in worse if _verdict(found, one, other) != "worse"]
     if certain:
-        told = f"It gets worse for {wording.listed(certain)}."
+        told = f"It gets worse for {listed(certain)}."
     elif maybe:
-        told = f"For none of {counted(len(pairs), 'group')} clearly; a little worse, which may be chance, for {wording.listed(maybe)}."
+        told = f"For none of {counted(len(pairs), 'group')} clearly; a little worse, which may be chance, for {listed(maybe)}."
     else:
         told = f"For none of {counted(len(pairs), 'group')}: each does at least as well as before."
     return told
@@ -461,11 +461,7 @@ def _changes(known: Known) -> Part:
         blocks.append(
             Points(tuple(wording.ended(one.capitalize() if one[:1].islower() else one) for one in evidence.signature))
         )
-    used = (
-        f"It is used by {wording.listed(card.consumers, most=20)}."
-        if card.consumers
-        else "Nobody has said who uses it."
-    )
+    used = f"It is used by {listed(card.consumers, most=20)}." if card.consumers else "Nobody has said who uses it."
     blocks.append(Words(used))
     if card.out_of_scope:
         blocks.append(Words(f"Not to be used for: {wording.ended(card.out_of_scope)}"))
@@ -479,7 +475,7 @@ def _data(store: Store, known: Known) -> Part:
     if known.case.inquiry.evidence.tuned:
         blocks.append(
             Words(
-                f"These rows were also used for {wording.listed(known.case.inquiry.evidence.tuned)}: the figures flatter it.",
+                f"These rows were also used for {listed(known.case.inquiry.evidence.tuned)}: the figures flatter it.",
                 "attention",
             )
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from nbops.evaluation.assessment import Assessment
 from nbops.evaluation.bootstrap import Interval
@@ -194,12 +193,6 @@ def needed(column: Column) -> tuple[str, str, str, str]:
         shown = [values.text(one) for one in column.categories]
         seen = ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")
     return column.name, _KINDS[column.kind], seen, "may be missing" if column.nullable else "there were none"
-
-
-def listed(names: Sequence[str], *, most: int = 6, join: str = "and") -> str:
-    """Such as "a, b and c"."""
-    shown = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {join} {shown[-1]}" if shown else ""
 
 
 def quoted(text: str | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from nbops import times
 from nbops.data import degraded
 from nbops.records import at, short
 from nbops.render import html, svg, text, values
@@ -19,7 +20,8 @@ _CURVES = 6
 def runs_text(found: Sequence[Mapping[str, Any]]) -> str:
     """A list of runs, as `search.rows` gives them, for a terminal, with their first metrics."""
     named = ["name"] if any(row["name"] for row in found) else []
-    columns: list[Column | str] = ["id", "experiment", *named, Column("status", "status"), "started", "took"]
+    started = Column("started", "time", unit=times.zone(row["start_time"] for row in found))
+    columns: list[Column | str] = ["id", "experiment", *named, Column("status", "status"), started, "took"]
     metrics = [name for name in (found[0] if found else ()) if name.startswith("metrics.")][:6]
     columns += [Column(name.removeprefix("metrics."), "number") for name in metrics]
     rows = [
@@ -59,7 +61,7 @@ def _facts(store: Store, info: runs.RunInfo) -> tuple[list[Column | str], list[o
         (Column("status", "status"), info.status),
         ("cause", info.cause),
         ("rests on old data", degraded.of_run(store, info.run_id)),
-        ("started", _local(at(info.start_time))),
+        (Column("started", "time", unit=times.zone([at(info.start_time)])), _local(at(info.start_time))),
         ("took", values.duration(took) if took is not None else None),
         ("by", f"{info.actor} on {info.host}"),
         ("source", info.source),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, get_args
 
+from nbops import times
 from nbops.errors import UsageError
 from nbops.records import RunStatus
 from nbops.render import html, text, values
@@ -78,7 +79,7 @@ class RunBoard(View):
         columns: list[Column | str] = [Column("run", "code"), "notebook", *(["name"] if named else []), "experiment"]
         columns += [
             Column("status", "status"),
-            Column("started", "time"),
+            Column("started", "time", unit=times.zone(row.start for row in rows)),
             "took",
             *(["cell or cause"] if doing else []),
         ]
@@ -95,7 +96,7 @@ class RunBoard(View):
         return columns, [[model.name, model.versions, model.latest] for model in self._found.models]
 
     def _caption(self) -> str:
-        return f"Runs of {self._store.settings.project.name}, {_local(self.as_of)}"
+        return f"Runs of {self._store.settings.project.name}, {times.minute(self.as_of)}"
 
     def _note(self) -> str:
         told = [f"{self._found.running} running"] if self._found.running else []

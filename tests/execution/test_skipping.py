@@ -20,9 +20,11 @@ import papermill
 import pytest
 from nbformat import v4
 
+from nbops import times
 from nbops.execution import notebook as execution
 from nbops.execution.notebook import Outcome
 from nbops.execution.skipping.finding import Kept, finder
+from nbops.records import at
 from nbops.store.client import Store
 from nbops.tracking import runs
 from nbops.tracking.recording import Recording
@@ -307,7 +309,7 @@ def test_the_command_says_what_it_took(place: Place) -> None:
     words = ("run", place.folder / "notebook.ipynb")
     done = nbops(*words)
     assert done.returncode == 0, done.stderr
-    began = time.strftime("%b %H:%M", time.localtime(place.run().earlier / 1e6))
+    began = times.minute(at(place.run().earlier))
     assert done.stdout.startswith(f"Unchanged: run {first.run_id[-8:]} of ")
     assert done.stdout.endswith(f"{began} had the same code, parameters and inputs; --force runs it again.\n")
     assert nbops(*words, "--detailed-exit-code").returncode == 12

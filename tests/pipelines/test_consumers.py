@@ -22,7 +22,7 @@ defaults: {{heal: {{data_access: {{wait: 0.01 s}}}}}}
 steps: {{source: {{fallback: 9 d}}}}
 consumers: {{source_out: [crew@example.org, "mailto:ann@example.org"], report_out: [crew@example.org]}}
 """
-TOLD = r"Made from data of \d{4}-\d\d-\d\d \d\d:\d\d, because step source of \S+ failed: URLError: .*Connection refused"
+TOLD = r"Made from data of \d{4}-\d\d-\d\d \d\d:\d\d UTC\S*, because step source of \S+ failed: URLError: .*Connection refused"
 
 
 def messages(here: Workspace, pipeline: str) -> list[list[Any]]:

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+import nbops
 from nbops.data import degraded
 from nbops.data.freshness import freshness
 from nbops.data.sheet import Sheet
@@ -28,7 +29,7 @@ run.evaluate(frame, target="y")
 nbops.register_model(run, "line")
 """
 YAML = "name: nightly\ndefaults: {heal: {data_access: {wait: 0.01 s}}}\nsteps: {source: {fallback: 9 d}}\n"
-TOLD = r"Made from data of \d{4}-\d\d-\d\d \d\d:\d\d, because step source of nightly failed: URLError: .*Connection refused.*\."
+TOLD = r"Made from data of \d{4}-\d\d-\d\d \d\d:\d\d UTC\S*, because step source of nightly failed: URLError: .*Connection refused.*\."
 
 
 def test_a_model_that_rests_on_old_data_says_so_wherever_it_is_shown(
@@ -59,6 +60,26 @@ def test_a_model_that_rests_on_old_data_says_so_wherever_it_is_shown(
     assert "rests on old data" in typed("runs", "show", old.run_id).out
     assert here.run(old.run_id).degraded == old.degraded
     assert "line/2 rests on old data" in typed("models", "compare", "line").out
+
+
+def test_what_is_printed_of_a_run_on_old_data_says_why_once(
+    pipeline: Pipeline, here: Workspace, typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.makes("source", SOURCE, more="day: int = 0").makes("clean", reads="source").makes("report", reads="clean")
+    pipeline.operate(YAML).run()
+    (pipeline.folder / "down").touch()
+    monkeypatch.chdir(pipeline.folder)
+    steps, last = typed("run", ".", "-p", "day", 1).out.strip().rsplit("\n", 1)
+    assert steps.count("Connection refused") == last.count("Connection refused") == 1
+    assert "degraded clean, report: rests on source" in steps
+    assert last.endswith("; 2 steps rest on it: clean and report")
+    run = nbops.pipeline(pipeline.folder).last
+    assert run.sentence == last.partition(" s: ")[2]
+    told = dict(zip(run.tasks["task"], run.tasks["sentence"], strict=True))
+    assert (told["clean"], told["report"]) == ("rests on source", "rests on source")
+    assert typed("status").out.count("Made from data of") == 0
+    # What rests on it says why wherever it is met alone.
+    assert re.fullmatch(TOLD, here.run(run.step("report").run_id).degraded or "")
 
 
 def test_the_page_of_a_run_on_old_data_says_so_once_and_on_top(pipeline: Pipeline, here: Workspace) -> None:

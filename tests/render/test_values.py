@@ -148,3 +148,17 @@ def test_blocks_show_the_course_with_its_gaps() -> None:
     assert values.blocks([5, 5]) == "▄▄"
     assert values.blocks([-1e308, 1e308]) == "▁█"
     assert values.blocks([math.nan]) == "–"
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ([], ""),
+        (["a"], "a"),
+        (["a", "b"], "a and b"),
+        (["a", "b", "c"], "a, b and c"),
+        (list("abcdefgh"), "a, b, c, d, e, f and 2 more"),
+    ],
+)
+def test_names_are_listed(names: list[str], told: str) -> None:
+    assert values.listed(names) == told

@@ -100,17 +100,3 @@ def test_columns_are_told_with_what_was_seen() -> None:
     many = Column("site", "str", nullable=False, categories=tuple("abcdefghij"))
     assert wording.needed(many) == ("site", "text", "a, b, c, d, e, f, g, h and 2 more", "there were none")
     assert wording.needed(Column("when", "datetime", nullable=True))[2] == "–"
-
-
-@pytest.mark.parametrize(
-    ("names", "told"),
-    [
-        ([], ""),
-        (["a"], "a"),
-        (["a", "b"], "a and b"),
-        (["a", "b", "c"], "a, b and c"),
-        (list("abcdefgh"), "a, b, c, d, e, f and 2 more"),
-    ],
-)
-def test_names_are_listed(names: list[str], told: str) -> None:
-    assert wording.listed(names) == told

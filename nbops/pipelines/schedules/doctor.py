@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from nbops import times
 from nbops.errors import NbopsError
-from nbops.pipelines.schedules import listing, targets
+from nbops.pipelines.schedules import listing, targets, telling
 from nbops.pipelines.schedules.listing import Schedule
 from nbops.pipelines.schedules.units import Place
 from nbops.records import Record, at
@@ -87,10 +88,10 @@ def looking(store: Store, now: datetime, *, wanted: bool) -> Iterator[Check]:
     last = _Looked(*rows[0])
     age = now - at(last.time)
     if age < -_AHEAD:
-        told = f"The last look was in the future: {at(last.time):%Y-%m-%d %H:%M:%S} UTC."
+        told = f"The last look was in the future: {times.minute(at(last.time))}."
         yield Check("clock", "wrong", told, "Set the clock: `timedatectl`. Nothing is run twice; it goes on by itself.")
     elif age > SILENT:
-        told = f"Nothing has looked since {at(last.time):%Y-%m-%d %H:%M:%S} UTC."
+        told = f"Nothing has looked since {times.minute(at(last.time))}."
         remedy = "See that cron, systemd or `nbops schedule run` is at work: `systemctl list-timers`, `crontab -l`."
         yield Check("heartbeat", "wrong" if wanted else "odd", told, remedy)
     else:
@@ -111,15 +112,15 @@ def _schedule(store: Store, one: Schedule, user: str, environ: Mapping[str, str]
     if error is not None:
         yield Check(name, "wrong", error.message, error.hint)
     if one.paused(now):
-        yield Check(name, "odd", "It is paused.", "`nbops schedule resume` ends that.")
+        yield Check(name, "odd", f"It is paused {telling.pause(one)}.", f"`{one.goes_on}` ends that.")
         return
     if one.next is not None and now - at(one.next) > one.spec.grace_span:
-        yield Check(name, "wrong", f"It was due at {at(one.next):%Y-%m-%d %H:%M} UTC.", "See the heartbeat.")
+        yield Check(name, "wrong", f"It was due at {telling.zoned(one.spec, one.next)}.", "See the heartbeat.")
     if one.last_state in {"failed", "missed"}:
         told = f"The last one {'failed' if one.last_state == 'failed' else 'was missed'}: {one.last_message or '–'}"
         yield Check(name, "odd", told, f"`nbops schedule show {one.name}`")
     elif error is None:
-        yield Check(name, "well", f"next {at(one.next):%Y-%m-%d %H:%M} UTC" if one.next else "never due again")
+        yield Check(name, "well", f"next {telling.zoned(one.spec, one.next)}" if one.next else "never due again")
 
 
 def summary(checks: list[Check]) -> str:

@@ -20,18 +20,34 @@ from nbops.store.client import Store
 
 _COLUMNS = """
     s.schedule_id::varchar, s.name, s.spec, epoch_us(s.next), epoch_us(s.looked), epoch_us(s.paused_until), epoch_us(s.created),
-    s.actor, f.last.state, epoch_us(f.last.nominal), f.last.outcome, f.last.message, f.last.run_id::varchar
+    s.actor, f.last.state, epoch_us(f.last.nominal), f.last.outcome, f.last.message, f.last.run_id::varchar,
+    p.pause.actor, epoch_us(p.pause.time), p.pause.why, coalesce(p.everything, false)
 """
 _FROM = """
     from schedules s
     left join (
         select schedule_id, max_by(struct_pack(state, nominal, outcome, message, run_id), nominal) as last from fires group by schedule_id
     ) f on f.schedule_id = s.schedule_id
+    left join (
+        -- Of its own pause and that of everything, the one that ends later.
+        select m.schedule_id, max_by(a.pause, a.pause.until) as pause,
+            max_by(a.schedule_id is null, a.pause.until) as everything
+        from core.schedules m
+        join (
+            select schedule_id, max_by(struct_pack(until, actor, time, why), seq) as pause from core.schedule_acts
+            where act in ('paused', 'resumed') group by schedule_id
+        ) a on a.schedule_id = m.schedule_id or a.schedule_id is null
+        where a.pause.until is not null group by m.schedule_id
+    ) p on p.schedule_id = s.schedule_id
 """
 
 
 class Schedule(Record):
-    """A schedule as it stands, with the last time of which something is known; times in UTC microseconds."""
+    """A schedule as it stands, with the last time of which something is known; times in UTC microseconds.
+
+    `paused_by`, `paused_since` and `paused_why` are of the pause that ends last, its own or that of everything (`everything_paused`); it
+    may be over.
+    """
 
     schedule_id: str
     name: str
@@ -46,12 +62,27 @@ class Schedule(Record):
     last_outcome: str | None
     last_message: str | None
     last_run_id: str | None
+    paused_by: str | None = None
+    paused_since: int | None = None
+    paused_why: str | None = None
+    everything_paused: bool = False
 
     def paused(self, now: datetime) -> bool:
         """Whether nothing of it is begun at that time."""
         return self.paused_until is not None and at(min(self.paused_until, _END)) > now
 
+    @property
+    def goes_on(self) -> str:
+        """The command that ends its pause."""
+        return "nbops schedule resume" if self.everything_paused else f"nbops schedule resume {self.name}"
 
+    @property
+    def pause_ends(self) -> datetime | None:
+        """When its pause ends; None where it has no end, or is not paused at all."""
+        return None if self.paused_until is None or self.paused_until >= _END else at(self.paused_until)
+
+
+# The year 9999 is no end of a pause.
 _END = 253_370_764_800_000_000
 MOST = 10_000
 """So many times are filled in at once."""

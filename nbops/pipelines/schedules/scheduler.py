@@ -322,7 +322,7 @@ class Scheduler:
             for other in self._open(
                 "o.state = 'running' and o.cause = 'schedule' and o.schedule_id = ?", one.schedule_id
             ):
-                local = f"{at(one.nominal).astimezone(spec.zone):%Y-%m-%d %H:%M}"
+                local = f"{at(one.nominal).astimezone(spec.zone):%Y-%m-%d %H:%M} {spec.tz}"
                 attempts.stop(self.store.places, other.attempt_id or "", f"The one of {local} took its place.")
             return []
         if spec.overlap == "skip" and not one.patient and one.state == "due":

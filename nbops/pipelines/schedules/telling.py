@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from nbops import times
 from nbops.pipelines import releases
@@ -20,12 +20,10 @@ _MISSED = """
 select schedule_id::varchar, count(*), epoch_us(max(nominal)), max_by(message, nominal) from fires
 where state = 'missed' and nominal >= make_timestamp(?) group by schedule_id
 """
-# What the calendar of this planet does not reach is no end of a pause.
-_NEVER = datetime(9990, 1, 1, tzinfo=UTC)
 
 
 class Told(Record):
-    """A schedule in words; `next` are its next times in its own zone, and a text that does not apply is empty."""
+    """A schedule in words; `next` are its next times in its own zone, as all times in texts are, and what does not apply is empty."""
 
     schedule: Schedule
     words: str
@@ -49,7 +47,9 @@ class Told(Record):
     @property
     def due(self) -> str:
         """What comes: its next times, or until when none does."""
-        return f"paused {self.paused}".strip() if self.paused else ", ".join(self.next) or "never"
+        if self.paused:
+            return f"paused {self.paused}"
+        return f"{', '.join(self.next)} {self.schedule.spec.tz}" if self.next else "never"
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -78,7 +78,7 @@ def told(store: Store, schedules: Sequence[Schedule], now: datetime, *, coming: 
     return [
         Told(
             schedule=one, words=rhythms.words(one.spec.cron, one.spec.every), runs=runs(store, one.spec),
-            next=[local(one.spec, time) for time in listing.coming(one.spec, now, coming)], paused=_paused(one, now),
+            next=[local(one.spec, time) for time in listing.coming(one.spec, now, coming)], paused=pause(one) if one.paused(now) else "",
             last=_last(one), missed=_missed(one.spec, *missed[one.schedule_id]) if one.schedule_id in missed else "",
         )
         for one in schedules
@@ -100,7 +100,7 @@ def put(name: str, what: str, spec: Spec, now: datetime) -> str:
     """What became of a schedule that was added, changed or there already."""
     words = {"added": "is scheduled", "changed": "is changed", "same": "was so already"}[what]
     following = listing.coming(spec, now, 1)
-    return f"{name} {words}: {spec.target}, next {local(spec, following[0]) if following else 'never'}."
+    return f"{name} {words}: {spec.target}, next {zoned(spec, following[0]) if following else 'never'}."
 
 
 def acted(store: Store, name: str | None, deed: Deed, until: datetime | None, now: datetime, *, done: bool) -> str:
@@ -109,7 +109,7 @@ def acted(store: Store, name: str | None, deed: Deed, until: datetime | None, no
     if deed == "removed":
         return f"{name} is removed."
     if deed == "paused":
-        end = f"{until.astimezone():%Y-%m-%d %H:%M}" if until else "`nbops schedule resume`"
+        end = times.minute(until) if until else "`nbops schedule resume`"
         return f"{which} is paused until {end}." if done else f"{which} was paused so already."
     still = name is not None and listing.get(store, name).paused(now)
     more = " Everything is paused besides: `nbops schedule resume` without a name ends that." if still else ""
@@ -117,18 +117,23 @@ def acted(store: Store, name: str | None, deed: Deed, until: datetime | None, no
 
 
 def local(spec: Spec, moment: datetime | int | None) -> str:
-    """A time as the schedule's zone shows it."""
+    """A time as the schedule's zone shows it, where that is named besides."""
     if moment is None:
         return "–"
     when = at(moment) if isinstance(moment, int) else moment
     return f"{when.astimezone(spec.zone):%Y-%m-%d %H:%M}"
 
 
-def _paused(one: Schedule, now: datetime) -> str:
-    if not one.paused(now) or one.paused_until is None:
-        return ""
-    end = at(min(one.paused_until, times.microseconds(_NEVER)))
-    return f"until {local(one.spec, end)}" if end < _NEVER else "until it is resumed"
+def zoned(spec: Spec, moment: datetime | int | None) -> str:
+    """The same with the zone: "2026-03-02 06:00 Europe/Berlin"."""
+    return local(spec, moment) if moment is None else f"{local(spec, moment)} {spec.tz}"
+
+
+def pause(one: Schedule) -> str:
+    """Until when a schedule is paused that is, by whom, since when and why."""
+    end = "until it is resumed" if one.pause_ends is None else f"until {zoned(one.spec, one.pause_ends)}"
+    why = f": {one.paused_why}" if one.paused_why else ""
+    return f"{end}, by {one.paused_by} since {zoned(one.spec, one.paused_since)}{why}"
 
 
 def _last(one: Schedule) -> str:
@@ -136,10 +141,10 @@ def _last(one: Schedule) -> str:
         return ""
     outcome = f", {one.last_outcome}" if one.last_outcome and one.last_outcome != one.last_state else ""
     why = f": {one.last_message}" if one.last_message else ""
-    return f"{local(one.spec, one.last_nominal)} {one.last_state}{outcome}{why}"
+    return f"{zoned(one.spec, one.last_nominal)} {one.last_state}{outcome}{why}"
 
 
 def _missed(spec: Spec, count: int, last: int, why: str | None) -> str:
     verb = "was" if count == 1 else "were"
-    told = f"{counted(count, 'time')} of the last {_RECENT.days} days {verb} missed, the last one {local(spec, last)}"
+    told = f"{counted(count, 'time')} of the last {_RECENT.days} days {verb} missed, the last one {zoned(spec, last)}"
     return f"{told}: {why}" if why else f"{told}."

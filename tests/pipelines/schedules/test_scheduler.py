@@ -131,7 +131,7 @@ def test_with_kill_the_older_one_is_stopped_and_not_lost(clockwork: Clockwork) -
     clockwork.stub = GOOD
     clockwork.settled(seconds=1)
     assert clockwork.fires("state, message") == [
-        ["stopped", "The one of 2026-03-02 14:00 took its place."], ["done", None]
+        ["stopped", "The one of 2026-03-02 14:00 UTC took its place."], ["done", None]
     ]  # fmt: skip
     assert clockwork.incidents() == []
 
