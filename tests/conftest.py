@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from nbops import config
 from nbops.store.client import Store
@@ -30,6 +31,10 @@ owners, proofs = warm.owners, warm.proofs
 
 # A job that a shell put into the background ignores SIGINT, and so would every process that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says more about what else the machine does.
+settings.register_profile("whatever it takes", deadline=None)
+settings.load_profile("whatever it takes")
 
 OLDEST = os.environ.get("OLDEST_DUCKDB_PYTHON", "")
 """An interpreter that has nbops with the oldest supported DuckDB; empty when there is none."""

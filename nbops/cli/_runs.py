@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from nbops.tracking import runs
 if TYPE_CHECKING:
     from nbops.execution.skipping.why import Why
     from nbops.pipelines.account import Reasons
+    from nbops.store.client import Store
 
 
 @cli.group("runs")
@@ -62,20 +64,12 @@ def list_runs(
 @here
 def show_run(obj: Here, run: str, follow: bool, as_json: bool) -> None:
     """Show one run: an id, its last digits, or a name."""
-    from nbops.execution import live
-    from nbops.execution.sweeps import results
     from nbops.pipelines import account
     from nbops.tracking import show as views
 
     found = obj.workspace().run(run)
-    if follow and live.SWEEP in found.tags:
-        for points in results.follow(obj.store(), found.run_id):
-            click.echo(", ".join(f"{count} {status}" for status, count in points.items()), err=as_json)
-    for state in live.follow(obj.store(), found.run_id) if follow else ():
-        usage = f"{state.cpu:.1f} s cpu, {state.memory / 2**20:,.0f} MB"
-        click.echo(
-            f"cell {state.cell}/{state.cells}, {state.seconds:.0f} s, {usage}  {state.line}".rstrip(), err=as_json
-        )
+    for line in _following(obj.store(), found.run_id, found.tags) if follow else ():
+        click.echo(line, err=as_json)
     info, told = found.info, account.of_run(obj.store(), found.run_id)
     document: dict[str, Any] = {}
     if as_json:
@@ -88,6 +82,23 @@ def show_run(obj: Here, run: str, follow: bool, as_json: bool) -> None:
             **({"pipeline": msgspec.to_builtins(told)} if told else {}),
         }
     show(document, as_json=as_json, text=lambda: told.to_text() if told else views.run_text(obj.store(), info))
+
+
+def _following(store: Store, run_id: str, tags: Mapping[str, str]) -> Iterator[str]:
+    """What a run does, a line at each change, until it has ended."""
+    from nbops.execution import live
+    from nbops.execution.sweeps import results
+    from nbops.pipelines import sheet
+
+    if live.SWEEP in tags:
+        for points in results.follow(store, run_id):
+            yield ", ".join(f"{count} {status}" for status, count in points.items())
+    if sheet.of_runs(store, [run_id]):
+        yield from sheet.follow(store, run_id)
+        return
+    for state in live.follow(store, run_id):
+        usage = f"{state.cpu:.1f} s cpu, {state.memory / 2**20:,.0f} MB"
+        yield f"cell {state.cell}/{state.cells}, {state.seconds:.0f} s, {usage}  {state.line}".rstrip()
 
 
 @runs_group.command("compare")

@@ -5,7 +5,8 @@ In flow a folder and rows of the store; out flow records that surfaces only have
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,21 @@ def of_folder(store: Store, folder: Path, *, limit: int = MOST) -> list[Line]:
 def of_runs(store: Store, run_ids: Sequence[str]) -> dict[str, Line]:
     """Those of the runs that are of pipelines, by their ids."""
     return {line.run_id: line for line in _lines(store, "v.run_id in (select unnest(?::uuid[]))", [list(run_ids)])}
+
+
+def follow(store: Store, run_id: str, *, interval: float = 0.5) -> Iterator[str]:
+    """A line at each change of a run of a pipeline, until it has ended or waits for a person."""
+    last = ""
+    while (line := of_runs(store, [run_id]).get(run_id)) is not None:
+        now = [f"{one.task} ({one.doing})" if one.doing else one.task for one in line.tasks if one.status == "running"]
+        done = f"{line.done} of {counted(len(line.tasks), 'step')} done"
+        told = "; ".join([done, *now])
+        if told != last:
+            yield told
+        last = told
+        if line.outcome != "running":
+            return
+        time.sleep(interval)
 
 
 def folders(store: Store) -> dict[str, str]:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from nbops.pipelines import sheet
 from nbops.reports import index, run_page
 from nbops.workspace._workspace import Workspace
-from tests.pipelines.parts import Pipeline
+from tests.conftest import wait_until
+from tests.pipelines.parts import Pipeline, ended
 from tests.shared import Type
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -102,3 +104,20 @@ def test_a_failed_run_says_what_to_do_next(pipeline: Pipeline, typed: Type, monk
     assert re.search(r"b +▲? ?\S* ?blocked .* a failed\n", out)
     why = typed("runs", "why", run_id).out
     assert "- b was not executed: a failed" in why
+
+
+def test_a_run_is_followed_step_by_step_to_its_end(
+    pipeline: Pipeline, here: Workspace, monkeypatch: pytest.MonkeyPatch, typed: Type
+) -> None:
+    held = "import os, time\nopen('begun', 'w').close()\nwhile not os.path.exists('go'): time.sleep(0.01)"
+    running = pipeline.makes("a").makes("b", held, reads="a").start()
+    wait_until((pipeline.folder / "begun").exists)
+    ((run_id,),) = here.store.read("select run_id::varchar from pipeline_runs where outcome = 'running'").rows
+    monkeypatch.chdir(pipeline.folder)
+    followed = sheet.follow(here.store, run_id, interval=0.01)
+    assert next(followed).startswith("1 of 2 steps done; b")
+    (pipeline.folder / "go").touch()
+    assert ended(running)["outcome"] == "done"
+    assert [*followed][-1] == "2 of 2 steps done"
+    # What has ended is told at once.
+    assert typed("runs", "show", run_id, "--follow").out.startswith("2 of 2 steps done\n")
