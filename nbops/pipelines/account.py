@@ -149,7 +149,7 @@ class Account(Record):
     def _steps(self) -> Section:
         zone = times.zone(self.began.values())
         columns: list[Column | str] = [
-            "step", Column("status", "status"), Column("began", "time", unit=zone), Column("took", "time"), Column("run", "code"),
+            "step", Column("status", "status"), Column("began", "time", unit=zone), Column("took", "time"), "run",
             Column("why", "prose"),
         ]  # fmt: skip
         return Section("Steps", columns, [self._step(one) for one in self.line.tasks])
@@ -209,8 +209,9 @@ class Reason(Record):
         if self.why is not None:
             told = "; ".join([*self.why.because, *([] if self.why.because else self.why.never)])
             return f"{self.task} was executed ({short(self.run_id or '')}): {told}"
-        if self.status == "unchanged":
-            return f"{self.task} was not executed: unchanged since run {short(self.run_id or '')}"
+        if self.status in standing.GOOD and self.run_id:
+            rests = f"; {self.sentence}" if self.sentence else ""
+            return f"{self.task} was not executed: unchanged since run {short(self.run_id)}{rests}"
         return f"{self.task} was not executed: {self.sentence or drawing.WORDS.get(self.status, self.status)}"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nbops.pipelines import sheet
+from nbops.pipelines import account, sheet
 from nbops.reports import index, run_page
 from nbops.workspace._workspace import Workspace
 from tests.conftest import wait_until
@@ -69,6 +69,11 @@ def test_why_a_run_was_made_is_told_step_by_step(old: str, typed: Type) -> None:
     assert [(one["task"], one["why"] is not None) for one in told["steps"]] == [
         ("aside", False), ("source", True), ("publish", False), ("report", True),
     ]  # fmt: skip
+
+
+def test_a_step_that_an_earlier_run_stands_for_says_so_on_old_data_too() -> None:
+    told = str(account.Reason("train", "degraded", "rests on collect", run_id="01a20508-8d83-7c4a-af30-53e50b51342a"))
+    assert told == "train was not executed: unchanged since run 0b51342a; rests on collect"
 
 
 def test_the_page_of_a_run_leads_to_the_pages_of_its_steps(
