@@ -13,7 +13,6 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import entry_points
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -220,6 +219,8 @@ def _flat(table: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any
 
 
 def _provided(source: str, name: str) -> str:
+    from importlib.metadata import entry_points
+
     found = next(iter(entry_points(group=GROUP, name=source)), None)
     if found is None:
         known = ["env", "file", *entry_points(group=GROUP).names]

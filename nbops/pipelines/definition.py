@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from nbops import config
-from nbops.data import contract as contracts
 from nbops.errors import NbopsError, UsageError, nearest
 from nbops.execution import reading
-from nbops.notify import delivering
 from nbops.pipelines import declaration, graph, marked, steps
 from nbops.pipelines.declaration import Operations
 from nbops.pipelines.graph import Graph
@@ -54,6 +52,10 @@ def examine(
 
 
 def _contracts(folder: Path, named: Mapping[str, str], told: marked.Marked) -> list[Mistake]:
+    if not named:
+        return []
+    from nbops.data import contract as contracts
+
     found = []
     for name, path in named.items():
         try:
@@ -73,6 +75,8 @@ def _unheard(folder: Path, operations: Operations, told: marked.Marked) -> Itera
     asked += [(("alerts", "to", number), name) for number, name in enumerate(operations.alerts.to)]
     if not asked:
         return
+    from nbops.notify import delivering
+
     settings = config.settings(start=folder)
     known = sorted(delivering.channels(settings))
     for place, name in asked:

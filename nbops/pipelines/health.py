@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nbops.errors import NotFound
 from nbops.records import Record
-from nbops.render import html, text
+from nbops.render import text
 from nbops.render.model import Html
 from nbops.render.values import counted, duration
 from nbops.render.view import View
@@ -87,6 +87,8 @@ class Health(View):
 
     def to_html(self) -> Html:
         """As the text; what is chronic is marked in the table, too."""
+        from nbops.render import html
+
         rows = self._rows()
         said = [f"{self.summary}.", *(f"Chronic: {one}." for one in self.chronic)]
         return html.stack(*said, html.table(COLUMNS, rows) if rows else "Nothing had to be healed.")

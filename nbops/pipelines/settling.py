@@ -10,17 +10,19 @@ import filecmp
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from nbops import duck, failures
-from nbops.data.collection import Collection
-from nbops.data.sources import declaration
 from nbops.errors import NbopsError
 from nbops.execution.execution import Ending, failed
 from nbops.pipelines.graph import Task
 from nbops.records import Record, short
 from nbops.store.client import Store
+
+if TYPE_CHECKING:
+    from nbops.data.collection import Collection
 
 PREFIX = ".nbops-"
 """Begins the name of a folder, beside a product, in which it is written."""
@@ -117,6 +119,7 @@ class Products:
         Raises ContractViolation, and what reading it raises.
         """
         from nbops.data import collecting
+        from nbops.data.sources import declaration
 
         source = declaration.read({"source": name, "from": str(written), "contract": self._task.contracts[name]})
         made = collecting.collect(self._store, source, run_id=self._run_id, why=f"made by {self._task.key}")

@@ -9,7 +9,6 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import Any, ClassVar
 
 from nbops.render.model import Html
@@ -54,6 +53,8 @@ def attended() -> bool:
 
 
 def _live(kind: str) -> Callable[[Any], None] | None:
+    from importlib.metadata import entry_points
+
     for found in entry_points(group="nbops.live_views", name=kind):
         try:
             show: Callable[[Any], None] = found.load()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import importlib.metadata
 import os
 import platform
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import FrameType
@@ -16,16 +16,18 @@ from typing import Any
 
 import msgspec
 
-from nbops.errors import StoreError
+from nbops.errors import NotFound, StoreError
 from nbops.records import Record
 from nbops.render import view
 from nbops.store.client import Store
+from nbops.tracking.installed import installed, remember
 from nbops.tracking.requests import Facts
 from nbops.tracking.values import storable
 
 NOTEBOOK_VARIABLE = "NBOPS_NOTEBOOK"
 # A loop of short runs asks git once in a while, a person who commits between two cells is seen.
 _COMMIT_SECONDS = 5.0
+_ENVIRONMENTS = 8
 _known: dict[tuple[Store, Path], tuple[float, Facts]] = {}
 
 
@@ -78,7 +80,7 @@ def facts(store: Store, folder: Path) -> Facts:
     commit, dirty = _commit(folder)
     digest = None
     with contextlib.suppress(StoreError):
-        digest = store.put_blob(environment()).sha256
+        digest = _kept(store)
     found = Facts(commit=commit, dirty=dirty, environment=digest)
     _known[store, folder] = time.monotonic(), found
     return found
@@ -90,6 +92,23 @@ def known_facts(store: Store, folder: Path) -> Facts | None:
     return found if found is not None and time.monotonic() - when < _COMMIT_SECONDS else None
 
 
+def _kept(store: Store) -> str:
+    """The digest of this process's environment, kept as a blob; remembered until something is installed or removed. Raises StoreError."""
+    known_by = (sys.version, os.uname(), [installed(str(Path(folder).absolute())) for folder in sys.path])
+    key = hashlib.sha256(repr(known_by).encode()).hexdigest()[:16]
+    memory = store.places.run / "environments.json"
+    known: dict[str, str] = {}
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        told = msgspec.json.decode(memory.read_bytes(), type=dict[str, str])
+        known = {one: digest for one, digest in told.items() if one != key}
+        with contextlib.suppress(NotFound, KeyError):
+            store.blob_path(told[key])
+            return told[key]
+    digest = store.put_blob(environment()).sha256
+    remember(memory, {**known, key: digest}, _ENVIRONMENTS)
+    return digest
+
+
 @functools.cache
 def environment() -> bytes:
     """This process's Python and packages as JSON, always in the same order: the lock by which it can be made again.
@@ -97,9 +116,11 @@ def environment() -> bytes:
     Beside each version stands the SHA-256 of the record that the installer left of the package's files and their hashes. Another build of
     the same version has another one; so may the same build that another installer put there.
     """
+    from importlib.metadata import distributions
+
     versions: dict[str, str] = {}
     records: dict[str, str] = {}
-    for found in importlib.metadata.distributions():
+    for found in distributions():
         # What an uninstallation left behind may have no metadata.
         with contextlib.suppress(OSError, UnicodeDecodeError):
             # Parsed whole, as `found.metadata`, it takes ten times as long.

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbops.execution.kernels import key as site
 from nbops.execution.skipping import packages
 from nbops.execution.skipping.digests import MISSING, Digests
 from nbops.execution.skipping.keys import Input, Parts, cell_digest, differences, run_key, static_key
+from nbops.tracking import installed
 
 BASE = Parts(
     kernel="python3",
@@ -218,5 +218,5 @@ def test_who_owns_a_package_is_looked_up_once(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(packages, "_look", look)
     assert (packages.distributions(["whole"], [str(folder)], memory), looked) == ({"whole"}, [])
     install(folder, "more", "1", "more/__init__.py")
-    site._scanned.clear()  # noqa: SLF001 - the folder may have changed within one tick of its clock
+    installed._scanned.clear()  # noqa: SLF001 - the folder may have changed within one tick of its clock
     assert (packages.distributions(["whole"], [str(folder)], memory), len(looked)) == (set(), 1)

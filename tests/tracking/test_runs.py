@@ -21,6 +21,7 @@ import pytest
 
 import nbops
 from nbops.errors import Ambiguous, NotFound, ParameterError, UsageError
+from nbops.tracking import provenance
 from nbops.tracking.requests import StartRun
 from nbops.workspace._run import Run
 from nbops.workspace._workspace import Workspace
@@ -319,6 +320,30 @@ def test_the_environment_can_be_read_back(shared: Project, here: Workspace) -> N
     assert told["packages"]["nbops"] == nbops.__version__
     assert run.info.actor
     assert run.info.host
+
+
+def test_the_environment_is_looked_through_again_when_something_is_installed_or_it_was_lost(
+    shared: Project, here: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[bytes] = []
+
+    def look() -> bytes:
+        looked.append(b"")
+        return json.dumps({"packages": len(looked)}).encode()
+
+    monkeypatch.setattr(provenance, "environment", look)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    first = provenance.facts(here.store, tmp_path).environment or ""
+    assert (provenance.facts(here.store, tmp_path).environment, len(looked)) == (first, 1)
+    here.store.blob_path(first).unlink()
+    second = provenance.facts(here.store, tmp_path).environment or ""
+    assert json.loads(here.store.get_blob(second)) == {"packages": 2}
+    (tmp_path / "more-1.0.dist-info").mkdir()
+    third = provenance.facts(here.store, tmp_path).environment or ""
+    assert json.loads(here.store.get_blob(third)) == {"packages": 3}
+    (here.store.places.run / "environments.json").write_text("{")
+    provenance.facts(here.store, tmp_path)
+    assert len(looked) == 4
 
 
 def test_code_without_a_file_belongs_to_the_default_experiment(shared: Project, here: Workspace) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nbops.store import marks
+from nbops.tracking.installed import installed
 
 # Read by compiled libraries, or by nearly everything, at import, such as numbers of threads; what else Python modules read the server
 # watches. Two of OpenMP's are left out: scikit-learn sets them at its import, in whichever process that is.
@@ -62,27 +63,6 @@ def from_installed(names: Iterable[str]) -> list[str]:
         ):
             found.append(name)
     return found
-
-
-_scanned: dict[str, tuple[int, list[tuple[str, int]]]] = {}
-
-
-def installed(folder: str) -> list[tuple[str, int]]:
-    """Names and times of what pip writes beside the packages; read anew when something was added or removed."""
-    try:
-        changed = Path(folder).stat().st_mtime_ns
-    except OSError:
-        return []
-    known = _scanned.get(folder)
-    if known is None or known[0] != changed:
-        with os.scandir(folder) as entries:
-            told = [
-                (entry.name, entry.stat().st_mtime_ns)
-                for entry in entries
-                if entry.name.endswith((".dist-info", ".egg-info", ".egg-link", ".pth"))
-            ]
-        _scanned[folder] = known = (changed, sorted(told))
-    return known[1]
 
 
 def _process() -> tuple[object, ...]:

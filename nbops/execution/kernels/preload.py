@@ -14,7 +14,6 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -138,6 +137,8 @@ def ask_ahead() -> None:
     values: tuple[object, ...] = (0, "", [], None)
     for value in values:
         isinstance(value, (Mapping, Awaitable))
+    from importlib.metadata import entry_points
+
     # scikit-learn asks narwhals whether it is given a frame, which reads the entry points of all distributions for that.
     narwhals = sys.modules.get("narwhals.dependencies")
     if narwhals is not None and not entry_points(group="narwhals.plugins"):

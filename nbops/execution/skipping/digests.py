@@ -12,10 +12,11 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from nbops.tracking.installed import remember
 from nbops.tracking.provenance import file_digest
 
 MISSING = "missing"
@@ -100,15 +101,6 @@ class Digests:
             }
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
-
-
-def remember(path: Path, told: Mapping[str, object], most: int) -> None:
-    """Write the last `most` entries, whole or not at all; a full disk costs what was to be remembered, nothing else."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
-        temporary.write_text(json.dumps(dict(list(told.items())[-most:])))
-        temporary.chmod(0o600)
-        temporary.replace(path)
 
 
 def files(text: str, folder: Path) -> set[str]:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import importlib.metadata
 import inspect
 import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nbops.execution.kernels.key import installed
-from nbops.execution.skipping.digests import remember
+from nbops.tracking.installed import installed, remember
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 _ENVIRONMENTS = 4
 
@@ -67,8 +69,10 @@ def _owners(folders: Sequence[str], memory: Path) -> dict[str, list[str]]:
 
 
 def _look(folders: Sequence[str]) -> dict[str, list[str]]:
+    from importlib.metadata import distributions as found_in
+
     owners: dict[str, set[str]] = {}
-    for found in importlib.metadata.distributions(path=list(folders)):
+    for found in found_in(path=list(folders)):
         # What an uninstallation left behind may have no metadata.
         with contextlib.suppress(TypeError, KeyError, ValueError, OSError):
             name = normalised(found.metadata["Name"])
@@ -77,7 +81,7 @@ def _look(folders: Sequence[str]) -> dict[str, list[str]]:
     return {package: sorted(names) for package, names in owners.items()}
 
 
-def _packages(found: importlib.metadata.Distribution) -> set[str]:
+def _packages(found: Distribution) -> set[str]:
     told = (found.read_text("top_level.txt") or "").split()
     if told:
         return set(told)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from nbops.errors import NotFound, UsageError
@@ -97,6 +96,8 @@ def find(name: str) -> Maker:
     """The sampler of that name. Raises NotFound, and UsageError when it cannot be loaded here."""
     if name == "random":
         return Random
+    from importlib.metadata import entry_points
+
     found = next(iter(entry_points(group=GROUP, name=name)), None)
     if found is None:
         known = sorted({"random", *entry_points(group=GROUP).names})
