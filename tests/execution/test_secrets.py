@@ -79,7 +79,7 @@ def installed(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project, whose secrets come from the provider of these tests."""
     found = EntryPoints([EntryPoint("vault", f"{__name__}:provider", secrets.GROUP)])
     monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
-    monkeypatch.setattr(secrets, "entry_points", found.select)
+    monkeypatch.setattr("importlib.metadata.entry_points", found.select)
     names = '["crew-db", "broken", "number", "other"]'
     (project / "nbops.toml").write_text(f'[secrets]\nsource = "vault"\n[secrets.allow]\n"train.ipynb" = {names}\n')
     return project
