@@ -393,14 +393,10 @@ def _named(obj: Here, pipeline: str) -> tuple[Store, str]:
 
 def _lines(ended: Ended) -> list[str]:
     """A line for each step that did something or did not come to it, and the outcome as the last one."""
-    from nbops.pipelines import lines
+    from nbops.pipelines import lines, standing
 
-    more = {
-        "failed": [f"Mend it, then: nbops pipeline resume {short(ended.run_id)}"],
-        "stopped": [f"Go on: nbops pipeline resume {short(ended.run_id)}"],
-        "waiting": [f"Decide: nbops pipeline approve {short(ended.run_id)} --reason …"],
-    }
-    return [*lines.steps(ended), *more.get(ended.outcome, []), lines.summary(ended)]
+    remedy = standing.remedy(ended.outcome, short(ended.run_id))
+    return [*lines.steps(ended), *filter(None, [remedy]), lines.summary(ended)]
 
 
 def _decide(obj: Here, run: str, step: str | None, decision: Decision, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from nbops.errors import SourceError
 
@@ -24,14 +25,14 @@ def mixed(paths: Iterable[str]) -> SourceError | None:
         except OSError:
             continue
         if found is not None:
-            return _told(path.rpartition("/")[2], *found)
+            return _told(Path(path).name, *found)
     return None
 
 
 def _first(path: str) -> tuple[int, bytes, bytes] | None:
     """The first line that ends otherwise than those before it, how it ends, and how they do."""
     usual, line, quoted, kept, seen = b"", 1, False, b"", 0
-    with open(path, "rb") as file:  # noqa: PTH123 - relative and absolute alike, as DuckDB opens it
+    with Path(path).open("rb") as file:
         while (chunk := file.read(_CHUNK)) and seen < _MOST:
             seen += len(chunk)
             # A line may end where a chunk does.

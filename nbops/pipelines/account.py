@@ -34,13 +34,6 @@ _VERSIONS = """
 select s.run_id::varchar, s.source, s.version, s.rows from snapshots s
 where s.run_id in (select unnest(?::uuid[])) and not s.removed order by s.source, s.version
 """
-# By outcome, what a person may do about it.
-_NEXT = {
-    "failed": "Mend it, then: nbops pipeline resume {}",
-    "lost": "Go on: nbops pipeline resume {}",
-    "stopped": "Go on: nbops pipeline resume {}",
-    "waiting": "Decide: nbops pipeline approve {} --reason …",
-}
 
 
 class Healed(Record):
@@ -103,7 +96,7 @@ class Account(Record):
     @property
     def remedy(self) -> str:
         """What a person may do now; empty where nothing is to be done."""
-        return _NEXT.get(self.line.outcome, "").format(self.line.short)
+        return standing.remedy(self.line.outcome, self.line.short)
 
     @property
     def counts(self) -> str:
@@ -247,7 +240,7 @@ def of_run(store: Store, run_id: str) -> Account | None:
 
 def reasons(store: Store, line: Line) -> Reasons:
     """Why each step of a run was executed, or was not."""
-    executed = {task for (task,) in store.read(f"select task from ({_BEGAN})", [line.run_id]).rows}  # noqa: S608 - fixed text
+    executed = {task for task, _ in store.read(_BEGAN, [line.run_id]).rows}
     steps = [
         Reason(
             one.task, one.status, one.sentence, one.run_id,

@@ -20,6 +20,12 @@ GOOD = ("finished", "unchanged", "degraded")
 OVER = (*GOOD, "excluded", "blocked", "failed", "stopped")
 GONE_ON = "; gone on with "
 """Between why a step failed and the old products that took the place of what it would have made."""
+_NEXT = {
+    "failed": "Mend it, then: nbops pipeline resume {}",
+    "lost": "Go on: nbops pipeline resume {}",
+    "stopped": "Go on: nbops pipeline resume {}",
+    "waiting": "Decide: nbops pipeline approve {} --reason …",
+}
 
 
 class Standing(Record):
@@ -159,6 +165,11 @@ def outcome(  # noqa: PLR0911 - one for each way to end, the worst first
     ):
         return "unchanged", f"nothing has changed{resting}", 0
     return "done", f"{_done(one for _, one in all_)}{resting}", 0
+
+
+def remedy(outcome: str, run: str) -> str:
+    """What a person may do about a run that ended so, by its short id; empty where nothing is to be done."""
+    return _NEXT.get(outcome, "").format(run)
 
 
 def _failed(broken: list[tuple[str, Standing]], all_: list[tuple[str, Standing]], late: str) -> str:

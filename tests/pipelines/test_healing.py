@@ -124,15 +124,20 @@ columns:
 """
 
 
-def test_rows_that_break_the_contract_are_set_aside_and_the_good_ones_are_the_product(
-    pipeline: Pipeline, here: Workspace
-) -> None:
-    name = "prices_aside"
+def copying(pipeline: Pipeline, name: str) -> None:
+    """A step whose product of that name is what its source holds."""
     pipeline.step(
         "collect",
         f'rows: "in" = "source.csv"\n{name}: "out" = "prices.csv"',
         f"import shutil; shutil.copy(rows, {name})",
     )
+
+
+def test_rows_that_break_the_contract_are_set_aside_and_the_good_ones_are_the_product(
+    pipeline: Pipeline, here: Workspace
+) -> None:
+    name = "prices_aside"
+    copying(pipeline, name)
     (pipeline.folder / "source.csv").write_text("id,price\n1,5\n2,-1\n3,7\n")
     (pipeline.folder / "c.yaml").write_text(CONTRACT.format(share=0.5))
     told = pipeline.operate(f"contracts: {{{name}: c.yaml}}").run()
@@ -148,11 +153,7 @@ def test_rows_that_break_the_contract_are_set_aside_and_the_good_ones_are_the_pr
 
 def test_a_product_that_its_contract_forbids_never_takes_the_place_of_a_good_one(pipeline: Pipeline) -> None:
     name = "prices_forbidden"
-    pipeline.step(
-        "collect",
-        f'rows: "in" = "source.csv"\n{name}: "out" = "prices.csv"',
-        f"import shutil; shutil.copy(rows, {name})",
-    )
+    copying(pipeline, name)
     (pipeline.folder / "source.csv").write_text("id,price\n1,5\n")
     (pipeline.folder / "c.yaml").write_text(CONTRACT.format(share=0.1))
     pipeline.operate(f"contracts: {{{name}: c.yaml}}").run()
@@ -164,11 +165,7 @@ def test_a_product_that_its_contract_forbids_never_takes_the_place_of_a_good_one
 
 def test_a_contract_that_is_new_or_changed_judges_what_has_not_changed(pipeline: Pipeline) -> None:
     name = "prices_judged"
-    pipeline.step(
-        "collect",
-        f'rows: "in" = "source.csv"\n{name}: "out" = "prices.csv"',
-        f"import shutil; shutil.copy(rows, {name})",
-    )
+    copying(pipeline, name)
     (pipeline.folder / "source.csv").write_text("id,price\n1,5\n2,-1\n3,7\n")
     assert pipeline.run()["outcome"] == "done"
     pipeline.operate(f"contracts: {{{name}: c.yaml}}")

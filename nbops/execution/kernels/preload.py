@@ -137,12 +137,12 @@ def ask_ahead() -> None:
     values: tuple[object, ...] = (0, "", [], None)
     for value in values:
         isinstance(value, (Mapping, Awaitable))
-    from importlib.metadata import entry_points
-
     # scikit-learn asks narwhals whether it is given a frame, which reads the entry points of all distributions for that.
-    narwhals = sys.modules.get("narwhals.dependencies")
-    if narwhals is not None and not entry_points(group="narwhals.plugins"):
-        narwhals.is_into_dataframe(None)
+    if (narwhals := sys.modules.get("narwhals.dependencies")) is not None:
+        from importlib.metadata import entry_points
+
+        if not entry_points(group="narwhals.plugins"):
+            narwhals.is_into_dataframe(None)
 
 
 def tasks() -> int:

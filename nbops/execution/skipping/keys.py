@@ -34,8 +34,7 @@ class Parts(Record):
 
     `cells` are digests of the code cells; `parameters` are values as text with their type, but secrets, which are their references.
     `contracts` are digests by the output that they hold for. `python` and `folder` say which interpreter the kernel has and where it runs.
-    `distributions` (name -> version) and `modules` (file of
-    the project -> digest) are what the notebook imported, known when it has run.
+    `distributions` (name -> version) and `modules` (file of the project -> digest) are what the notebook imported, known when it has run.
     """
 
     kernel: str
