@@ -5,6 +5,8 @@ Loads every domain's commands and hands the folder to `nbops.store.owner`. Exit 
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import logging
 import os
@@ -36,6 +38,8 @@ def main(folder: str) -> int:
     from nbops.store.meeting import BUSY, Meeting
     from nbops.store.places import Places, shared
 
+    # When it leaves, all is on disk: nothing is worth being collected.
+    atexit.register(gc.freeze)
     # A log that cannot be written (a full disk) must not end the owner.
     logging.raiseExceptions = False
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 
 import click
@@ -13,6 +15,8 @@ from nbops.errors import NbopsError
 
 def main() -> None:
     """Run the command line; every error leaves with the exit status of its code."""
+    # Looking for garbage in a process that ends is in vain, and a tenth of a short command's work.
+    atexit.register(gc.freeze)
     try:
         status = cli.main(prog_name="nbops", standalone_mode=False)
     except NbopsError as error:

@@ -24,7 +24,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 import msgspec
 
 from nbops.errors import ExecutionError
-from nbops.records import Record
+from nbops.records import Record, RunStatus
 from nbops.tracking import recording
 
 Ordered = TypeVar("Ordered", bound=Record)
@@ -33,6 +33,16 @@ Said = TypeVar("Said", bound=Record)
 # How long lanes have to leave, when the driver is done and when it has died.
 _PATIENCE_SECONDS = (60.0, 1.0)
 _LANE, _TRUST, _DONE = b"l", b"t", b"d"
+
+
+class Deserted(ExecutionError):
+    """The nursery died, and with it the way to new lanes: its driver cannot go on, another one can."""
+
+
+def verdict(error: BaseException | None) -> tuple[RunStatus, str | None, recording.Usage | None]:
+    """How a driver's run ends, and the cause, when `error` ended it: without its nursery it is lost, as when the driver dies."""
+    status, cause = recording.verdict(error)
+    return ("lost", cause, recording.Usage("kernel_death")) if isinstance(error, Deserted) else (status, cause, None)
 
 
 class Nursery:
@@ -56,23 +66,31 @@ class Nursery:
         theirs.close()
 
     def lane(self) -> socket.socket:
-        """A new lane's socket. Raises ExecutionError when the nursery is gone."""
+        """A new lane's socket. Raises Deserted."""
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                socket.send_fds(self._line, [_LANE], [theirs.fileno()])
-        except OSError as error:
+                self._hand(_LANE, theirs.fileno())
+        except Deserted:
             ours.close()
-            raise ExecutionError(
-                "The process that starts lanes died.",
-                hint="See that nothing kills it, then resume.",
-            ) from error
+            raise
         return ours
 
     def entrust(self, handle: int) -> None:
-        """Give it a descriptor for the end, when every lane is gone; it is closed here."""
-        socket.send_fds(self._line, [_TRUST], [handle])
-        os.close(handle)
+        """Give it a descriptor for the end, when every lane is gone; it is closed here. Raises Deserted."""
+        try:
+            self._hand(_TRUST, handle)
+        finally:
+            os.close(handle)
+
+    def _hand(self, what: bytes, handle: int) -> None:
+        try:
+            socket.send_fds(self._line, [what], [handle])
+        except OSError as error:
+            raise Deserted(
+                "The process that starts lanes died.",
+                hint="See that nothing kills it, then resume.",
+            ) from error
 
     def close(self) -> None:
         """Wait until every lane, whose sockets are closed by now, has left, and what is to be done at the end is done."""

@@ -17,8 +17,10 @@ from nbops.pipelines.requests import Decision
 from nbops.records import at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from nbops.pipelines.marked import Mistake
     from nbops.pipelines.sheet import Page, Stands
 
 
@@ -40,7 +42,7 @@ def pipeline(asked: Asked) -> dict[str, object]:
     plan = found.plan
     return {
         "name": found.pipeline, "folder": asked.root.shown(found.folder), "command": shlex.join(["nbops", "run", folder.name]),
-        "mistakes": [{**msgspec.to_builtins(one), "path": _beside(asked.root, folder, one.file)} for one in found.mistakes],
+        "mistakes": _mistakes(asked.root, folder, found.mistakes), "warnings": _mistakes(asked.root, folder, plan.warnings if plan else []),
         "aside": dict(plan.aside) if plan else {}, "tasks": _tasks(asked.root, found),
         "plan": str(drawing.of_plan(plan, pressed=True)) if plan else "",
         "picture": str(found.newest.picture(pressed=True)) if found.newest else "",
@@ -121,6 +123,10 @@ def _tasks(root: Root, found: Page) -> list[dict[str, object]]:
             }
         )  # fmt: skip
     return made
+
+
+def _mistakes(root: Root, folder: Path, found: Iterable[Mistake]) -> list[dict[str, object]]:
+    return [{**msgspec.to_builtins(one), "path": _beside(root, folder, one.file)} for one in found]
 
 
 def _beside(root: Root, folder: Path, file: str) -> str | None:

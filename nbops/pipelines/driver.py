@@ -13,7 +13,7 @@ import msgspec
 from nbops import config
 from nbops.errors import NotFound, UsageError
 from nbops.execution import driving, live, secrets
-from nbops.execution.lanes import Lane, Nursery
+from nbops.execution.lanes import Lane, Nursery, verdict
 from nbops.execution.own import Own
 from nbops.execution.sweeps.results import goes_on
 from nbops.pipelines import (
@@ -33,7 +33,7 @@ from nbops.pipelines.working import Order, worker
 from nbops.records import new_id, short
 from nbops.store.client import Store, connect
 from nbops.tracking import runs
-from nbops.tracking.recording import Recording, verdict
+from nbops.tracking.recording import Recording
 
 
 def run(asked: Asked, settings: config.Settings, *, watch: Callable[[Progress], None], stop: int = -1) -> Ended:

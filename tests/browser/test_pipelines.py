@@ -216,6 +216,22 @@ def test_a_folder_of_the_file_browser_opens_as_a_pipeline_with_its_mistakes(pane
     assert panel.errors == []
 
 
+def test_what_is_likely_to_be_misspelt_is_told_above_the_graph(panel: Desk, pipes: Pipes) -> None:
+    counts = [*COLLECT, "import nbops; nbops.start_run().log_metrics({'read': rows})"]
+    fill(pipes.folder / "spelt", collect=counts, train=TRAIN)
+    pipes.run("spelt", 0)
+    (pipes.folder / "spelt" / "pipeline.yaml").write_text("steps:\n  train: {when: collect.raed > 1}\n")
+    found = go(panel, "spelt")
+    told = found.locator(".nbops-Section", has_text="What is likely to be misspelt").inner_text()
+    assert "pipeline.yaml, line 2" in told
+    assert "Did you mean 'read'?" in told
+    assert found.locator(".nbops-Graph").count() == 1
+    assert found.get_by_role("button", name="Run…").get_attribute("aria-disabled") == "false"
+    assert panel.violations(".nbops-Page") == []
+    panel.shot("pipeline-warning")
+    assert panel.errors == []
+
+
 def test_a_run_is_begun_watched_and_stopped(panel: Desk, pipes: Pipes) -> None:
     found = go(panel, "slow")
     assert "It has not run yet." in found.inner_text()

@@ -80,12 +80,15 @@ def around(driver: int) -> set[int]:
 
 
 def lanes(driver: int) -> list[psutil.Process]:
-    """The lanes: what the nursery, the driver's own child, has forked."""
-    nursery = next(
-        one for one in psutil.Process(driver).children() if len(one.cmdline()) > 2 and "sweep" in one.cmdline()
-    )
-    found: list[psutil.Process] = nursery.children()
+    """The lanes: what the nursery has forked."""
+    found: list[psutil.Process] = nursery(driver).children()
     return found
+
+
+def nursery(driver: int) -> psutil.Process:
+    """The driver's own child."""
+    children = psutil.Process(driver).children()
+    return next(one for one in children if len(one.cmdline()) > 2 and "sweep" in one.cmdline())
 
 
 def served(there: Project) -> list[int]:
@@ -142,10 +145,14 @@ def test_a_driver_that_is_killed_leaves_nothing_and_resume_runs_exactly_the_miss
     wait_until(lambda: not any(map(is_running, everything)), 20)
     assert served(there) == []
     sweep = newest(there)
+    # What died before the store heard of it is known once somebody has looked.
+    wait_until(
+        lambda: (
+            sorted(statuses(there, sweep), key=lambda row: len(row[0]))
+            == [("alpha=1", "finished"), ("alpha=2", "finished"), ("alpha=100", "lost"), ("alpha=101", "lost")]
+        )
+    )
     wait_until(lambda: there.store().read("select 1 from runs where status = 'running'").rows == [])
-    assert sorted(statuses(there, sweep), key=lambda row: len(row[0])) == [
-        ("alpha=1", "finished"), ("alpha=2", "finished"), ("alpha=100", "lost"), ("alpha=101", "lost"),
-    ]  # fmt: skip
     (notebook.parent / "go").touch()
     again = start(notebook, "--resume", sweep)
     found = json.loads(again.communicate(timeout=90)[0])
@@ -153,6 +160,23 @@ def test_a_driver_that_is_killed_leaves_nothing_and_resume_runs_exactly_the_miss
     assert [point["status"] for point in found["points"]] == ["finished"] * 6
     assert len(statuses(there, sweep)) == 8
     assert there.store().read("select status from runs where run_id = ?", [sweep]).rows == [["finished"]]
+
+
+def test_a_driver_whose_lanes_die_with_what_starts_them_is_lost_and_another_one_goes_on(
+    there: Project, notebook: Path
+) -> None:
+    process = start(notebook, "--grid", "alpha", "1,100,2,3", "--lanes", "1")
+    waiting(notebook, 2)
+    for one in [nursery(process.pid), *lanes(process.pid)]:
+        one.kill()
+    (notebook.parent / "go").touch()
+    assert (process.communicate(timeout=90)[0], process.returncode) == ("", 25)
+    sweep = newest(there)
+    told = "select status, failure_class from runs where run_id = ?"
+    assert there.store().read(told, [sweep]).rows == [["lost", "kernel_death"]]
+    again = start(notebook, "--resume", sweep)
+    found = json.loads(again.communicate(timeout=90)[0])
+    assert (again.returncode, found["kept"], found["status"]) == (0, 1, "finished")
 
 
 def test_code_that_has_changed_is_resumed_by_force_alone(there: Project, notebook: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from nbops.execution import live
@@ -153,6 +154,25 @@ def test_a_killed_driver_leaves_no_half_product_and_no_finished_step_runs_twice(
     runs = here.store.read("select source from runs where parent_run_id = ? and status = 'finished'", [run_id]).rows
     assert sorted(Path(row[0]).stem for row in runs) == ["a", "b"]
     assert not list(pipeline.folder.glob(".nbops-*"))
+
+
+def test_a_driver_whose_lanes_die_with_what_starts_them_is_lost_and_another_one_goes_on(
+    pipeline: Pipeline, here: Workspace
+) -> None:
+    pipeline.makes("a").makes("b", BEGIN, WAIT, reads="a")
+    process = pipeline.start()
+    wait_until((pipeline.folder / "begun").exists)
+    driver = psutil.Process(process.pid)
+    nursery = next(one for one in driver.children() if one.cmdline() == driver.cmdline())
+    for one in [nursery, *nursery.children()]:
+        one.kill()
+    (pipeline.folder / "go").touch()
+    assert "starts lanes died" in ended(process)["error"]
+    newest = "from runs r join pipeline_runs p using (run_id) order by p.start_time desc limit 1"
+    run_id, *told = here.store.read(f"select run_id::varchar, r.status, failure_class, outcome {newest}").rows[0]
+    assert told == ["lost", "kernel_death", "lost"]
+    done = pipeline.run(run_id, command="resume")
+    assert (done["outcome"], stand(done)) == ("done", {"a": "finished", "b": "finished"})
 
 
 def test_a_step_that_had_made_its_products_when_all_was_killed_is_not_executed_again(

@@ -135,6 +135,8 @@ export interface PipelineSheet {
   folder: string | null;
   command: string;
   mistakes: Mistake[];
+  /** What is likely to be misspelt. */
+  warnings: Mistake[];
   /** Files that are no steps, with the reason. */
   aside: Record<string, string>;
   tasks: PipelineTask[];

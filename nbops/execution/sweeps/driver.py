@@ -13,7 +13,7 @@ from nbops import config
 from nbops.errors import UsageError
 from nbops.execution import driving, secrets
 from nbops.execution import parameters as typed
-from nbops.execution.lanes import Lane, Nursery
+from nbops.execution.lanes import Lane, Nursery, verdict
 from nbops.execution.live import SWEEP
 from nbops.execution.own import Own
 from nbops.execution.skipping import finding
@@ -26,7 +26,7 @@ from nbops.execution.sweeps.plan import Plan
 from nbops.records import new_id, short
 from nbops.store.client import Store, connect
 from nbops.tracking import artifacts, runs
-from nbops.tracking.recording import Recording, verdict
+from nbops.tracking.recording import Recording
 
 
 def sweep(

@@ -71,6 +71,7 @@ export class PipelinePage extends Page<PipelineSheet> {
 }
 
 function PipelineView(props: { sheet: PipelineSheet; now: Source<Now>; folder: Folder }): JSX.Element {
+  const { trans } = useSurface();
   const { folder } = props;
   const told = useSource(props.now).value;
   const sheet = withNow(props.sheet, told);
@@ -79,9 +80,12 @@ function PipelineView(props: { sheet: PipelineSheet; now: Source<Now>; folder: F
       <Head sheet={sheet} folder={folder} />
       {sheet.waiting.length > 0 && <Waiting rows={sheet.waiting} folder={folder} />}
       {sheet.mistakes.length > 0 ? (
-        <Mistakes sheet={sheet} />
+        <Mistakes title={trans.__('What keeps it from running')} mistakes={sheet.mistakes} />
       ) : (
         <>
+          {sheet.warnings.length > 0 && (
+            <Mistakes title={trans.__('What is likely to be misspelt')} mistakes={sheet.warnings} />
+          )}
           <Graph sheet={sheet} folder={folder} />
           <Tasks sheet={sheet} folder={folder} />
         </>

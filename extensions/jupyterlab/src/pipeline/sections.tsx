@@ -1,7 +1,7 @@
 /** Beside the graph of a pipeline: what waits for a person, its mistakes, its tasks, its last runs, and what is no step. */
 import * as React from 'react';
 
-import type { ApprovalRow, Folder, PipelineLine, PipelineSheet } from '../api';
+import type { ApprovalRow, Folder, Mistake, PipelineLine, PipelineSheet } from '../api';
 import { Button, Link, OutcomeMark, Section, StepMark, Table } from '../parts/small';
 import { useSurface } from '../surface';
 import { duration, moment, wouldWord } from '../words';
@@ -36,12 +36,13 @@ export function Waiting(props: { rows: ApprovalRow[]; folder: Folder }): JSX.Ele
   );
 }
 
-export function Mistakes({ sheet }: { sheet: PipelineSheet }): JSX.Element {
+export function Mistakes(props: { title: string; mistakes: Mistake[] }): JSX.Element {
   const { trans, act } = useSurface();
+  const { title, mistakes } = props;
   return (
-    <Section title={trans.__('What keeps it from running')} count={sheet.mistakes.length}>
+    <Section title={title} count={mistakes.length}>
       <ul className="nbops-Mistakes">
-        {sheet.mistakes.map((one, index) => {
+        {mistakes.map((one, index) => {
           const line = one.line ? trans.__('line %1', one.line) : '';
           const place = [one.file, line, one.where].filter(Boolean).join(', ');
           return (
