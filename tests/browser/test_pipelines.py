@@ -176,7 +176,7 @@ def test_a_step_that_waits_is_among_what_needs_you_and_its_run_goes_on_at_once(p
     found = page.locator(PAGE)
     found.get_by_role("button", name="Approve publish…").click()
     dialog = page.locator(DIALOG)
-    assert "Publish the forecast?" in dialog.inner_text()
+    dialog.get_by_text("Publish the forecast?").wait_for()
     send = dialog.get_by_role("button", name="Approve", exact=True)
     assert send.get_attribute("aria-disabled") == "true"
     assert panel.violations(DIALOG) == []
