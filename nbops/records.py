@@ -128,6 +128,14 @@ def new_id() -> str:
     return str(uuid.UUID(int=number))
 
 
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - another thread of the parent may have held it
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 def short(run_id: str) -> str:
     """The last 8 hex digits: what is shown and typed (the first ones are a clock)."""
     return run_id[-8:]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from hypothesis import settings
 
@@ -128,8 +129,11 @@ class Project:
         """End every process that works here, the quick way: nobody needs the store any more."""
         for process in self._started:
             if process.poll() is None:
-                process.kill()
-            process.communicate()
+                # Whatever it started may hold its pipes.
+                for started in [*psutil.Process(process.pid).children(recursive=True), process]:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        started.kill()
+            process.communicate(timeout=60)
         while self.kill_owner():
             pass
 

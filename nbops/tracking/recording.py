@@ -47,6 +47,7 @@ from nbops.tracking.values import metric_key, number, param, step_number, storab
 # A caller who is faster than the store waits here rather than filling the memory.
 _MOST_POINTS = 200_000
 _POINTS_A_REQUEST = 1_000_000
+_FORK_SECONDS = 10.0
 
 
 class RevisionWarning(UserWarning):
@@ -349,7 +350,7 @@ class _Flusher:
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
         self._pending: list[Callable[[], None]] = []
-        self._working = threading.Lock()
+        self._working = threading.RLock()
         self._woken = threading.Event()
 
     def wake(self, *jobs: Callable[[], None]) -> None:
@@ -360,6 +361,16 @@ class _Flusher:
             self._thread.start()
         if jobs:
             self._woken.set()
+
+    def pause(self) -> None:
+        """Wait until no job is being done and let none begin, for as long as a fork takes."""
+        self._working.acquire(timeout=_FORK_SECONDS)
+
+    def resume(self) -> None:
+        """Let jobs go on after a `pause`."""
+        # A job that took too long has kept the lock.
+        with contextlib.suppress(RuntimeError):
+            self._working.release()
 
     def _work(self) -> None:
         while True:
@@ -474,10 +485,16 @@ def _at_exit() -> None:
 
 
 def _before_fork() -> None:
+    # A job imports modules; one that is half imported would be locked in the child for ever.
+    _flusher.pause()
     # A child may log to a run of its parent's, which has to be there then.
     for recording in open_recordings():
         with contextlib.suppress(NbopsError):
             recording.announce()
+
+
+def _after_fork_here() -> None:
+    _flusher.resume()
 
 
 def _after_fork() -> None:
@@ -515,4 +532,4 @@ class _Exits:
 
 _exits = _Exits()
 atexit.register(_at_exit)
-os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_here, after_in_child=_after_fork)

@@ -123,6 +123,39 @@ assert nbops.sql("select count(*) as n from metrics where key = 'm'").n[0] == su
     assert points(project.store())[0] == ["child", "finished", "own", 10]
 
 
+def test_a_fork_while_the_environment_is_looked_for_leaves_a_child_that_can_do_the_same(project: Project) -> None:
+    # A module that another thread is importing is locked in the child for ever.
+    project.run("""
+import importlib.abc, importlib.machinery, os, signal, sys, threading, time
+import nbops
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name != "importlib.metadata":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        load = spec.loader.exec_module
+        def slowly(module):
+            importing.set()
+            time.sleep(0.5)
+            load(module)
+        spec.loader.exec_module = slowly
+        return spec
+
+importing = threading.Event()
+sys.meta_path.insert(0, Slow())
+with nbops.start_run("parent") as run:
+    assert importing.wait(10)
+    if not (child := os.fork()):
+        signal.alarm(20)
+        with nbops.start_run("child") as own:
+            own.log_metric("own", 1)
+        sys.exit()
+    assert os.waitpid(child, 0)[1] == 0
+""")
+    assert project.store().read("select status, count(environment) from runs group by status").rows == [["finished", 2]]
+
+
 def test_a_childs_copy_of_the_lock_does_not_keep_a_dead_parents_run_alive(project: Project) -> None:
     process = project.start("""
 import os, time, nbops
